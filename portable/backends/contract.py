@@ -1,0 +1,113 @@
+"""What a backend is. Readable in a minute; CONTRIBUTING.md walks through adding one.
+
+    check(program, config) -> [Shortfall]     from capabilities alone, all at once
+    lower(program, config) -> Lowered         pure: imports no simulator
+    open(plan) -> Session                     the only place that imports it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from portable.dynamics.flat import Flat
+from portable.dynamics.linear import linear
+from portable.resolve.program import Approximation, Ints, Program
+from portable.units import Floats
+
+INTEGRATORS = ("auto", "exact", "euler", "rk4", "rkf45")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How to run, apart from the model.
+
+    inputs: "frozen" (the program's Poisson trains, the same on every backend) or "native" (the simulator draws its own).
+    integrator: for cells whose equations are not linear; "auto" = the cell type's own, else rk4.
+    compact: float32 weights where the backend can. options: the backend's own, checked by name against its capabilities.
+    """
+
+    threads: int = 1
+    inputs: str = "frozen"
+    integrator: str = "auto"
+    compact: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """One thing of the model that a backend cannot do: what, where in the model, and what to do instead."""
+
+    feature: str
+    where: str
+    reason: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}" + (f"; {self.remedy}" if self.remedy else "") + f" [{self.feature}]"
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A backend's plan (plain data), what was changed on the way, and the integrator of each group of cells."""
+
+    plan: Any
+    approximations: tuple[Approximation, ...] = ()
+    integrators: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Recorded:
+    """Raw records so far. spikes: group -> (positions, stamps); traces: (group, variable) -> (ids, steps, values (samples, cells))
+    in coherent units, one entry per Trace of the program with that key, in its order of ids."""
+
+    spikes: dict[str, tuple[Ints, Ints]] = field(default_factory=dict)
+    traces: dict[tuple[str, str], tuple[Ints, Ints, Floats]] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """A built network that advances in pieces."""
+
+    def run(self, steps: int) -> None:
+        """Advance by whole steps. May be called again and again; must give the same as one long call."""
+
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
+        """Change parameters (coherent units, float or one per cell) from now on."""
+
+    def recorded(self) -> Recorded:
+        """Everything recorded since the start; may be called at any time, any number of times."""
+
+    def close(self) -> None:
+        """Free the simulator. The session is of no use afterwards."""
+
+
+class Backend(Protocol):
+    """A backend as found by the entry point `portable.backends`."""
+
+    name: str
+    capabilities: Any  # portable.backends.capabilities.Capabilities
+
+    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
+        """What this backend lacks beyond its table of capabilities; [] if nothing. Imports no simulator."""
+
+    def lower(self, program: Program, config: RunConfig) -> Lowered:
+        """Translate. Pure; plain data; imports no simulator."""
+
+    def open(self, plan: Any) -> Session:
+        """Build in the simulator. BackendUnavailable if it is not installed."""
+
+    def version(self) -> str | None:
+        """The installed simulator's version, None if it is not installed; must not import the simulator."""
+
+
+def chosen_integrator(flat: Flat, config: RunConfig) -> str:
+    """"exact" for linear cells; else what the run asks for, the cell type names, or "rk4". One of INTEGRATORS[1:].
+
+    An explicit config.integrator other than "exact" is taken at its word for linear cells too.
+    """
+    if config.integrator not in ("auto", "exact"):
+        return config.integrator
+    if linear(flat) is not None and not flat.integrator:
+        return "exact"
+    return flat.integrator or "rk4"

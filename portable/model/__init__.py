@@ -1,0 +1,1 @@
+"""What a user writes: frozen nodes, no arrays drawn, no simulator."""

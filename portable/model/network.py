@@ -1,0 +1,323 @@
+"""Population, views, projections, injections, recordings, and the Network that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from portable.dynamics.text import IDENTIFIER
+from portable.errors import ModelError, suggestion
+from portable.model.cells import Cell, CellType
+from portable.model.connectors import Connector, StaticSynapse
+from portable.model.sources import DCSource, SpikeSourceArray, SpikeSourcePoisson, StepCurrentSource
+from portable.model.values import Array, Value, extremes, value
+from portable.units import Quantity, quantity
+
+Node = Union[Cell, SpikeSourceArray, SpikeSourcePoisson]  # noqa: UP007
+
+
+@dataclass(frozen=True, init=False)
+class Population:
+    """`size` cells of one kind. `initial` gives state variables their starting values: {"v": pt.Uniform(-65, -50)}.
+
+    Slicing makes a view: exc[:10], exc[::2], exc[[1, 5, 7]].
+    """
+
+    name: str
+    size: int
+    cell: Node
+    initial: Mapping[str, Value]
+
+    def __init__(self, name: str, size: int, cell: Node | CellType, initial: Mapping[str, Any] | None = None) -> None:
+        path = f"Population '{name}'"
+        if not isinstance(name, str) or not IDENTIFIER.match(name):
+            raise ModelError("Population.name", f"must be letters, digits and _, starting with a letter, got {name!r}")
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
+            raise ModelError(f"{path}.size", f"must be a whole number > 0, got {size!r}")
+        if isinstance(cell, CellType):
+            cell = cell()
+        if not isinstance(cell, (Cell, SpikeSourceArray, SpikeSourcePoisson)):
+            raise ModelError(f"{path}.cell", f"expected a cell or a spike source, got {cell!r}", "for example pt.IF_curr_exp(tau_m='20 ms')")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "size", int(size))
+        object.__setattr__(self, "cell", cell)
+        object.__setattr__(self, "initial", MappingProxyType(self._initial(cell, initial or {}, path)))
+        self._sizes(path)
+
+    @staticmethod
+    def _initial(cell: Node, given: Mapping[str, Any], path: str) -> dict[str, Value]:
+        states = {s.name: s for s in cell.flat.states} if isinstance(cell, Cell) else {}
+        units = {s.name: s.unit for s in cell.type.component.states} if isinstance(cell, Cell) else {}
+        out = {}
+        for name, v in given.items():
+            if name not in states:
+                raise ModelError(f"{path}.initial['{name}']", "is no state variable of this cell", suggestion(name, states))
+            from portable.units import coherent_unit
+
+            out[name] = value(v, units.get(name) or coherent_unit(states[name].dimension), f"{path}.initial['{name}']")
+        return out
+
+    def _sizes(self, path: str) -> None:
+        named = {**self.cell.parameters, **{f"initial['{k}']": v for k, v in self.initial.items()}} if isinstance(self.cell, Cell) else {}
+        if isinstance(self.cell, SpikeSourcePoisson):
+            named = {"rate": self.cell.rate}
+        for name, v in named.items():
+            if isinstance(v, Array) and len(v) != self.size:
+                raise ModelError(f"{path}.{name}", f"has {len(v)} values for {self.size} cells", "give one value, or one per cell")
+        if isinstance(self.cell, SpikeSourceArray) and len(self.cell.spike_times) not in (1, self.size):
+            raise ModelError(f"{path}.spike_times", f"has {len(self.cell.spike_times)} trains for {self.size} cells", "give one train, or one per cell")
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.size))
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: slice | int | Sequence[int] | npt.NDArray[Any]) -> View:
+        if isinstance(index, slice):
+            return View(self, index)
+        if isinstance(index, (int, np.integer)):
+            index = [int(index)]
+        return View(self, tuple(int(i) for i in np.arange(self.size)[np.asarray(index)]))
+
+    def __repr__(self) -> str:
+        extra = f", initial={dict(self.initial)}" if self.initial else ""
+        return f"Population({self.name!r}, {self.size}, {self.cell!r}{extra})"
+
+
+@dataclass(frozen=True)
+class View:
+    """Some cells of a population, in order; `index` is a slice or a tuple of positions."""
+
+    population: Population
+    index: slice | tuple[int, ...]
+
+    def __hash__(self) -> int:
+        return hash((self.population, str(self.index)))
+
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """Positions in the population."""
+        if isinstance(self.index, slice):
+            return np.arange(self.population.size)[self.index]
+        return np.array(self.index, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(range(*self.index.indices(self.population.size))) if isinstance(self.index, slice) else len(self.index)
+
+    def __repr__(self) -> str:
+        if isinstance(self.index, tuple):
+            return f"{self.population.name}[{len(self.index)} cells]"
+        parts = [self.index.start, self.index.stop] + ([self.index.step] if self.index.step else [])
+        return f"{self.population.name}[{':'.join('' if p is None else str(p) for p in parts)}]"
+
+
+Side = tuple[View, ...]
+All = slice(None)
+
+
+def side(given: Any, path: str) -> Side:
+    """A population, a view, or a list of them, as a tuple of views."""
+    items = given if isinstance(given, (list, tuple)) else [given]
+    out = []
+    for i, item in enumerate(items):
+        if isinstance(item, Population):
+            item = View(item, All)
+        if not isinstance(item, View):
+            raise ModelError(path if len(items) == 1 else f"{path}[{i}]", f"expected a population or a view, got {item!r}", "for example exc, exc[:10] or [exc, inh]")
+        if len(item) == 0:
+            raise ModelError(path, f"the view {item} is empty")
+        out.append(item)
+    if not out:
+        raise ModelError(path, "is an empty list")
+    return tuple(out)
+
+
+@dataclass(frozen=True, init=False)
+class Projection:
+    """Connections from `pre` to `post` (populations, views, or lists of them, which count as one side).
+
+    `receptor` names the receptor of the target cells. `name` makes the random streams: it defaults to "pre->post/receptor"
+    with a number where two would be equal.
+    """
+
+    pre: Side
+    post: Side
+    connector: Connector
+    synapse: StaticSynapse
+    receptor: str
+    name: str
+
+    def __init__(self, pre: Any, post: Any, connector: Connector, synapse: StaticSynapse | None = None, receptor: str = "excitatory", name: str = "") -> None:
+        label = name or "Projection"
+        object.__setattr__(self, "pre", side(pre, f"{label}.pre"))
+        object.__setattr__(self, "post", side(post, f"{label}.post"))
+        shown = name or f"{_shown(self.pre)}->{_shown(self.post)}/{receptor}"
+        if not isinstance(connector, Connector):
+            raise ModelError(f"projection '{shown}'.connector", f"expected a connector, got {connector!r}", "for example pt.FixedInDegree(100)")
+        object.__setattr__(self, "connector", connector)
+        object.__setattr__(self, "receptor", receptor)
+        object.__setattr__(self, "name", shown)
+        object.__setattr__(self, "synapse", _typed(synapse or StaticSynapse(), self.post, receptor, f"projection '{shown}'"))
+
+    def __repr__(self) -> str:
+        return f"Projection({self.name!r}, {self.connector!r}, {self.synapse!r})"
+
+
+def _shown(views: Side) -> str:
+    return "+".join(v.population.name if v.index == All else repr(v) for v in views)
+
+
+def _typed(synapse: StaticSynapse, post: Side, receptor: str, path: str) -> StaticSynapse:
+    """Weight and delay with units; checks that every target has the receptor."""
+    units = set()
+    for view in post:
+        cell = view.population.cell
+        if not isinstance(cell, Cell):
+            raise ModelError(f"{path}.post", f"'{view.population.name}' is a spike source and takes no input", "connect from it, not to it")
+        port = cell.flat.port(receptor)
+        if port is None:
+            raise ModelError(f"{path}.receptor", f"'{view.population.name}' has no receptor '{receptor}'", suggestion(receptor, [p.name for p in cell.flat.ports]))
+        units.add(port.weight_unit)
+    if len(units) > 1:
+        raise ModelError(f"{path}.post", f"the targets' weights have different units: {', '.join(sorted(units))}", "make one projection for each kind of cell")
+    weight = value(synapse.weight, units.pop(), f"{path}.weight")
+    delay = value(synapse.delay, "ms", f"{path}.delay")
+    low, high = extremes(delay)
+    if high <= 0 or (isinstance(delay, (Quantity, Array)) and low <= 0):
+        raise ModelError(f"{path}.delay", f"must be > 0 ms, got {delay if not isinstance(delay, Array) else low}", "give at least one time step")
+    return StaticSynapse(weight, delay)
+
+
+@dataclass(frozen=True, init=False)
+class Injection:
+    """A current source into cells (a population, a view, or a list of them)."""
+
+    source: DCSource | StepCurrentSource
+    target: Side
+
+    def __init__(self, source: DCSource | StepCurrentSource, target: Any) -> None:
+        if not isinstance(source, (DCSource, StepCurrentSource)):
+            raise ModelError("Injection.source", f"expected a current source, got {source!r}", "for example pt.DCSource(0.5)")
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "target", side(target, "Injection.target"))
+        for view in self.target:
+            cell = view.population.cell
+            if not isinstance(cell, Cell) or not cell.flat.reads_injected():
+                raise ModelError("Injection.target", f"'{view.population.name}' takes no current", "its equations must read i_ext")
+        n = sum(len(v) for v in self.target)
+        if isinstance(source, DCSource) and isinstance(source.amplitude, Array) and len(source.amplitude) != n:
+            raise ModelError("Injection.source.amplitude", f"has {len(source.amplitude)} values for {n} cells")
+
+
+@dataclass(frozen=True, init=False)
+class Record:
+    """What to keep: "spikes" or state variables, of a population or view; `interval` (ms) between samples (default every step)."""
+
+    target: Side
+    variables: tuple[str, ...]
+    interval: Quantity | None
+
+    def __init__(self, target: Any, variables: str | Iterable[str] = "spikes", interval: Any = None) -> None:
+        object.__setattr__(self, "target", side(target, "Record.target"))
+        chosen = (variables,) if isinstance(variables, str) else tuple(variables)
+        object.__setattr__(self, "variables", chosen)
+        object.__setattr__(self, "interval", None if interval is None else quantity(interval, "ms", "Record.interval"))
+        for view in self.target:
+            cell = view.population.cell
+            known = {"spikes", *(cell.flat.state_names if isinstance(cell, Cell) else ())}
+            for v in chosen:
+                if v not in known:
+                    raise ModelError("Record.variables", f"'{view.population.name}' has no '{v}' to record", suggestion(v, known))
+
+
+@dataclass(frozen=True, init=False)
+class Network:
+    """A whole model: what it is, not how it is run. Immutable; prints, compares, hashes and saves."""
+
+    name: str
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...] = field(default=())
+    inputs: tuple[Injection, ...] = field(default=())
+    recordings: tuple[Record, ...] = field(default=())
+
+    def __init__(
+        self,
+        name: str,
+        populations: Iterable[Population],
+        projections: Iterable[Projection] = (),
+        inputs: Iterable[Injection] = (),
+        recordings: Iterable[Record] = (),
+    ) -> None:
+        object.__setattr__(self, "name", name)
+        for attribute, kind, given in (
+            ("populations", Population, populations), ("projections", Projection, projections),
+            ("inputs", Injection, inputs), ("recordings", Record, recordings),
+        ):  # fmt: skip
+            items = tuple(given)
+            for i, item in enumerate(items):
+                if not isinstance(item, kind):
+                    raise ModelError(f"{attribute}[{i}]", f"expected a {kind.__name__}, got {item!r}")
+            object.__setattr__(self, attribute, items)
+        self._names()
+        self._members()
+        object.__setattr__(self, "projections", _numbered(self.projections))
+
+    def _names(self) -> None:
+        seen: dict[str, int] = {}
+        for i, p in enumerate(self.populations):
+            if p.name in seen:
+                raise ModelError(f"populations[{i}].name", f"'{p.name}' is already populations[{seen[p.name]}]", "give each population its own name")
+            seen[p.name] = i
+
+    def _members(self) -> None:
+        known = {p.name: p for p in self.populations}
+        groups = [(f"projections[{i}].{s}", getattr(p, s)) for i, p in enumerate(self.projections) for s in ("pre", "post")]
+        groups += [(f"inputs[{i}].target", x.target) for i, x in enumerate(self.inputs)]
+        groups += [(f"recordings[{i}].target", x.target) for i, x in enumerate(self.recordings)]
+        for path, views in groups:
+            for view in views:
+                if known.get(view.population.name) is not view.population and known.get(view.population.name) != view.population:
+                    raise ModelError(path, f"population '{view.population.name}' is not in the network", "add it to populations=[...]")
+
+    def population(self, name: str) -> Population:
+        """The population of that name; ModelError with a suggestion if there is none."""
+        for p in self.populations:
+            if p.name == name:
+                return p
+        raise ModelError("", f"no population '{name}'", suggestion(name, [p.name for p in self.populations]))
+
+    def __repr__(self) -> str:
+        cells = sum(p.size for p in self.populations)
+        return f"Network({self.name!r}: {cells} cells in {len(self.populations)} populations, {len(self.projections)} projections)"
+
+
+def _numbered(projections: tuple[Projection, ...]) -> tuple[Projection, ...]:
+    """Make names unique: the second "a->b/x" becomes "a->b/x#2", so that its random streams are its own."""
+    count: dict[str, int] = {}
+    taken = {p.name for p in projections}
+    out = []
+    for p in projections:
+        n = count[p.name] = count.get(p.name, 0) + 1
+        name = p.name
+        while n > 1 and name in taken:
+            name, n = f"{p.name}#{n}", n + 1
+        taken.add(name)
+        out.append(p if name == p.name else _renamed(p, name))
+    return tuple(out)
+
+
+def _renamed(p: Projection, name: str) -> Projection:
+    copy = object.__new__(Projection)
+    for attribute in ("pre", "post", "connector", "synapse", "receptor"):
+        object.__setattr__(copy, attribute, getattr(p, attribute))
+    object.__setattr__(copy, "name", name)
+    return copy
+
+
+__all__ = ["All", "Injection", "Network", "Population", "Projection", "Record", "Side", "View", "replace", "side"]

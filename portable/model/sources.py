@@ -1,0 +1,96 @@
+"""Sources of spikes (they stand in a Population's place of a cell) and of current."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from portable.errors import ModelError
+from portable.model.values import Array, Value, extremes, value
+from portable.units import Quantity, quantity
+
+
+@dataclass(frozen=True, init=False)
+class SpikeSourceArray:
+    """Spikes at given times (ms, on the grid, > 0). One list for every cell, or a list of lists, one a cell.
+
+    `spike_times` is a tuple of Arrays: of length 1 (shared) or one per cell.
+    """
+
+    spike_times: tuple[Array, ...]
+
+    def __init__(self, spike_times: Sequence[Any]) -> None:
+        path = "SpikeSourceArray.spike_times"
+        if isinstance(spike_times, (tuple, list)) and spike_times and isinstance(spike_times[0], (list, tuple, np.ndarray, Array)):
+            trains = tuple(_train(t, f"{path}[{i}]") for i, t in enumerate(spike_times))
+        else:
+            trains = (_train(spike_times, path),)
+        object.__setattr__(self, "spike_times", trains)
+
+    def __repr__(self) -> str:
+        return f"SpikeSourceArray({len(self.spike_times)} train{'s' * (len(self.spike_times) != 1)}, {sum(map(len, self.spike_times))} spikes)"
+
+
+def _train(times: Any, path: str) -> Array:
+    read = value(times if len(times) else np.zeros(0), "ms", path)
+    assert isinstance(read, Array)
+    data = read.coherent()
+    if data.size and data.min() <= 0:
+        raise ModelError(path, f"spike times must be > 0 ms, got {data.min()} ms", "the first possible spike is at dt")
+    return read
+
+
+@dataclass(frozen=True, init=False)
+class SpikeSourcePoisson:
+    """Independent Poisson trains. rate in Hz (one, or per cell), active from start (ms) for duration (ms; None = for ever).
+
+    More than one spike of a cell in one step count as that many spikes with the same stamp.
+    """
+
+    rate: Value
+    start: Quantity
+    duration: Quantity | None
+
+    def __init__(self, rate: Any = 1.0, start: Any = 0.0, duration: Any = None) -> None:
+        object.__setattr__(self, "rate", value(rate, "Hz", "SpikeSourcePoisson.rate"))
+        if extremes(self.rate)[0] < 0:
+            raise ModelError("SpikeSourcePoisson.rate", f"must be 0 Hz or more, got {self.rate}")
+        object.__setattr__(self, "start", quantity(start, "ms", "SpikeSourcePoisson.start"))
+        object.__setattr__(self, "duration", None if duration is None else quantity(duration, "ms", "SpikeSourcePoisson.duration"))
+
+
+@dataclass(frozen=True, init=False)
+class DCSource:
+    """A constant current (nA; one, or one per target cell) from start to stop (ms; None = for ever)."""
+
+    amplitude: Value
+    start: Quantity
+    stop: Quantity | None
+
+    def __init__(self, amplitude: Any, start: Any = 0.0, stop: Any = None) -> None:
+        object.__setattr__(self, "amplitude", value(amplitude, "nA", "DCSource.amplitude"))
+        object.__setattr__(self, "start", quantity(start, "ms", "DCSource.start"))
+        object.__setattr__(self, "stop", None if stop is None else quantity(stop, "ms", "DCSource.stop"))
+
+
+@dataclass(frozen=True, init=False)
+class StepCurrentSource:
+    """A current that takes amplitudes[i] (nA) from times[i] (ms) on; 0 before times[0]."""
+
+    times: Array
+    amplitudes: Array
+
+    def __init__(self, times: Sequence[Any], amplitudes: Sequence[Any]) -> None:
+        t, a = value(times, "ms", "StepCurrentSource.times"), value(amplitudes, "nA", "StepCurrentSource.amplitudes")
+        if not isinstance(t, Array) or not isinstance(a, Array) or len(t) != len(a):
+            raise ModelError("StepCurrentSource", f"times and amplitudes must be lists of one length, got {len(times)} and {len(amplitudes)}")
+        if np.any(np.diff(t.coherent()) <= 0):
+            raise ModelError("StepCurrentSource.times", "must increase", "sort them")
+        object.__setattr__(self, "times", t)
+        object.__setattr__(self, "amplitudes", a)
+
+
+SpikeSource = (SpikeSourceArray, SpikeSourcePoisson)

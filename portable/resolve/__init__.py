@@ -1,0 +1,1 @@
+"""Network -> Program: the only place that draws random numbers."""

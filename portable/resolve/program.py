@@ -1,0 +1,176 @@
+"""The Program: a resolved network, all arrays, the same for every backend.
+
+Numbers are in coherent units (ms, mV, pA, pF, nS) and times in whole steps of dt. Cells of all populations have
+a *portable id*: their position in their population. Only what the network's seed decides is in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Union
+
+import numpy as np
+import numpy.typing as npt
+
+from portable.dynamics.evaluate import evaluate
+from portable.dynamics.flat import Flat
+from portable.units import Floats
+
+Ints = npt.NDArray[np.int64]
+PerCell = Union[float, Floats]  # noqa: UP007  one number for all cells, or an array of one per cell
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """Something that was changed on the way, and by how much. Nothing is changed silently."""
+
+    where: str
+    asked: str
+    got: str
+    largest_error: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CellGroup:
+    """A population of cells. `parameters` and `initial` (every state) hold a float, or an array of length `size`.
+
+    `refractory` is whole steps: one int, or an int64 array per cell.
+    """
+
+    name: str
+    size: int
+    flat: Flat
+    parameters: Mapping[str, PerCell]
+    initial: Mapping[str, PerCell]
+    refractory: int | Ints = 0
+
+    def values(self) -> dict[str, PerCell]:
+        """Parameters and the constants derived from them."""
+        out: dict[str, PerCell] = dict(self.parameters)
+        for d in self.flat.constants:
+            out[d.name] = evaluate(d.expr, out)
+        return out
+
+
+@dataclass(frozen=True)
+class PoissonGroup:
+    """Poisson sources: rate in 1/ms; active in steps start < k <= stop (stop None = for ever).
+
+    The number of spikes of source i stamped k is a function of (key, i, k) alone: resolve.poisson.counts computes it,
+    so every backend that asks gets the same trains ("frozen" inputs), in any chunking.
+    """
+
+    name: str
+    size: int
+    rate: PerCell
+    start: int
+    stop: int | None
+    key: int
+
+
+@dataclass(frozen=True)
+class TrainGroup:
+    """Sources with given spikes: source i fires at steps[indptr[i]:indptr[i+1]] (stamps >= 1, sorted, repeats allowed)."""
+
+    name: str
+    size: int
+    indptr: Ints
+    steps: Ints
+
+
+Group = Union[CellGroup, PoissonGroup, TrainGroup]  # noqa: UP007
+
+
+@dataclass(frozen=True)
+class Connections:
+    """Connections from one group to one group, compressed by source, each row sorted by (delay, target).
+
+    Row i (a source) has targets[indptr[i]:indptr[i+1]] (uint16 where the target group allows, else uint32), weights in the port's
+    coherent unit (float64 or float32; one float if all are equal), delays in steps (uint8/uint16; one int if all are equal).
+    `one_to_one` says that row i is exactly target i.
+    """
+
+    name: str
+    projection: str
+    pre: str
+    post: str
+    port: str
+    indptr: Ints
+    targets: npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
+    weights: float | npt.NDArray[np.float32] | Floats
+    delays: int | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    one_to_one: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of connections."""
+        return int(self.targets.size)
+
+    def sources(self) -> npt.NDArray[np.uint32]:
+        """The source of every connection (length `count`)."""
+        return np.repeat(np.arange(self.indptr.size - 1, dtype=np.uint32), np.diff(self.indptr))
+
+    def delay_range(self) -> tuple[int, int]:
+        """Smallest and largest delay in steps; (0, 0) where there is no connection."""
+        if not self.count:
+            return 0, 0
+        if isinstance(self.delays, (int, np.integer)):
+            return int(self.delays), int(self.delays)
+        return int(self.delays.min()), int(self.delays.max())
+
+
+@dataclass(frozen=True)
+class Current:
+    """An injected current of some cells: takes amplitude[:, j] (pA) from step steps[j] on (in the update steps[j] -> steps[j]+1).
+
+    ids (n,), steps (m,) increasing, amplitude (n, m) or (1, m) where all cells get the same; 0 before steps[0].
+    """
+
+    group: str
+    ids: Ints
+    steps: Ints
+    amplitude: Floats
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A state variable to record: of `ids`, at steps 0, every, 2*every, ... (the state after that step; 0 = initial)."""
+
+    group: str
+    variable: str
+    ids: Ints
+    every: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """A resolved network. `spikes` maps the groups whose spikes are recorded to the cells (positions) to keep."""
+
+    name: str
+    dt: float
+    seed: int
+    groups: tuple[Group, ...]
+    connections: tuple[Connections, ...] = ()
+    currents: tuple[Current, ...] = ()
+    spikes: Mapping[str, Ints] = field(default_factory=dict)
+    traces: tuple[Trace, ...] = ()
+    approximations: tuple[Approximation, ...] = ()
+    model_hash: str = ""
+
+    def group(self, name: str) -> Group:
+        """The group of that name; KeyError if there is none."""
+        for g in self.groups:
+            if g.name == name:
+                return g
+        raise KeyError(name)
+
+    @property
+    def cells(self) -> tuple[CellGroup, ...]:
+        return tuple(g for g in self.groups if isinstance(g, CellGroup))
+
+    @property
+    def synapses(self) -> int:
+        """Number of connections of the whole network."""
+        return sum(c.count for c in self.connections)
