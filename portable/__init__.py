@@ -1,0 +1,53 @@
+"""`portable`: describe a spiking network once, run it on NEST, Brian2 or the built-in engine, and see that the spikes agree.
+
+    import portable as pt
+
+    exc = pt.Population("exc", 80, pt.IF_curr_exp(tau_m="20 ms"), initial={"v": pt.Uniform(-65, -50)})
+    net = pt.Network("demo", [exc], recordings=[pt.Record(exc, "spikes")])
+    results = pt.run(net, backend="native", duration="1 s")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> module that defines it; loaded on first use, so that `import portable` stays light.
+_PUBLIC = {
+    **dict.fromkeys(("PortableError", "ModelError", "UnsupportedError", "BackendNotFound", "BackendUnavailable", "BackendFailed"), "portable.errors"),
+    "Quantity": "portable.units",
+    **dict.fromkeys(("Array", "Uniform", "Normal", "Lognormal", "Clipped"), "portable.model.values"),
+    **dict.fromkeys(("Cell", "CellType", "ReceptorType", "cell_type", "receptor_type"), "portable.model.cells"),
+    **dict.fromkeys(("SpikeSourceArray", "SpikeSourcePoisson", "DCSource", "StepCurrentSource"), "portable.model.sources"),
+    **dict.fromkeys(
+        ("AllToAll", "OneToOne", "FixedProbability", "FixedInDegree", "FixedTotalNumber", "Explicit", "StaticSynapse"), "portable.model.connectors"
+    ),
+    **dict.fromkeys(("Population", "View", "Projection", "Injection", "Record", "Network"), "portable.model.network"),
+    **dict.fromkeys(("CurrExp", "CurrAlpha", "CondExp", "CondAlpha"), "portable.library.receptors"),
+    **dict.fromkeys(
+        (
+            "IF_curr_exp", "IF_curr_alpha", "IF_curr_delta", "IF_cond_exp", "IF_cond_alpha", "EIF_cond_exp_isfa_ista", "Izhikevich", "HH_cond_exp",
+        ),
+        "portable.library.cells",
+    ),
+    **dict.fromkeys(("run", "open", "check", "Simulation"), "portable.simulation"),
+    "Results": "portable.results",
+    "compare": "portable.validation.compare",
+    **dict.fromkeys(("load", "save", "to_document", "from_document"), "portable.schemas.document"),
+}  # fmt: skip
+
+__all__ = sorted(_PUBLIC)  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'portable' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,180 @@
+"""What a backend can do, as versioned data beside its code (capabilities.toml), and what a program needs.
+
+    version = 1
+    backend = "nest"
+    distribution = "nest-simulator"        # whose installed version is shown; "" = nothing to install
+    install = "pip install 'portable-snn[nest]'"
+    [support]                              # feature = "exact" | "lowered" | "approximate"; absent = unsupported
+    "cells.linear" = "exact"
+    [integrators]                          # the same words, for each named method
+    exact = "exact"
+    [options]                              # the backend's own options, each with a sentence
+    target = "..."
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+
+from portable.backends.contract import INTEGRATORS, RunConfig, Shortfall, chosen_integrator
+from portable.dynamics.emit import emit
+from portable.dynamics.expressions import Cmp, Expr, Logic, Name, names
+from portable.dynamics.flat import Flat
+from portable.dynamics.linear import linear
+from portable.errors import ModelError, suggestion
+from portable.resolve.program import CellGroup, PoissonGroup, Program, TrainGroup
+
+VERSION = 1
+WORDS = ("exact", "lowered", "approximate")
+FEATURES: Mapping[str, str] = {
+    "cells.linear": "cells whose equations are linear",
+    "cells.nonlinear": "cells whose equations are not linear",
+    "cells.time": "equations that read the time t",
+    "cells.conditions": "several conditions, or one that does not spike",
+    "cells.heterogeneous": "parameters and initial values that differ between cells",
+    "cells.refractory": "refractory periods",
+    "receptors.jump": "receptors that add a multiple of the weight to states",
+    "receptors.general": "receptors with any other event update",
+    "synapses.static": "connections with fixed weights and delays",
+    "sources.trains": "spike sources with given times",
+    "sources.poisson.frozen": "Poisson sources with the trains that every backend gets",
+    "sources.poisson.native": "Poisson sources drawn by the simulator",
+    "inputs.current": "injected currents, constant or in steps",
+    "record.spikes": "recorded spikes",
+    "record.states": "recorded state variables",
+    "session.pieces": "running in pieces",
+    "session.set": "changing parameters between pieces",
+    "session.threads": "several threads, with the same spikes",
+    "weights.float32": "compact mode with float32 weights",
+}
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """The contents of one capabilities.toml."""
+
+    backend: str
+    distribution: str
+    install: str
+    support: Mapping[str, str]
+    integrators: Mapping[str, str]
+    options: Mapping[str, str]
+
+    @classmethod
+    def load(cls, folder: Path) -> Capabilities:
+        """Read folder/capabilities.toml; unknown keys, features and words are refused by name."""
+        path = folder / "capabilities.toml"
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        known = {"version", "backend", "distribution", "install", "support", "integrators", "options"}
+        for key in data.keys() - known:
+            raise ModelError(f"{path.name}.{key}", "unknown key", suggestion(key, known))
+        if data.get("version") != VERSION:
+            raise ModelError(f"{path.name}.version", f"must be {VERSION}, got {data.get('version')}")
+        for table, names_ in (("support", FEATURES), ("integrators", INTEGRATORS)):
+            for key, word in data.get(table, {}).items():
+                if key not in names_:
+                    raise ModelError(f"{path.name}.{table}.{key}", "unknown name", suggestion(key, names_))
+                if word not in WORDS:
+                    raise ModelError(f"{path.name}.{table}.{key}", f"must be one of {', '.join(WORDS)}, got {word!r}")
+        return cls(data["backend"], data["distribution"], data["install"], data["support"], data["integrators"], data.get("options", {}))
+
+    def version(self) -> str | None:
+        """The simulator's installed version without importing it; None if it is not installed."""
+        try:
+            return distribution_version(self.distribution or "portable-snn")
+        except PackageNotFoundError:
+            return None
+
+    def shortfalls(self, program: Program, config: RunConfig) -> list[Shortfall]:
+        """Every need of the program that the table does not cover."""
+        out, seen = [], set[tuple[str, str]]()
+        for feature, where in requirements(program, config):
+            if feature not in self.support and (feature, where) not in seen:
+                seen.add((feature, where))
+                out.append(Shortfall(feature, where, f"{self.backend} has no {FEATURES[feature]}"))
+        for group in program.cells:
+            method = chosen_integrator(group.flat, config)
+            if method not in self.integrators:
+                out.append(Shortfall(f"integrators.{method}", f"population '{group.name}'", f"{self.backend} has no integrator '{method}'", f"it has: {', '.join(self.integrators)}"))
+        for name in config.options:
+            if name not in self.options:
+                out.append(Shortfall("options", f"options['{name}']", f"{self.backend} has no such option", suggestion(name, self.options)))
+        return out
+
+
+def edge_state(flat: Flat) -> str | None:
+    """Name of the flag that makes a threshold fire on its upward crossing only ("above"), if the flat form has that pattern."""
+    if len(flat.conditions) != 2 or not flat.conditions[0].spike or flat.conditions[1].spike:
+        return None
+    match flat.conditions[0].test:
+        case Logic("and", (_, Cmp("<", Name(flag), _))) if flag in flat.state_names and flag not in flat.derivatives:
+            return flag
+    return None
+
+
+def expressions(flat: Flat) -> Iterator[Expr]:
+    """Every expression of a flat cell that can read a state."""
+    yield from flat.derivatives.values()
+    yield from (d.expr for d in flat.derived)
+    for c in flat.conditions:
+        yield c.test
+        yield from (a.expr for a in c.assignments)
+    for p in flat.ports:
+        yield from (a.expr for a in p.assignments)
+
+
+def requirements(program: Program, config: RunConfig) -> Iterator[tuple[str, str]]:
+    """(feature, where) for everything the program uses."""
+    used = {(c.post, c.port) for c in program.connections}
+    for g in program.groups:
+        where = f"population '{g.name}'"
+        if isinstance(g, PoissonGroup):
+            yield "sources.poisson." + ("native" if config.inputs == "native" else "frozen"), where
+        elif isinstance(g, TrainGroup):
+            yield "sources.trains", where
+        else:
+            yield from ((feature, where) for feature in _cell_needs(g, {port for post, port in used if post == g.name}))
+    for c in program.connections:
+        yield "synapses.static", f"projection '{c.projection}'"
+    for current in program.currents:
+        yield "inputs.current", f"population '{current.group}'"
+    if program.spikes:
+        yield "record.spikes", "recordings"
+    for t in program.traces:
+        yield "record.states", f"recording of '{t.group}.{t.variable}'"
+    if config.compact:
+        yield "weights.float32", "compact"
+
+
+def _cell_needs(g: CellGroup, ports: set[str]) -> Iterator[str]:
+    flat = g.flat
+    yield "cells.linear" if linear(flat) is not None else "cells.nonlinear"
+    if any("t" in names(e) for e in expressions(flat)):
+        yield "cells.time"
+    if len(flat.conditions) > 1 or any(not c.spike for c in flat.conditions):
+        yield "cells.conditions"
+    if any(not isinstance(v, float) for v in (*g.parameters.values(), *g.initial.values())):
+        yield "cells.heterogeneous"
+    if flat.refractory:
+        yield "cells.refractory"
+    for port in flat.ports:
+        if port.name in ports:
+            yield "receptors.jump" if _plain(port.jumps()) else "receptors.general"
+
+
+def _plain(jumps: Mapping[str, Expr] | None) -> bool:
+    """Jumps whose coefficient is `weight` times something without states, so that weights add up before it is applied."""
+    if jumps is None:
+        return False
+    from portable.dynamics.linear import ONE, affine
+
+    for expr in jumps.values():
+        parts = affine(expr, frozenset({"weight"}))
+        if parts is None or (ONE in parts and emit(parts[ONE]) != "0.0"):
+            return False
+    return True

@@ -1,0 +1,317 @@
+"""From a network to results: resolve, check, lower, open, run."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from portable.backends import registry
+from portable.backends.contract import INTEGRATORS, Backend, Lowered, RunConfig, Session, Shortfall
+from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError, suggestion
+from portable.model.network import Network, Population, View, side
+from portable.resolve import resolve, values_for
+from portable.resolve.program import CellGroup, PoissonGroup, Program
+from portable.results import Results, TraceTable, sorted_spikes
+from portable.units import coherent_unit, milliseconds
+
+Progress = Callable[[int, int], None]  # (steps done, steps in all)
+
+# Above this many Poisson spikes a second, handing trains to another simulator costs more than it is worth.
+NATIVE_INPUTS_ABOVE = 5e6
+PIECE_SECONDS = 0.25  # wall-clock between two progress reports
+
+
+def run(
+    network: Network,
+    backend: str = "native",
+    duration: Any = "1 s",
+    dt: Any = "0.1 ms",
+    seed: int = 0,
+    *,
+    threads: int | None = None,
+    inputs: str = "auto",
+    integrator: str = "auto",
+    compact: bool = False,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | bool | None = None,
+) -> Results:
+    """Run a network and return what it recorded.
+
+    duration, dt: ms or "1 s". threads: default 1 (native: all cores). inputs: "frozen" (every backend gets the same Poisson trains),
+    "native" (the simulator draws its own), "auto" (frozen below a size). integrator: "auto", "exact", "euler", "rk4", "rkf45".
+    compact: float32 weights. progress: True for a bar, or a function of (steps done, steps in all).
+
+    Raises ModelError, UnsupportedError (all shortfalls at once), BackendNotFound, BackendUnavailable, BackendFailed. Ctrl-C returns
+    what was recorded so far, with provenance["interrupted"] = True.
+    """
+    steps = whole_steps(duration, step_size(dt), "duration")
+    with open(
+        network, backend, dt=dt, seed=seed, threads=threads, inputs=inputs, integrator=integrator, compact=compact, options=options
+    ) as sim:
+        try:
+            sim.advance(steps, progress)
+        except KeyboardInterrupt:
+            warnings.warn(f"interrupted at {sim.time:g} ms of {milliseconds(duration, 'duration'):g} ms", stacklevel=2)
+        return sim.results()
+
+
+def open(
+    network: Network,
+    backend: str = "native",
+    *,
+    dt: Any = "0.1 ms",
+    seed: int = 0,
+    threads: int | None = None,
+    inputs: str = "auto",
+    integrator: str = "auto",
+    compact: bool = False,
+    options: Mapping[str, Any] | None = None,
+    program: Program | None = None,
+) -> Simulation:
+    """Build a network in a backend and return a session to run in pieces; use it in a `with` block. Arguments as in `run`.
+
+    `program` gives an already resolved network (of the same network, seed and dt), to run it on several backends.
+    """
+    adapter = registry.get(backend)
+    if adapter.version() is None:
+        raise BackendUnavailable(f"backend '{backend}' needs a simulator that is not installed; {adapter.capabilities.install}")
+    started = time.perf_counter()
+    if program is None:
+        program = resolve(network, seed, step_size(dt), weights32=compact)
+    config = run_config(program, backend, threads, inputs, integrator, compact, options)
+    resolved = time.perf_counter()
+    problems = [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
+    if problems:
+        raise UnsupportedError(backend, problems)
+    lowered = adapter.lower(program, config)
+    done = time.perf_counter()
+    session = _guarded(backend, lambda: adapter.open(lowered.plan))
+    phases = {"resolve": resolved - started, "lower": done - resolved, "build": time.perf_counter() - done}
+    return Simulation(network, program, adapter, config, lowered, session, phases)
+
+
+def check(
+    network: Network,
+    backend: str,
+    *,
+    dt: Any = "0.1 ms",
+    seed: int = 0,
+    threads: int | None = None,
+    inputs: str = "auto",
+    integrator: str = "auto",
+    compact: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> list[Shortfall]:
+    """Everything in the network that the backend cannot do; [] if it can run it. Needs no simulator."""
+    adapter = registry.get(backend)
+    program = resolve(network, seed, step_size(dt), weights32=compact)
+    config = run_config(program, backend, threads, inputs, integrator, compact, options)
+    return [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
+
+
+def run_config(
+    program: Program, backend: str, threads: int | None, inputs: str, integrator: str, compact: bool, options: Mapping[str, Any] | None
+) -> RunConfig:
+    """Check the options of a run and settle the ones left to us."""
+    if inputs not in ("auto", "frozen", "native"):
+        raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
+    if integrator not in INTEGRATORS:
+        raise ModelError("integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS))
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ModelError("threads", f"must be a whole number > 0, got {threads!r}")
+    if threads is None:
+        threads = (len(_cores()) or 1) if backend == "native" else 1
+    if inputs == "auto":
+        events = sum(float(np.mean(g.rate)) * 1000.0 * g.size for g in program.groups if isinstance(g, PoissonGroup))
+        inputs = "native" if events > NATIVE_INPUTS_ABOVE else "frozen"
+        if inputs == "native" and "sources.poisson.native" not in registry.get(backend).capabilities.support:
+            inputs = "frozen"
+    return RunConfig(threads, inputs, integrator, compact, dict(options or {}))
+
+
+def _cores() -> list[int]:
+    import os
+
+    return list(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def step_size(dt: Any) -> float:
+    """dt in ms, checked."""
+    value = milliseconds(dt, "dt")
+    if value <= 0:
+        raise ModelError("dt", f"must be > 0 ms, got {value} ms")
+    return value
+
+
+def whole_steps(duration: Any, dt: float, path: str) -> int:
+    """A time as a whole number of steps; refused off the grid."""
+    value = milliseconds(duration, path)
+    steps = round(value / dt)
+    if value < 0 or abs(steps * dt - value) > 1e-6 * dt * max(1, steps) ** 0.5:
+        raise ModelError(path, f"must be a whole number of steps of {dt:g} ms and 0 or more, got {value:g} ms", f"for example {max(1, steps) * dt:g} ms")
+    return steps
+
+
+def _guarded(backend: str, work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except (PortableError, KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:
+        raise BackendFailed(f"backend '{backend}' failed: {type(error).__name__}: {error}") from error
+
+
+class Simulation:
+    """A network built in a backend, advancing in pieces.
+
+        with pt.open(net, "native") as sim:
+            sim.run("100 ms")
+            sim.set(exc, tau_m="10 ms")
+            sim.run("100 ms")
+            results = sim.results()
+
+    Two pieces give exactly what one run of both would. Ctrl-C raises KeyboardInterrupt between two steps; the session goes on working.
+    """
+
+    def __init__(
+        self, network: Network, program: Program, backend: Backend, config: RunConfig, lowered: Lowered, session: Session, phases: dict[str, float]
+    ) -> None:
+        self.network, self.program, self.backend, self.config = network, program, backend, config
+        self.lowered, self.session, self.phases = lowered, session, {**phases, "run": 0.0}
+        self.steps, self.interrupted, self._changes, self._closed = 0, False, 0, False
+        self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Simulation({self.network.name!r} on {self.backend.name} at {self.time:g} ms)"
+
+    @property
+    def time(self) -> float:
+        """Biological time reached, in ms."""
+        return float(np.round(self.steps * self.program.dt, 9))
+
+    def run(self, duration: Any, progress: Progress | bool | None = None) -> Simulation:
+        """Advance by `duration` (ms or "100 ms"). Returns self."""
+        self.advance(whole_steps(duration, self.program.dt, "duration"), progress)
+        return self
+
+    def advance(self, steps: int, progress: Progress | bool | None = None) -> None:
+        """Advance by whole steps, in pieces of about PIECE_SECONDS of wall-clock time."""
+        self._usable()
+        with _reporter(progress, steps, self) as report:
+            left = steps
+            piece = steps if getattr(self.session, "single_run", False) else min(steps, 100)
+            while left > 0:
+                piece = min(piece, left)
+                began = time.perf_counter()
+                try:
+                    _guarded(self.backend.name, lambda n=piece: self.session.run(n))
+                except KeyboardInterrupt:
+                    self.interrupted = True
+                    raise
+                spent = time.perf_counter() - began
+                self.phases["run"] += spent
+                self.steps, left = self.steps + piece, left - piece
+                report(steps - left, steps)
+                piece = max(1, min(int(piece * PIECE_SECONDS / max(spent, 1e-6)), 16 * piece))
+
+    def set(self, target: Population | View, **parameters: Any) -> None:
+        """Change parameters of a population or view from now on: sim.set(exc, tau_m="10 ms")."""
+        self._usable()
+        if "session.set" not in self.backend.capabilities.support:
+            raise UnsupportedError(self.backend.name, [Shortfall("session.set", "set", f"{self.backend.name} cannot change parameters during a run")])
+        view = side(target, "set.target")[0]
+        name = view.population.name
+        self.network.population(name)
+        self._changes += 1
+        given = values_for(self.network, self.program.seed, name, parameters, size=len(view), purpose=f"set {self._changes}")
+        group = self.program.group(name)
+        if len(view) != group.size:
+            given = {k: self._merged(group, view, k, v) for k, v in given.items()}
+        if isinstance(group, CellGroup):
+            self._now[name].update(given)
+        _guarded(self.backend.name, lambda: self.session.set(name, given))
+
+    def _merged(self, group: Any, view: View, parameter: str, value: Any) -> Any:
+        old = self._now[group.name][parameter] if isinstance(group, CellGroup) else group.rate
+        full = np.array(np.broadcast_to(np.asarray(old, dtype=np.float64), group.size))
+        full[view.ids] = value
+        return full
+
+    def results(self) -> Results:
+        """Everything recorded up to now."""
+        self._usable()
+        began = time.perf_counter()
+        raw = _guarded(self.backend.name, self.session.recorded)
+        p, dt = self.program, self.program.dt
+        spikes = {name: sorted_spikes(*raw.spikes.get(name, ((), ())), dt, ids) for name, ids in p.spikes.items()}
+        traces = {}
+        for t in p.traces:
+            ids, steps, values = raw.traces[t.group, t.variable]
+            group = p.group(t.group)
+            assert isinstance(group, CellGroup)
+            dimension = next(s.dimension for s in group.flat.states if s.name == t.variable)
+            traces[t.group, t.variable] = TraceTable(ids, steps, dt, values, coherent_unit(dimension))
+        self.phases["collect"] = time.perf_counter() - began
+        sizes = {g.name: g.size for g in p.groups}
+        return Results(
+            p.name, self.backend.name, dt, self.steps, sizes, spikes, traces, self._provenance(), (*p.approximations, *self.lowered.approximations)
+        )
+
+    def _provenance(self) -> dict[str, Any]:
+        from importlib.metadata import version
+
+        return {
+            "portable": version("portable-snn"), "backend": self.backend.name, "simulator": self.backend.version(), "python": platform.python_version(),
+            "numpy": np.__version__, "machine": platform.platform(), "seed": self.program.seed, "model_hash": self.program.model_hash,
+            "threads": self.config.threads, "inputs": getattr(self.session, "inputs", self.config.inputs), "integrators": dict(self.lowered.integrators),
+            "compact": self.config.compact, "options": dict(self.config.options), "seconds": dict(self.phases), "interrupted": self.interrupted,
+            "synapses": self.program.synapses, "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }  # fmt: skip
+
+    def _usable(self) -> None:
+        if self._closed:
+            raise ModelError("Simulation", "is closed", "open it again, or read results() before the end of the with block")
+
+    def close(self) -> None:
+        """Free the simulator."""
+        if not self._closed:
+            self._closed = True
+            self.session.close()
+
+
+class _reporter:
+    """A progress bar on a terminal, a user's function, or nothing."""
+
+    def __init__(self, progress: Progress | bool | None, steps: int, sim: Simulation) -> None:
+        self.given, self.steps, self.sim, self.bar = progress, steps, sim, None
+
+    def __enter__(self) -> Progress:
+        if callable(self.given):
+            return self.given
+        if not self.given:
+            return lambda done, total: None
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        dt = self.sim.program.dt
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]} ms"), TimeRemainingColumn(), transient=True)
+        self.bar.start()
+        task = self.bar.add_task(f"{self.sim.network.name} on {self.sim.backend.name}", total=self.steps, now="0")
+        bar = self.bar
+        return lambda done, total: bar.update(task, completed=done, now=f"{done * dt:g}/{total * dt:g}")
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
