@@ -5,7 +5,8 @@ pA, pF, nS), names unique, derived variables in order of evaluation. One step k 
 
 1. the ODEs take one step over dt, `held` states not moving while refractory;
 2. arrivals: for each event of a port, its assignments with `weight` (an assignment to a held state is lost while refractory);
-3. conditions in order; the one with `spike` stamps k+1 and starts the refractory period.
+3. conditions in order; the one with `spike` stamps k+1 and starts the refractory period. It is not tested at the end of an
+   update in which the cell was refractory (as in Brian2 and in LEMS' refractory regimes).
 """
 
 from __future__ import annotations

@@ -1,0 +1,259 @@
+"""The step of semantics: integrate, deliver arrivals, test conditions, send spikes. One Python loop over steps, none over cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from portable.backends.contract import Recorded
+from portable.backends.reference import integrate
+from portable.backends.reference.integrate import Bools, States
+from portable.backends.reference.lower import ReferencePlan
+from portable.dynamics.evaluate import evaluate
+from portable.dynamics.expressions import names
+from portable.dynamics.flat import Port
+from portable.dynamics.linear import linear, propagator
+from portable.errors import BackendFailed
+from portable.resolve import poisson
+from portable.resolve.program import CellGroup, Connections, Ints, PoissonGroup, Program, TrainGroup
+from portable.units import Floats
+
+
+class _Cells:
+    """State and arithmetic of one group of cells."""
+
+    def __init__(self, group: CellGroup, method: str, dt: float) -> None:
+        self.group, self.flat, self.method, self.dt, self.n = group, group.flat, method, dt, group.size
+        self.parameters: dict[str, Any] = dict(group.parameters)
+        self.states: States = {s: np.array(np.broadcast_to(np.asarray(group.initial[s], dtype=np.float64), self.n)) for s in self.flat.state_names}
+        self.left = np.zeros(self.n, dtype=np.int64)  # refractory updates still to come
+        self.h = np.full(self.n, dt)  # rkf45's own step size
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Everything that depends on parameters."""
+        self.values: dict[str, Any] = dict(self.parameters)
+        for d in self.flat.constants:
+            self.values[d.name] = evaluate(d.expr, self.values)
+        self.refractory = np.zeros(self.n, dtype=np.int64)
+        if self.flat.refractory:
+            self.refractory += np.rint(np.asarray(evaluate(self.flat.refractory.duration, self.values)) / self.dt).astype(np.int64)
+        if self.method == "exact":
+            system = linear(self.flat)
+            assert system is not None
+            self.free = propagator(system, self.values, self.dt)
+            self.stuck = propagator(system, self.values, self.dt, self.flat.held)
+
+    def advance(self, step: int, i_ext: Floats, jumps: dict[str, Floats], events: list[tuple[Port, Ints, Floats]]) -> Ints:
+        """step -> step + 1; jumps are summed arrivals by state, events those of other ports. Returns the cells that spike."""
+        held = self.left > 0
+        spiked = np.zeros(self.n, dtype=bool)
+        for state, amount in jumps.items():
+            jumps[state] = np.where(held, 0.0, amount) if state in self.flat.held else amount
+        if self.method == "exact":
+            self._exact(held, i_ext)
+        else:
+            self._numerical(step, held, i_ext, jumps, spiked)
+        if self.method != "euler":
+            for state, amount in jumps.items():
+                self.states[state] = self.states[state] + amount
+        for port, cells, weights in events:
+            self._general(port, cells, weights, held)
+        # Decremented before the conditions: a spike stamped k+1 holds the updates k+1 .. k+R.
+        self.left = self.left - (self.left > 0)
+        self._conditions((step + 1) * self.dt, i_ext, held, spiked)
+        return np.flatnonzero(spiked)
+
+    def _exact(self, held: Bools, i_ext: Floats) -> None:
+        x = np.stack([self.states[s] for s in self.free.states], axis=1)
+        both = []
+        for p in (self.free, self.stuck):
+            both.append((np.broadcast_to(p.P, (self.n, *p.P.shape[1:])) * x[:, None, :]).sum(axis=2) + p.Q * i_ext[:, None] + p.R)
+        new = np.where(held[:, None], both[1], both[0])
+        for i, s in enumerate(self.free.states):
+            self.states[s] = new[:, i]
+
+    def _numerical(self, step: int, held: Bools, i_ext: Floats, jumps: dict[str, Floats], spiked: Bools) -> None:
+        f = integrate.right_hand_side(self.flat, self.values, i_ext, held)
+        t = step * self.dt
+        if self.method == "rk4":
+            self.states = integrate.rk4(self.states, t, self.dt, f)
+        elif self.method == "euler":  # arrivals join the increment: x + (h*f + jump)
+            slope = f(self.states, t)
+            for s in self.flat.state_names:
+                increment = self.dt * slope[s] if s in slope else np.zeros(self.n)
+                self.states[s] = self.states[s] + (increment + jumps[s] if s in jumps else increment)
+        else:
+            self._adaptive(t, i_ext, spiked)
+
+    def _adaptive(self, t: float, i_ext: Floats, spiked: Bools) -> None:
+        """rkf45: each cell takes its own substeps; a condition that resets is tested after each of them (as in NEST's aeif)."""
+        done = np.zeros(self.n)
+        resets = any(c.spike and c.assignments for c in self.flat.conditions) and len(self.flat.conditions) == 1
+        while (active := done < self.dt).any():
+            f = integrate.right_hand_side(self.flat, self.values, i_ext, self.left > 0)
+            last = self.h >= self.dt - done
+            h = np.where(last, self.dt - done, self.h)
+            new, error = integrate.fehlberg(self.states, t + done, h, f)
+            suggested, repeat = integrate.next_size(h, error / integrate.TOLERANCE)
+            keep = active & ~repeat
+            self.states = {s: np.where(keep, new[s], x) for s, x in self.states.items()}
+            self.h = np.where(active, suggested, self.h)
+            done = np.where(keep, np.where(last, self.dt, done + h), done)
+            if resets:
+                self._conditions(t, i_ext, (self.left > 0) | ~keep, spiked, extra=1)
+
+    def _general(self, port: Port, cells: Ints, weights: Floats, held: Bools) -> None:
+        """A port with any update: one arrival after another in the order of cells, since each may change what the next one reads."""
+        for rank in range(int(np.bincount(cells).max())):  # the rank-th arrival of each cell, all cells at once
+            nth = np.flatnonzero(_rank(cells) == rank)
+            c = cells[nth]
+            scope: dict[str, Any] = {k: (v[c] if np.ndim(v) else v) for k, v in {**self.values, **self.states}.items()}
+            scope["weight"] = weights[nth]
+            for a in port.assignments:
+                value = evaluate(a.expr, scope)
+                scope[a.variable] = np.where(held[c], scope[a.variable], value) if a.variable in self.flat.held else value
+                self.states[a.variable][c] = scope[a.variable]
+
+    def _conditions(self, t: float, i_ext: Floats, held: Bools, spiked: Bools, extra: int = 0) -> None:
+        for c in self.flat.conditions:
+            scope: dict[str, Any] = {**self.values, **self.states, "i_ext": i_ext, "t": t}
+            for d in self.flat.derived:
+                scope[d.name] = evaluate(d.expr, scope)
+            true = np.broadcast_to(np.asarray(evaluate(c.test, scope), dtype=bool), self.n)
+            if c.spike:  # not tested in an update that was refractory
+                true = true & ~held
+                spiked |= true
+                # inside an rkf45 step the end of the step still counts one down
+                self.left = np.where(true, np.where(self.refractory > 0, self.refractory + extra, 0), self.left)
+            for a in c.assignments:
+                scope[a.variable] = self.states[a.variable] = np.where(true, evaluate(a.expr, scope), self.states[a.variable])
+
+
+def _rank(cells: Ints) -> Ints:
+    """0 for the first occurrence of each value, 1 for the second, ..."""
+    order = np.argsort(cells, kind="stable")
+    ordered = cells[order]
+    first = np.searchsorted(ordered, ordered, "left")
+    out = np.empty_like(order)
+    out[order] = np.arange(cells.size) - first
+    return out
+
+
+class ReferenceSession:
+    """Runs a ReferencePlan."""
+
+    def __init__(self, plan: ReferencePlan) -> None:
+        self.program: Program = plan.program
+        self.now = 0
+        p = self.program
+        self.cells = {g.name: _Cells(g, plan.integrators[g.name], p.dt) for g in p.cells}
+        self.poisson = {g.name: (g, poisson.table(g, p.dt)) for g in p.groups if isinstance(g, PoissonGroup)}
+        self.trains = {g.name: (np.repeat(np.arange(g.size), np.diff(g.indptr)), g.steps) for g in p.groups if isinstance(g, TrainGroup)}
+        self.ports = {(g.name, port.name): port for g in p.cells for port in g.flat.ports}
+        # arrivals[step] = [(connections, sources, multiplicity)] that are due at that stamp, sorted out by delay on sending
+        self.due: dict[int, list[tuple[Connections, Ints, Floats]]] = {}
+        self.spikes: dict[str, list[tuple[Ints, Ints]]] = {name: [] for name in p.spikes}
+        self.samples: list[list[Floats]] = [[] for _ in p.traces]
+        self._sample()
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self._step()
+        for name, group in self.cells.items():
+            for s, x in group.states.items():
+                bad = np.flatnonzero(~np.isfinite(x))
+                if bad.size:
+                    raise BackendFailed(f"population '{name}': {s} of cell {bad[0]} is {x[bad[0]]} at {self.now * self.program.dt:g} ms; use a smaller dt or another integrator")
+
+    def _step(self) -> None:
+        stamp = self.now + 1
+        arrivals = self.due.pop(stamp, [])
+        fired: dict[str, Ints] = {}
+        for name, group in self.cells.items():
+            jumps, events = self._arrivals(name, group, [a for a in arrivals if a[0].post == name])
+            fired[name] = group.advance(self.now, self._current(name, group.n), jumps, events)
+        for name, (source, tab) in self.poisson.items():
+            fired[name] = np.repeat(np.arange(source.size), poisson.counts(source, tab, stamp, 1)[0])
+        for name, (ids, steps) in self.trains.items():
+            fired[name] = ids[steps == stamp]
+        self.now = stamp
+        for name, ids in fired.items():
+            self._send(name, ids)
+        self._sample()
+
+    def _send(self, name: str, ids: Ints) -> None:
+        if not ids.size:
+            return
+        if name in self.spikes:
+            kept = ids[np.isin(ids, self.program.spikes[name])]
+            self.spikes[name].append((kept, np.full(kept.size, self.now)))
+        sources, times = np.unique(ids, return_counts=True)
+        for c in self.program.connections:
+            if c.pre != name:
+                continue
+            length = c.indptr[sources + 1] - c.indptr[sources]
+            index = np.repeat(c.indptr[sources + 1] - np.cumsum(length), length) + np.arange(length.sum())
+            many = np.repeat(times, length).astype(np.float64)
+            delays = np.broadcast_to(np.asarray(c.delays)[..., index] if np.ndim(c.delays) else np.asarray(c.delays), index.shape)
+            for d in np.unique(delays):
+                chosen = delays == d
+                self.due.setdefault(self.now + int(d), []).append((c, index[chosen], many[chosen]))
+
+    def _arrivals(self, name: str, group: _Cells, due: list[tuple[Connections, Ints, Floats]]) -> tuple[dict[str, Floats], list[tuple[Port, Ints, Floats]]]:
+        jumps: dict[str, Floats] = {}
+        events = []
+        for c, index, many in due:
+            port = self.ports[name, c.port]
+            weights = np.broadcast_to(np.asarray(c.weights, dtype=np.float64), c.targets.shape)[index]
+            targets = c.targets[index].astype(np.int64)
+            added = port.jumps()
+            if added is None or any(self._reads_state(group, e) for e in added.values()):
+                events.append((port, np.repeat(targets, many.astype(int)), np.repeat(weights, many.astype(int))))
+                continue
+            total = np.bincount(targets, weights * many, minlength=group.n)
+            for state, expr in added.items():
+                jumps[state] = jumps.get(state, 0.0) + np.asarray(evaluate(expr, {**group.values, "weight": total}))
+        return jumps, events
+
+    @staticmethod
+    def _reads_state(group: _Cells, expr: Any) -> bool:
+        return bool(names(expr) & set(group.flat.state_names))
+
+    def _current(self, name: str, n: int) -> Floats:
+        total = np.zeros(n)
+        for c in self.program.currents:
+            if c.group == name:
+                j = int(np.searchsorted(c.steps, self.now, "right")) - 1
+                if j >= 0:
+                    total[c.ids] += c.amplitude[:, j]
+        return total
+
+    def _sample(self) -> None:
+        for t, kept in zip(self.program.traces, self.samples, strict=True):
+            if self.now % t.every == 0:
+                kept.append(self.cells[t.group].states[t.variable][t.ids])
+
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
+        if group in self.poisson:
+            source = replace(self.poisson[group][0], rate=values["rate"])
+            self.poisson[group] = (source, poisson.table(source, self.program.dt))
+            return
+        self.cells[group].parameters.update(values)
+        self.cells[group].prepare()
+
+    def recorded(self) -> Recorded:
+        out = Recorded()
+        for name, parts in self.spikes.items():
+            ids, steps = (np.concatenate([p[i] for p in parts]) if parts else np.zeros(0, dtype=np.int64) for i in (0, 1))
+            out.spikes[name] = (ids, steps)
+        for t, kept in zip(self.program.traces, self.samples, strict=True):
+            out.traces[t.group, t.variable] = (t.ids, np.arange(len(kept)) * t.every, np.array(kept).reshape(len(kept), t.ids.size))
+        return out
+
+    def close(self) -> None:
+        self.cells.clear()
+
