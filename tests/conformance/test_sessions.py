@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 import portable as pt
 
@@ -80,8 +79,6 @@ def test_set_rate_of_poisson(backend: str) -> None:
 def test_two_sessions_do_not_disturb_each_other(backend: str) -> None:
     net, _, _ = network()
     whole = pt.run(net, backend, "60 ms", seed=7, inputs="frozen")
-    if backend == "nest":
-        pytest.skip("NEST has one kernel a process: a second session is refused (tested in test_nest)")
     with pt.open(net, backend, seed=7, inputs="frozen") as a, pt.open(net, backend, seed=8, inputs="frozen") as b:
         a.run(30)
         b.run(30)
