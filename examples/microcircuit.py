@@ -77,7 +77,7 @@ def psc() -> float:
     """The current in pA whose postsynaptic potential peaks at PSP."""
     ratio = TAU_SYN / TAU_M
     peak = TAU_SYN / (1 - ratio) * (ratio ** (ratio / (1 - ratio)) - ratio ** (1 / (1 - ratio)))
-    return PSP * CM / peak
+    return float(PSP * CM / peak)
 
 
 def weight(post: int, pre: int) -> float:
