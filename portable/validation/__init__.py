@@ -1,0 +1,1 @@
+"""Whether backends agree: spike by spike, trace by trace, and in pictures."""
