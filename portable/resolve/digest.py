@@ -1,0 +1,62 @@
+"""A stable fingerprint of a network: what it means, not how it was written down."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from portable.model.cells import Cell
+from portable.model.network import Network, Population, View
+from portable.model.values import Array
+
+
+def model_hash(network: Network) -> str:
+    """sha256 (hex) over everything that decides the network apart from its seed. The same in every process and platform."""
+    digest = hashlib.sha256(b"portable network 1")
+    for part in _parts(network):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _parts(item: Any) -> Iterator[bytes]:
+    match item:
+        case Array():
+            yield b"array " + item.unit.encode()
+            yield np.ascontiguousarray(item.values, dtype="<f8").tobytes()
+        case Cell():
+            yield item.flat.text().encode()
+            yield from _parts(dict(item.parameters))
+        case View():
+            yield b"view " + item.population.name.encode()
+            yield np.ascontiguousarray(item.ids, dtype="<i8").tobytes()
+        case Population():
+            yield b"population"
+            for x in (item.name, item.size, item.cell, dict(item.initial)):
+                yield from _parts(x)
+        case Mapping():
+            yield f"mapping {len(item)}".encode()
+            for k in sorted(item):
+                yield str(k).encode()
+                yield from _parts(item[k])
+        case tuple() | list():
+            yield f"sequence {len(item)}".encode()
+            for x in item:
+                yield from _parts(x)
+        case _ if dataclasses.is_dataclass(item):
+            yield type(item).__name__.encode()
+            for f in dataclasses.fields(item):
+                yield f.name.encode()
+                yield from _parts(getattr(item, f.name))
+        case np.integer():
+            yield repr(int(item)).encode()
+        case np.floating():
+            yield repr(float(item)).encode()
+        case None | bool() | int() | float() | str():
+            yield f"{type(item).__name__} {item!r}".encode()
+        case _:
+            raise TypeError(f"cannot fingerprint {type(item).__name__}")

@@ -1,0 +1,146 @@
+"""How large a network will be, before anything is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from portable.errors import ModelError
+from portable.model.cells import Cell
+from portable.model.connectors import AllToAll, Explicit, FixedInDegree, FixedProbability, FixedTotalNumber, OneToOne
+from portable.model.network import Network, Projection
+from portable.model.sources import SpikeSourceArray
+from portable.resolve import draws
+from portable.resolve.connect import Sides
+from portable.resolve.projections import cells
+from portable.units import Quantity
+
+GIB = 1024.0**3
+_ENGINE = 2.0  # the native engine holds its own sorted copy beside the Program while it builds
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Sizes before building. `synapses` (expected number) and `bytes_of` (arrays) by projection name; `transient` is what the
+    largest projection needs besides while it is drawn."""
+
+    neurons: int
+    synapses: dict[str, int]
+    bytes_of: dict[str, int]
+    groups_bytes: int
+    transient: int
+
+    @property
+    def total_synapses(self) -> int:
+        return sum(self.synapses.values())
+
+    @property
+    def program_bytes(self) -> int:
+        """The finished Program."""
+        return self.groups_bytes + sum(self.bytes_of.values())
+
+    @property
+    def resolve_bytes(self) -> int:
+        """Peak while resolving."""
+        return self.program_bytes + self.transient
+
+    @property
+    def native_bytes(self) -> int:
+        """Peak while the native engine builds."""
+        return int(_ENGINE * self.program_bytes)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.neurons} cells, {self.total_synapses} synapses, {self.program_bytes / GIB:.2f} GiB "
+            f"(native engine {self.native_bytes / GIB:.2f} GiB)"
+        )
+
+
+def estimate(network: Network, dt: float, *, weights32: bool = False) -> Estimate:
+    """Count cells and (expected) synapses and the bytes that they take. Exact but for FixedProbability."""
+    offset, first = {}, 0
+    for p in network.populations:
+        offset[p.name], first = first, first + p.size
+    synapses, sizes, transient = {}, {}, 0
+    for q in network.projections:
+        n = synapses[q.name] = count(q, offset)
+        each = _bytes_each(q, dt, weights32)
+        rows = 8 * sum({v.population.name: v.population.size + 1 for v in q.pre}.values()) * len({v.population.name for v in q.post})
+        sizes[q.name] = int(n * each) + rows
+        transient = max(transient, int(n * _transient_each(q, each)))
+    groups = sum(_group_bytes(p.size, p.cell) for p in network.populations)
+    return Estimate(first, synapses, sizes, groups, transient)
+
+
+def count(q: Projection, offset: dict[str, int]) -> int:
+    """Connections of a projection: exact, the rounded mean for FixedProbability."""
+    pre, post = sum(len(v) for v in q.pre), sum(len(v) for v in q.post)
+    match q.connector:
+        case OneToOne():
+            return pre
+        case FixedInDegree(n):
+            return n * post
+        case FixedTotalNumber(n):
+            return n
+        case Explicit(sources):
+            return len(sources)
+        case AllToAll(allow_self) | FixedProbability(_, allow_self):
+            p = q.connector.p if isinstance(q.connector, FixedProbability) else 1.0
+            own = 0 if allow_self else int(Sides(cells(q.pre, offset), cells(q.post, offset), "").own().sum())
+            return round((pre * post - own) * p)
+
+
+def _bytes_each(q: Projection, dt: float, weights32: bool) -> float:
+    target = 2 if max(v.population.size for v in q.post) <= 65536 else 4
+    weight = 0 if isinstance(q.synapse.weight, Quantity) else 4 if weights32 else 8
+    delay = 0 if isinstance(q.synapse.delay, Quantity) else 1
+    if delay and not isinstance(q.synapse.delay, Quantity):
+        top = q.synapse.delay.coherent().max(initial=0) if hasattr(q.synapse.delay, "coherent") else draws.spec(q.synapse.delay, "").bound()
+        delay = 1 if top <= 255 * dt else 2
+    return target + weight + delay
+
+
+def _transient_each(q: Projection, each: float) -> float:
+    """Bytes a synapse that are given back: arrays of users are sorted with numpy, in-degrees transposed, several target groups copied."""
+    if isinstance(q.connector, Explicit) or hasattr(q.synapse.weight, "coherent") and not isinstance(q.synapse.weight, Quantity):
+        return 40.0
+    several = len({v.population.name for v in q.post}) > 1
+    return (4.0 if isinstance(q.connector, FixedInDegree) else 0.0) + (6.0 if several else 0.0) + 0.0 * each
+
+
+def _group_bytes(size: int, cell: object) -> int:
+    if isinstance(cell, Cell):
+        varied = sum(not isinstance(v, Quantity) for v in cell.parameters.values())
+        return 8 * size * (varied + 2 * len(cell.flat.states))
+    if isinstance(cell, SpikeSourceArray):
+        spikes = sum(len(t) for t in cell.spike_times)
+        return 8 * (size + spikes * (size if len(cell.spike_times) == 1 else 1))
+    return 16 * size
+
+
+def available_memory() -> int:
+    """Bytes that can be had now: the machine's, or less where a control group limits this process."""
+    free = int(psutil.virtual_memory().available)
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        if limit != "max":
+            free = min(free, int(limit) - int((folder / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass
+    return max(free, 0)
+
+
+def check_memory(found: Estimate, available_bytes: int | None = None, *, native: bool = False) -> None:
+    """ModelError with the numbers if the network does not fit (with `native`: if the native engine's copy does not)."""
+    need = found.native_bytes if native else found.resolve_bytes
+    have = available_memory() if available_bytes is None else available_bytes
+    if need > have:
+        largest = max(found.bytes_of, key=lambda k: found.bytes_of[k], default="")
+        raise ModelError(
+            "network",
+            f"{found.neurons} cells and {found.total_synapses} synapses need {need / GIB:.2f} GiB of memory, {have / GIB:.2f} GiB are available",
+            f"the largest projection is '{largest}' with {found.synapses.get(largest, 0)} synapses; make the network smaller, or use weights32",
+        )

@@ -1,0 +1,62 @@
+"""Network -> Program: the only place that draws random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from portable.errors import ModelError
+from portable.model.network import Network
+from portable.resolve.cells import group
+from portable.resolve.digest import model_hash
+from portable.resolve.estimate import check_memory, estimate
+from portable.resolve.grid import check_dt
+from portable.resolve.injected import currents, recordings
+from portable.resolve.program import Approximation, Connections, Group, Program
+from portable.resolve.projections import connections
+
+Progress = Callable[[int, int], object]
+
+
+def resolve(network: Network, seed: int, dt: float = 0.1, *, weights32: bool = False, progress: Progress | None = None) -> Program:
+    """Expand a network into arrays: the same network and seed give the same Program, bit for bit, whatever the threads.
+
+    dt: the step in ms. weights32: keep weights that vary as float32. progress(done, total): called with numbers of synapses.
+    Raises ModelError naming the object: off the grid, a connector that cannot be met, a drawn value out of range, too large for memory.
+    """
+    dt, seed = check_dt(dt), _seed(seed)
+    if not isinstance(network, Network):
+        raise ModelError("network", f"expected a Network, got {network!r}")
+    sizes = estimate(network, dt, weights32=weights32)
+    check_memory(sizes)
+    notes: list[Approximation] = []
+    groups: list[Group] = []
+    offset: dict[str, int] = {}
+    first = 0
+    for p in network.populations:
+        made, more = group(p, seed, dt)
+        groups.append(made)
+        notes += more
+        offset[p.name], first = first, first + p.size
+    injected, (spikes, traces) = currents(network.inputs, seed, dt), recordings(network.recordings, dt)
+    joined: list[Connections] = []
+    done, total = 0, sizes.total_synapses
+    for q in network.projections:
+        parts, more = connections(q, offset, seed, dt, weights32)
+        joined += parts
+        notes += more
+        done += sizes.synapses[q.name]
+        if progress is not None:
+            progress(done, total)
+    if weights32 and any(not isinstance(c.weights, float) for c in joined):
+        notes.append(Approximation("projections: weights", "float64", "float32", "6e-8 of each weight", "weights32 was asked for"))
+    return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), model_hash(network))
+
+
+def _seed(seed: int) -> int:
+    try:
+        whole = int(seed)
+    except (TypeError, ValueError):
+        whole = -1
+    if isinstance(seed, bool) or whole != seed or whole < 0:
+        raise ModelError("seed", f"must be a whole number >= 0, got {seed!r}")
+    return whole

@@ -1,0 +1,125 @@
+"""Rows in their final order: by target group, then delay, then target. Compiled.
+
+A connection is packed in one number, group | delay | target, and each row is sorted by a radix sort of its bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, uint32, uint64
+
+_BYTE = np.uint64(255)
+_SHORT = 24  # entries up to which a row is sorted by insertion
+
+
+@njit(cache=True, nogil=True)
+def _radix(keys, order, spare_keys, spare_order, n, bits, with_order):  # type: ignore[no-untyped-def]
+    """Sort keys[:n] (and order[:n] with them), stable. True if the result lies in the spare arrays."""
+    count = np.empty(256, dtype=np.int64)
+    swapped = False
+    a, b, ia, ib = keys, spare_keys, order, spare_order
+    for shift in range(0, bits, 8):
+        s = uint64(shift)
+        count[:] = 0
+        for i in range(n):
+            count[(uint64(a[i]) >> s) & _BYTE] += 1
+        at = 0
+        for d in range(256):
+            c = count[d]
+            count[d] = at
+            at += c
+        for i in range(n):
+            d = (uint64(a[i]) >> s) & _BYTE
+            j = count[d]
+            b[j] = a[i]
+            if with_order:
+                ib[j] = ia[i]
+            count[d] = j + 1
+        a, b, ia, ib = b, a, ib, ia
+        swapped = not swapped
+    return swapped
+
+
+@njit(cache=True, nogil=True)
+def _insertion(keys, order, n, with_order):  # type: ignore[no-untyped-def]
+    for i in range(1, n):
+        k, o = keys[i], order[i] if with_order else uint32(0)
+        j = i - 1
+        while j >= 0 and keys[j] > k:
+            keys[j + 1] = keys[j]
+            if with_order:
+                order[j + 1] = order[j]
+            j -= 1
+        keys[j + 1] = k
+        if with_order:
+            order[j + 1] = o
+
+
+@njit(cache=True, nogil=True)
+def longest(lo, hi, indptr):  # type: ignore[no-untyped-def]
+    """Entries of the longest row."""
+    most = 0
+    for row in range(lo, hi):
+        most = max(most, indptr[row + 1] - indptr[row])
+    return most
+
+
+@njit(cache=True, nogil=True)
+def count_groups(lo, hi, indptr, targets, group, counts):  # type: ignore[no-untyped-def]
+    """counts[row, g] = targets of the row in group g."""
+    for row in range(lo, hi):
+        for slot in range(indptr[row], indptr[row + 1]):
+            counts[row, group[targets[slot]]] += 1
+
+
+@njit(cache=True, nogil=True)
+def sort_rows(lo, hi, indptr, targets, delays, group, position, start, target_bits, delay_bits, bits, out_targets, out_delays, order, template):  # type: ignore[no-untyped-def]
+    """Sort rows lo..hi-1 into the outputs.
+
+    targets: positions in the side; group, position: where those are. delays: of each slot, or empty where constant. start (rows,
+    groups): first output slot. order: output slot -> input slot, or empty. `template`: an empty array of the keys' type.
+    The outputs may be the inputs where there is one group.
+    """
+    n_max = longest(lo, hi, indptr)
+    with_order = order.size > 0
+    with_delays = delays.size > 0
+    keys, spare = np.empty(n_max, dtype=template.dtype), np.empty(n_max, dtype=template.dtype)
+    m = n_max if with_order else 1
+    own, spare_own = np.empty(m, dtype=np.uint32), np.empty(m, dtype=np.uint32)
+    target_shift, delay_shift = uint64(target_bits), uint64(delay_bits)
+    target_mask, delay_mask = (uint64(1) << target_shift) - uint64(1), (uint64(1) << delay_shift) - uint64(1)
+    at = np.empty(start.shape[1], dtype=np.int64)
+    for row in range(lo, hi):
+        first = indptr[row]
+        n = indptr[row + 1] - first
+        sorted_already = True
+        before = uint64(0)
+        for i in range(n):
+            t = targets[first + i]
+            k = uint64(group[t])
+            if with_delays:
+                k = (k << delay_shift) | uint64(delays[first + i])
+            k = (k << target_shift) | uint64(position[t])
+            sorted_already = sorted_already and k >= before
+            before = k
+            keys[i] = k
+            if with_order:
+                own[i] = i
+        swapped = False
+        if not sorted_already:
+            if n <= _SHORT:
+                _insertion(keys, own, n, with_order)
+            else:
+                swapped = _radix(keys, own, spare, spare_own, n, bits, with_order)
+        result, result_order = (spare, spare_own) if swapped else (keys, own)
+        at[:] = start[row]
+        for i in range(n):
+            k = uint64(result[i])
+            g = k >> (target_shift + delay_shift)
+            slot = at[g]
+            at[g] = slot + 1
+            out_targets[slot] = k & target_mask
+            if with_delays:
+                out_delays[slot] = (k >> target_shift) & delay_mask
+            if with_order:
+                order[slot] = first + result_order[i]
