@@ -47,15 +47,15 @@ class UnsupportedError(PortableError, NotImplementedError):
         super().__init__(f"backend '{backend}' cannot run this model:\n{lines}")
 
 
-class BackendNotFound(PortableError, LookupError):
+class BackendNotFound(PortableError, LookupError):  # noqa: N818
     """No backend of that name is registered."""
 
 
-class BackendUnavailable(PortableError, ImportError):
+class BackendUnavailable(PortableError, ImportError):  # noqa: N818
     """The adapter is here but the simulator is not installed; the message has the install line."""
 
 
-class BackendFailed(PortableError, RuntimeError):
+class BackendFailed(PortableError, RuntimeError):  # noqa: N818
     """The simulator raised while it was building or running the network."""
 
 

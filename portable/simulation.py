@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -16,12 +18,12 @@ from portable.backends import registry
 from portable.backends.contract import INTEGRATORS, Backend, Lowered, RunConfig, Session, Shortfall
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError, suggestion
 from portable.model.network import Network, Population, View, side
+from portable.model.values import Array
+from portable.progress import Report, reporter
 from portable.resolve import resolve, values_for
 from portable.resolve.program import CellGroup, PoissonGroup, Program
 from portable.results import Results, TraceTable, sorted_spikes
 from portable.units import coherent_unit, milliseconds
-
-Progress = Callable[[int, int], None]  # (steps done, steps in all)
 
 # Above this many Poisson spikes a second, handing trains to another simulator costs more than it is worth.
 NATIVE_INPUTS_ABOVE = 5e6
@@ -40,7 +42,7 @@ def run(
     integrator: str = "auto",
     compact: bool = False,
     options: Mapping[str, Any] | None = None,
-    progress: Progress | bool | None = None,
+    progress: Report | bool | None = None,
 ) -> Results:
     """Run a network and return what it recorded.
 
@@ -137,8 +139,6 @@ def run_config(
 
 
 def _cores() -> list[int]:
-    import os
-
     return list(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
@@ -185,7 +185,7 @@ class Simulation:
     ) -> None:
         self.network, self.program, self.backend, self.config = network, program, backend, config
         self.lowered, self.session, self.phases = lowered, session, {**phases, "run": 0.0}
-        self.steps, self.interrupted, self._changes, self._closed = 0, False, 0, False
+        self.steps, self.interrupted, self._closed = 0, False, False
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
 
     def __enter__(self) -> Simulation:
@@ -202,22 +202,22 @@ class Simulation:
         """Biological time reached, in ms."""
         return float(np.round(self.steps * self.program.dt, 9))
 
-    def run(self, duration: Any, progress: Progress | bool | None = None) -> Simulation:
+    def run(self, duration: Any, progress: Report | bool | None = None) -> Simulation:
         """Advance by `duration` (ms or "100 ms"). Returns self."""
         self.advance(whole_steps(duration, self.program.dt, "duration"), progress)
         return self
 
-    def advance(self, steps: int, progress: Progress | bool | None = None) -> None:
+    def advance(self, steps: int, progress: Report | bool | None = None) -> None:
         """Advance by whole steps, in pieces of about PIECE_SECONDS of wall-clock time."""
         self._usable()
-        with _reporter(progress, steps, self) as report:
+        with reporter(progress, f"{self.network.name} on {self.backend.name}", steps, self.program.dt) as report:
             left = steps
             piece = steps if getattr(self.session, "single_run", False) else min(steps, 100)
             while left > 0:
                 piece = min(piece, left)
                 began = time.perf_counter()
                 try:
-                    _guarded(self.backend.name, lambda n=piece: self.session.run(n))
+                    _guarded(self.backend.name, partial(self.session.run, piece))
                 except KeyboardInterrupt:
                     self.interrupted = True
                     raise
@@ -235,19 +235,19 @@ class Simulation:
         view = side(target, "set.target")[0]
         name = view.population.name
         self.network.population(name)
-        self._changes += 1
-        given = values_for(self.network, self.program.seed, name, parameters, size=len(view), purpose=f"set {self._changes}")
+        wide = {k: _widened(v, view) for k, v in parameters.items()}
+        given = values_for(self.network, self.program.seed, name, wide, self.program.dt)
         group = self.program.group(name)
         if len(view) != group.size:
             given = {k: self._merged(group, view, k, v) for k, v in given.items()}
-        if isinstance(group, CellGroup):
-            self._now[name].update(given)
+        self._now.setdefault(name, {}).update(given)
         _guarded(self.backend.name, lambda: self.session.set(name, given))
 
-    def _merged(self, group: Any, view: View, parameter: str, value: Any) -> Any:
-        old = self._now[group.name][parameter] if isinstance(group, CellGroup) else group.rate
-        full = np.array(np.broadcast_to(np.asarray(old, dtype=np.float64), group.size))
-        full[view.ids] = value
+    def _merged(self, group: Any, view: View, parameter: str, new: Any) -> Any:
+        """The present values of the whole population with those of the view replaced."""
+        old = self._now.get(group.name, {}).get(parameter)
+        full = np.array(np.broadcast_to(np.asarray(group.rate if old is None else old, dtype=np.float64), group.size))
+        full[view.ids] = np.broadcast_to(new, group.size)[view.ids]
         return full
 
     def results(self) -> Results:
@@ -256,7 +256,9 @@ class Simulation:
         began = time.perf_counter()
         raw = _guarded(self.backend.name, self.session.recorded)
         p, dt = self.program, self.program.dt
-        spikes = {name: sorted_spikes(*raw.spikes.get(name, ((), ())), dt, ids) for name, ids in p.spikes.items()}
+        none = np.zeros(0, dtype=np.int64)
+        found = {name: raw.spikes.get(name, (none, none)) for name in p.spikes}
+        spikes = {name: sorted_spikes(found[name][0], found[name][1], dt, ids) for name, ids in p.spikes.items()}
         traces = {}
         for t in p.traces:
             ids, steps, values = raw.traces[t.group, t.variable]
@@ -292,26 +294,12 @@ class Simulation:
             self.session.close()
 
 
-class _reporter:
-    """A progress bar on a terminal, a user's function, or nothing."""
 
-    def __init__(self, progress: Progress | bool | None, steps: int, sim: Simulation) -> None:
-        self.given, self.steps, self.sim, self.bar = progress, steps, sim, None
-
-    def __enter__(self) -> Progress:
-        if callable(self.given):
-            return self.given
-        if not self.given:
-            return lambda done, total: None
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        dt = self.sim.program.dt
-        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]} ms"), TimeRemainingColumn(), transient=True)
-        self.bar.start()
-        task = self.bar.add_task(f"{self.sim.network.name} on {self.sim.backend.name}", total=self.steps, now="0")
-        bar = self.bar
-        return lambda done, total: bar.update(task, completed=done, now=f"{done * dt:g}/{total * dt:g}")
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+def _widened(given: Any, view: View) -> Any:
+    """One value per cell of a view, as one per cell of its population (the cells outside the view are not used)."""
+    many = isinstance(given, (Array, list, tuple, np.ndarray)) and np.ndim(getattr(given, "values", given)) == 1
+    if not many or len(given) != len(view):
+        return given
+    index = np.zeros(view.population.size, dtype=np.int64)
+    index[view.ids] = np.arange(len(view))
+    return Array(given.values[index], given.unit) if isinstance(given, Array) else [given[i] for i in index]

@@ -8,7 +8,7 @@ import pytest
 import portable as pt
 
 
-def one(cell: pt.Cell, inputs: list[pt.Injection] | None = None, initial: dict[str, float] | None = None, **more: object) -> pt.Network:
+def one(cell: pt.Cell, inputs: list[pt.Injection] | None = None, initial: dict[str, float] | None = None) -> pt.Network:
     population = pt.Population("cell", 1, cell, initial=initial)
     return pt.Network("one", [population], inputs=[pt.Injection(i, population) for i in inputs or []], recordings=[pt.Record(population, ["spikes", "v"])])
 
