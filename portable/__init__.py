@@ -19,7 +19,8 @@ _PUBLIC = {
     **dict.fromkeys(("PortableError", "ModelError", "UnsupportedError", "BackendNotFound", "BackendUnavailable", "BackendFailed"), "portable.errors"),
     "Quantity": "portable.units",
     **dict.fromkeys(("Array", "Uniform", "Normal", "Lognormal", "Clipped"), "portable.model.values"),
-    **dict.fromkeys(("Cell", "CellType", "ReceptorType", "cell_type", "receptor_type"), "portable.model.cells"),
+    **dict.fromkeys(("Cell", "CellType", "ReceptorType"), "portable.model.cells"),
+    **dict.fromkeys(("cell_type", "receptor_type"), "portable.model.types"),
     **dict.fromkeys(("SpikeSourceArray", "SpikeSourcePoisson", "DCSource", "StepCurrentSource"), "portable.model.sources"),
     **dict.fromkeys(
         ("AllToAll", "OneToOne", "FixedProbability", "FixedInDegree", "FixedTotalNumber", "Explicit", "StaticSynapse"), "portable.model.connectors"

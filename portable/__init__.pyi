@@ -21,8 +21,6 @@ from portable.library.receptors import CurrExp as CurrExp
 from portable.model.cells import Cell as Cell
 from portable.model.cells import CellType as CellType
 from portable.model.cells import ReceptorType as ReceptorType
-from portable.model.cells import cell_type as cell_type
-from portable.model.cells import receptor_type as receptor_type
 from portable.model.connectors import AllToAll as AllToAll
 from portable.model.connectors import Explicit as Explicit
 from portable.model.connectors import FixedInDegree as FixedInDegree
@@ -40,6 +38,8 @@ from portable.model.sources import DCSource as DCSource
 from portable.model.sources import SpikeSourceArray as SpikeSourceArray
 from portable.model.sources import SpikeSourcePoisson as SpikeSourcePoisson
 from portable.model.sources import StepCurrentSource as StepCurrentSource
+from portable.model.types import cell_type as cell_type
+from portable.model.types import receptor_type as receptor_type
 from portable.model.values import Array as Array
 from portable.model.values import Clipped as Clipped
 from portable.model.values import Lognormal as Lognormal

@@ -94,7 +94,8 @@ class Unit:
 
 
 _CACHE: dict[str, Unit] = {}
-_FACTOR = re.compile(r"\s*([*/]?)\s*(per_)?([A-Za-zµμ]+|1)(?:\s*(?:\*\*|\^)?\s*(-?\d+))?")
+_FACTOR = re.compile(r"\s*([*/]?)\s*(per_)?([A-Za-zµμ]+|1)(?:\s*(?:\*\*|\^)?\s*(-?\d+))?", re.A)
+_LONGEST, _LARGEST_EXPONENT = 100, 12
 
 
 def unit(text: str) -> Unit:
@@ -104,6 +105,8 @@ def unit(text: str) -> Unit:
     """
     if text in _CACHE:
         return _CACHE[text]
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        raise ModelError("", f"a unit must be text of at most {_LONGEST} characters, got {str(text)[:20]!r}", 'write it like "mV"')
     body = text.strip().replace("_per_", "/").replace("per_", "1/") or "1"
     dim, power, pos = NONE, 0, 0
     while pos < len(body):
@@ -111,6 +114,8 @@ def unit(text: str) -> Unit:
         if not found or (pos and not found[1] and body[pos] not in " ·"):
             raise ModelError("", f"cannot read the unit '{text}'", 'write it like "mV", "nS", "1/ms" or "uF/cm**2"')
         symbol, exponent = found[3], int(found[4] or 1)
+        if abs(exponent) > _LARGEST_EXPONENT:
+            raise ModelError("", f"the exponent {found[4]} in the unit '{text}' is too large", f"at most {_LARGEST_EXPONENT}")
         if symbol not in _TABLE:
             raise ModelError("", f"unknown unit '{symbol}' in '{text}'", suggestion(symbol, _TABLE))
         sign = -exponent if found[1] == "/" else exponent
@@ -119,7 +124,8 @@ def unit(text: str) -> Unit:
         pos = found.end()
         if not body[pos:].strip():
             break
-    result = _CACHE[text] = Unit(text.strip(), dim, power)
+    plain = dim == NONE and power == 0  # "", "dimensionless", "mV/mV": one spelling
+    result = _CACHE[text] = Unit("1" if plain else text.strip(), dim, power)
     return result
 
 
@@ -150,7 +156,7 @@ def shift(value: Any, power: int) -> Any:
     return value * 10.0**power if power > 0 else value / 10.0**-power
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Quantity:
     """A number with its unit, kept exactly as the user gave it: Quantity(20.0, "ms")."""
 
@@ -159,6 +165,8 @@ class Quantity:
 
     def __str__(self) -> str:
         return f"{self.value!r} {self.unit}" if self.unit != "1" else f"{self.value!r}"
+
+    __repr__ = __str__
 
     def __float__(self) -> float:
         return self.value
@@ -179,7 +187,7 @@ class Quantity:
         return float(shift(self.value, mine.power - target.power))
 
 
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf|nan)\s*(.*)$")
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf|nan)\s*(.*)$", re.A)
 
 
 def quantity(value: Any, default_unit: str, path: str = "") -> Quantity:
@@ -188,29 +196,47 @@ def quantity(value: Any, default_unit: str, path: str = "") -> Quantity:
     Raises ModelError naming `path` if it is no number, not finite, or of another dimension than default_unit.
     """
     want = unit(default_unit)
+    try:
+        found = _quantity(value, want)
+        own = unit(found.unit)
+    except ModelError as error:
+        raise error.under(path) from None
+    if own.dimension != want.dimension:
+        raise ModelError(
+            path, f"must be a {describe(want.dimension)}, got {found} which is {describe(own.dimension)}", f"give it in {want.text}"
+        )
+    if not math.isfinite(found.value) or not math.isfinite(found.coherent()):
+        raise ModelError(path, f"must be finite, got {found.value}", f"give a number in {want.text}")
+    return found
+
+
+def _quantity(value: Any, want: Unit) -> Quantity:
     if isinstance(value, Quantity):
-        found = value
-    elif isinstance(value, str):
+        return Quantity(float(value.value), unit(value.unit).text)
+    if isinstance(value, str):
         match = _NUMBER.match(value)
         if not match:
-            raise ModelError(path, f"cannot read {value!r} as a quantity", f'write a number and a unit, like "20 {want.text}"')
+            raise ModelError("", f"cannot read {_clip(value)} as a quantity", f'write a number and a unit, like "20 {want.text}"')
+        return Quantity(float(match[1]), unit(match[2].strip()).text if match[2] else want.text)
+    if hasattr(value, "dimensionality") and hasattr(value, "magnitude") and np.ndim(value.magnitude) == 0:  # `quantities`, not imported here
+        return Quantity(float(value.magnitude), dimensionality(value))
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         try:
-            found = Quantity(float(match[1]), (unit(match[2]).text or default_unit) if match[2] else default_unit)
-        except ModelError as error:
-            raise error.under(path) from None
-    elif hasattr(value, "dimensionality") and hasattr(value, "magnitude"):  # the `quantities` package, not imported here
-        found = Quantity(float(value.magnitude), str(value.dimensionality).replace("**", "^").replace(" ", ""))
-    elif isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        found = Quantity(float(value), default_unit)
-    else:
-        raise ModelError(path, f"expected a number or a quantity, got {value!r}", f'write for example "20 {want.text}"')
-    if unit(found.unit).dimension != want.dimension:
-        raise ModelError(
-            path, f"must be a {describe(want.dimension)}, got {found} which is {describe(found.dimension)}", f"give it in {want.text}"
-        )
-    if not math.isfinite(found.value):
-        raise ModelError(path, f"must be finite, got {found.value}")
-    return found
+            return Quantity(float(value), want.text)
+        except OverflowError:
+            raise ModelError("", "is too large a number", f"give a number in {want.text}") from None
+    raise ModelError("", f"expected a number or a quantity, got {_clip(value)}", f'write for example "20 {want.text}"')
+
+
+def dimensionality(value: Any) -> str:
+    """The unit of an object of the `quantities` package, as our text."""
+    return str(value.dimensionality).replace("**", "^").replace(" ", "")
+
+
+def _clip(value: Any) -> str:
+    """repr for an error message, never longer than a line."""
+    text = repr(value[:60]) if isinstance(value, (str, bytes)) else repr(value)
+    return text if len(text) <= 64 else text[:61] + "..."
 
 
 def milliseconds(value: Any, path: str) -> float:

@@ -15,12 +15,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from portable.dynamics.component import Assign, ComponentType, Derived, OnCondition, Parameter, Refractory
+from portable.dynamics.component import Assign, ComponentType, Derived, OnCondition, Parameter, Refractory, StateVariable
+from portable.dynamics.dimensions import dimension_of
 from portable.dynamics.emit import emit
-from portable.dynamics.expressions import Expr, Name, Num, names, substitute
-from portable.errors import ModelError
-from portable.units import CURRENT, Dimension
+from portable.dynamics.expressions import MAX_CHAIN, Bin, Expr, Name, Num, children, names, substitute, walk
+from portable.errors import ModelError, suggestion
+from portable.units import CURRENT, TIME, Dimension, describe
 
+MAX_TERMS = 20_000  # of a derived variable with all that it reads written out
 INJECTED = "i_ext"  # the sum of injected currents (pA), constant over a step
 
 
@@ -57,8 +59,6 @@ class Port:
 
 
 def _added(expr: Expr, variable: str) -> Expr | None:
-    from portable.dynamics.expressions import Bin
-
     if isinstance(expr, Bin) and expr.op == "+" and expr.a == Name(variable) and variable not in names(expr.b):
         return expr.b
     return None
@@ -148,8 +148,9 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
     sums: dict[str, list[Expr]] = {name: [] for name in _receptor_sums(cell)}
     kernel: list[Derived] = []
     for port, r in receptors.items():
+        _fits(cell, port, r)
         rename: dict[str, Expr] = {p.name: Name(receptor_parameter(port, p.name)) for p in r.parameters}
-        rename |= {x.name: Name(receptor_state(port, x.name)) for x in (*r.states, *r.derived)}
+        rename |= {n: Name(receptor_state(port, n)) for n in (*(s.name for s in r.states), *(d.name for d in r.derived))}
 
         def new(e: Expr, table: dict[str, Expr] = rename) -> Expr:
             return substitute(e, table)
@@ -162,10 +163,11 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
             ports.append(Port(port, event.weight_unit, tuple(Assign(_renamed(a.variable, rename), new(a.expr)) for a in event.assignments)))
         for name, e in r.exposes.items():
             if name not in sums:
-                raise ModelError(f"receptors['{port}']", f"{r.name} adds to '{name}', which {cell.name} does not read", f"a receptor of {cell.name} can add to: {', '.join(sums) or 'nothing'}")
+                raise ModelError(f"{cell.name}.receptors['{port}']", f"{r.name} adds to '{name}', which {cell.name} does not read", f"a receptor of {cell.name} can add to: {', '.join(sums) or 'nothing'}")
             sums[name].append(new(e))
     totals = [Derived(n, _total(es), cell.requires[n]) for n, es in sums.items()]
     ordered = _in_order(cell.name, [*kernel, *totals, *derived])
+    _bounded(cell.name, ordered)
     static = _constant_names(ordered, {p.name for p in parameters})
     _unique(cell.name, [*(p.name for p in parameters), *(s.name for s in states), *(d.name for d in ordered)], [p.name for p in ports])
     return Flat(
@@ -184,14 +186,29 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
     )
 
 
+def _fits(cell: ComponentType, port: str, receptor: ComponentType) -> None:
+    """What the receptor reads of the cell and adds to it must be there, with its dimension."""
+    path = f"{cell.name}.receptors['{port}']"
+    given = {p.name: p.dimension for p in cell.parameters} | {s.name: s.dimension for s in cell.states}
+    given |= {d.name: d.dimension for d in cell.derived}
+    for name, want in receptor.requires.items():
+        if name not in given:
+            raise ModelError(path, f"{receptor.name} reads '{name}', which {cell.name} does not have", suggestion(name, given))
+        if given[name] != want:
+            raise ModelError(path, f"{receptor.name} reads '{name}' as {describe(want)}, but in {cell.name} it is {describe(given[name])}", "give both the same unit")
+    own = {p.name: p.dimension for p in receptor.parameters} | {s.name: s.dimension for s in receptor.states}
+    own |= {d.name: d.dimension for d in receptor.derived}
+    for name, expr in receptor.exposes.items():
+        found = dimension_of(expr, {**receptor.requires, **own, "t": TIME, INJECTED: CURRENT})
+        if name in cell.requires and found != cell.requires[name]:
+            raise ModelError(path, f"{receptor.name} adds {describe(found)} to '{name}', which is {describe(cell.requires[name])} in {cell.name}", "check the units of its equations")
+
+
 def _receptor_sums(cell: ComponentType) -> list[str]:
     return [n for n in cell.requires if n not in (INJECTED, "t")]
 
 
-def _state(s: object) -> FlatState:
-    from portable.dynamics.component import StateVariable
-
-    assert isinstance(s, StateVariable)
+def _state(s: StateVariable) -> FlatState:
     return FlatState(s.name, s.dimension, s.initial)
 
 
@@ -201,8 +218,6 @@ def _renamed(name: str, table: dict[str, Expr]) -> str:
 
 
 def _total(exprs: list[Expr]) -> Expr:
-    from portable.dynamics.expressions import Bin
-
     total: Expr = exprs[0] if exprs else Num(0.0)
     for e in exprs[1:]:
         total = Bin("+", total, e)
@@ -228,6 +243,20 @@ def _in_order(owner: str, derived: list[Derived]) -> list[Derived]:
     return out
 
 
+def _bounded(owner: str, ordered: list[Derived]) -> None:
+    """Derived variables written out in full must stay small: x1 = x0 + x0, x2 = x1 + x1, ... doubles at every line."""
+    terms, depths = dict[str, int](), dict[str, int]()
+
+    def depth(e: Expr) -> int:
+        return depths.get(e.id, 1) if isinstance(e, Name) else 1 + max((depth(c) for c in children(e)), default=0)
+
+    for d in ordered:
+        terms[d.name] = sum(terms.get(e.id, 1) if isinstance(e, Name) else 1 for e in walk(d.expr))
+        depths[d.name] = depth(d.expr)
+        if terms[d.name] > MAX_TERMS or depths[d.name] > MAX_CHAIN:
+            raise ModelError(f"{owner}.{d.name}", f"written out in full it has {terms[d.name]} terms and is {depths[d.name]} deep; at most {MAX_TERMS} and {MAX_CHAIN}", "make one of the variables that it reads a state variable")
+
+
 def _constant_names(ordered: list[Derived], parameters: set[str]) -> set[str]:
     known = set(parameters)
     for d in ordered:
@@ -241,6 +270,3 @@ def _unique(owner: str, symbols: list[str], ports: list[str]) -> None:
         for n in group:
             if group.count(n) > 1:
                 raise ModelError(owner, f"the {what} '{n}' is defined twice", "rename one of them")
-
-
-assert CURRENT  # the dimension of INJECTED

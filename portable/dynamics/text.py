@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,29 +24,35 @@ from portable.dynamics.component import (
     StateVariable,
 )
 from portable.dynamics.dimensions import dimension_of
-from portable.dynamics.expressions import Bin, Cmp, Expr, Logic, Name, Num, names, parse
-from portable.errors import ModelError
-from portable.units import CURRENT, NONE, TIME, Dimension, describe, quantity, unit
+from portable.dynamics.expressions import FUNCTIONS, MAX_LENGTH, Bin, Cmp, Expr, Logic, Name, Num, names, parse
+from portable.errors import ModelError, suggestion
+from portable.frozen import Frozen
+from portable.units import CURRENT, NONE, TIME, Dimension, describe, dimensionality, quantity, unit
 
 RESERVED = {"t": TIME, "i_ext": CURRENT}
-IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*$")
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}\Z")
+# Words that the grammar or the languages of the code generators take.
+_TAKEN = FUNCTIONS | frozenset(keyword.kwlist) | {*RESERVED, "weight", "where", "dt", "inf", "nan"}
+_UNIT_ALONE = re.compile(r"\s*(?![-+.\d])|\s*1\s*/")
 _LINE = re.compile(r"(?:d(?P<state>[A-Za-z]\w*)\s*/\s*dt|(?P<name>[A-Za-z]\w*))\s*=(?!=)\s*(?P<expr>.*):\s*(?P<unit>[^:()]+?)\s*(?:\((?P<flags>[^()]*)\))?\s*$", re.S)
 _ASSIGN = re.compile(r"(?P<name>[A-Za-z]\w*)\s*(?P<op>[-+*/]?)=(?!=)\s*(?P<expr>.*)$", re.S)
 
 
 def read_parameters(given: Mapping[str, Any], positive: tuple[str, ...] = (), nonnegative: tuple[str, ...] = ()) -> tuple[Parameter, ...]:
     """Parameters from {"tau_m": "20 ms", "a": 0.02, "cm": "nF"}; a unit alone means that the user must give a value."""
+    if not isinstance(given, Mapping):
+        raise ModelError("parameters", f"expected a mapping, got {given!r}", 'write {"tau_m": "20 ms"}')
     out = []
     for name, default in given.items():
         path = f"parameters['{name}']"
         _identifier(name, path)
-        if isinstance(default, str) and not re.match(r"\s*[-+.\d]", default):
+        if isinstance(default, str) and _UNIT_ALONE.match(default):
             parameter = Parameter(name, _unit(default, path), None)
         else:
             text = re.search(r"[A-Za-zµμ1].*$", re.sub(r"^\s*[-+]?[\d.]+(?:[eE][-+]?\d+)?", "", default)) if isinstance(default, str) else None
             own = getattr(default, "unit", None) or (text[0] if text else "1")
             if hasattr(default, "dimensionality"):
-                own = str(default.dimensionality).replace("**", "^").replace(" ", "")
+                own = dimensionality(default)
             parameter = Parameter(name, own, quantity(default, _unit(own, path), path))
         out.append(Parameter(parameter.name, parameter.unit, parameter.default, "", name in positive, name in nonnegative))
     return tuple(out)
@@ -59,8 +66,10 @@ def _unit(text: str, path: str) -> str:
 
 
 def _identifier(name: str, path: str) -> None:
-    if not IDENTIFIER.match(name) or name in RESERVED or name == "weight" or name.endswith("_"):
-        raise ModelError(path, f"'{name}' cannot be a name", "use letters, digits and _, not t, i_ext or weight, and no _ at the end")
+    if not isinstance(name, str) or not IDENTIFIER.match(name) or name.endswith("_"):
+        raise ModelError(path, f"'{name}' cannot be a name", "use letters, digits and _, starting with a letter, and no _ at the end")
+    if name in _TAKEN:
+        raise ModelError(path, f"'{name}' cannot be a name: it has a meaning of its own", f"call it for example {name}_0")
 
 
 def component(
@@ -104,9 +113,9 @@ def component(
         raise error.under(f"{kind}_type '{name}'") from None
     return ComponentType(
         name=name, kind=kind, parameters=reader.parameters, states=tuple(reader.states.values()), derived=tuple(reader.derived),
-        derivatives=reader.derivatives, conditions=tuple(reader.conditions), events=on_event, refractory=reader.held,
-        requires={**{n: unit(u).dimension for n, u in (requires or {}).items()}}, exposes=shown, integrator=integrator,
-        description=description, source=source, aliases=dict(aliases or {}),
+        derivatives=Frozen(reader.derivatives), conditions=tuple(reader.conditions), events=on_event, refractory=reader.held,
+        requires=Frozen({n: unit(u).dimension for n, u in (requires or {}).items()}), exposes=Frozen(shown), integrator=integrator,
+        description=description, source=source, aliases=Frozen(aliases or {}),
     )  # fmt: skip
 
 
@@ -142,7 +151,7 @@ class _Reader:
             dimension = unit(_unit(match["unit"], f"equations: {name}")).dimension
             self.declare(name, dimension)
             if match["state"]:
-                self.states[name] = StateVariable(name, match["unit"].strip(), Num(0.0, dimension))
+                self.states[name] = StateVariable(name, unit(match["unit"]).text, Num(0.0, dimension))
             if match["flags"]:
                 if match["flags"].strip() not in ("held", "unless refractory") or not match["state"]:
                     raise ModelError(f"equations: {name}", f"unknown flag ({match['flags']})", "only (held) is known: the state does not move while refractory")
@@ -169,7 +178,7 @@ class _Reader:
     def initial(self, given: Mapping[str, str]) -> None:
         for name, text in given.items():
             if name not in self.states:
-                raise ModelError(f"initial['{name}']", "is no state variable", f"state variables: {', '.join(self.states)}")
+                raise ModelError(f"initial['{name}']", "is no state variable", suggestion(name, self.states))
             s = self.states[name]
             self.states[name] = StateVariable(name, s.unit, self.checked(text, f"initial['{name}']", s.dimension))
 
@@ -183,7 +192,7 @@ class _Reader:
                 raise ModelError(path, f"cannot read '{part}'", "write 'v = v_reset' or 'w += b'")
             name = match["name"]
             if name not in self.states:
-                raise ModelError(path, f"'{name}' is assigned but is no state variable", f"state variables: {', '.join(self.states)}")
+                raise ModelError(path, f"'{name}' is assigned but is no state variable", suggestion(name, self.states))
             scaled = match["op"] in ("*", "/")
             expr = self.checked(match["expr"], path, NONE if scaled else self.symbols[name], extra)
             out.append(Assign(name, Bin(match["op"], Name(name), expr) if match["op"] else expr))
@@ -223,19 +232,25 @@ class _Reader:
     def check(self) -> None:
         for name, s in self.states.items():
             if names(s.initial) & (self.states.keys() | {d.name for d in self.derived} | {"t"}):
-                raise ModelError(f"initial['{name}']", "may read parameters only")
+                raise ModelError(f"initial['{name}']", "may read parameters only", "write the value that it has there")
         if self.flagged and not self.held:
             raise ModelError("equations", f"'{self.flagged[0]}' is (held) but there is no refractory period", "give refractory='tau_refrac' or drop the flag")
 
 
 def _joined(text: str) -> list[str]:
     """Lines without comments; a line that ends in an open bracket or operator goes on in the next."""
+    if not isinstance(text, str):
+        raise ModelError("equations", f"must be text, got {text!r}", "write 'dv/dt = (v_rest - v)/tau_m : mV'")
+    if len(text) > 5 * MAX_LENGTH:
+        raise ModelError("equations", f"{len(text)} characters; at most {5 * MAX_LENGTH} are read", "write shorter equations")
     out: list[str] = []
     carry = ""
     for raw in text.splitlines():
-        line = (carry + " " + raw.split("#")[0].strip()).strip()
+        line = " ".join((carry + " " + raw.split("#")[0]).split())
         if not line:
             continue
+        if len(line) > MAX_LENGTH:
+            raise ModelError("equations", f"a line of more than {MAX_LENGTH} characters: '{line[:40]}...'", "close its brackets, or split it into derived variables")
         if line.count("(") > line.count(")") or line[-1] in "+-*/=,":
             carry = line
             continue

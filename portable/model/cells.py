@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 from portable.dynamics.component import ComponentType, Parameter
 from portable.dynamics.flat import Flat, flatten, receptor_parameter
-from portable.dynamics.text import component
 from portable.errors import ModelError, suggestion
+from portable.frozen import Frozen
 from portable.model.values import Array, Value, extremes, value
 from portable.units import quantity
 
@@ -48,7 +47,7 @@ class Receptor:
     parameters: Mapping[str, Value]
 
     def __hash__(self) -> int:
-        return hash((self.type, tuple(sorted(self.parameters.items()))))
+        return hash((self.type, tuple(sorted(self.parameters))))
 
     def __repr__(self) -> str:
         return f"{self.type.name}({_arguments(self.parameters)})"
@@ -84,14 +83,21 @@ class CellType:
             for name, v in receptor.parameters.items():
                 parameters[receptor_parameter(port, name)] = v
         kinds = {**self.receptors, **{port: r.type for port, r in extra.items()}}
-        flat = _flat(self, kinds)
-        return Cell(self, MappingProxyType(kinds), _read(self.name, {p.name: p for p in flat.parameters}, parameters))
+        return self.make(kinds, parameters, self.name)
+
+    def make(self, receptors: Mapping[str, ReceptorType], parameters: Mapping[str, Any], path: str) -> Cell:
+        """The cell with exactly these receptors, of all its parameters by their names on the cell; errors are named under `path`."""
+        flat = _flat(self, receptors)
+        return Cell(self, Frozen(receptors), _read(path, {p.name: p for p in flat.parameters}, parameters))
 
     def __repr__(self) -> str:
         return f"CellType({self.name!r}: {', '.join(self.parameters)})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, CellType) and self.component == other.component and dict(self.receptors) == dict(other.receptors)
+        return isinstance(other, CellType) and self._key() == other._key()
+
+    def _key(self) -> tuple[object, ...]:
+        return self.component, list(self.receptors.items()), dict(self.defaults)
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -111,7 +117,7 @@ class Cell:
         return _flat(self.type, self.receptors)
 
     def __hash__(self) -> int:
-        return hash((self.type, tuple(self.receptors), tuple(sorted(self.parameters, key=str))))
+        return hash((self.type, tuple(self.receptors)))
 
     def __repr__(self) -> str:
         return f"{self.type.name}({_arguments(self.parameters)})"
@@ -152,55 +158,4 @@ def _read(owner: str, known: Mapping[str, Parameter], given: Mapping[str, Any]) 
         if (p.positive and low <= 0 and low != -float("inf")) or (p.nonnegative and low < 0 and low != -float("inf")):
             shown = out[name] if not isinstance(out[name], Array) else f"an array with {low} in it"
             raise ModelError(f"{owner}.{name}", f"must be {'>' if p.positive else '>='} 0 {p.unit}, got {shown}", "give a positive value")
-    return MappingProxyType(out)
-
-
-def cell_type(
-    name: str,
-    *,
-    equations: str,
-    parameters: Mapping[str, Any],
-    threshold: str = "",
-    reset: str = "",
-    refractory: str = "",
-    edge: bool = False,
-    events: Mapping[str, str] | None = None,
-    receptors: Mapping[str, ReceptorType | Receptor] | None = None,
-    initial: Mapping[str, str] | None = None,
-    integrator: str = "",
-) -> CellType:
-    """A cell type from your own equations, units checked.
-
-    equations: lines "dv/dt = (E - v)/tau : mV" and "i = g*(E - v) : nA"; `t` and `i_ext` (nA) are given.
-    threshold: a condition ("v >= v_thresh"); reset: assignments ("v = v_reset; w += b"); refractory: a time expression during which
-    the states flagged (held), or those that the reset sets, do not move. edge: fire on the upward crossing only.
-    events: what a spike does at each receptor, {"exc": "g_e += weight"}; receptors: kernels to attach, {"exc": pt.CurrExp};
-    they add their current to `i_syn` (nA) if the equations read it. initial: {"v": "v_rest"}.
-    parameters: {"tau": "20 ms", "a": 0.02, "gain": "nA"}; a unit alone makes the parameter required.
-    integrator: "euler", "rk4", "rkf45" fixes the method; left out, linear equations are exact and others use the run's.
-
-    Raises ModelError that quotes the line. Expressions are parsed by the LEMS grammar; nothing is executed.
-    """
-    kinds = {k: (r.type if isinstance(r, Receptor) else r) for k, r in (receptors or {}).items()}
-    for k, r in kinds.items():
-        if not isinstance(r, ReceptorType):
-            raise ModelError(f"cell_type '{name}': receptors['{k}']", f"expected a receptor type, got {r!r}", "write for example pt.CurrExp")
-    reads = {"i_syn": "nA"} if _mentions(equations, "i_syn") else {}
-    definition = {
-        "equations": equations, "parameters": dict(parameters), "threshold": threshold, "reset": reset, "refractory": refractory,
-        "edge": edge, "events": dict(events or {}), "receptors": {k: r.name for k, r in kinds.items()},
-        "initial": dict(initial or {}), "integrator": integrator,
-    }  # fmt: skip
-    made = component(
-        name, "cell", equations=equations, parameters=parameters, threshold=threshold, reset=reset, refractory=refractory,
-        edge=edge, events=events, requires=reads, initial=initial, integrator=integrator,
-    )  # fmt: skip
-    result = CellType(made, kinds, definition)
-    _flat(result, kinds)  # name clashes and algebraic loops show now
-    return result
-
-
-def _mentions(equations: str, name: str) -> bool:
-    import re
-
-    return re.search(rf"\b{name}\b", equations) is not None and not re.search(rf"^\s*{name}\s*=", equations, re.M)
+    return Frozen(out)

@@ -31,8 +31,8 @@ class FixedProbability:
     allow_self_connections: bool = True
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.p, (int, float)) and 0 <= self.p <= 1):
-            raise ModelError("FixedProbability.p", f"must be between 0 and 1, got {self.p}")
+        if not isinstance(self.p, (int, float, np.integer, np.floating)) or isinstance(self.p, bool) or not 0 <= self.p <= 1:
+            raise ModelError("FixedProbability.p", f"must be between 0 and 1, got {self.p!r}", "a probability of 10 % is 0.1")
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,25 @@ class Explicit:
 
     def __init__(self, pre: Any, post: Any) -> None:
         for name, given in (("pre", pre), ("post", post)):
-            data = given.values if isinstance(given, Array) else np.asarray(given)
-            if data.ndim != 1 or (data.size and (not np.all(data == np.floor(data)) or data.min() < 0)):
-                raise ModelError(f"Explicit.{name}", "must be a one-dimensional array of whole numbers >= 0")
-            object.__setattr__(self, name, given if isinstance(given, Array) else Array(data))
+            object.__setattr__(self, name, _positions(f"Explicit.{name}", given.values if isinstance(given, Array) else given))
         if len(self.pre) != len(self.post):
-            raise ModelError("Explicit", f"pre and post must have one length, got {len(self.pre)} and {len(self.post)}")
+            raise ModelError("Explicit", f"pre and post must have one length, got {len(self.pre)} and {len(self.post)}", "entry i of both is connection i")
+
+
+def _positions(path: str, given: Any) -> Array:
+    try:
+        data = np.asarray(given)
+    except ValueError:  # a list of lists of different lengths
+        data = np.zeros((0, 0))
+    whole = data.dtype.kind in "iu" or (data.dtype.kind == "f" and bool(np.all(data == np.floor(data))))
+    if data.ndim == 1 and (not data.size or (whole and data.min() >= 0 and data.max() < 2**32)):
+        return Array(data)
+    raise ModelError(path, "must be a one-dimensional array of whole numbers >= 0", "give the positions of cells in their side, counted from 0")
 
 
 def _count(path: str, n: object) -> None:
     if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 0:
-        raise ModelError(path, f"must be a whole number >= 0, got {n!r}")
+        raise ModelError(path, f"must be a whole number >= 0, got {n!r}", "give a number of connections")
 
 
 Connector = Union[AllToAll, OneToOne, FixedProbability, FixedInDegree, FixedTotalNumber, Explicit]  # noqa: UP007

@@ -1,141 +1,18 @@
-"""Population, views, projections, injections, recordings, and the Network that holds them."""
+"""Projections, injections, recordings, and the Network that holds them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any, Union
+from typing import Any, get_args
 
-import numpy as np
-import numpy.typing as npt
-
-from portable.dynamics.text import IDENTIFIER
 from portable.errors import ModelError, suggestion
-from portable.model.cells import Cell, CellType
+from portable.model.cells import Cell
 from portable.model.connectors import Connector, StaticSynapse
-from portable.model.sources import DCSource, SpikeSourceArray, SpikeSourcePoisson, StepCurrentSource
-from portable.model.values import Array, Value, extremes, value
+from portable.model.populations import All, Node, Population, Side, View, side
+from portable.model.sources import DCSource, StepCurrentSource
+from portable.model.values import Array, extremes, value
 from portable.units import Quantity, quantity
-
-Node = Union[Cell, SpikeSourceArray, SpikeSourcePoisson]  # noqa: UP007
-
-
-@dataclass(frozen=True, init=False)
-class Population:
-    """`size` cells of one kind. `initial` gives state variables their starting values: {"v": pt.Uniform(-65, -50)}.
-
-    Slicing makes a view: exc[:10], exc[::2], exc[[1, 5, 7]].
-    """
-
-    name: str
-    size: int
-    cell: Node
-    initial: Mapping[str, Value]
-
-    def __init__(self, name: str, size: int, cell: Node | CellType, initial: Mapping[str, Any] | None = None) -> None:
-        path = f"Population '{name}'"
-        if not isinstance(name, str) or not IDENTIFIER.match(name):
-            raise ModelError("Population.name", f"must be letters, digits and _, starting with a letter, got {name!r}")
-        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
-            raise ModelError(f"{path}.size", f"must be a whole number > 0, got {size!r}")
-        if isinstance(cell, CellType):
-            cell = cell()
-        if not isinstance(cell, (Cell, SpikeSourceArray, SpikeSourcePoisson)):
-            raise ModelError(f"{path}.cell", f"expected a cell or a spike source, got {cell!r}", "for example pt.IF_curr_exp(tau_m='20 ms')")
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "size", int(size))
-        object.__setattr__(self, "cell", cell)
-        object.__setattr__(self, "initial", MappingProxyType(self._initial(cell, initial or {}, path)))
-        self._sizes(path)
-
-    @staticmethod
-    def _initial(cell: Node, given: Mapping[str, Any], path: str) -> dict[str, Value]:
-        states = {s.name: s for s in cell.flat.states} if isinstance(cell, Cell) else {}
-        units = {s.name: s.unit for s in cell.type.component.states} if isinstance(cell, Cell) else {}
-        out = {}
-        for name, v in given.items():
-            if name not in states:
-                raise ModelError(f"{path}.initial['{name}']", "is no state variable of this cell", suggestion(name, states))
-            from portable.units import coherent_unit
-
-            out[name] = value(v, units.get(name) or coherent_unit(states[name].dimension), f"{path}.initial['{name}']")
-        return out
-
-    def _sizes(self, path: str) -> None:
-        named = {**self.cell.parameters, **{f"initial['{k}']": v for k, v in self.initial.items()}} if isinstance(self.cell, Cell) else {}
-        if isinstance(self.cell, SpikeSourcePoisson):
-            named = {"rate": self.cell.rate}
-        for name, v in named.items():
-            if isinstance(v, Array) and len(v) != self.size:
-                raise ModelError(f"{path}.{name}", f"has {len(v)} values for {self.size} cells", "give one value, or one per cell")
-        if isinstance(self.cell, SpikeSourceArray) and len(self.cell.spike_times) not in (1, self.size):
-            raise ModelError(f"{path}.spike_times", f"has {len(self.cell.spike_times)} trains for {self.size} cells", "give one train, or one per cell")
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.size))
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __getitem__(self, index: slice | int | Sequence[int] | npt.NDArray[Any]) -> View:
-        if isinstance(index, slice):
-            return View(self, index)
-        if isinstance(index, (int, np.integer)):
-            index = [int(index)]
-        return View(self, tuple(int(i) for i in np.arange(self.size)[np.asarray(index)]))
-
-    def __repr__(self) -> str:
-        extra = f", initial={dict(self.initial)}" if self.initial else ""
-        return f"Population({self.name!r}, {self.size}, {self.cell!r}{extra})"
-
-
-@dataclass(frozen=True)
-class View:
-    """Some cells of a population, in order; `index` is a slice or a tuple of positions."""
-
-    population: Population
-    index: slice | tuple[int, ...]
-
-    def __hash__(self) -> int:
-        return hash((self.population, str(self.index)))
-
-    @property
-    def ids(self) -> npt.NDArray[np.int64]:
-        """Positions in the population."""
-        if isinstance(self.index, slice):
-            return np.arange(self.population.size)[self.index]
-        return np.array(self.index, dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(range(*self.index.indices(self.population.size))) if isinstance(self.index, slice) else len(self.index)
-
-    def __repr__(self) -> str:
-        if isinstance(self.index, tuple):
-            return f"{self.population.name}[{len(self.index)} cells]"
-        parts = [self.index.start, self.index.stop] + ([self.index.step] if self.index.step else [])
-        return f"{self.population.name}[{':'.join('' if p is None else str(p) for p in parts)}]"
-
-
-Side = tuple[View, ...]
-All = slice(None)
-
-
-def side(given: Any, path: str) -> Side:
-    """A population, a view, or a list of them, as a tuple of views."""
-    items = given if isinstance(given, (list, tuple)) else [given]
-    out = []
-    for i, item in enumerate(items):
-        if isinstance(item, Population):
-            item = View(item, All)
-        if not isinstance(item, View):
-            raise ModelError(path if len(items) == 1 else f"{path}[{i}]", f"expected a population or a view, got {item!r}", "for example exc, exc[:10] or [exc, inh]")
-        if len(item) == 0:
-            raise ModelError(path, f"the view {item} is empty")
-        out.append(item)
-    if not out:
-        raise ModelError(path, "is an empty list")
-    return tuple(out)
 
 
 @dataclass(frozen=True, init=False)
@@ -154,11 +31,15 @@ class Projection:
     name: str
 
     def __init__(self, pre: Any, post: Any, connector: Connector, synapse: StaticSynapse | None = None, receptor: str = "excitatory", name: str = "") -> None:
+        if not isinstance(name, str) or not isinstance(receptor, str):
+            raise ModelError("Projection", f"name and receptor must be text, got {name!r} and {receptor!r}", 'for example receptor="excitatory"')
+        if synapse is not None and not isinstance(synapse, StaticSynapse):
+            raise ModelError("Projection.synapse", f"expected a synapse, got {synapse!r}", "for example pt.StaticSynapse(weight='20 pA', delay='1.5 ms')")
         label = name or "Projection"
         object.__setattr__(self, "pre", side(pre, f"{label}.pre"))
         object.__setattr__(self, "post", side(post, f"{label}.post"))
         shown = name or f"{_shown(self.pre)}->{_shown(self.post)}/{receptor}"
-        if not isinstance(connector, Connector):
+        if not isinstance(connector, get_args(Connector)):
             raise ModelError(f"projection '{shown}'.connector", f"expected a connector, got {connector!r}", "for example pt.FixedInDegree(100)")
         object.__setattr__(self, "connector", connector)
         object.__setattr__(self, "receptor", receptor)
@@ -212,7 +93,7 @@ class Injection:
                 raise ModelError("Injection.target", f"'{view.population.name}' takes no current", "its equations must read i_ext")
         n = sum(len(v) for v in self.target)
         if isinstance(source, DCSource) and isinstance(source.amplitude, Array) and len(source.amplitude) != n:
-            raise ModelError("Injection.source.amplitude", f"has {len(source.amplitude)} values for {n} cells")
+            raise ModelError("Injection.source.amplitude", f"has {len(source.amplitude)} values for {n} cells", "give one value, or one per target cell")
 
 
 @dataclass(frozen=True, init=False)
@@ -225,9 +106,13 @@ class Record:
 
     def __init__(self, target: Any, variables: str | Iterable[str] = "spikes", interval: Any = None) -> None:
         object.__setattr__(self, "target", side(target, "Record.target"))
-        chosen = (variables,) if isinstance(variables, str) else tuple(variables)
+        chosen = tuple(dict.fromkeys((variables,) if isinstance(variables, str) else variables))
+        if not chosen:
+            raise ModelError("Record.variables", "is an empty list", 'say what to record, for example "spikes" or ["v"]')
         object.__setattr__(self, "variables", chosen)
         object.__setattr__(self, "interval", None if interval is None else quantity(interval, "ms", "Record.interval"))
+        if self.interval is not None and self.interval.value <= 0:
+            raise ModelError("Record.interval", f"must be > 0 ms, got {self.interval}", "leave it out to record every step")
         for view in self.target:
             cell = view.population.cell
             known = {"spikes", *(cell.flat.state_names if isinstance(cell, Cell) else ())}
@@ -254,6 +139,8 @@ class Network:
         inputs: Iterable[Injection] = (),
         recordings: Iterable[Record] = (),
     ) -> None:
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise ModelError("Network.name", f"must be a line of text, got {name!r}", 'for example "brunel"')
         object.__setattr__(self, "name", name)
         for attribute, kind, given in (
             ("populations", Population, populations), ("projections", Projection, projections),
@@ -262,7 +149,7 @@ class Network:
             items = tuple(given)
             for i, item in enumerate(items):
                 if not isinstance(item, kind):
-                    raise ModelError(f"{attribute}[{i}]", f"expected a {kind.__name__}, got {item!r}")
+                    raise ModelError(f"{attribute}[{i}]", f"expected a {kind.__name__}, got {item!r}", f"make one with pt.{kind.__name__}(...)")
             object.__setattr__(self, attribute, items)
         self._names()
         self._members()
@@ -320,4 +207,4 @@ def _renamed(p: Projection, name: str) -> Projection:
     return copy
 
 
-__all__ = ["All", "Injection", "Network", "Population", "Projection", "Record", "Side", "View", "replace", "side"]
+__all__ = ["All", "Injection", "Network", "Node", "Population", "Projection", "Record", "Side", "View", "replace", "side"]

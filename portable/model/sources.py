@@ -24,6 +24,8 @@ class SpikeSourceArray:
 
     def __init__(self, spike_times: Sequence[Any]) -> None:
         path = "SpikeSourceArray.spike_times"
+        if isinstance(spike_times, str) or not hasattr(spike_times, "__len__"):
+            raise ModelError(path, f"expected a list of times, got {spike_times!r}", "write [1.0, 2.5] or one such list per cell")
         if isinstance(spike_times, (tuple, list)) and spike_times and isinstance(spike_times[0], (list, tuple, np.ndarray, Array)):
             trains = tuple(_train(t, f"{path}[{i}]") for i, t in enumerate(spike_times))
         else:
@@ -35,8 +37,9 @@ class SpikeSourceArray:
 
 
 def _train(times: Any, path: str) -> Array:
-    read = value(times if len(times) else np.zeros(0), "ms", path)
-    assert isinstance(read, Array)
+    read = value(times if isinstance(times, str) or len(times) else np.zeros(0), "ms", path)
+    if not isinstance(read, Array):
+        raise ModelError(path, f"expected a list of times, got {times!r}", "write [1.0, 2.5]")
     data = read.coherent()
     if data.size and data.min() <= 0:
         raise ModelError(path, f"spike times must be > 0 ms, got {data.min()} ms", "the first possible spike is at dt")
@@ -57,9 +60,11 @@ class SpikeSourcePoisson:
     def __init__(self, rate: Any = 1.0, start: Any = 0.0, duration: Any = None) -> None:
         object.__setattr__(self, "rate", value(rate, "Hz", "SpikeSourcePoisson.rate"))
         if extremes(self.rate)[0] < 0:
-            raise ModelError("SpikeSourcePoisson.rate", f"must be 0 Hz or more, got {self.rate}")
+            raise ModelError("SpikeSourcePoisson.rate", f"must be 0 Hz or more, got {self.rate}", "bound the distribution with low=0, or give a positive rate")
         object.__setattr__(self, "start", quantity(start, "ms", "SpikeSourcePoisson.start"))
         object.__setattr__(self, "duration", None if duration is None else quantity(duration, "ms", "SpikeSourcePoisson.duration"))
+        if self.start.value < 0 or (self.duration and self.duration.value < 0):
+            raise ModelError("SpikeSourcePoisson", f"start and duration must be >= 0 ms, got {self.start} and {self.duration}", "time starts at 0 ms")
 
 
 @dataclass(frozen=True, init=False)
@@ -74,6 +79,8 @@ class DCSource:
         object.__setattr__(self, "amplitude", value(amplitude, "nA", "DCSource.amplitude"))
         object.__setattr__(self, "start", quantity(start, "ms", "DCSource.start"))
         object.__setattr__(self, "stop", None if stop is None else quantity(stop, "ms", "DCSource.stop"))
+        if self.start.value < 0 or (self.stop and self.stop.coherent() < self.start.coherent()):
+            raise ModelError("DCSource", f"needs 0 <= start <= stop, got {self.start} and {self.stop}", "time starts at 0 ms")
 
 
 @dataclass(frozen=True, init=False)
@@ -85,8 +92,12 @@ class StepCurrentSource:
 
     def __init__(self, times: Sequence[Any], amplitudes: Sequence[Any]) -> None:
         t, a = value(times, "ms", "StepCurrentSource.times"), value(amplitudes, "nA", "StepCurrentSource.amplitudes")
-        if not isinstance(t, Array) or not isinstance(a, Array) or len(t) != len(a):
-            raise ModelError("StepCurrentSource", f"times and amplitudes must be lists of one length, got {len(times)} and {len(amplitudes)}")
+        if not isinstance(t, Array) or not isinstance(a, Array):
+            raise ModelError("StepCurrentSource", f"times and amplitudes must be lists, got {t!r} and {a!r}", "for example [0, 100] and [0.1, 0.5]")
+        if len(t) != len(a):
+            raise ModelError("StepCurrentSource", f"times and amplitudes must be lists of one length, got {len(t)} and {len(a)}", "give each time its amplitude")
+        if len(t) and t.coherent()[0] < 0:
+            raise ModelError("StepCurrentSource.times", f"must be >= 0 ms, got {t.coherent()[0]} ms", "time starts at 0 ms")
         if np.any(np.diff(t.coherent()) <= 0):
             raise ModelError("StepCurrentSource.times", "must increase", "sort them")
         object.__setattr__(self, "times", t)

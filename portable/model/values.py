@@ -12,7 +12,7 @@ from typing import Any, Union
 import numpy as np
 
 from portable.errors import ModelError
-from portable.units import Floats, Quantity, quantity, shift, unit
+from portable.units import Floats, Quantity, dimensionality, quantity, shift, unit
 
 
 class Array:
@@ -21,7 +21,9 @@ class Array:
     __slots__ = ("unit", "values")
 
     def __init__(self, values: Any, unit: str = "1") -> None:
-        data = np.array(values, dtype=np.float64)
+        data = np.asarray(values, dtype=np.float64)
+        if data.base is not None or (data is values and data.flags.writeable):  # our own copy, which nobody can write to
+            data = data.copy()
         data.setflags(write=False)
         object.__setattr__(self, "values", data)
         object.__setattr__(self, "unit", unit)
@@ -36,7 +38,10 @@ class Array:
         return isinstance(other, Array) and self.unit == other.unit and np.array_equal(self.values, other.values)
 
     def __hash__(self) -> int:
-        return hash((self.unit, self.values.tobytes()))
+        return hash((self.unit, (self.values + 0.0).tobytes()))  # + 0.0: -0.0 equals 0.0
+
+    def __reduce__(self) -> tuple[type[Array], tuple[Floats, str]]:
+        return Array, (self.values, self.unit)
 
     def __len__(self) -> int:
         return int(self.values.size)
@@ -96,7 +101,8 @@ def value(given: Any, default_unit: str, path: str) -> Value:
     """Read what a user gave for one value. Plain floats are in `default_unit`. ModelError names `path`."""
     if isinstance(given, Clipped):
         inner = value(given.of, default_unit, f"{path}.of")
-        assert isinstance(inner, (Uniform, Normal, Lognormal))
+        if not isinstance(inner, (Uniform, Normal, Lognormal)):
+            raise ModelError(f"{path}.of", f"Clipped needs a Uniform, Normal or Lognormal, got {inner!r}", "give the plain value instead")
         return Clipped(inner, *_bounds(given, default_unit, path))
     if isinstance(given, Uniform):
         low, high = quantity(given.low, default_unit, f"{path}.low"), quantity(given.high, default_unit, f"{path}.high")
@@ -106,21 +112,23 @@ def value(given: Any, default_unit: str, path: str) -> Value:
     if isinstance(given, (Normal, Lognormal)):
         mean, sd = quantity(given.mean, default_unit, f"{path}.mean"), quantity(given.sd, default_unit, f"{path}.sd")
         if sd.value < 0:
-            raise ModelError(f"{path}.sd", f"must be 0 or more, got {sd}")
+            raise ModelError(f"{path}.sd", f"must be 0 or more, got {sd}", "give the standard deviation, not the variance")
         if isinstance(given, Lognormal) and mean.value <= 0:
-            raise ModelError(f"{path}.mean", f"of a Lognormal must be > 0, got {mean}")
+            raise ModelError(f"{path}.mean", f"of a Lognormal must be > 0, got {mean}", "give the mean of the result, not of its logarithm")
         return type(given)(mean, sd, *_bounds(given, default_unit, path), given.clip)
     if isinstance(given, Array):
         return _array(given.values, given.unit, default_unit, path)
     if hasattr(given, "dimensionality") and np.ndim(given.magnitude) > 0:
-        return _array(given.magnitude, str(given.dimensionality).replace("**", "^").replace(" ", ""), default_unit, path)
+        return _array(given.magnitude, dimensionality(given), default_unit, path)
     if isinstance(given, np.ndarray) and given.ndim > 0:
         return _array(given, default_unit, default_unit, path)
-    if isinstance(given, Sequence) and not isinstance(given, str):
+    if isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
+        if given and set(map(type, given)) <= {float, int}:  # a million plain numbers take no million calls
+            return _array(given, default_unit, default_unit, path)
         numbers = [quantity(g, default_unit, f"{path}[{i}]") for i, g in enumerate(given)]
         same = len({q.unit for q in numbers}) == 1
         own = numbers[0].unit if same and numbers else default_unit
-        return Array([q.value if same else q.to(own) for q in numbers], own)
+        return Array([q.value if same else q.to(own) for q in numbers], unit(own).text)
     return quantity(given, default_unit, path)
 
 
@@ -133,16 +141,19 @@ def _bounds(given: Any, default_unit: str, path: str) -> tuple[Quantity | None, 
 
 
 def _array(values: Any, own: str, default_unit: str, path: str) -> Array:
+    quantity(Quantity(0.0, own), default_unit, path)
     try:
-        result = Array(values, own)
-    except (TypeError, ValueError):
+        numbers = np.asarray(values)
+        if numbers.dtype.kind not in "iuf":
+            raise ValueError
+        result = Array(numbers, unit(own).text)
+    except (TypeError, ValueError, OverflowError):
         raise ModelError(path, "expected numbers in an array", "pass a one-dimensional numpy array of floats") from None
     if result.values.ndim != 1:
         raise ModelError(path, f"expected a one-dimensional array, got shape {result.values.shape}")
-    quantity(Quantity(0.0, own), default_unit, path)
-    bad = np.flatnonzero(~np.isfinite(result.values))
+    bad = np.zeros(0, dtype=np.int64) if np.isfinite(result.values.sum()) else np.flatnonzero(~np.isfinite(result.values))
     if bad.size:
-        raise ModelError(f"{path}[{bad[0]}]", f"must be finite, got {result.values[bad[0]]}")
+        raise ModelError(f"{path}[{bad[0]}]", f"must be finite, got {result.values[bad[0]]}", f"give numbers in {unit(own).text}")
     return result
 
 
@@ -151,9 +162,9 @@ def extremes(given: Value) -> tuple[float, float]:
     match given:
         case Quantity():
             return given.coherent(), given.coherent()
-        case Array():
-            data = given.coherent()
-            return (float(data.min()), float(data.max())) if data.size else (0.0, 0.0)
+        case Array(values=data, unit=own):
+            power = unit(own).coherent_power
+            return (float(shift(data.min(), power)), float(shift(data.max(), power))) if data.size else (0.0, 0.0)
         case Uniform(low, high):
             return low.coherent(), high.coherent()
         case Clipped(of, low, high):
