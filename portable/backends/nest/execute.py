@@ -1,0 +1,346 @@
+"""Plan -> NEST. The only file here that imports it.
+
+NEST has one kernel a process: opening a network ends the session before it, which keeps what it had recorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from portable.backends.contract import Recorded
+from portable.backends.nest.feed import Chunk, Feed
+from portable.backends.nest.lower import parameters_of, split
+from portable.backends.nest.plan import Cells, Edges, Plan
+from portable.backends.nest.record import Traces, stop_quietly
+from portable.dynamics.evaluate import evaluate
+from portable.errors import BackendFailed, BackendUnavailable, ModelError, suggestion
+from portable.resolve.program import CellGroup, Ints, PerCell, PoissonGroup
+from portable.units import Floats
+
+CONNECT_AT_ONCE = 2**23
+_open: weakref.ref[NestSession] | None = None
+
+
+def simulator() -> Any:
+    """The `nest` module, imported without its banner. BackendUnavailable if it is not there."""
+    quiet = os.environ.get("PYNEST_QUIET")
+    os.environ["PYNEST_QUIET"] = "1"
+    try:
+        import nest
+    except ImportError as error:
+        raise BackendUnavailable(f"NEST cannot be imported ({error}); pip install 'portable-snn[nest]'") from error
+    finally:
+        if quiet is None:
+            del os.environ["PYNEST_QUIET"]
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    return nest
+
+
+@contextlib.contextmanager
+def failing(element: str) -> Iterator[None]:
+    """Errors of NEST become BackendFailed that names what was being built or run."""
+    try:
+        yield
+    except (KeyboardInterrupt, BackendFailed, ModelError):
+        raise
+    except Exception as error:
+        raise BackendFailed(f"NEST failed at {element}: {type(error).__name__}: {error}") from error
+
+
+def open_session(plan: Plan) -> NestSession:
+    """Build the network. The session that was open before keeps its records and can run no more."""
+    global _open
+    nest = simulator()
+    before = _open() if _open is not None else None
+    if before is not None:
+        before.retire()
+    session = NestSession(nest, plan)
+    _open = weakref.ref(session)
+    return session
+
+
+class NestSession:
+    """A network in NEST's kernel; contract.Session."""
+
+    def __init__(self, nest: Any, plan: Plan) -> None:
+        self.nest, self.plan = nest, plan
+        self.step, self.prepared, self.over = 0, False, ""
+        self.last: Recorded | None = None
+        self.nodes: dict[str, Any] = {}
+        self.first: dict[str, int] = {}
+        self.cells: dict[str, Cells] = {c.group.name: c for c in plan.cells}
+        self.values: dict[str, dict[str, PerCell]] = {c.group.name: dict(c.group.parameters) for c in plan.cells}
+        self.feeds = {s.group.name: Feed(s, plan.dt, plan.spikes.get(s.group.name)) for s in plan.sources}
+        try:
+            self._build()
+        except BaseException:
+            stop_quietly(nest)
+            raise
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """How each group of sources gets its trains: "given", "frozen" or "native"."""
+        return self.plan.inputs
+
+    # -- building
+
+    def _build(self) -> None:
+        with failing("the kernel"):
+            self.nest.ResetKernel()
+            self.nest.verbosity = self.nest.VerbosityLevel.ERROR
+            self.nest.set(tics_per_ms=self.plan.tics_per_ms, resolution=self.plan.dt)
+            self.nest.set(local_num_threads=self.plan.threads, rng_seed=self.plan.seed)
+        self._install()
+        for cells in self.plan.cells:
+            with failing(f"population '{cells.group.name}'"):
+                self._create(cells)
+        for source in self.plan.sources:
+            if source.how in ("trains", "frozen"):
+                with failing(f"population '{source.group.name}'"):
+                    self._nodes(source.group.name, self.nest.Create("spike_generator", source.group.size))
+        for edges in self.plan.edges:
+            with failing(f"projection '{edges.connections.projection}'"):
+                self._connect(edges)
+        with failing("the recordings"):
+            self._record()
+        self.changes = sorted({int(k) for c in self.plan.currents for k in c.steps})
+        self._inject()
+
+    def _install(self) -> None:
+        models = {c.nestml.digest: c.nestml for c in self.plan.cells if c.nestml is not None}
+        if models:
+            from portable.backends.nest.compiled import shared_object
+
+            path = shared_object(tuple(models.values()))
+            with failing("the generated NESTML models"):
+                self.nest.Install(str(path))
+
+    def _nodes(self, name: str, nodes: Any) -> None:
+        self.nodes[name], self.first[name] = nodes, nodes[0].global_id
+
+    def _create(self, cells: Cells) -> None:
+        if not cells.group.size:
+            return
+        name = f"{cells.model}__{len(self.nodes)}"
+        self.nest.CopyModel(cells.model, name, dict(cells.scalars))
+        self._nodes(cells.group.name, self.nest.Create(name, cells.group.size))
+        self._set(cells.group.name, cells.arrays)
+
+    def _set(self, group: str, arrays: Mapping[str, Any]) -> None:
+        """Set arrays (one row a node) in one call."""
+        if arrays:
+            names, columns = list(arrays), [np.asarray(a).tolist() for a in arrays.values()]
+            self.nodes[group].set([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)])
+
+    def _connect(self, edges: Edges) -> None:
+        c = edges.connections
+        source = next((s for s in self.plan.sources if s.group.name == c.pre), None)
+        native = source is not None and source.how == "native"
+        if native:
+            assert source is not None and isinstance(source.group, PoissonGroup)
+            pre = self._generators(source.group)
+        else:
+            pre = np.arange(c.indptr.size - 1, dtype=np.int64) + self.first[c.pre]
+        for low in range(0, c.count, CONNECT_AT_ONCE):
+            high = min(low + CONNECT_AT_ONCE, c.count)
+            rows = np.arange(c.indptr.size - 1)
+            inside = np.diff(np.clip(c.indptr, low, high))
+            self.nest.Connect(
+                pre[np.repeat(rows, inside)], c.targets[low:high].astype(np.int64) + self.first[c.post], "one_to_one",
+                {"weight": _slice(c.weights, low, high) * edges.port.factor, "delay": _slice(c.delays, low, high) * self.plan.dt,
+                 "receptor_type": edges.port.receptor},
+            )  # fmt: skip
+
+    def _generators(self, group: PoissonGroup) -> Ints:
+        """NEST's Poisson generators, one for each distinct rate; the node id for each source."""
+        rates, which = np.unique(np.broadcast_to(np.asarray(group.rate, dtype=np.float64), group.size), return_inverse=True)
+        window = {"start": group.start * self.plan.dt} | ({} if group.stop is None else {"stop": group.stop * self.plan.dt})
+        nodes = [self.nest.Create("poisson_generator", params={"rate": float(r) * 1000.0, **window}) for r in rates]
+        self.nodes[group.name] = nodes
+        return np.array([n.global_id for n in nodes], dtype=np.int64)[which.reshape(-1)]
+
+    def _record(self) -> None:
+        self.recorders: dict[str, Any] = {}
+        for name, ids in self.plan.spikes.items():
+            if name in self.cells and ids.size:
+                self.recorders[name] = self.nest.Create("spike_recorder", params={"time_in_steps": True})
+                self.nest.Connect(self.chosen(name, ids), self.recorders[name])
+        self.traces = [Traces(self, t) for t in self.plan.traces]
+
+    def chosen(self, name: str, ids: Ints) -> Any:
+        """The nodes at these positions."""
+        nodes = self.nodes[name]
+        if ids.size == len(nodes):
+            return nodes
+        if np.all(np.diff(ids) == 1):
+            return nodes[int(ids[0]) : int(ids[-1]) + 1]
+        return nodes[ids.tolist()]
+
+    # -- running
+
+    def run(self, steps: int) -> None:
+        """Advance by whole steps: in pieces between changes of injected current and hand-overs of source spikes."""
+        self._alive()
+        end = self.step + steps
+        with failing("running"):
+            if not self.prepared and steps:
+                self.nest.Prepare()
+                self.prepared = True
+            while self.step < end:
+                if self.step in self.changes:
+                    self._inject()
+                stop = self._next_stop(end)
+                for name, feed in self.feeds.items():
+                    if feed.needed:
+                        self._hand_over(name, feed.draw(self.step + 1, stop - self.step))
+                self._advance(stop, end)
+
+    def _next_stop(self, end: int) -> int:
+        stop = min([end, *(k for k in self.changes if k > self.step)])
+        return min([stop, *(self.step + f.longest() for f in self.feeds.values() if f.needed)])
+
+    def _advance(self, stop: int, end: int) -> None:
+        """Run to `stop`. Near `end`, traces are read sample by sample (record.Traces)."""
+        for k in sorted({stop, *(k for t in self.traces for k in t.unseen(end, self.min_delay) if self.step < k < stop)}):
+            self.nest.Run((k - self.step) * self.plan.dt)
+            self.step = k
+            for t in self.traces:
+                t.look(k, end, self.min_delay)
+
+    @property
+    def min_delay(self) -> int:
+        """Steps between NEST's exchanges of spikes."""
+        return max(1, round(self.nest.min_delay / self.plan.dt)) if self.traces else 1
+
+    def _hand_over(self, name: str, chunk: Chunk) -> None:
+        if name not in self.nodes or self.feeds[name].how == "native":
+            return
+        bounds = chunk.indptr.tolist()
+        times = chunk.steps * self.plan.dt
+        # repeats of a stamp as weights: faster to hand over than multiplicities, and every receptor that NEST gets is linear in the weight
+        given = [{"spike_times": times[a:b], "spike_weights": chunk.counts[a:b]} for a, b in zip(bounds, bounds[1:], strict=False)]
+        self.nodes[name].set(given)
+
+    def _inject(self) -> None:
+        """Give every cell with an injected current its amplitude for the update that starts now."""
+        for name in dict.fromkeys(c.group for c in self.plan.currents):
+            cells = self.cells[name]
+            total = np.zeros(cells.group.size)
+            touched = np.zeros(cells.group.size, dtype=bool)
+            for c in (c for c in self.plan.currents if c.group == name):
+                touched[c.ids] = True
+                column = int(np.searchsorted(c.steps, self.step, "right")) - 1
+                if column >= 0:
+                    np.add.at(total, c.ids, np.broadcast_to(c.amplitude[:, column], c.ids.shape))
+            base = np.broadcast_to(self.values[name]["i_offset"], cells.group.size) if cells.mapping == "builtin" else 0.0
+            amount, ids = (base + total)[touched], np.flatnonzero(touched)
+            with failing(f"the current into population '{name}'"):
+                if not ids.size:
+                    continue
+                same = bool(np.all(amount == amount[0]))
+                self.chosen(name, ids).set({cells.injected: float(amount[0])} if same else [{cells.injected: a} for a in amount.tolist()])
+
+    # -- changing and reading
+
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
+        """Change parameters from now on; what depends on them (leak, refractory steps) is worked out again."""
+        self._alive()
+        if group in self.feeds:
+            self._set_source(group, values)
+            return
+        cells = self.cells[group]
+        known = {p.name for p in cells.group.flat.parameters}
+        for name in values:
+            if name not in known:
+                raise ModelError(f"population '{group}'.{name}", "is no parameter of its cells", suggestion(name, known))
+        new = {**self.values[group], **values}
+        changed = _with_refractory(cells.group, new, self.plan.dt)
+        scalars, arrays = split(parameters_of(cells.mapping, cells.choice, changed, new, self.plan.dt), cells.group.size)
+        with failing(f"population '{group}'"):
+            self._pause()
+            if cells.group.size:
+                self.nodes[group].set(scalars)
+                self._set(group, arrays)
+        self.values[group] = new
+        self._inject()
+
+    def _set_source(self, group: str, values: Mapping[str, float | Floats]) -> None:
+        if self.feeds[group].how != "native":
+            self.feeds[group].set(values)
+        elif values.keys() != {"rate"} or np.size(values["rate"]) != 1 or len(self.nodes[group]) != 1:
+            raise ModelError(f"population '{group}'", "native Poisson sources can only change one common rate", "use inputs='frozen'")
+        else:
+            self._pause()
+            self.nodes[group][0].set(rate=float(np.asarray(values["rate"]).reshape(-1)[0]) * 1000.0)
+
+    def _pause(self) -> None:
+        if self.prepared:
+            self.nest.Cleanup()
+            self.prepared = False
+
+    def recorded(self) -> Recorded:
+        """Everything recorded since the start."""
+        if self.last is not None:
+            return self.last
+        out = Recorded()
+        for name, ids in self.plan.spikes.items():
+            if name in self.feeds:
+                out.spikes[name] = self.feeds[name].recorded()
+            elif name in self.recorders:
+                events = self.recorders[name].events
+                out.spikes[name] = (np.asarray(events["senders"], np.int64) - self.first[name], np.asarray(events["times"], np.int64))
+            else:
+                out.spikes[name] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        for t in self.traces:
+            out.traces[t.key] = t.read(self.step)
+        return out
+
+    def retire(self) -> None:
+        """Another network needs the kernel: keep the records, refuse to run on."""
+        if not self.over:
+            with contextlib.suppress(Exception):
+                self.last = self.recorded()
+            self._end("NEST holds one network at a time and another was opened; run the sessions one after the other")
+
+    def close(self) -> None:
+        """Free the kernel."""
+        if not self.over:
+            self._end("the session is closed")
+            self.nest.ResetKernel()
+
+    def _end(self, why: str) -> None:
+        self.over = why
+        with contextlib.suppress(Exception):
+            self._pause()
+
+    def _alive(self) -> None:
+        if self.over:
+            raise BackendFailed(self.over)
+
+
+def _slice(values: Any, low: int, high: int) -> Floats:
+    if np.ndim(values) == 0:
+        return np.full(high - low, float(values))
+    return np.asarray(values[low:high], dtype=np.float64)
+
+
+def _with_refractory(group: CellGroup, values: Mapping[str, PerCell], dt: float) -> CellGroup:
+    from dataclasses import replace
+
+    steps = group.refractory
+    if group.flat.refractory is not None:
+        table: dict[str, Any] = dict(values)
+        for d in group.flat.constants:
+            table[d.name] = evaluate(d.expr, table)
+        exact = np.asarray(evaluate(group.flat.refractory.duration, table), dtype=np.float64) / dt
+        whole = np.rint(exact)
+        if np.any(np.abs(exact - whole) > 1e-6):
+            raise ModelError(f"population '{group.name}'", f"the refractory period must be whole steps of {dt} ms")
+        steps = int(whole) if whole.ndim == 0 else whole.astype(np.int64)
+    return replace(group, parameters=dict(values), refractory=steps)

@@ -1,0 +1,115 @@
+"""Program -> Plan. Pure: no NEST is imported, nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from portable.backends.contract import Lowered, RunConfig, chosen_integrator
+from portable.backends.nest import builtin, generated
+from portable.backends.nest.plan import Cells, Edges, Plan, PortMap, Source, where
+from portable.resolve.program import Approximation, CellGroup, PerCell, PoissonGroup, Program, TrainGroup
+from portable.units import Floats
+
+TICS_PER_MS = (1000, 10000, 100000, 1000000)
+MAX_SEED = 2**32 - 1
+
+
+def tics(dt: float) -> int | None:
+    """Ticks a millisecond so that dt is a whole number of them; None if there is none down to 1 ns."""
+    return next((t for t in TICS_PER_MS if abs(dt * t - round(dt * t)) < 1e-6 and round(dt * t) >= 1), None)
+
+
+def lower(program: Program, config: RunConfig) -> Lowered:
+    """The plan, what it changes, and the integrator of each population."""
+    cells, integrators, changed = [], {}, list(program.approximations)
+    for group in program.cells:
+        choice = builtin.choose(group, program, config)
+        if choice is not None:
+            cells.append(_built_in(choice, group, program.dt))
+            integrators[group.name] = choice.row.integrator
+            changed += _built_in_changes(choice, group, program, config)
+        else:
+            method = chosen_integrator(group.flat, config)
+            cells.append(generated.cells(group, method, program.dt))
+            integrators[group.name] = method
+    ports = {c.group.name: c.ports for c in cells}
+    edges = tuple(Edges(c, ports[c.post][c.port]) for c in program.connections if c.count)
+    sources = tuple(_source(g, program, config) for g in program.groups if not isinstance(g, CellGroup))
+    inputs = {s.group.name: "given" if isinstance(s.group, TrainGroup) else "native" if s.how == "native" else "frozen" for s in sources}
+    changed += _input_changes(inputs, config, program)
+    plan = Plan(
+        program.dt, tics(program.dt) or TICS_PER_MS[0], config.threads, program.seed % MAX_SEED + 1, tuple(cells), sources, edges,
+        program.currents, program.spikes, program.traces, inputs,
+    )  # fmt: skip
+    return Lowered(plan, tuple(changed), integrators)
+
+
+def _built_in(choice: builtin.Choice, group: CellGroup, dt: float) -> Cells:
+    scalars, arrays = split(parameters_of("builtin", choice, group, group.parameters, dt), group.size)
+    start, start_arrays = split({nest: group.initial[s] for s, nest in choice.initial.items() if nest and s in group.initial}, group.size)
+    return Cells(
+        group, choice.model, "builtin", {**scalars, **start}, {**arrays, **start_arrays}, choice.ports, choice.initial, choice.recordables, "I_e",
+        choice=choice,
+    )  # fmt: skip
+
+
+def parameters_of(mapping: str, choice: Any, group: CellGroup, values: Mapping[str, PerCell], dt: float) -> dict[str, Any]:
+    """NEST's parameters of a population with these values of ours."""
+    if mapping == "builtin":
+        return builtin.parameters(choice, group, values, dt)
+    return generated.parameters(choice, group, values, dt)
+
+
+def split(values: Mapping[str, Any], size: int) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """(the same for every cell, per cell): numbers and (k,) vectors; arrays (n,) and (n, k). Arrays of one value become numbers."""
+    scalars: dict[str, Any] = {}
+    arrays: dict[str, Floats] = {}
+    for name, value in values.items():
+        data = np.asarray(value)
+        vector = name == "tau_syn"
+        if data.ndim == int(vector):
+            scalars[name] = value if isinstance(value, bool) else data.tolist()
+        elif size and np.all(data == data[:1]):
+            scalars[name] = data[0].tolist()
+        else:
+            arrays[name] = data
+    return scalars, arrays
+
+
+def _source(group: PoissonGroup | TrainGroup, program: Program, config: RunConfig) -> Source:
+    fans = [c for c in program.connections if c.pre == group.name and c.count]
+    if not fans:
+        return Source(group, "silent")
+    if isinstance(group, TrainGroup):
+        return Source(group, "trains")
+    private = len(fans) == 1 and fans[0].one_to_one and group.name not in program.spikes
+    return Source(group, "native" if config.inputs == "native" and private else "frozen")
+
+
+def _input_changes(inputs: Mapping[str, str], config: RunConfig, program: Program) -> list[Approximation]:
+    if config.inputs != "native":
+        return []
+    return [
+        Approximation(where(program, name), "trains drawn by the simulator", "the program's frozen trains", "none",
+                      "its spikes are recorded or reach several cells, and NEST's poisson_generator gives every target its own train")
+        for name, how in inputs.items() if how == "frozen" and any(c.pre == name for c in program.connections)
+    ]  # fmt: skip
+
+
+def _built_in_changes(choice: builtin.Choice, group: CellGroup, program: Program, config: RunConfig) -> list[Approximation]:
+    out = []
+    asked = chosen_integrator(group.flat, config)
+    if asked not in choice.row.methods:
+        out.append(Approximation(where(program, group.name), f"integrator {asked}", choice.row.integrator, "the method's error in a step", f"NEST's {choice.model} has its own"))
+    if choice.row.nest == "aeif_cond_exp":
+        out.append(Approximation(
+            where(program, group.name), "threshold and reset at the end of a step", "inside it", "under one step of w after each spike",
+            "NEST's aeif_cond_exp tests its threshold in every substep of rkf45; options={'nestml': 'always'} generates the cell instead",
+        ))  # fmt: skip
+    return out
+
+
+__all__ = ["PortMap", "lower", "parameters_of", "split", "tics"]

@@ -1,0 +1,69 @@
+"""State variables out of NEST's multimeters.
+
+A multimeter hands over the samples of one slice of min_delay steps at the start of the next, so after a run the last slice is missing.
+Those samples are read from the nodes themselves, by running the end of each run sample by sample.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from portable.resolve.program import Ints, Trace
+from portable.units import Floats
+
+if TYPE_CHECKING:
+    from portable.backends.nest.execute import NestSession
+
+
+class Traces:
+    """One Trace: a multimeter, and the samples of the slice that it has not handed over yet."""
+
+    def __init__(self, session: NestSession, trace: Trace) -> None:
+        self.trace, cells = trace, session.cells[trace.group]
+        self.key = (trace.group, trace.variable)
+        self.name = cells.recordables[trace.variable]
+        self.readable = cells.initial_names.get(trace.variable, "") or self.name
+        start = np.broadcast_to(np.asarray(cells.group.initial[trace.variable], np.float64), cells.group.size)
+        self.seen: dict[int, Floats] = {0: start[trace.ids]}
+        self.nodes = session.chosen(trace.group, trace.ids) if trace.ids.size else None
+        self.column = np.full(int(trace.ids.max()) + 1 if trace.ids.size else 0, -1)
+        self.column[trace.ids] = np.arange(trace.ids.size)
+        self.first = session.first.get(trace.group, 0)
+        self.meter: Any = None
+        if self.nodes is not None:
+            nest = session.nest
+            interval = trace.every * session.plan.dt
+            self.meter = nest.Create("multimeter", params={"interval": interval, "record_from": [self.name], "time_in_steps": True})
+            nest.Connect(self.meter, self.nodes)
+
+    def unseen(self, end: int, min_delay: int) -> range:
+        """Sample steps of the slice that ends the run at step `end`."""
+        low = (end - 1) // min_delay * min_delay
+        return range((low // self.trace.every + 1) * self.trace.every, end + 1, self.trace.every)
+
+    def look(self, step: int, end: int, min_delay: int) -> None:
+        """Read the sample at `step` if the multimeter will not have it when the run ends."""
+        if self.nodes is not None and step in self.unseen(end, min_delay):
+            self.seen[step] = np.atleast_1d(np.asarray(self.nodes.get(self.readable), dtype=np.float64))
+
+    def read(self, now: int) -> tuple[Ints, Ints, Floats]:
+        """(ids, steps, values (samples, cells)) up to step `now`."""
+        every = self.trace.every
+        steps = np.arange(0, now + 1, every, dtype=np.int64)
+        values = np.full((steps.size, self.trace.ids.size), np.nan)
+        if self.meter is not None:
+            events = self.meter.events
+            rows = np.asarray(events["times"], np.int64) // every
+            values[rows, self.column[np.asarray(events["senders"], np.int64) - self.first]] = events[self.name]
+        for k, v in self.seen.items():
+            values[k // every] = v
+        return self.trace.ids, steps, values
+
+
+def stop_quietly(nest: Any) -> None:
+    """Empty the kernel after a failure, whatever state it is in."""
+    with contextlib.suppress(Exception):
+        nest.ResetKernel()
