@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import int64, njit, uint64
 
 from portable.errors import ModelError
 from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform, Value
-from portable.resolve.random import normal, uniform53, words
+from portable.resolve.random import BLOCK, normal, uniform53, words, words_block
 from portable.resolve.threads import blocks, run
 from portable.units import Floats, Quantity
 
@@ -88,7 +88,7 @@ def _mass(made: tuple[int, float, float], low: float, high: float, given: Value,
         raise ModelError(path, f"{given} has {inside:.1e} of its mass inside its bounds, at least {LEAST_MASS:g} is needed", "widen the bounds, or use clip=True")
 
 
-@njit(inline="always", cache=True)
+@njit(inline="always", cache=True, error_model="numpy")
 def _from_words(kind, a, b, w0, w1):  # type: ignore[no-untyped-def]
     if kind == UNIFORM:
         return a + b * uniform53(w0, w1)
@@ -96,7 +96,7 @@ def _from_words(kind, a, b, w0, w1):  # type: ignore[no-untyped-def]
     return math.exp(z) if kind == LOGNORMAL else z
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _again(key, slot, kind, a, b, low, high):  # type: ignore[no-untyped-def]
     """The first draw of `slot` inside [low, high] after attempt 0."""
     odd = slot & 1
@@ -108,29 +108,57 @@ def _again(key, slot, kind, a, b, low, high):  # type: ignore[no-untyped-def]
     return min(max(a, low), high)
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _block(key, pair, w, z, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
+    """z[i], z[BLOCK + i] = draws of the even and odd slot of pair + i. Plain loops, so that they vectorise."""
+    words_block(key, pair, w)
+    if kind == UNIFORM:
+        for i in range(BLOCK):
+            z[i] = a + b * uniform53(w[i], w[BLOCK + i])
+        for i in range(BLOCK):
+            z[BLOCK + i] = a + b * uniform53(w[2 * BLOCK + i], w[3 * BLOCK + i])
+    else:
+        for i in range(BLOCK):
+            z[i] = a + b * normal(w[i], w[BLOCK + i])
+        for i in range(BLOCK):
+            z[BLOCK + i] = a + b * normal(w[2 * BLOCK + i], w[3 * BLOCK + i])
+    if kind == LOGNORMAL:
+        for i in range(2 * BLOCK):
+            z[i] = math.exp(z[i])
+    if low > -np.inf or high < np.inf:
+        for i in range(2 * BLOCK):
+            if not low <= z[i] <= high:
+                odd = i >= BLOCK
+                z[i] = _again(key, 2 * (pair + i - BLOCK * odd) + odd, kind, a, b, low, high)
+    for i in range(2 * BLOCK):
+        z[i] = min(max(z[i], floor), ceiling)
+
+
 @njit(cache=True, nogil=True)
 def _fill(key, first, out, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
     """out[i] = draw of slot first + i; `first` is even."""
-    n = out.size
-    for pair in range((n + 1) // 2):
-        w = words(key, uint64((first >> 1) + pair), 0)
-        for odd in range(min(2, n - 2 * pair)):
-            x = _from_words(kind, a, b, w[2], w[3]) if odd else _from_words(kind, a, b, w[0], w[1])
-            if not low <= x <= high:
-                x = _again(key, first + 2 * pair + odd, kind, a, b, low, high)
-            out[2 * pair + odd] = min(max(x, floor), ceiling)
+    w, z = np.empty(4 * BLOCK, dtype=np.uint64), np.empty(2 * BLOCK)
+    for begin in range(0, out.size, 2 * BLOCK):
+        _block(key, (first + begin) >> 1, w, z, kind, a, b, low, high, floor, ceiling)
+        part = out[begin : begin + 2 * BLOCK]
+        for i in range(part.size >> 1):
+            part[2 * i], part[2 * i + 1] = z[i], z[BLOCK + i]
+        if part.size & 1:
+            part[part.size - 1] = z[part.size >> 1]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _fill_steps(key, first, out, dt, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
-    n = out.size
-    for pair in range((n + 1) // 2):
-        w = words(key, uint64((first >> 1) + pair), 0)
-        for odd in range(min(2, n - 2 * pair)):
-            x = _from_words(kind, a, b, w[2], w[3]) if odd else _from_words(kind, a, b, w[0], w[1])
-            if not low <= x <= high:
-                x = _again(key, first + 2 * pair + odd, kind, a, b, low, high)
-            out[2 * pair + odd] = max(1, int(math.floor(min(max(x, floor), ceiling) / dt + 0.5)))
+    w, z = np.empty(4 * BLOCK, dtype=np.uint64), np.empty(2 * BLOCK)
+    for begin in range(0, out.size, 2 * BLOCK):
+        _block(key, (first + begin) >> 1, w, z, kind, a, b, low, high, floor, ceiling)
+        for i in range(2 * BLOCK):
+            z[i] = max(1.0, math.floor(z[i] / dt + 0.5))
+        part = out[begin : begin + 2 * BLOCK]
+        for i in range(part.size >> 1):
+            part[2 * i], part[2 * i + 1] = int64(z[i]), int64(z[BLOCK + i])
+        if part.size & 1:
+            part[part.size - 1] = int64(z[part.size >> 1])
 
 
 def fill(key: int, out: npt.NDArray[np.floating], distribution: Spec) -> None:

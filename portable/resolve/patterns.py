@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit, uint64
 
-from portable.resolve.random import LOW, uniform53, words
+from portable.resolve.random import BLOCK, LOW, ln, uniform53, words, words_block
 
 _32 = np.uint64(32)
 _AGAIN = 1 << 20  # attempts from here on replace draws that met the cell itself
@@ -37,33 +37,47 @@ def pick(key, slot, n, attempt):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _picks_block(key, first, n, w):  # type: ignore[no-untyped-def]
+    """w[j*BLOCK + i] = a number in [0, n) for slot first + 4*i + j; `first` is a multiple of 4."""
+    words_block(key, first >> 2, w)
+    unfair = (uint64(1) << _32) % uint64(n)
+    for i in range(4 * BLOCK):
+        w[i] = w[i] * uint64(n)
+    for i in range(4 * BLOCK):
+        if (w[i] & LOW) < unfair:
+            w[i] = pick(key, first + 4 * (i % BLOCK) + i // BLOCK, n, 1) << _32
+
+
+@njit(cache=True, nogil=True)
 def picks(key, first, out, n):  # type: ignore[no-untyped-def]
     """out[i] = a number in [0, n) for slot first + i; `first` is a multiple of 4."""
-    unfair = (uint64(1) << _32) % uint64(n)
-    size = out.size
-    for block in range((size + 3) // 4):
-        w = words(key, uint64((first >> 2) + block), 0)
-        for j in range(min(4, size - 4 * block)):
-            m = lane(w, j) * uint64(n)
-            out[4 * block + j] = m >> _32 if (m & LOW) >= unfair else pick(key, first + 4 * block + j, n, 1)
+    w = np.empty(4 * BLOCK, dtype=np.uint64)
+    for begin in range(0, out.size, 4 * BLOCK):
+        _picks_block(key, first + begin, n, w)
+        part = out[begin : begin + 4 * BLOCK]
+        whole = part.size >> 2
+        for i in range(whole):
+            for j in range(4):
+                part[4 * i + j] = w[j * BLOCK + i] >> _32
+        for j in range(part.size & 3):
+            part[4 * whole + j] = w[j * BLOCK + whole] >> _32
 
 
 @njit(cache=True, nogil=True)
 def histogram(key, lo, hi, weight, most, out):  # type: ignore[no-untyped-def]
     """Count draws lo..hi-1 of a row with probability proportional to weight[row] <= most. `lo` is a multiple of 4."""
-    n = out.size
-    unfair = (uint64(1) << _32) % uint64(n)
-    for block in range((hi - lo + 3) // 4):
-        w = words(key, uint64((lo >> 2) + block), 0)
-        for j in range(min(4, hi - lo - 4 * block)):
-            slot = lo + 4 * block + j
-            m = lane(w, j) * uint64(n)
-            row = m >> _32 if (m & LOW) >= unfair else pick(key, slot, n, 1)
+    w = np.empty(4 * BLOCK, dtype=np.uint64)
+    for begin in range(lo, hi, 4 * BLOCK):
+        _picks_block(key, begin, out.size, w)
+        for i in range(4 * BLOCK):
+            slot = begin + 4 * (i % BLOCK) + i // BLOCK
+            row = w[i] >> _32
             attempt = _AGAIN
             while weight[row] < most and pick(key, slot, most, attempt + 1) >= uint64(weight[row]):
                 attempt += _AGAIN
-                row = pick(key, slot, n, attempt)
-            out[row] += 1
+                row = pick(key, slot, out.size, attempt)
+            if slot < hi:
+                out[row] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -133,7 +147,7 @@ def every(lo, hi, indptr, targets, pre_cell, post_cell, no_self):  # type: ignor
                 slot += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def probability(key, lo, hi, p, pre_cell, post_cell, no_self, counts, indptr, targets):  # type: ignore[no-untyped-def]
     """Each target with probability 0 < p < 1 by skipping geometric gaps. Counts rows if `targets` is empty, else fills them."""
     n = post_cell.size
@@ -150,7 +164,7 @@ def probability(key, lo, hi, p, pre_cell, post_cell, no_self, counts, indptr, ta
             else:
                 u = uniform53(w[2], w[3])
             draw += 1
-            i += 1.0 + math.floor(math.log1p(-u) * scale)
+            i += 1.0 + math.floor(ln(1.0 - u) * scale)
             if i >= n:
                 break
             if no_self and post_cell[int(i)] == pre_cell[row]:
