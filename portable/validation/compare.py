@@ -17,8 +17,8 @@ from portable.model.network import Network
 from portable.resolve import resolve
 from portable.resolve.program import Program
 from portable.results import Results
-from portable.run import open as open_simulation
-from portable.run import step_size, whole_steps
+from portable.simulation import open as open_simulation
+from portable.simulation import step_size, whole_steps
 from portable.validation.differences import Pair, compare_results
 from portable.validation.single_cell import OpenLoop, nonlinear_groups, open_loop
 

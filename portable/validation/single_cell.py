@@ -21,7 +21,7 @@ from portable.model.sources import SpikeSourceArray, StepCurrentSource
 from portable.resolve.poisson import counts, table
 from portable.resolve.program import CellGroup, Connections, Current, Ints, PerCell, PoissonGroup, Program, Trace, TrainGroup
 from portable.results import Results, SpikeTable
-from portable.run import run
+from portable.simulation import run
 from portable.validation.differences import Pair, compare_results
 
 CELLS = 5  # of each population taken out of the loop

@@ -1,0 +1,244 @@
+"""The commands, their options and help. A command with a MODEL gets the model's own options too, so the model file is read first."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from portable.cli import text
+from portable.cli.model import Model, ModelOption, find, load
+from portable.errors import BackendFailed, ModelError, PortableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ABOUT = """Describe a spiking network once; run it on NEST, Brian2 or the built-in engine; see that the spikes are identical.
+
+\b
+Examples:
+  portable run examples/microcircuit.py --backend native --plot
+  portable run examples/microcircuit.py --help          the model's own options
+  portable run brunel.py --duration "2 s" --seed 7 --out brunel.npz
+  portable compare brunel.py --backends native,nest,brian2 --seed 1,2,3
+  portable show brunel.py --plot network.png
+  portable check brunel.py --backend nest
+  portable backends
+
+\b
+MODEL is a Python file that defines `network` (a pt.Network, or a function that
+returns one: its parameters become options), or a .json or .yaml document.
+
+\b
+Exit codes: 0 done, identical, or can run; 1 different, or cannot run;
+2 could not do it (the message says why); 130 interrupted.
+"""
+EPILOG = "Give MODEL before --help to see the model's own options."
+MODEL_COMMANDS = ("run", "compare", "show", "check")
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
+AUTOMATIC = "auto"  # --plot without a file
+_P = inspect.Parameter
+
+
+def _parameter(name: str, annotation: Any, default: Any, *flags: str, **about: Any) -> inspect.Parameter:
+    return _P(name, _P.KEYWORD_ONLY, default=typer.Option(default, *flags, **about), annotation=annotation)
+
+
+def _model_argument() -> inspect.Parameter:
+    return _P("model", _P.KEYWORD_ONLY, default=typer.Argument(..., metavar="MODEL", help="A .py file that defines `network`, or a .json or .yaml document."), annotation=str)
+
+
+def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
+    """The options that several commands have; `given` are the model's run_defaults."""
+    made = [
+        _parameter("backend", str, given.get("backend", "native"), "--backend", "-b", help="Which simulator: see `portable backends`."),
+        _parameter("duration", str, str(given.get("duration", "1 s")), "--duration", "-t", help='Biological time: "500 ms", "2 s", or a number in ms.'),
+        _parameter("dt", str, str(given.get("dt", "0.1 ms")), "--dt", help="Time step."),
+        _parameter("seed", int, int(given.get("seed", 0)), "--seed", "-s", help="Draws connections, parameters and inputs; the same seed is the same network."),
+        _parameter("threads", int | None, given.get("threads"), "--threads", min=1, help="Threads; the spikes do not depend on it."),
+        _parameter("inputs", str, given.get("inputs", "auto"), "--inputs", help="Poisson trains: frozen (the same on every backend), native (the simulator's own), auto (frozen below a size)."),
+        _parameter("integrator", str, given.get("integrator", "auto"), "--integrator", help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact."),
+        _parameter("compact", bool, False, "--compact", help="float32 weights: less memory, faster, spikes differ."),
+        _parameter("as_json", bool, False, "--json", help="One JSON document on standard output, for machines."),
+        _parameter("debug", bool, False, "--debug", help="Show the traceback of an error."),
+        _parameter("plot", str | None, None, "--plot", metavar="[FILE]", help="Draw a picture; FILE may be left out (.png, .pdf, .svg)."),
+    ]
+    return {p.name: p for p in made}
+
+
+def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
+    """The options that only one command has."""
+    backends, seeds = given.get("backends", "native,nest"), str(given.get("seed", 0))
+    listed = backends if isinstance(backends, str) else ",".join(backends)
+    return {
+        "run": {
+            "out": _parameter("out", list[str], [], "--out", "-o", metavar="FILE", help="Save results: .npz (all), .json (summary), .pkl (neo block), .nix (neo, needs nixio). Repeatable."),
+            "option": _parameter("option", list[str], [], "--option", metavar="NAME=VALUE", help="A backend's own option: see `portable backends`. Repeatable."),
+        },
+        "compare": {
+            "backends": _parameter("backends", str, listed, "--backends", "-b", help="Two or more, separated by commas; the first is the reference."),
+            "seed": _parameter("seed", list[str], [seeds], "--seed", "-s", help="Seeds: repeat the option, or separate by commas."),
+            "single_cells": _parameter("single_cells", bool | None, None, "--single-cells/--no-single-cells", help="Compare cells out of the loop too, with the same input. Default: where equations are not linear."),
+            "option": _parameter("option", list[str], [], "--option", metavar="BACKEND.NAME=VALUE", help="A backend's own option. Repeatable."),
+        },
+    }  # fmt: skip
+
+
+_OPTIONS = {
+    "run": ("backend", "duration", "dt", "seed", "threads", "inputs", "integrator", "compact", "option", "out", "plot", "as_json", "debug"),
+    "compare": ("backends", "duration", "dt", "seed", "threads", "integrator", "single_cells", "option", "as_json", "debug"),
+    "show": ("dt", "plot", "as_json", "debug"),
+    "check": ("backend", "dt", "seed", "inputs", "integrator", "compact", "as_json", "debug"),
+    "backends": ("as_json", "debug"),
+}
+_SUMMARY = {
+    "run": "Run MODEL on a backend and report spikes, rates and times.",
+    "compare": "Run MODEL on several backends and say whether the spikes are identical. Exit code 0 identical, 1 different, 2 could not run.",
+    "show": "Show what MODEL is: sizes, synapses, memory, parameters, a drawing.",
+    "check": "List everything in MODEL that a backend cannot do. Exit code 0 it can run, 1 it cannot, 2 the model is wrong.",
+    "backends": "Show which simulators are installed and what each can do.",
+}
+
+
+def _implementation(command: str) -> Callable[..., int]:
+    """The function behind a command, imported when it is called."""
+    if command == "run":
+        from portable.cli.run import run as chosen
+    elif command == "compare":
+        from portable.cli.compare import compare as chosen
+    elif command == "show":
+        from portable.cli.show import show as chosen
+    elif command == "check":
+        from portable.cli.backends import check as chosen
+    else:
+        from portable.cli.backends import backends as chosen
+    return chosen
+
+
+def _command(name: str, model: Model | None) -> Callable[..., None]:
+    """A function whose signature typer reads: MODEL, the command's options, the model's own."""
+    given = model.defaults if model else {}
+    known = {**_shared(given), **_own(given).get(name, {})}
+    parameters = [known[n] for n in _OPTIONS[name]]
+    taken = {p.name for p in parameters} | {"model"}
+    own = {}
+    for option in model.options if model else ():
+        if option.name in taken or f"--{_dashed(option.name)}" in _flags(parameters):
+            raise ModelError(f"{model.path if model else ''}: network", f"its parameter '{option.name}' is an option of `portable {name}`", "rename it")
+        own["own_" + option.name] = option
+    parameters += [_own_parameter(key, option) for key, option in own.items()]
+    if name in MODEL_COMMANDS:
+        parameters.insert(0, _model_argument())
+
+    def run_it(**values: Any) -> None:
+        values.pop("debug", None)
+        if name in MODEL_COMMANDS:
+            path = values.pop("model")
+            if model is None:
+                raise ModelError(path, "is no model", "give a .py file that defines `network`, or a .json or .yaml document")
+            values["options"] = {option.name: values.pop(key) for key, option in own.items()}
+            values["options"] = {k: v for k, v in values["options"].items() if v is not None}
+            values["model"] = model
+        raise typer.Exit(_implementation(name)(**values))
+
+    run_it.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run_it.__annotations__ = {p.name: p.annotation for p in parameters}
+    run_it.__doc__ = _SUMMARY[name] if model is None or not model.about else f"{_SUMMARY[name]}\n\n{model.path.name}: {model.about}"
+    return run_it
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _flags(parameters: list[inspect.Parameter]) -> set[str]:
+    return {f for p in parameters for declared in (getattr(p.default, "param_decls", None) or ()) for f in str(declared).split("/")}
+
+
+def _own_parameter(key: str, o: ModelOption) -> inspect.Parameter:
+    flag = f"--{_dashed(o.name)}"
+    if o.annotation is bool:
+        flag += f"/--no-{_dashed(o.name)}"
+    plain = o.default is None or isinstance(o.default, (bool, int, float, str))
+    default = ... if o.required else (o.default if plain and not (o.annotation is str and not isinstance(o.default, str)) else None)
+    panel = {"rich_help_panel": "Options of the model"}
+    shown = True if default is not None or o.default is None else repr(o.default)
+    annotation = o.annotation | None if default is None else o.annotation
+    return _parameter(key, annotation, default, flag, help=o.help, show_default=shown, **panel)
+
+
+def build(model: Model | None = None) -> typer.Typer:
+    """The application; `model` adds its options to the commands that take one."""
+    rich = "rich" if text.on_terminal() else None  # boxes and colours for people, plain text in a pipe
+    app = typer.Typer(
+        name="portable", help=ABOUT, no_args_is_help=True, rich_markup_mode=rich, add_completion=False, pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )  # fmt: skip
+    app.callback(invoke_without_command=True)(_top)
+    for name in _OPTIONS:
+        app.command(name, epilog=EPILOG if name in MODEL_COMMANDS and model is None else None, no_args_is_help=name in MODEL_COMMANDS)(_command(name, model))
+    return app
+
+
+def _top(version: bool = typer.Option(False, "--version", help="Show the version and leave.")) -> None:
+    if version:
+        from portable import __version__
+
+        text.say(f"portable {__version__}")
+        raise typer.Exit(0)
+
+
+def prepared(arguments: list[str]) -> list[str]:
+    """`--plot` may stand without a file: it then gets the word "auto"."""
+    out = []
+    for i, a in enumerate(arguments):
+        out.append(a)
+        following = arguments[i + 1] if i + 1 < len(arguments) else ""
+        if a == "--plot" and not following.lower().endswith(PICTURES):
+            out.append(AUTOMATIC)
+    return out
+
+
+def _takes_value(command: str) -> frozenset[str]:
+    known = {**_shared({}), **_own({}).get(command, {})}
+    return frozenset(_flags([known[n] for n in _OPTIONS[command] if known[n].annotation not in (bool, bool | None)]))
+
+
+def model_path(arguments: list[str]) -> Path | None:
+    """The MODEL on a command line, None if the command takes none or none is given."""
+    if not arguments or arguments[0] not in MODEL_COMMANDS:
+        return None
+    return find(arguments[1:], _takes_value(arguments[0]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Parse and run; every error becomes one message on standard error and an exit code."""
+    arguments = prepared(arguments)
+    debug = "--debug" in arguments or bool(os.environ.get("PORTABLE_DEBUG"))
+    try:
+        path = model_path(arguments)
+        build(load(path) if path else None)(arguments, prog_name="portable")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 2
+    except PortableError as error:
+        if debug:
+            traceback.print_exc()
+        text.warn(f"error: {error}")
+        if isinstance(error, BackendFailed) and not debug:
+            text.warn("(--debug shows the simulator's traceback)")
+        return 2
+    except MemoryError:
+        text.warn("error: not enough memory; `portable show MODEL` estimates what a network needs")
+        return 2
+    except KeyboardInterrupt:
+        text.warn("interrupted")
+        return 130
+    except BrokenPipeError:  # the reader, `head` for one, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0

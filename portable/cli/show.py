@@ -1,0 +1,126 @@
+"""`portable show`: what a model is, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from portable.cli import text
+from portable.cli.model import Model
+from portable.model.cells import Cell
+from portable.model.network import Network, Population, Projection
+from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform
+from portable.resolve import Estimate, estimate
+from portable.simulation import step_size
+
+
+def show(model: Model, options: Mapping[str, Any], *, dt: str, plot: str | None, as_json: bool) -> int:
+    """Sizes, synapse counts, memory, parameters; a drawing with --plot."""
+    network = model.build(options, {"dt": dt})
+    found = estimate(network, step_size(dt))
+    if as_json:
+        text.as_json(described(network, found))
+    else:
+        report(network, found, model.about)
+    if plot:
+        from portable.validation.drawing import draw_network
+
+        path = Path(f"{model.path.stem}_network.png") if plot == "auto" else Path(plot)
+        draw_network(network, path, dt=step_size(dt))
+        text.warn(f"drawn {path}")
+    return 0
+
+
+def described(network: Network, found: Estimate) -> dict[str, Any]:
+    """The model as plain data, for machines."""
+    populations = [
+        {"name": p.name, "size": p.size, "cell": kind(p), "parameters": {k: shown(v) for k, v in parameters(p).items()}, "initial": {k: shown(v) for k, v in p.initial.items()}}
+        for p in network.populations
+    ]
+    projections = [
+        {"name": p.name, "connector": repr(p.connector), "receptor": p.receptor, "weight": shown(p.synapse.weight), "delay": shown(p.synapse.delay), "synapses": found.synapses[p.name]}
+        for p in network.projections
+    ]
+    memory = {"program_bytes": found.program_bytes, "resolve_bytes": found.resolve_bytes, "native_bytes": found.native_bytes}
+    return {
+        "version": 1, "network": network.name, "neurons": found.neurons, "synapses": found.total_synapses, "memory": memory,
+        "populations": populations, "projections": projections,
+        "inputs": [{"source": repr(i.source), "target": [repr(v) for v in i.target]} for i in network.inputs],
+        "recordings": [{"target": [repr(v) for v in r.target], "variables": list(r.variables), "interval": shown(r.interval)} for r in network.recordings],
+    }  # fmt: skip
+
+
+def report(network: Network, found: Estimate, about: str) -> None:
+    """The model for people."""
+    text.heading(network.name)
+    if about:
+        text.say(about.split("\n\n")[0] + "\n")
+    text.table(("population", "cells", "type", "starting values"), [(p.name, p.size, kind(p), _listed(p.initial)) for p in network.populations])
+    for label, names, values in _by_type(network):
+        text.say(f"{label} ({', '.join(names)}): {values}")
+    text.say()
+    rows = [
+        (p.name, connector(p), shown(p.synapse.weight), shown(p.synapse.delay), found.synapses[p.name], found.synapses[p.name] / sum(len(v) for v in p.post))
+        for p in network.projections
+    ]
+    if rows:
+        text.table(("projection", "connector", "weight", "delay", "synapses", "in-degree"), rows)
+    for i in network.inputs:
+        text.say(f"current: {i.source!r} into {', '.join(repr(v) for v in i.target)}")
+    for r in network.recordings:
+        every = f" every {shown(r.interval)}" if r.interval else ""
+        text.say(f"records {', '.join(r.variables)}{every} of {', '.join(repr(v) for v in r.target)}")
+    text.say(f"\n{found.neurons:,} cells, {found.total_synapses:,} synapses")
+    text.say(f"memory (estimated): network {text.size(found.program_bytes)}, at most {text.size(found.resolve_bytes)} while it is drawn, native engine {text.size(found.native_bytes)}")
+
+
+def kind(p: Population) -> str:
+    return p.cell.type.name if isinstance(p.cell, Cell) else type(p.cell).__name__
+
+
+def parameters(p: Population) -> Mapping[str, Any]:
+    """The parameters of a population's cells or sources."""
+    return p.cell.parameters if isinstance(p.cell, Cell) else {k: getattr(p.cell, k) for k in p.cell.__dataclass_fields__}
+
+
+def _by_type(network: Network) -> list[tuple[str, list[str], str]]:
+    """(type, populations, parameters), populations with the same parameters together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for p in network.populations:
+        groups.setdefault((kind(p), _listed(parameters(p))), []).append(p.name)
+    return [(label, names, values) for (label, values), names in groups.items()]
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k} = {shown(v)}" for k, v in values.items())
+
+
+def connector(p: Projection) -> str:
+    """The connector in few words: FixedInDegree(n=800)."""
+    c = p.connector
+    values = {k: getattr(c, k) for k in c.__dataclass_fields__}
+    defaults = {k: f.default for k, f in c.__dataclass_fields__.items()}
+    told = [f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in values.items() if v != defaults[k] and not isinstance(v, Array)]
+    return f"{type(c).__name__}({', '.join(told)})"
+
+
+def shown(v: Any) -> str:
+    """A value in few words: "20 ms", "normal 1.5 ± 0.75 ms, from 0.1 ms"."""
+    match v:
+        case None:
+            return "-"
+        case Array():
+            return f"{len(v)} values, {v.values.min():g} to {v.values.max():g} {v.unit}" if len(v) else "no values"
+        case Uniform(low, high):
+            return f"uniform {shown(low)} to {shown(high)}"
+        case Normal(mean, sd, low, high) | Lognormal(mean, sd, low, high):
+            name = "normal" if isinstance(v, Normal) else "lognormal"
+            bounds = (f", from {shown(low)}" if low is not None else "") + (f", up to {shown(high)}" if high is not None else "")
+            return f"{name} {shown(mean)} ± {shown(sd)}{bounds}"
+        case Clipped(of, low, high):
+            return f"{shown(of)} clipped to {shown(low)} ... {shown(high)}"
+        case tuple():
+            return f"{len(v)} trains" if len(v) != 1 else "1 train"
+    unit, number = getattr(v, "unit", "1"), getattr(v, "value", v)
+    return f"{number:g}" + ("" if unit == "1" else f" {unit}") if isinstance(number, (int, float)) else str(v)

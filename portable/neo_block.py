@@ -1,0 +1,75 @@
+"""Results as a neo.Block: spike trains and signals with units, ready for elephant and for neo's file formats."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from portable.results import Results, TraceTable
+
+
+def block(results: Results) -> neo.Block:
+    """One block with one segment: a SpikeTrain (ms) per recorded cell, an AnalogSignal per recorded variable.
+
+    Trains are annotated with `population` and `source_id` (the position in the population); signals have one channel a cell, with
+    the array annotation `channel_ids`. The block's annotations hold the provenance.
+    """
+    segment = neo.Segment(name=results.network, description=f"{results.duration:g} ms on {results.backend}")
+    stop = results.duration * pq.ms
+    for name, table in results.spikes.items():
+        for cell, times in zip(table.recorded, table.trains(), strict=True):
+            train = neo.SpikeTrain(times, units=pq.ms, t_start=0.0 * pq.ms, t_stop=stop, name=f"{name}[{cell}]", population=name, source_id=int(cell))
+            segment.spiketrains.append(train)
+    for (name, variable), trace in results.traces.items():
+        if trace.values.size:
+            segment.analogsignals.append(_signal(name, variable, trace))
+    whole = neo.Block(name=results.network, description=f"{results.network} on {results.backend}")
+    whole.segments.append(segment)
+    whole.annotate(
+        backend=results.backend, dt=results.dt, duration=results.duration, sizes=dict(results.sizes),
+        approximations=[f"{a.where}: {a.asked} -> {a.got}: {a.reason}" for a in results.approximations], provenance=_plain(results.provenance),
+    )  # fmt: skip
+    return whole
+
+
+def _signal(population: str, variable: str, trace: TraceTable) -> neo.AnalogSignal:
+    spacing = float(trace.steps[1] - trace.steps[0]) * trace.dt if trace.steps.size > 1 else trace.dt
+    return neo.AnalogSignal(
+        trace.values, units=_unit(trace.unit), sampling_period=spacing * pq.ms, t_start=float(trace.times[0]) * pq.ms, name=f"{population}.{variable}",
+        population=population, variable=variable, source_ids=[int(i) for i in trace.ids], array_annotations={"channel_ids": np.asarray(trace.ids)},
+    )  # fmt: skip
+
+
+# Coherent units without a name in `quantities`, in units that it has, with factor 1.
+_NAMES = {"1": pq.dimensionless, "fC": pq.pA * pq.ms, "GOhm": pq.mV / pq.pA}
+_BASE = {
+    "ng": pq.mV * pq.pA * pq.ms**3 / pq.um**2, "um": pq.um, "ms": pq.ms, "pA": pq.pA, "K": pq.K, "amol": pq.mM * pq.um**3, "cd": pq.cd,
+}  # fmt: skip
+
+
+def _unit(text: str) -> pq.Quantity:
+    """A coherent unit as `quantities` has it, so that values stay as they are."""
+    if text in _NAMES:
+        return _NAMES[text]
+    try:
+        return pq.Quantity(1.0, text)
+    except LookupError:
+        whole = pq.dimensionless
+        for symbol, exponent in re.findall(r"(ng|um|ms|pA|K|amol|cd)(?:\*1e-9)?\*\*(-?\d+)", text):
+            whole = whole * _BASE[symbol] ** int(exponent)
+        return whole
+
+
+def _plain(value: Any) -> Any:
+    """Provenance as neo allows it in annotations: dictionaries, lists, numbers and text; None becomes ''."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if value is None:
+        return ""
+    return value if isinstance(value, (bool, int, float, str)) else str(value)
