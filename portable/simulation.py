@@ -84,6 +84,7 @@ def open(
     adapter = registry.get(backend)
     if adapter.version() is None:
         raise BackendUnavailable(f"backend '{backend}' needs a simulator that is not installed; {adapter.capabilities.install}")
+    check_arguments(threads, inputs, integrator)
     started = time.perf_counter()
     if program is None:
         program = resolve(network, seed, step_size(dt), weights32=compact)
@@ -121,13 +122,8 @@ def check(
 def run_config(
     program: Program, backend: str, threads: int | None, inputs: str, integrator: str, compact: bool, options: Mapping[str, Any] | None
 ) -> RunConfig:
-    """Check the options of a run and settle the ones left to us."""
-    if inputs not in ("auto", "frozen", "native"):
-        raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
-    if integrator not in INTEGRATORS:
-        raise ModelError("integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS))
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise ModelError("threads", f"must be a whole number > 0, got {threads!r}")
+    """The options of a run, with the ones left to us settled."""
+    check_arguments(threads, inputs, integrator)
     if threads is None:
         threads = (len(_cores()) or 1) if backend == "native" else 1
     if inputs == "auto":
@@ -136,6 +132,16 @@ def run_config(
         if inputs == "native" and "sources.poisson.native" not in registry.get(backend).capabilities.support:
             inputs = "frozen"
     return RunConfig(threads, inputs, integrator, compact, dict(options or {}))
+
+
+def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
+    """ModelError on a word that is not known; called before anything is resolved."""
+    if inputs not in ("auto", "frozen", "native"):
+        raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
+    if integrator not in INTEGRATORS:
+        raise ModelError("integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS))
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ModelError("threads", f"must be a whole number > 0, got {threads!r}")
 
 
 def _cores() -> list[int]:
