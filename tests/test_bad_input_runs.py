@@ -116,6 +116,7 @@ def test_interrupt_returns_what_was_recorded(monkeypatch: pytest.MonkeyPatch) ->
     assert results.steps == 100
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
 def test_numerical_blow_up_names_the_cell(backend: str) -> None:
     quadratic = pt.cell_type("explodes", equations="dv/dt = v*v/(1 mV*ms) : mV", parameters={}, integrator="rk4")
     population = pt.Population("boom", 3, quadratic(), initial={"v": [0.0, 5.0, 0.0]})

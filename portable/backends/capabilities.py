@@ -99,6 +99,9 @@ class Capabilities:
                 out.append(Shortfall(feature, where, f"{self.backend} has no {FEATURES[feature]}"))
         for group in program.cells:
             method = chosen_integrator(group.flat, config)
+            if config.integrator == "exact" and linear(group.flat) is None:
+                why = f"the equations of {group.flat.base or group.flat.name} are not linear, so no step is exact"
+                out.append(Shortfall("integrators.exact", f"population '{group.name}'", why, "use integrator='auto'"))
             if method not in self.integrators:
                 out.append(Shortfall(f"integrators.{method}", f"population '{group.name}'", f"{self.backend} has no integrator '{method}'", f"it has: {', '.join(self.integrators)}"))
         for name in config.options:
