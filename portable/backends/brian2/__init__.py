@@ -1,0 +1,40 @@
+"""Brian2, in runtime mode (Cython or numpy) or as one C++ program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from portable.backends.brian2.lower import lower
+from portable.backends.brian2.plan import Brian2Plan
+from portable.backends.capabilities import Capabilities
+from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
+from portable.resolve.program import Program
+
+TARGETS = ("auto", "cython", "numpy", "cpp_standalone")
+
+
+class Brian2Backend:
+    """See lower.py for the translation and execute.py for the run."""
+
+    name = "brian2"
+    capabilities = Capabilities.load(Path(__file__).parent)
+
+    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:  # noqa: ARG002
+        target = config.options.get("target", "auto")
+        if target not in TARGETS:
+            return [Shortfall("options", "options['target']", f"must be one of {', '.join(TARGETS)}, got {target!r}")]
+        return []
+
+    def lower(self, program: Program, config: RunConfig) -> Lowered:
+        return lower(program, config)
+
+    def open(self, plan: Brian2Plan) -> Session:
+        from portable.backends.brian2.execute import open_session
+
+        return open_session(plan)
+
+    def version(self) -> str | None:
+        return self.capabilities.version()
+
+
+BACKEND = Brian2Backend()

@@ -1,0 +1,292 @@
+"""Flat form -> Brian2 abstract code of one whole step.
+
+Brian2's own state updaters are not used: the step of semantics (integrate, arrivals, conditions) is written out, with exact
+propagators as numbers, so that equal time constants need no special case, nothing waits for sympy, and the arithmetic is that of
+the other backends. Every intermediate gets a new name and states are written last: Brian2's numpy target makes `a = b` an alias,
+and a later write to b would change a.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from portable.backends.brian2.plan import Code
+from portable.dynamics.emit import PYTHON, emit
+from portable.dynamics.expressions import Bin, Call, Expr, Name, Neg, Num, Where, children, names
+from portable.dynamics.flat import INJECTED, Flat, Port
+from portable.dynamics.linear import ONE, affine, linear
+
+# pt_*: functions.py. Division is one of them: Cython's raises on 0 even in the branch that is not taken.
+DIALECT = PYTHON.but(
+    functions={
+        **PYTHON.functions,
+        "H": "pt_heaviside({0})", "exprel": "pt_exprel({0})", "min": "pt_min({0}, {1})", "max": "pt_max({0}, {1})",
+        "ceil": "pt_ceil({0})", "floor": "pt_floor({0})", "abs": "pt_abs({0})", "divide": "pt_divide({0}, {1})",
+    },
+    where="pt_where({test}, {a}, {b})",
+    power="pt_power({a}, {b})",
+)  # fmt: skip
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*$")
+
+
+def text(expr: Expr, symbols: Mapping[str, str]) -> str:
+    """An expression as abstract code; `symbols` gives every name its mangled one."""
+    return emit(_divisions(expr), DIALECT.but(name=lambda n: symbols[n]))
+
+
+def _divisions(expr: Expr) -> Expr:
+    match expr:
+        case Num() | Name():
+            return expr
+        case Bin("/", a, b) if not (isinstance(b, Num) and b.value):
+            return Call("divide", (_divisions(a), _divisions(b)))
+        case Bin(op, a, b):
+            return Bin(op, _divisions(a), _divisions(b))
+        case Neg(x):
+            return Neg(_divisions(x))
+        case Call(fn, args):
+            return Call(fn, tuple(_divisions(a) for a in args))
+        case Where(test, a, b):
+            return Where(_divisions(test), _divisions(a), _divisions(b))
+    return type(expr)(expr.op, *_operands(expr))
+
+
+def _operands(expr: Expr) -> tuple[object, ...]:
+    parts = tuple(_divisions(c) for c in children(expr))
+    return (parts,) if type(expr).__name__ == "Logic" else parts
+
+
+def summed(port: Port, flat: Flat) -> dict[str, Expr] | None:
+    """{state: expression of `weight`} if arrivals can be summed before they act: multiples of the weight, without states."""
+    jumps = port.jumps()
+    if jumps is None:
+        return None
+    variable = set(flat.state_names) | {d.name for d in flat.derived} | {INJECTED, "t"}
+    for expr in jumps.values():
+        parts = affine(expr, frozenset({"weight"}))
+        rest = (parts or {}).get(ONE)
+        if parts is None or "weight" not in parts or names(expr) & variable or (rest is not None and _nonzero(rest)):
+            return None
+    return jumps
+
+
+def _nonzero(expr: Expr) -> bool:
+    return not (isinstance(expr, Num) and expr.value == 0.0)
+
+
+class Writer:
+    """Collects lines; `now` maps every state to the name that holds its present value."""
+
+    def __init__(self, flat: Flat, dt: float, ports: tuple[str, ...], injected: bool) -> None:
+        self.flat, self.dt, self.lines, self.injected = flat, dt, list[str](), injected
+        self.count, self.used = 0, dict[str, None]()
+        self.now = {s: f"x_{s}" for s in flat.state_names}
+        self.ports = [p for p in flat.ports if p.name in ports]
+        self.held = "held" if flat.refractory else ""
+        self.fired = ""
+        self.left = "left"
+
+    def put(self, stem: str, line: str) -> str:
+        """A new temporary with this value; a plain name needs none."""
+        if _IDENTIFIER.match(line):
+            return line
+        self.count += 1
+        name = f"n{self.count}_{stem}"
+        self.lines.append(f"{name} = {line}")
+        return name
+
+    def scope(self, states: Mapping[str, str], t: str, exprs: list[Expr], extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Mangled names of everything `exprs` read, derived variables computed first."""
+        table = {**{p.name: f"p_{p.name}" for p in self.flat.parameters}, **{c.name: f"p_{c.name}" for c in self.flat.constants}}
+        constant = set(table)
+        table |= {**states, INJECTED: "i_ext" if self.injected else "0.0", "t": t, **(extra or {})}
+        needed, todo = set[str](), list(exprs)
+        derived = {d.name: d for d in self.flat.derived}
+        while todo:
+            for n in names(todo.pop()):
+                if n in constant:
+                    self.used[f"p_{n}"] = None
+                elif n in derived and n not in needed:
+                    needed.add(n)
+                    todo.append(derived[n].expr)
+        for d in self.flat.derived:
+            if d.name in needed:
+                table[d.name] = self.put(d.name, text(d.expr, table))
+        return table
+
+    def use(self, name: str) -> str:
+        self.used[name] = None
+        return name
+
+
+def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str, ...], injected: bool) -> Code:
+    """The code of one step. `ports` are those that something is connected to. `method` is "exact", "euler" or "rk4" (with substeps)."""
+    w = Writer(flat, dt, ports, injected)
+    jumps = {p.name: j for p in w.ports if (j := summed(p, flat)) is not None}
+    events = {p.name: _event(w, p) for p in w.ports if p.name not in jumps}
+    if w.held:
+        w.lines.append("held = left > 0")
+    added = _arrivals(w, jumps)
+    if method == "exact":
+        _exact(w)
+    elif method == "euler":
+        _euler(w, added)
+    else:
+        _rk4(w, substeps)
+    if method != "euler":
+        for state, amount in added.items():
+            w.now[state] = w.put(state, f"{w.now[state]} + {amount}")
+    after: tuple[str, ...] = ()
+    if events:
+        w.lines += [*_writes(w), *(f"in_{p} = 0.0" for p in jumps)]
+        update, w.lines, w.now = tuple(w.lines), (["held = left > 0"] if w.held else []), {s: f"x_{s}" for s in flat.state_names}
+        _finish(w)
+        after = tuple(w.lines)
+    else:
+        _finish(w)
+        update = (*w.lines, *(f"in_{p} = 0.0" for p in jumps))
+    return Code(update, after, tuple(w.used), tuple(jumps), events, bool(flat.refractory), injected)
+
+
+def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]]) -> dict[str, str]:
+    """{state: text of what arrives}; nothing for a held state of a refractory cell."""
+    added: dict[str, str] = {}
+    for port, by_state in jumps.items():
+        for state, expr in by_state.items():
+            amount = text(expr, w.scope({}, "", [expr], {"weight": f"in_{port}"}))
+            added[state] = f"({added[state]} + {amount})" if state in added else amount
+    return {s: f"pt_where({w.held}, 0.0, {a})" if s in w.flat.held else a for s, a in added.items()}
+
+
+def _exact(w: Writer) -> None:
+    """x_i <- sum_j P_i_j x_j + Q_i i_ext + R_i; refractory cells by H_i_j, S_i, T_i, where those rows differ."""
+    for i, state in enumerate(entries(w.flat).states):
+        free = _row(w, entries(w.flat), "PQR", i)
+        if state in w.flat.held:
+            w_text = f"pt_where({w.held}, x_{state}, {free})"
+        elif w.held and entries(w.flat).moved_by(i, w.flat.held):
+            w_text = f"pt_where({w.held}, {_row(w, entries(w.flat), 'HST', i)}, {free})"
+        else:
+            w_text = free
+        w.now[state] = w.put(state, w_text)
+
+
+class entries:
+    """Which entries of a linear cell's propagator can differ from 0 (from its structure, so that code does not depend on values)."""
+
+    def __init__(self, flat: Flat) -> None:
+        system = linear(flat)
+        assert system is not None
+        self.states = system.states
+        position = {s: i for i, s in enumerate(system.states)}
+        n = len(position)
+        reach = {i: {i} for i in range(n)}
+        direct = {(position[a], position[b]) for a, b in system.a if b in position}
+        for _ in range(n):
+            for a, b in direct:
+                reach[a] |= reach[b]
+        self.reads = {i: sorted(reach[i]) for i in range(n)}
+        self.injected = {i: any(system.states[j] in system.b for j in reach[i]) for i in range(n)}
+        self.constant = {i: any(system.states[j] in system.c for j in reach[i]) for i in range(n)}
+
+    def moved_by(self, i: int, held: tuple[str, ...]) -> bool:
+        """Whether row i differs in a refractory step: it reads a held state."""
+        return any(self.states[j] in held for j in self.reads[i])
+
+
+def _row(w: Writer, e: entries, letters: str, i: int) -> str:
+    p, q, r = letters
+    terms = [f"{w.use(f'{p}_{i}_{j}')}*x_{e.states[j]}" for j in e.reads[i]]
+    if e.injected[i] and w.injected:
+        terms.append(f"{w.use(f'{q}_{i}')}*i_ext")
+    if e.constant[i]:
+        terms.append(w.use(f"{r}_{i}"))
+    return " + ".join(terms)
+
+
+def _slopes(w: Writer, states: Mapping[str, str], t: str, guard: str = "") -> dict[str, str]:
+    """Derivatives as temporaries, 0 for held states of refractory cells."""
+    scope = w.scope(states, t, list(w.flat.derivatives.values()))
+    out = {}
+    for s, e in w.flat.derivatives.items():
+        slope = text(e, scope)
+        out[s] = w.put(f"d_{s}", f"pt_where({guard}, 0.0, {slope})" if s in w.flat.held and guard else slope)
+    return out
+
+
+def _euler(w: Writer, added: Mapping[str, str]) -> None:
+    """x + (h*f + arrivals), the order of operations of NEST's Izhikevich."""
+    slopes = _slopes(w, w.now, f"(t_in_timesteps*{w.dt!r})", w.held)
+    for s in w.flat.state_names:
+        step = f"{w.dt!r}*{slopes[s]}" if s in slopes else ""
+        change = " + ".join(x for x in (step, added.get(s, "")) if x)
+        if change:
+            w.now[s] = w.put(s, f"x_{s} + ({change})")
+
+
+def _rk4(w: Writer, substeps: int) -> None:
+    """The classical method; with substeps, conditions that reset are tested after each of them (as NEST's aeif does)."""
+    h = w.dt / substeps
+    resets = substeps > 1 and len(w.flat.conditions) == 1 and bool(w.flat.conditions[0].assignments)
+    guard = w.held
+    for k in range(substeps):
+        base = dict(w.now)
+        times = [f"(t_in_timesteps*{w.dt!r} + {offset!r})" for offset in (k * h, k * h + h / 2, k * h + h)]
+        k1 = _slopes(w, base, times[0], guard)
+        k2 = _slopes(w, _moved(w, base, k1, h / 2), times[1], guard)
+        k3 = _slopes(w, _moved(w, base, k2, h / 2), times[1], guard)
+        k4 = _slopes(w, _moved(w, base, k3, h), times[2], guard)
+        for s in k1:
+            w.now[s] = w.put(s, f"{base[s]} + {h / 6!r}*({k1[s]} + 2.0*{k2[s]} + 2.0*{k3[s]} + {k4[s]})")
+        if resets and k + 1 < substeps:
+            _conditions(w, f"(t_in_timesteps*{w.dt!r})", guard, extra=True)
+            guard = w.put("held", f"{w.left} > 0") if w.held else ""
+
+
+def _moved(w: Writer, base: Mapping[str, str], slopes: Mapping[str, str], h: float) -> dict[str, str]:
+    return {**base, **{s: w.put(s, f"{base[s]} + {h!r}*{k}") for s, k in slopes.items()}}
+
+
+def _finish(w: Writer) -> None:
+    """Count the refractory period down, test the conditions in order, write the states."""
+    if w.held:
+        w.left = w.put("left", f"{w.left} - int({w.left} > 0)")
+    _conditions(w, f"((t_in_timesteps + 1)*{w.dt!r})", w.held, extra=False)
+    w.lines += _writes(w)
+    if w.held:
+        w.lines.append(f"left = {w.left}")
+    w.lines.append(f"fired = {w.fired or 'False'}")
+
+
+def _conditions(w: Writer, t: str, guard: str, extra: bool) -> None:
+    for c in w.flat.conditions:
+        scope = w.scope(w.now, t, [c.test, *(a.expr for a in c.assignments)])
+        test = text(c.test, scope)
+        true = w.put("true", f"({test}) and not {guard}" if c.spike and guard else f"({test})")
+        if c.spike:
+            w.fired = w.put("fired", f"{w.fired} or {true}") if w.fired else true
+            if w.flat.refractory:
+                w.left = w.put("left", f"int({true})*(steps_left{' + int(steps_left > 0)' if extra else ''}) + int(not {true})*{w.left}")
+        for a in c.assignments:
+            w.now[a.variable] = scope[a.variable] = w.put(a.variable, f"pt_where({true}, {text(a.expr, scope)}, {w.now[a.variable]})")
+
+
+def _writes(w: Writer) -> list[str]:
+    return [f"x_{s} = {n}" for s, n in w.now.items() if n != f"x_{s}"]
+
+
+def _event(w: Writer, port: Port) -> tuple[str, ...]:
+    """Statements of one arriving spike, for a port whose arrivals cannot be summed."""
+    table = {p.name: f"p_{p.name}_post" for p in (*w.flat.parameters, *w.flat.constants)}
+    table |= {s: f"x_{s}_post" for s in w.flat.state_names} | {"weight": "w"}
+    out = []
+    for a in port.assignments:
+        for n in names(a.expr) & {p.name for p in (*w.flat.parameters, *w.flat.constants)}:
+            w.use(f"p_{n}")
+        value = text(a.expr, table)
+        if a.variable in w.flat.held and w.held:
+            value = f"pt_where(left_post > 0, x_{a.variable}_post, {value})"
+        out.append(f"x_{a.variable}_post = {value}")
+    return tuple(out)
+

@@ -1,0 +1,377 @@
+"""Building the plan in Brian2 and running it in this process.
+
+Order of a step: schedule start, synapses, groups, thresholds, resets, end. A spike found in thresholds of Brian2's step k has the stamp
+k + 1; pathways push it in the synapses slot of step k + 1, so a delay of d steps is d - 1 here, and arrivals are summed into a
+buffer that the group's code adds in the same step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from portable.backends.brian2.inputs import PoissonTrains, SourceTrains, unfold
+from portable.backends.brian2.lower import numbers, refractory_steps
+from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, Synapse
+from portable.backends.contract import Recorded, Session
+from portable.errors import BackendFailed, BackendUnavailable
+from portable.resolve.program import CellGroup, Ints, PerCell, PoissonGroup
+from portable.units import Floats
+
+try:
+    import brian2
+    from brian2.core.spikesource import SpikeSource
+    from brian2.core.variables import Variables
+    from brian2.groups.group import Group
+except Exception as error:  # an installed Brian2 can also fail on a numpy that it does not know
+    raise BackendUnavailable(
+        f"backend 'brian2': Brian2 cannot be imported ({type(error).__name__}: {error}); "
+        f"install it with pip install 'portable-snn[brian2]' (Brian2 2.9 needs numpy < 2.4, this is {np.__version__})"
+    ) from error
+
+from portable.backends.brian2.functions import namespace
+
+SCHEDULE = ["start", "synapses", "groups", "thresholds", "resets", "end"]
+# Not -ffast-math: it changes results, and loading such a library makes the whole process flush denormals. No contraction
+# of a*b + c either, so that all targets and the other backends round alike.
+COMPILER = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-std=c++11"]
+CHUNK_ENTRIES = 4_000_000  # counts held at once of frozen inputs (8 MB of uint16)
+
+
+@contextlib.contextmanager
+def settings(target: str) -> Iterator[None]:
+    """Brian2's global preferences for a build, put back afterwards."""
+    prefs, log = brian2.prefs, logging.getLogger("brian2")
+    wanted = {"codegen.loop_invariant_optimisations": False, "codegen.cpp.extra_compile_args_gcc": COMPILER, "codegen.runtime.cython.cache_dir": str(_cache())}
+    if target in ("cython", "numpy"):
+        wanted["codegen.target"] = target
+    before, level = {k: prefs[k] for k in wanted}, log.level
+    try:
+        log.setLevel(logging.ERROR)
+        for k, v in wanted.items():
+            prefs[k] = v
+        yield
+    finally:
+        for k, v in before.items():
+            prefs[k] = v
+        log.setLevel(level)
+
+
+def _cache() -> Path:
+    # Compiler options are not part of Brian2's cache key, so its own folder may hold the same code built otherwise.
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("portable")) / "brian2"
+
+
+def open_session(plan: Brian2Plan) -> Session:
+    """A built session."""
+    target = plan.target
+    if target == "auto":
+        target = "cython" if shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") else "numpy"
+    return RuntimeSession(plan, target)
+
+
+class FrozenSource(Group, SpikeSource):  # type: ignore[misc]
+    """A group whose spikes are put into its `_spikespace` from outside, any number per cell and step."""
+
+    def __init__(self, n: int, clock: Any, name: str) -> None:
+        Group.__init__(self, clock=clock, when="thresholds", order=0, name=name)
+        self.events = {"spike": None}
+        self.start, self.stop = 0, n
+        self.variables = Variables(self)
+        self.variables.create_clock_variables(self._clock)
+        self.variables.add_constant("N", value=n)
+        self.variables.add_arange("i", n)
+        self.variables.add_array("_spikespace", size=n + 1, dtype=np.int32)
+        self._enable_group_attributes()
+
+
+def neuron_group(cells: Cells, values: Mapping[str, PerCell], clock: Any) -> tuple[Any, list[Any]]:
+    """(NeuronGroup, its code runners). Values that are one float are shared by all cells."""
+    code = cells.code
+    lines = [f"x_{s} : 1" for s in cells.flat.state_names] + [f"in_{p} : 1" for p in code.buffers] + ["fired : boolean"]
+    lines += [f"{n} : 1" + (" (shared)" if np.ndim(v) == 0 else "") for n, v in values.items()]
+    if code.refractory:
+        lines += ["left : integer", "steps_left : integer" + (" (shared)" if np.ndim(cells.refractory) == 0 else "")]
+    if code.injected:
+        lines.append("i_ext : 1")
+    group = brian2.NeuronGroup(cells.size, "\n".join(lines), threshold="fired", namespace=namespace(), name=cells.name, clock=clock)
+    runners = [group.run_regularly("\n".join(code.update), when="groups", name=f"{cells.name}_update", clock=clock)]
+    if code.after:
+        runners.append(group.run_regularly("\n".join(code.after), when="before_thresholds", name=f"{cells.name}_after", clock=clock))
+    for s, v in cells.initial.items():
+        array(group, f"x_{s}")[:] = v
+    for n, v in values.items():
+        array(group, n)[:] = v
+    if code.refractory:
+        array(group, "steps_left")[:] = cells.refractory
+    return group, runners
+
+
+def array(group: Any, name: str) -> npt.NDArray[Any]:
+    """The memory behind a variable."""
+    return np.asarray(group.variables[name].get_value())
+
+
+def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, general: bool) -> Any:
+    """One Synapses object with all its connections."""
+    float32 = plan.weight is None and all(getattr(p.connections.weights, "dtype", None) == np.float32 for p in plan.parts)
+    made = brian2.Synapses(
+        source, target, "w : 1" + (" (shared)" if plan.weight is not None else " (constant)"), on_pre="\n".join(plan.on_pre), namespace=namespace(), name=plan.name, clock=clock,
+        delay=None if plan.delay is None else (plan.delay - 1) * dt * brian2.ms, dtype={"w": np.float32} if float32 else None,
+    )  # fmt: skip
+    if general:
+        made.pre.when = "after_groups"
+    one = len(plan.parts) == 1
+    pre = [p.connections.sources().view(np.int32) for p in plan.parts]
+    post = [p.connections.targets for p in plan.parts]
+    if not one or plan.parts[0].pre or plan.parts[0].post:
+        pre = [np.add(a, p.pre, dtype=np.int32, casting="unsafe") for a, p in zip(pre, plan.parts, strict=True)]
+        post = [np.add(a, p.post, dtype=np.int32, casting="unsafe") for a, p in zip(post, plan.parts, strict=True)]
+    made.connect(i=pre[0] if one else np.concatenate(pre), j=post[0] if one else np.concatenate(post))
+    if plan.weight is not None:
+        array(made, "w")[:] = plan.weight
+    else:
+        array(made, "w")[:] = _spread([p.connections.weights for p in plan.parts], plan)
+    if plan.delay is None:
+        array(made.pre, "delay")[:] = (_spread([p.connections.delays for p in plan.parts], plan) - 1) * (dt * 1e-3)
+    return made
+
+
+def _spread(values: list[Any], plan: Synapse) -> Any:
+    return np.concatenate([np.broadcast_to(np.asarray(v), p.connections.count) for v, p in zip(values, plan.parts, strict=True)]) if len(values) > 1 else np.asarray(values[0]).astype(np.float64, copy=False)
+
+
+class RuntimeSession:
+    """Steps Brian2's own compiled code objects in the order of its schedule.
+
+    Network.run is not called: it generates all code again on every call, which makes running in pieces slow.
+    """
+
+    single_run = False
+
+    def __init__(self, plan: Brian2Plan, target: str) -> None:
+        self.plan, self.target, self.now = plan, target, 0
+        self.inputs = "frozen"
+        self.parameters: dict[str, dict[str, Any]] = {c.name: dict(c.parameters) for c in plan.cells}
+        self.poissons = {g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)}
+        self.trains = {s.name: SourceTrains(s, self.poissons) for s in plan.sources}
+        self.groups: dict[str, Any] = {}
+        with settings(target):
+            self._build()
+        self.spikes: dict[str, list[tuple[int, npt.NDArray[np.int32]]]] = {c.name: [] for c in plan.cells}
+        self.samples: list[list[Floats]] = [[] for _ in plan.traces]
+        self._sample()
+
+    def _build(self) -> None:
+        plan = self.plan
+        self.clock = brian2.Clock(dt=plan.dt * brian2.ms, name="pt_clock")
+        objects: list[Any] = []
+        for cells in plan.cells:
+            group, runners = neuron_group(cells, numbers(cells, cells.parameters, plan.dt), self.clock)
+            self.groups[cells.name] = group
+            objects += [group, *runners]
+        for source in plan.sources:
+            self.groups[source.name] = FrozenSource(source.size, self.clock, source.name)
+            objects.append(self.groups[source.name])
+        self.synapses = [
+            synapses(s, self.groups[s.source], self.groups[s.target], plan.dt, self.clock, s.port in self._cells(s.target).code.events) for s in plan.synapses
+        ]
+        self.network = brian2.Network(*objects, *self.synapses, name="pt_network")
+        self.network.schedule = SCHEDULE
+        self.network._clocks = {self.clock}
+        self.network.before_run({})
+        self._compiled()
+
+    def _compiled(self) -> None:
+        self.calls = [code for obj in self.network.sorted_objects if obj.active for code in obj.code_objects]
+        self.space = {c.name: array(self.groups[c.name], "_spikespace") for c in self.plan.cells}
+
+    def _cells(self, name: str) -> Cells:
+        return next(c for c in self.plan.cells if c.name == name)
+
+    def run(self, steps: int) -> None:
+        width = sum(d.source.size for c in self.plan.cells for d in c.drives) + sum(s.size for s in self.plan.sources)
+        chunk = max(1, min(2000, CHUNK_ENTRIES // max(1, width)))
+        left = steps
+        with np.errstate(all="ignore"):
+            while left > 0:
+                self._chunk(min(chunk, left))
+                left -= min(chunk, left)
+        self._check()
+
+    def _chunk(self, steps: int) -> None:
+        feeds = [self._feed(self._cells(c.name), d, steps) for c in self.plan.cells for d in c.drives]
+        events = [self._events(s, steps) for s in self.plan.sources]
+        changes = [f for c in self.plan.cells if c.currents for f in [self._changes(c)]]
+        traces = [(t.every, kept, *self._where(t.group, t.variable, t.ids)) for t, kept in zip(self.plan.traces, self.samples, strict=True)]
+        recording = [(self.space[c.name], self.spikes[c.name]) for c in self.plan.cells if any(m.name in self.plan.spikes for m in c.members)]
+        timestep, t, dt = (self.clock.variables[n].get_value() for n in ("timestep", "t", "dt"))
+        calls = [c.__call__ for c in self.calls]
+        for row in range(steps):
+            for change in changes:
+                change(self.now)
+            for feed in feeds:
+                feed(row)
+            for call in calls:
+                call()
+            for emit in events:
+                emit(row)
+            self.now += 1
+            timestep[0] = self.now
+            t[0] = self.now * dt[0]
+            for space, kept in recording:
+                if space[-1]:
+                    kept.append((self.now, space[: space[-1]].copy()))
+            for every, samples, values, ids in traces:
+                if self.now % every == 0:
+                    samples.append(values[ids])
+
+    def _feed(self, cells: Cells, drive: Drive, steps: int) -> Callable[[int], None]:
+        """Adds the arrivals of one row of counts to the buffer of the port."""
+        counts = self.poissons[drive.source.name].window(self.now + 1 - drive.delay, steps)
+        buffer = array(self.groups[cells.name], f"in_{drive.port}")[drive.target.offset : drive.target.offset + drive.target.size]
+        weights, product = drive.weights, np.empty(drive.target.size)
+
+        def feed(row: int) -> None:
+            np.multiply(counts[row], weights, out=product)
+            np.add(buffer, product, out=buffer)
+
+        return feed
+
+    def _events(self, source: Source, steps: int) -> Callable[[int], None]:
+        """Puts the spikes stamped at the end of a row's step into the space that pathways read in the next."""
+        ids, start = self.trains[source.name].window(self.now + 1, steps)
+        most = int(np.diff(start).max(initial=0))
+        pathways = [s.pre for s, p in zip(self.synapses, self.plan.synapses, strict=True) if p.source == source.name]
+        space = np.asarray(pathways[0].eventspace)
+        if space.size < most + 1:
+            grown = np.zeros(2 * most + 1, dtype=np.int32)
+            grown[: space[-1]], grown[-1] = space[: space[-1]], space[-1]
+            space = grown
+            for p in pathways:
+                p.eventspace = space
+
+        def emit(row: int) -> None:
+            low, high = start[row], start[row + 1]
+            space[: high - low] = ids[low:high]
+            space[-1] = high - low
+
+        return emit
+
+    def _changes(self, cells: Cells) -> Callable[[int], None]:
+        """Sets the injected currents at the steps where one of them changes."""
+        due = set(np.concatenate([c.steps for c in cells.currents]).tolist())
+        values = array(self.groups[cells.name], "i_ext")
+
+        def change(step: int) -> None:
+            if step in due:
+                values[:] = 0.0
+                for c in cells.currents:
+                    j = int(np.searchsorted(c.steps, step, "right")) - 1
+                    if j >= 0:
+                        values[c.ids] += c.amplitude[:, j]
+
+        return change
+
+    def _where(self, group: str, variable: str, ids: Ints) -> tuple[npt.NDArray[Any], Ints]:
+        for c in self.plan.cells:
+            if (m := c.member(group)) is not None:
+                return array(self.groups[c.name], f"x_{variable}"), ids + m.offset
+        raise KeyError(group)
+
+    def _sample(self) -> None:
+        for t, kept in zip(self.plan.traces, self.samples, strict=True):
+            values, ids = self._where(t.group, t.variable, t.ids)
+            kept.append(values[ids])
+
+    def _check(self) -> None:
+        for c in self.plan.cells:
+            for s in c.flat.state_names:
+                bad = np.flatnonzero(~np.isfinite(array(self.groups[c.name], f"x_{s}")))
+                if bad.size:
+                    m = next(m for m in c.members if m.offset <= bad[0] < m.offset + m.size)
+                    raise BackendFailed(f"population '{m.name}': {s} of cell {bad[0] - m.offset} is not finite at {self.now * self.plan.dt:g} ms; use a smaller dt or another integrator")
+
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
+        if group in self.poissons:
+            self.poissons[group].set_rate(values["rate"], self.now)
+            return
+        cells = next(c for c in self.plan.cells if c.member(group))
+        member = cells.member(group)
+        assert member is not None
+        given = self.parameters[cells.name]
+        for name, value in values.items():
+            if member.size == cells.size:
+                given[name] = value
+            else:
+                full = np.array(np.broadcast_to(np.asarray(given[name], dtype=np.float64), cells.size))
+                full[member.offset : member.offset + member.size] = value
+                given[name] = full
+        self._write(cells, given)
+
+    def _write(self, cells: Cells, parameters: Mapping[str, PerCell]) -> None:
+        made: dict[str, Any] = dict(numbers(cells, parameters, self.plan.dt))
+        if cells.code.refractory:
+            made["steps_left"] = refractory_steps(cells.flat, parameters, self.plan.dt)
+        group = self.groups[cells.name]
+        wider = [n for n, v in made.items() if np.ndim(v) and group.variables[n].scalar]
+        for n in wider:  # one value for all cells becomes one per cell, and the code that reads it is made again
+            dtype = group.variables[n].dtype
+            del group.variables._variables[n]
+            group.variables.add_array(n, size=cells.size, dtype=dtype)
+        for n, v in made.items():
+            array(group, n)[:] = v
+        if wider:
+            with settings(self.target):
+                for obj in self.network.sorted_objects:
+                    if obj.name in (f"{cells.name}_update", f"{cells.name}_after"):
+                        obj.before_run({})
+            self._compiled()
+
+    def recorded(self) -> Recorded:
+        out = Recorded()
+        for c in self.plan.cells:
+            kept = self.spikes[c.name]
+            ids = np.concatenate([i for _, i in kept]).astype(np.int64) if kept else np.zeros(0, dtype=np.int64)
+            steps = np.repeat(np.array([s for s, _ in kept], dtype=np.int64), [i.size for _, i in kept])
+            for m in c.members:
+                if m.name in self.plan.spikes:
+                    mine = (ids >= m.offset) & (ids < m.offset + m.size)
+                    out.spikes[m.name] = _kept(ids[mine] - m.offset, steps[mine], self.plan.spikes[m.name])
+        for g in self.plan.groups:
+            if not isinstance(g, CellGroup) and g.name in self.plan.spikes:
+                out.spikes[g.name] = _kept(*self._source_spikes(g), self.plan.spikes[g.name])
+        for t, samples in zip(self.plan.traces, self.samples, strict=True):
+            out.traces[t.group, t.variable] = (t.ids, np.arange(len(samples)) * t.every, np.array(samples).reshape(len(samples), t.ids.size))
+        return out
+
+    def _source_spikes(self, group: Any) -> tuple[Ints, Ints]:
+        if group.name in self.poissons:
+            chunk = max(1, CHUNK_ENTRIES // group.size)
+            parts = []
+            for first in range(1, self.now + 1, chunk):
+                row, column = unfold(self.poissons[group.name].window(first, min(chunk, self.now + 1 - first)))
+                parts.append((column, row + first))
+            return tuple(np.concatenate([p[i] for p in parts]) if parts else np.zeros(0, dtype=np.int64) for i in (0, 1))  # type: ignore[return-value]
+        ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
+        return ids[group.steps <= self.now], group.steps[group.steps <= self.now]
+
+    def close(self) -> None:
+        self.groups.clear()
+        self.synapses.clear()
+        self.calls.clear()
+        self.network = None
+
+
+def _kept(ids: Ints, steps: Ints, recorded: Ints) -> tuple[Ints, Ints]:
+    mine = np.isin(ids, recorded)
+    return ids[mine], steps[mine]

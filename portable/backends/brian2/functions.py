@@ -1,0 +1,46 @@
+"""The functions of generated code that Brian2 has not, in its three targets. Each takes and gives plain numbers.
+
+`pt_where` computes both branches and picks one without arithmetic, so that an overflow in the other branch is harmless.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from brian2 import Function
+
+# name: (argument types, C expression of a, b, c; numpy function)
+_TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
+    "pt_where": (("boolean", "float", "float"), "(a ? b : c)", np.where),
+    "pt_divide": (("float", "float"), "(a / b)", np.divide),
+    "pt_min": (("float", "float"), "(a < b ? a : b)", np.minimum),
+    "pt_max": (("float", "float"), "(a > b ? a : b)", np.maximum),
+    "pt_abs": (("float",), "fabs(a)", np.abs),
+    "pt_ceil": (("float",), "ceil(a)", np.ceil),
+    "pt_floor": (("float",), "floor(a)", np.floor),
+    "pt_heaviside": (("float",), "(a == 0.0 ? 0.5 : (a > 0.0 ? 1.0 : 0.0))", lambda a: np.heaviside(a, 0.5)),
+    "pt_exprel": (("float",), "(a == 0.0 ? 1.0 : expm1(a) / a)", lambda a: np.where(a == 0.0, 1.0, np.expm1(a) / np.where(a == 0.0, 1.0, a))),
+    "pt_power": (("float", "float"), "pow(a, b)", np.float_power),
+}
+_C_TYPE = {"boolean": "int", "float": "double"}
+
+
+def _function(name: str, types: tuple[str, ...], body: str, fallback: Any) -> Function:
+    made = Function(
+        fallback, arg_units=[None if t == "boolean" else 1 for t in types], return_unit=1,
+        arg_types=list(types), return_type="float", stateless=True, auto_vectorise=False,
+    )  # fmt: skip
+    arguments = ", ".join(f"{_C_TYPE[t]} {n}" for t, n in zip(types, "abc", strict=False))
+    c = f"static inline double {name}({arguments}) {{ return {body}; }}"
+    made.implementations.add_implementation("cpp", c, name=name)
+    # Cython reads C from a verbatim block, which keeps the expression one and the same.
+    cython = f'cdef extern from *:\n    """\n    #include <math.h>\n    {c}\n    """\n    double {name}({arguments}) noexcept nogil\n'
+    made.implementations.add_implementation("cython", cython, name=name)
+    made.implementations.add_numpy_implementation(fallback)
+    return made
+
+
+def namespace() -> dict[str, Function]:
+    """All of them, for one group's namespace."""
+    return {name: _function(name, *row) for name, row in _TABLE.items()}

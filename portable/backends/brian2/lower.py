@@ -1,0 +1,180 @@
+"""Program -> Brian2Plan: populations of one kind joined, synapses by target and port, inputs, and the numbers of every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from portable.backends.brian2.code import entries, generate, summed
+from portable.backends.brian2.plan import Brian2Plan, Cells, Code, Drive, Member, Part, Source, Synapse
+from portable.backends.contract import Lowered, RunConfig, chosen_integrator
+from portable.dynamics.evaluate import evaluate
+from portable.dynamics.flat import Flat
+from portable.dynamics.linear import linear, propagator
+from portable.resolve.program import Approximation, CellGroup, Connections, Current, Ints, PerCell, PoissonGroup, Program, TrainGroup
+
+RKF45_SUBSTEPS = 10
+_NO_CODE = Code((), (), (), (), {}, False, False)
+
+
+def lower(program: Program, config: RunConfig) -> Lowered:
+    """Pure. Populations with the same flat form become one NeuronGroup, so a network compiles and steps as few objects as a
+    hand-written script would."""
+    methods = {g.name: chosen_integrator(g.flat, config) for g in program.cells}
+    cells = tuple(_cells(f"pt_cells_{i}", groups, methods[groups[0].name], program) for i, groups in enumerate(_alike(program.cells, methods)))
+    drives, rest = _drives(program, cells)
+    cells = tuple(replace(c, drives=tuple(d for d in drives if c.member(d.target.name) is d.target)) for c in cells)
+    sources = _sources(program, rest)
+    cells = tuple(_with_code(c, program, config) for c in cells)
+    synapses = _synapses(rest, cells, sources)
+    plan = Brian2Plan(
+        program.name, program.dt, program.seed, cells, sources, synapses, program.spikes, program.traces,
+        config.inputs, str(config.options.get("target", "auto")), config.threads, program.groups,
+    )  # fmt: skip
+    return Lowered(plan, tuple(_approximations(program, methods, plan)), {n: _described(m) for n, m in methods.items()})
+
+
+def _described(method: str) -> str:
+    return {"exact": "exact propagators", "rkf45": f"rk4, {RKF45_SUBSTEPS} substeps"}.get(method, method)
+
+
+def _alike(groups: Iterable[CellGroup], methods: Mapping[str, str]) -> list[list[CellGroup]]:
+    found: dict[tuple[str, str], list[CellGroup]] = {}
+    for g in groups:
+        found.setdefault((g.flat.text(), methods[g.name]), []).append(g)
+    return list(found.values())
+
+
+def joined(values: list[tuple[PerCell, int]]) -> PerCell:
+    """One value for all cells where it is the same in every part, else one array over all of them. Values come with their sizes."""
+    parts = [np.asarray(v, dtype=np.float64) for v, _ in values]
+    if all(p.ndim == 0 for p in parts) and len({float(p) for p in parts}) == 1:
+        return float(parts[0])
+    return np.concatenate([np.broadcast_to(p, n) for p, (_, n) in zip(parts, values, strict=True)])
+
+
+def _members(groups: Iterable[CellGroup | PoissonGroup | TrainGroup]) -> tuple[Member, ...]:
+    out, offset = [], 0
+    for g in groups:
+        out.append(Member(g.name, offset, g.size))
+        offset += g.size
+    return tuple(out)
+
+
+def _cells(name: str, groups: list[CellGroup], method: str, program: Program) -> Cells:
+    flat, members = groups[0].flat, _members(groups)
+    refractory: int | Ints = 0
+    if flat.refractory:
+        steps = joined([(np.asarray(g.refractory, dtype=np.float64), g.size) for g in groups])
+        refractory = int(steps) if isinstance(steps, float) else steps.astype(np.int64)
+    return Cells(
+        name, sum(g.size for g in groups), flat, method, RKF45_SUBSTEPS if method == "rkf45" else 1, members,
+        {p.name: joined([(g.parameters[p.name], g.size) for g in groups]) for p in flat.parameters},
+        {s: joined([(g.initial[s], g.size) for g in groups]) for s in flat.state_names},
+        refractory, _NO_CODE, _currents(program, members), (),
+    )  # fmt: skip
+
+
+def _currents(program: Program, members: tuple[Member, ...]) -> tuple[Current, ...]:
+    offset = {m.name: m.offset for m in members}
+    return tuple(replace(c, ids=c.ids + offset[c.group]) for c in program.currents if c.group in offset)
+
+
+def _drives(program: Program, cells: tuple[Cells, ...]) -> tuple[list[Drive], list[Connections]]:
+    """Poisson drive one to one is handed over as counts per step and cell; every other connection becomes synapses."""
+    drives, rest = [], []
+    for c in program.connections:
+        pre = program.group(c.pre)
+        target = next((m for x in cells for m in x.members if m.name == c.post), None)
+        flat = next((x.flat for x in cells if target in x.members), None)
+        port = flat.port(c.port) if flat else None
+        direct = c.one_to_one and isinstance(pre, PoissonGroup) and isinstance(c.delays, (int, np.integer))
+        if direct and target and flat and port and summed(port, flat) is not None and isinstance(pre, PoissonGroup):
+            weights = float(c.weights) if np.ndim(c.weights) == 0 else np.asarray(c.weights, dtype=np.float64)
+            drives.append(Drive(pre, target, c.port, weights, int(np.asarray(c.delays))))
+        else:
+            rest.append(c)
+    return drives, rest
+
+
+def _sources(program: Program, rest: list[Connections]) -> tuple[Source, ...]:
+    used = {c.pre for c in rest}
+    groups = tuple(g for g in program.groups if not isinstance(g, CellGroup) and g.name in used)
+    return (Source("pt_source", sum(g.size for g in groups), _members(groups), groups),) if groups else ()
+
+
+def _with_code(cells: Cells, program: Program, config: RunConfig) -> Cells:
+    names = {m.name for m in cells.members}
+    used = {c.port for c in program.connections if c.post in names}
+    ports = tuple(p.name for p in cells.flat.ports if p.name in used)
+    code = generate(cells.flat, cells.method, program.dt, cells.substeps, ports, bool(cells.currents))
+    return replace(cells, code=code)
+
+
+def _synapses(rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[Source, ...]) -> tuple[Synapse, ...]:
+    where = {m.name: (x.name, m.offset) for x in (*cells, *sources) for m in x.members}
+    table: dict[tuple[str, str, str], list[Part]] = {}
+    for c in rest:
+        if c.count:
+            (source, pre), (target, post) = where[c.pre], where[c.post]
+            table.setdefault((source, target, c.port), []).append(Part(c, pre, post))
+    out = []
+    for i, ((source, target, port), parts) in enumerate(table.items()):
+        code = next(x.code for x in cells if x.name == target)
+        weights = {float(p.connections.weights) if np.ndim(p.connections.weights) == 0 else None for p in parts}
+        delays = {int(d) if np.ndim(d := p.connections.delays) == 0 else None for p in parts}
+        on_pre = code.events.get(port, (f"in_{port}_post += w",))
+        out.append(Synapse(f"pt_synapses_{i}", source, target, port, on_pre, tuple(parts), _only(weights), _only(delays)))
+    return tuple(out)
+
+
+def _only(found: set[Any]) -> Any:
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
+    """Value of every name in cells.code.values (and steps_left), for these parameters: one float, or one per cell."""
+    values: dict[str, PerCell] = dict(parameters)
+    for d in cells.flat.constants:
+        values[d.name] = evaluate(d.expr, values)
+    out = {f"p_{n}": v for n, v in values.items() if f"p_{n}" in cells.code.values}
+    if cells.method == "exact":
+        out |= _propagators(cells, values, dt)
+    return out
+
+
+def _propagators(cells: Cells, values: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
+    system = linear(cells.flat)
+    assert system is not None
+    e = entries(cells.flat)
+    out: dict[str, PerCell] = {}
+    for letters, held in (("PQR", ()), ("HST", cells.flat.held)):
+        step = propagator(system, values, dt, held)
+        for i in range(len(e.states)):
+            found = {f"{letters[0]}_{i}_{j}": step.P[:, i, j] for j in e.reads[i]}
+            found |= {f"{letters[1]}_{i}": step.Q[:, i], f"{letters[2]}_{i}": step.R[:, i]}
+            out |= {n: float(v[0]) if bool(np.all(v == v[0])) else v for n, v in found.items() if n in cells.code.values}
+    return out
+
+
+def refractory_steps(flat: Flat, parameters: Mapping[str, PerCell], dt: float) -> int | Ints:
+    """Whole steps of the refractory period for these parameters."""
+    if not flat.refractory:
+        return 0
+    values: dict[str, PerCell] = dict(parameters)
+    for d in flat.constants:
+        values[d.name] = evaluate(d.expr, values)
+    steps = np.rint(np.asarray(evaluate(flat.refractory.duration, values)) / dt).astype(np.int64)
+    return int(steps) if steps.ndim == 0 else steps
+
+
+def _approximations(program: Program, methods: Mapping[str, str], plan: Brian2Plan) -> Iterable[Approximation]:
+    for name, method in methods.items():
+        if method == "rkf45":
+            yield Approximation(
+                f"population '{name}'.integrator", "rkf45 (adaptive)", f"rk4 with {RKF45_SUBSTEPS} substeps of {program.dt / RKF45_SUBSTEPS:g} ms",
+                "of the order of rkf45's own tolerance for subthreshold dynamics", "Brian2's code generation has no loop of adaptive length",
+            )  # fmt: skip

@@ -1,0 +1,126 @@
+"""The plan: what `execute` builds, as plain data. Every name in generated code is mangled, so that no name of a model can meet
+one of Brian2's (t, dt, i, N, xi, units): x_ state, p_ parameter or constant, in_ summed arrivals at a port, n_ temporary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portable.dynamics.flat import Flat
+from portable.resolve.program import CellGroup, Connections, Current, Ints, PerCell, PoissonGroup, Trace, TrainGroup
+
+
+@dataclass(frozen=True)
+class Code:
+    """Abstract code of one step of a NeuronGroup.
+
+    `update` runs in slot "groups"; `after` in "before_thresholds", where ports with a general event update act between the two
+    (empty otherwise). `values` are the parameters, constants and propagator entries read; `buffers` the ports whose arrivals
+    are summed; `events` maps a general port to its on_pre statements.
+    """
+
+    update: tuple[str, ...]
+    after: tuple[str, ...]
+    values: tuple[str, ...]
+    buffers: tuple[str, ...]
+    events: Mapping[str, tuple[str, ...]]
+    refractory: bool
+    injected: bool
+
+
+@dataclass(frozen=True)
+class Member:
+    """A population inside a NeuronGroup or source: its cells are offset .. offset + size - 1 there."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A Poisson population that drives each cell of a population one to one; `weights` one or per cell, delay in steps."""
+
+    source: PoissonGroup
+    target: Member
+    port: str
+    weights: PerCell
+    delay: int
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One NeuronGroup: every population with the same flat form and integrator, so that a network compiles and steps few objects."""
+
+    name: str
+    size: int
+    flat: Flat
+    method: str
+    substeps: int
+    members: tuple[Member, ...]
+    parameters: Mapping[str, PerCell]
+    initial: Mapping[str, PerCell]
+    refractory: int | Ints
+    code: Code
+    currents: tuple[Current, ...]
+    drives: tuple[Drive, ...]
+
+    def member(self, name: str) -> Member | None:
+        return next((m for m in self.members if m.name == name), None)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Spike sources whose spikes are handed over: populations side by side, in steps of (population, position)."""
+
+    name: str
+    size: int
+    members: tuple[Member, ...]
+    groups: tuple[PoissonGroup | TrainGroup, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Connections by reference, and where their two populations lie in the objects they join."""
+
+    connections: Connections
+    pre: int
+    post: int
+
+
+@dataclass(frozen=True)
+class Synapse:
+    """One Synapses object: every connection from one object to one port of another. `delay` in steps, None where it varies;
+    `weight` None where it varies. The object is given delay - 1 (see execute)."""
+
+    name: str
+    source: str
+    target: str
+    port: str
+    on_pre: tuple[str, ...]
+    parts: tuple[Part, ...]
+    weight: float | None
+    delay: int | None
+
+    @property
+    def count(self) -> int:
+        return sum(p.connections.count for p in self.parts)
+
+
+@dataclass(frozen=True)
+class Brian2Plan:
+    """A whole network. `spikes` and `traces` are the program's recordings."""
+
+    name: str
+    dt: float
+    seed: int
+    cells: tuple[Cells, ...]
+    sources: tuple[Source, ...]
+    synapses: tuple[Synapse, ...]
+    spikes: Mapping[str, Ints]
+    traces: tuple[Trace, ...]
+    inputs: str
+    target: str
+    threads: int
+    groups: tuple[CellGroup | PoissonGroup | TrainGroup, ...] = ()
