@@ -14,7 +14,6 @@ import threading
 import time
 from pathlib import Path
 
-import numba
 import psutil
 
 import portable.library.cells as library
@@ -43,7 +42,7 @@ def microcircuit(scale: float, parameters: Path = PARAMETERS) -> Network:
                 Projection(
                     cells[source], cells[target], FixedTotalNumber(round(scale * scale * total)),
                     StaticSynapse(weight, delay), receptor="inhibitory" if inhibitory else "excitatory",
-                )  # fmt: skip
+                )
             )
     return Network("microcircuit", cells.values(), projections)
 
@@ -75,14 +74,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--parameters", type=Path, default=PARAMETERS)
     chosen = parser.parse_args()
-    numba.set_num_threads(min(chosen.threads, numba.config.NUMBA_NUM_THREADS))
     start = time.perf_counter()
-    resolve(microcircuit(0.02, chosen.parameters), 1, weights32=chosen.weights32)
+    resolve(microcircuit(0.02, chosen.parameters), 1, weights32=chosen.weights32, threads=chosen.threads)
     print(f"compile or load from cache: {time.perf_counter() - start:.2f} s")
     network, memory = microcircuit(chosen.scale, chosen.parameters), Peak()
     memory.start()
     start = time.perf_counter()
-    program = resolve(network, 1, weights32=chosen.weights32)
+    program = resolve(network, 1, weights32=chosen.weights32, threads=chosen.threads)
     seconds, grown = time.perf_counter() - start, memory.grown()
     print(f"scale {chosen.scale:g}, {chosen.threads} threads, weights {'float32' if chosen.weights32 else 'float64'}")
     print(f"resolve: {seconds:.2f} s for {program.synapses} synapses, {1e9 * seconds / program.synapses:.1f} ns each")

@@ -129,7 +129,7 @@ def _poisson(p: Population, cell: SpikeSourcePoisson, seed: int, dt: float) -> P
 
 
 def _rates(rate: PerCell, path: str, dt: float) -> None:
-    _at_least(rate, 0.0, f"{path}.rate", ">= 0 /ms")
+    _at_least(rate, 0.0, f"{path}.rate", ">= 0 1/ms")
     top = float(np.max(rate))
     if top * dt > MAX_MEAN:
         raise ModelError(f"{path}.rate", f"{top * 1000:g} Hz is {top * dt:g} spikes a step, at most {MAX_MEAN:g} can be drawn", "use a smaller dt or split the drive over several sources")

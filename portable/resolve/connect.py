@@ -8,6 +8,7 @@ the given order (Explicit).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,13 @@ from portable.resolve import patterns
 from portable.resolve.program import Ints
 from portable.resolve.threads import blocks, run
 
+Targets = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
+
+
+def narrow(size: int) -> type[Any]:
+    """The type of positions among `size` cells."""
+    return np.uint16 if size <= 65536 else np.uint32
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -27,7 +35,7 @@ class Pattern:
     """
 
     indptr: Ints
-    targets: npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
+    targets: Targets
     given: Ints | None = None
     ordered: bool = False
 
@@ -50,8 +58,9 @@ class Sides:
     def flipped(self) -> Sides:
         return Sides(self.post, self.pre, self.path)
 
-    def dtype(self) -> type[np.uint16] | type[np.uint32]:
-        return np.uint16 if self.post.size <= 65536 else np.uint32
+    def empty(self, count: int) -> Targets:
+        """An array for `count` positions in the target side."""
+        return np.empty(count, dtype=narrow(self.post.size))
 
 
 def connect(connector: Connector, sides: Sides, key: int) -> Pattern:
@@ -63,7 +72,7 @@ def connect(connector: Connector, sides: Sides, key: int) -> Pattern:
             if sides.pre.size != sides.post.size:
                 raise ModelError(f"{sides.path}.connector", f"OneToOne needs sides of one size, got {sides.pre.size} sources and {sides.post.size} targets", "use views of one size")
             n = sides.pre.size
-            return Pattern(np.arange(n + 1), np.arange(n).astype(sides.dtype()), ordered=True)
+            return Pattern(np.arange(n + 1), np.arange(n).astype(narrow(n)), ordered=True)
         case FixedProbability(p, allow_self):
             return _probability(sides, np.uint64(key), float(p), allow_self)
         case FixedInDegree(n, multapses, allow_self):
@@ -94,7 +103,7 @@ def _once(sides: Sides, kind: str, side: str) -> None:
 
 def _every(sides: Sides, allow_self: bool) -> Pattern:
     indptr = _pointers(_room(sides, allow_self))
-    targets = np.empty(indptr[-1], dtype=sides.dtype())
+    targets = sides.empty(int(indptr[-1]))
     run(lambda lo, hi: patterns.every(lo, hi, indptr, targets, sides.pre, sides.post, not allow_self), blocks(sides.pre.size))
     return Pattern(indptr, targets, ordered=True)
 
@@ -103,13 +112,12 @@ def _probability(sides: Sides, key: np.uint64, p: float, allow_self: bool) -> Pa
     if p == 1.0:
         every = _every(sides, allow_self)
         return Pattern(every.indptr, every.targets)
-    n, dtype = sides.pre.size, sides.dtype()
-    counts, nothing, none = np.zeros(n, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=dtype)
-    rows = [(lo, hi) for lo, hi in blocks(n)]
+    counts, nothing, none = np.zeros(sides.pre.size, dtype=np.int64), np.zeros(0, dtype=np.int64), sides.empty(0)
+    rows = blocks(sides.pre.size)
     if p > 0.0:
         run(lambda lo, hi: patterns.probability(key, lo, hi, p, sides.pre, sides.post, not allow_self, counts, nothing, none), rows)
     indptr = _pointers(counts)
-    targets = np.empty(indptr[-1], dtype=dtype)
+    targets = sides.empty(int(indptr[-1]))
     if targets.size:
         run(lambda lo, hi: patterns.probability(key, lo, hi, p, sides.pre, sides.post, not allow_self, counts, indptr, targets), rows)
     return Pattern(indptr, targets)
@@ -123,7 +131,7 @@ def _in_degree(sides: Sides, key: np.uint64, n: int, multapses: bool, allow_self
         why = "" if multapses else " without multapses"
         raise ModelError(f"{sides.path}.connector", f"FixedInDegree({n}){why}: target {least} has only {room[least]} possible sources", "use a smaller number, or allow multapses or self-connections")
     indptr = np.arange(back.pre.size + 1, dtype=np.int64) * n
-    sources = np.empty(indptr[-1], dtype=back.dtype())
+    sources = back.empty(int(indptr[-1]))
     if multapses:
         run(lambda lo, hi: patterns.picks(key, lo, sources[lo:hi], sides.pre.size), blocks(sources.size, 4))
         if not allow_self:
@@ -134,7 +142,7 @@ def _in_degree(sides: Sides, key: np.uint64, n: int, multapses: bool, allow_self
     return _by_source(sides, sources, n)
 
 
-def _by_source(sides: Sides, sources: npt.NDArray[np.unsignedinteger], n: int) -> Pattern:
+def _by_source(sides: Sides, sources: Targets, n: int) -> Pattern:
     """From n sources a target to rows by source, each sorted by target whatever the blocks."""
     ranges = blocks(sides.post.size)
     counts = np.zeros((max(1, len(ranges)), sides.pre.size), dtype=np.int64)
@@ -142,7 +150,7 @@ def _by_source(sides: Sides, sources: npt.NDArray[np.unsignedinteger], n: int) -
     run(lambda lo, hi: patterns.count_columns(sources[lo * n : hi * n], counts[index[lo]]), ranges)
     indptr = _pointers(counts.sum(axis=0))
     at = indptr[:-1] + np.cumsum(counts, axis=0) - counts
-    targets = np.empty(sources.size, dtype=sides.dtype())
+    targets = sides.empty(sources.size)
     run(lambda lo, hi: patterns.transpose(lo, hi, n, sources, at[index[lo]], targets), ranges)
     return Pattern(indptr, targets)
 
@@ -154,7 +162,7 @@ def _total(sides: Sides, key: np.uint64, n: int, multapses: bool, allow_self: bo
         raise ModelError(f"{sides.path}.connector", f"FixedTotalNumber({n}): there are only {pairs} possible pairs", "use a smaller number, or allow multapses or self-connections")
     counts = _counts_with(key ^ np.uint64(1), n, room) if multapses else _counts_without(key ^ np.uint64(1), n, room)
     indptr = _pointers(counts)
-    targets = np.empty(n, dtype=sides.dtype())
+    targets = sides.empty(n)
     if multapses:
         run(lambda lo, hi: patterns.picks(key, lo, targets[lo:hi], sides.post.size), blocks(n, 4))
         if not allow_self:
@@ -190,4 +198,4 @@ def _explicit(sides: Sides, pre: npt.NDArray[np.float64], post: npt.NDArray[np.f
             raise ModelError(f"{sides.path}.connector.{name}[{bad[0]}]", f"must be less than {cells.size}, the number of cells of this side, got {int(index[bad[0]])}")
     given = np.argsort(pre, kind="stable")
     counts = np.bincount(pre.astype(np.int64), minlength=sides.pre.size)
-    return Pattern(_pointers(counts), post[given].astype(sides.dtype()), given, ordered=True)
+    return Pattern(_pointers(counts), post[given].astype(narrow(sides.post.size)), given, ordered=True)

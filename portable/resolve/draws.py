@@ -80,10 +80,8 @@ def _mass(made: tuple[int, float, float], low: float, high: float, given: Value,
     if kind == LOGNORMAL:
         low = math.log(low) if low > 0 else -math.inf
         high = math.log(high) if high > 0 else -math.inf
-    if sigma == 0:
-        inside = float(low <= mu <= high)
-    else:
-        inside = 0.5 * (math.erf((high - mu) / sigma / math.sqrt(2)) - math.erf((low - mu) / sigma / math.sqrt(2)))
+    root = sigma * math.sqrt(2.0)
+    inside = 0.5 * (math.erf((high - mu) / root) - math.erf((low - mu) / root)) if root else float(low <= mu <= high)
     if inside < LEAST_MASS:
         raise ModelError(path, f"{given} has {inside:.1e} of its mass inside its bounds, at least {LEAST_MASS:g} is needed", "widen the bounds, or use clip=True")
 

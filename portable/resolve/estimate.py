@@ -12,6 +12,7 @@ from portable.model.cells import Cell
 from portable.model.connectors import AllToAll, Explicit, FixedInDegree, FixedProbability, FixedTotalNumber, OneToOne
 from portable.model.network import Network, Projection
 from portable.model.sources import SpikeSourceArray
+from portable.model.values import Array
 from portable.resolve import draws
 from portable.resolve.connect import Sides
 from portable.resolve.projections import cells
@@ -68,8 +69,8 @@ def estimate(network: Network, dt: float, *, weights32: bool = False) -> Estimat
         n = synapses[q.name] = count(q, offset)
         each = _bytes_each(q, dt, weights32)
         rows = 8 * sum({v.population.name: v.population.size + 1 for v in q.pre}.values()) * len({v.population.name for v in q.post})
-        sizes[q.name] = int(n * each) + rows
-        transient = max(transient, int(n * _transient_each(q, each)))
+        sizes[q.name] = n * each + rows
+        transient = max(transient, n * _transient_each(q))
     groups = sum(_group_bytes(p.size, p.cell) for p in network.populations)
     return Estimate(first, synapses, sizes, groups, transient)
 
@@ -92,22 +93,27 @@ def count(q: Projection, offset: dict[str, int]) -> int:
             return round((pre * post - own) * p)
 
 
-def _bytes_each(q: Projection, dt: float, weights32: bool) -> float:
+def _bytes_each(q: Projection, dt: float, weights32: bool) -> int:
+    """Bytes of one connection: target, weight and delay, where they vary."""
     target = 2 if max(v.population.size for v in q.post) <= 65536 else 4
     weight = 0 if isinstance(q.synapse.weight, Quantity) else 4 if weights32 else 8
-    delay = 0 if isinstance(q.synapse.delay, Quantity) else 1
-    if delay and not isinstance(q.synapse.delay, Quantity):
-        top = q.synapse.delay.coherent().max(initial=0) if hasattr(q.synapse.delay, "coherent") else draws.spec(q.synapse.delay, "").bound()
-        delay = 1 if top <= 255 * dt else 2
-    return target + weight + delay
+    match q.synapse.delay:
+        case Quantity():
+            return target + weight
+        case Array() as given:
+            top = float(given.coherent().max(initial=0.0))
+        case distribution:
+            top = draws.spec(distribution, f"projection '{q.name}'.delay").bound()
+    return target + weight + (1 if top < 255.5 * dt else 2)
 
 
-def _transient_each(q: Projection, each: float) -> float:
-    """Bytes a synapse that are given back: arrays of users are sorted with numpy, in-degrees transposed, several target groups copied."""
-    if isinstance(q.connector, Explicit) or hasattr(q.synapse.weight, "coherent") and not isinstance(q.synapse.weight, Quantity):
-        return 40.0
-    several = len({v.population.name for v in q.post}) > 1
-    return (4.0 if isinstance(q.connector, FixedInDegree) else 0.0) + (6.0 if several else 0.0) + 0.0 * each
+def _transient_each(q: Projection) -> int:
+    """Bytes a connection that are given back when the projection is done."""
+    arrays = isinstance(q.synapse.weight, Array) or isinstance(q.synapse.delay, Array) or isinstance(q.connector, Explicit)
+    moved = 32 if arrays or len({v.population.name for v in q.pre}) < len(q.pre) else 0  # int64 permutations and copies in their order
+    transposed = 4 if isinstance(q.connector, FixedInDegree) else 0
+    copied = 6 if len({v.population.name for v in q.post}) > 1 else 0  # unsorted targets and delays beside the sorted ones
+    return moved + transposed + copied
 
 
 def _group_bytes(size: int, cell: object) -> int:

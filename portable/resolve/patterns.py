@@ -123,9 +123,9 @@ def distinct(key, lo, hi, indptr, targets, own_cell, other_cell, room, no_self):
             attempt += 1
             if (m & LOW) < (uint64(1) << _32) % uint64(n):
                 continue
-            i = np.int64(m >> _32)
-            if mark[i] != row and not (no_self and other_cell[i] == own_cell[row]):
-                mark[i] = row
+            c = np.int64(m >> _32)
+            if mark[c] != row and not (no_self and other_cell[c] == own_cell[row]):
+                mark[c] = row
                 made += 1
         chosen = few == want
         slot = indptr[row]

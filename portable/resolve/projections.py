@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from portable.errors import ModelError
 from portable.model.network import Projection, Side
 from portable.model.values import Array
 from portable.resolve import draws, rows
-from portable.resolve.connect import Pattern, Sides, connect
+from portable.resolve.connect import Pattern, Sides, Targets, connect, narrow
 from portable.resolve.grid import nearest, on_grid, one_on_grid, rounded
 from portable.resolve.program import Approximation, Connections, Ints
 from portable.resolve.random import stream
@@ -25,7 +26,6 @@ from portable.units import Quantity
 
 LONGEST = 65535  # steps of delay
 Delays = int | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Targets = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 Weights = float | npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
@@ -75,16 +75,19 @@ def _delays(p: Projection, pattern: Pattern, path: str, key: int, dt: float) -> 
     if isinstance(given, Array):
         steps = on_grid(_array(given, pattern, where), dt, where, least=1)
         most = _short(int(steps.max()) if steps.size else 1, where, dt)
-        return steps.astype(np.uint8 if most <= 255 else np.uint16), []
+        return steps.astype(_steps_type(most)), []
     distribution = draws.spec(given, where)
     top = distribution.bound()
     most = max(1, int(nearest(np.array([min(top, (LONGEST + 1) * dt)]), dt)[0]))
-    dtype = np.uint8 if most <= 255 else np.uint16
     if most > LONGEST:
         raise ModelError(where, f"{given} can reach {top:g} ms, more than {LONGEST} steps of {dt:g} ms", "give it a bound high=")
-    out = np.empty(pattern.targets.size, dtype=dtype)
+    out = np.empty(pattern.targets.size, dtype=_steps_type(most))
     draws.fill_steps(key, out, dt, distribution)
     return out, [rounded(where, given, dt, 1)]
+
+
+def _steps_type(most: int) -> type[Any]:
+    return np.uint8 if most <= 255 else np.uint16
 
 
 def _short(steps: int, where: str, dt: float) -> int:
@@ -151,9 +154,9 @@ def _starts(r: Rows, groups: tuple[int, int], post: Layout) -> Ints:
 def _sorted(r: Rows, start: Ints, post: Layout, carried: bool) -> tuple[Targets, Delays, Ints]:
     """Targets and delays in their final order, and where each came from (final slot -> slot of the pattern) if `carried`."""
     pattern, total = r.pattern, r.pattern.targets.size
-    dtype = np.uint16 if max(post.sizes) <= 65536 else np.uint32
+    dtype = narrow(max(post.sizes))
     same = start.shape[1] == 1 and pattern.targets.dtype == dtype
-    targets = pattern.targets if same else np.empty(total, dtype=dtype)
+    targets: Targets = pattern.targets if same else np.empty(total, dtype=dtype)
     constant = isinstance(r.delays, int)
     delays_in = np.zeros(0, dtype=np.uint8) if isinstance(r.delays, int) else r.delays
     delays = delays_in if same else np.empty_like(delays_in)
@@ -177,7 +180,7 @@ def _weights(p: Projection, values: npt.NDArray[np.float64] | None, order: Ints,
     given = p.synapse.weight
     if isinstance(given, Quantity):
         return given.coherent()
-    dtype = np.float32 if weights32 else np.float64
+    dtype: type[Any] = np.float32 if weights32 else np.float64
     if values is not None:
         return values[order].astype(dtype)
     out = np.empty(total, dtype=dtype)
@@ -198,7 +201,7 @@ def _split(p: Projection, pre: Layout, post: Layout, r: Rows, start: Ints, targe
             cut = slice(low, low + int(indptr[-1]))
             low = cut.stop
             name = p.name if len(pre.names) * len(post.names) == 1 else f"{p.name}[{source}->{target}]"
-            small = targets[cut].astype(np.uint16 if post.sizes[b] <= 65536 else np.uint32, copy=False)
+            small = targets[cut].astype(narrow(post.sizes[b]), copy=False)
             straight = indptr.size - 1 == small.size == post.sizes[b] and bool(np.all(counts == 1)) and bool(np.all(small == np.arange(small.size)))
             w = weights if isinstance(weights, float) else weights[cut]
             d = delays if isinstance(delays, int) else delays[cut]

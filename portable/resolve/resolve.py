@@ -13,19 +13,26 @@ from portable.resolve.grid import check_dt
 from portable.resolve.injected import currents, recordings
 from portable.resolve.program import Approximation, Connections, Group, Program
 from portable.resolve.projections import connections
+from portable.resolve.threads import using
 
 Progress = Callable[[int, int], object]
 
 
-def resolve(network: Network, seed: int, dt: float = 0.1, *, weights32: bool = False, progress: Progress | None = None) -> Program:
+def resolve(network: Network, seed: int, dt: float = 0.1, *, weights32: bool = False, progress: Progress | None = None, threads: int | None = None) -> Program:
     """Expand a network into arrays: the same network and seed give the same Program, bit for bit, whatever the threads.
 
     dt: the step in ms. weights32: keep weights that vary as float32. progress(done, total): called with numbers of synapses.
+    threads: default one for each processor.
     Raises ModelError naming the object: off the grid, a connector that cannot be met, a drawn value out of range, too large for memory.
     """
     dt, seed = check_dt(dt), _seed(seed)
     if not isinstance(network, Network):
         raise ModelError("network", f"expected a Network, got {network!r}")
+    with using(threads):
+        return _resolve(network, seed, dt, weights32, progress)
+
+
+def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: Progress | None) -> Program:
     sizes = estimate(network, dt, weights32=weights32)
     check_memory(sizes)
     notes: list[Approximation] = []
