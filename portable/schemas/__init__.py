@@ -1,0 +1,1 @@
+"""How a model is written down: our JSON and YAML documents."""

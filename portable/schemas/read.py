@@ -1,0 +1,215 @@
+"""Plain data of a document -> Network (format version 1). Every error names its place in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from portable.errors import ModelError, suggestion
+from portable.library.cells import CELLS
+from portable.library.receptors import RECEPTORS
+from portable.model import connectors
+from portable.model.cells import CellType, ReceptorType
+from portable.model.connectors import Connector, Explicit, StaticSynapse
+from portable.model.network import Injection, Network, Projection, Record
+from portable.model.populations import Node, Population, View
+from portable.model.sources import DCSource, SpikeSourceArray, SpikeSourcePoisson, StepCurrentSource
+from portable.model.types import cell_type, receptor_type
+from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform
+from portable.schemas.shape import joined, shown
+from portable.schemas.table import DOCUMENT, VERSION
+
+Data = Mapping[str, Any]
+_DISTRIBUTIONS: dict[str, Any] = {"Uniform": Uniform, "Normal": Normal, "Lognormal": Lognormal, "Clipped": Clipped}
+_SOURCES: dict[str, Any] = {"SpikeSourceArray": SpikeSourceArray, "SpikeSourcePoisson": SpikeSourcePoisson, "DCSource": DCSource, "StepCurrentSource": StepCurrentSource}
+
+
+def network(data: Any) -> Network:
+    """The network of a document. ModelError with the path in the document, the rule, the value and the remedy."""
+    _version(data)
+    DOCUMENT.check(data, "")
+    types = _types(data)
+    populations = [_population(p, f"populations[{i}]", types) for i, p in enumerate(data["populations"])]
+    _distinct([p.name for p in populations], "populations", "id")
+    known = {p.name: p for p in populations}
+    projections = [_projection(p, f"projections[{i}]", known) for i, p in enumerate(data.get("projections", ()))]
+    inputs = [_input(x, f"inputs[{i}]", known) for i, x in enumerate(data.get("inputs", ()))]
+    recordings = [_recording(r, f"recordings[{i}]", known) for i, r in enumerate(data.get("recordings", ()))]
+    with _placed({"Network": "", "Network.name": "name"}):
+        return Network(data["name"], populations, projections, inputs, recordings)
+
+
+def _version(data: Any) -> None:
+    if not isinstance(data, dict):
+        raise ModelError("", f"a document must be an object, got {shown(data)}", 'begin with {"portable": "1", "name": ...}')
+    if "portable" not in data:
+        raise ModelError("portable", "is missing, so this is no network of portable", 'begin with "portable": "1"')
+    found = data["portable"]
+    if isinstance(found, bool) or found not in (VERSION, int(VERSION)):
+        raise ModelError("portable", f"this portable reads version {VERSION}, got {shown(found)}", "install the version of portable that wrote it, or write it again")
+
+
+@contextmanager
+def _placed(places: Mapping[str, str]) -> Iterator[None]:
+    """Errors of the model's own constructors, at their place in the document: the longest of `places` that begins the path is replaced."""
+    try:
+        yield
+    except ModelError as error:
+        for own in sorted(places, key=len, reverse=True):
+            if error.path.startswith(own):
+                rest = error.path[len(own) :]
+                place = places[own]
+                raise ModelError(f"{place}{rest}" if place or not rest.startswith(".") else rest[1:], error.rule, error.remedy) from None
+        raise
+
+
+def _distinct(names: list[str], group: str, key: str) -> None:
+    seen: dict[str, int] = {}
+    for i, n in enumerate(names):
+        if n in seen:
+            raise ModelError(f"{group}[{i}].{key}", f"'{n}' is already {group}[{seen[n]}]", "give each its own")
+        seen[n] = i
+
+
+class _Types:
+    """Cell and receptor types by name: the document's own before the standard ones."""
+
+    def __init__(self) -> None:
+        self.cells: dict[str, CellType] = dict(CELLS)
+        self.receptors: dict[str, ReceptorType] = dict(RECEPTORS)
+
+    def cell(self, name: str, path: str) -> CellType:
+        if name not in self.cells:
+            raise ModelError(path, f"no cell type '{name}'", suggestion(name, [*self.cells, *_SOURCES]))
+        return self.cells[name]
+
+    def receptor(self, name: str, path: str) -> ReceptorType:
+        if name not in self.receptors:
+            raise ModelError(path, f"no receptor type '{name}'", suggestion(name, self.receptors))
+        return self.receptors[name]
+
+
+def _types(data: Data) -> _Types:
+    out = _Types()
+    for group in ("receptor_types", "cell_types"):
+        _distinct([t["name"] for t in data.get(group, ())], group, "name")
+    for i, t in enumerate(data.get("receptor_types", ())):
+        place = f"receptor_types[{i}]"
+        with _placed({f"receptor_type '{t['name']}'": place}):
+            out.receptors[t["name"]] = receptor_type(**_tuples(t))
+    for i, t in enumerate(data.get("cell_types", ())):
+        place = f"cell_types[{i}]"
+        kinds = {k: out.receptor(n, f"{place}.receptors.{k}") for k, n in t.get("receptors", {}).items()}
+        with _placed({f"cell_type '{t['name']}'": place, f"{t['name']}.": f"{place}."}):
+            out.cells[t["name"]] = cell_type(**{**_tuples(t), "receptors": kinds})
+    return out
+
+
+def _tuples(t: Data) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in t.items()}
+
+
+def _value(data: Any) -> Any:
+    """What the model's constructors take: numbers and texts as they are, arrays and distributions as nodes."""
+    if not isinstance(data, dict):
+        return data
+    if data["type"] == "Array":
+        return Array(data["values"], data["unit"]) if "unit" in data else data["values"]
+    return _DISTRIBUTIONS[data["type"]](**{k: _value(v) for k, v in data.items() if k != "type"})
+
+
+def _population(data: Data, path: str, types: _Types) -> Population:
+    cell, size, name = _component(data["component"], f"{path}.component", types), int(data["size"]), data["id"]
+    initial = {k: _value(v) for k, v in data.get("initial", {}).items()}
+    own = f"Population '{name}'"
+    places = {own: path, f"{own}.initial": f"{path}.initial", "Population.name": f"{path}.id"}
+    if not isinstance(cell, (SpikeSourceArray, SpikeSourcePoisson)):
+        places |= {f"{own}.{p}": f"{path}.component.parameters.{p}" for p in cell.parameters}
+    else:
+        places |= {f"{own}.{p}": f"{path}.component.{p}" for p in ("spike_times", "rate")}
+    with _placed(places):
+        return Population(name, size, cell, initial)
+
+
+def _component(data: Data, path: str, types: _Types) -> Node:
+    if data["type"] in _SOURCES:
+        node: Node = _source(data, path)
+        return node
+    kind = types.cell(data["type"], f"{path}.type")
+    extra = {}
+    for port, name in data.get("receptors", {}).items():
+        if port in kind.receptors:
+            raise ModelError(f"{path}.receptors.{port}", "is already a receptor of this type", "give it another name")
+        extra[port] = types.receptor(name, f"{path}.receptors.{port}")
+    parameters = {k: _value(v) for k, v in data.get("parameters", {}).items()}
+    with _placed({f"{kind.name}.receptors": f"{path}.receptors", kind.name: path}):
+        return kind.make({**kind.receptors, **extra}, parameters, f"{path}.parameters")
+
+
+def _source(data: Data, path: str) -> Any:
+    given = {k: _value(v) for k, v in data.items() if k != "type"}
+    if data["type"] == "SpikeSourceArray":
+        given["spike_times"] = tuple(given["spike_times"] and [_value(t) for t in data["spike_times"]])
+    with _placed({data["type"]: path}):
+        return _SOURCES[data["type"]](**given)
+
+
+def _side(data: Any, path: str, known: Mapping[str, Population]) -> list[Population | View]:
+    if isinstance(data, list):
+        return [_one(d, f"{path}[{i}]", known) for i, d in enumerate(data)]
+    return [_one(data, path, known)]
+
+
+def _one(data: Any, path: str, known: Mapping[str, Population]) -> Population | View:
+    name = data if isinstance(data, str) else data["population"]
+    if name not in known:
+        raise ModelError(path, f"no population '{name}'", suggestion(name, known))
+    population = known[name]
+    if isinstance(data, str):
+        return population
+    with _placed({f"{name}[...]": f"{path}.{'slice' if 'slice' in data else 'index'}"}):
+        if "slice" in data:
+            view = population[slice(*(None if data["slice"].get(k) is None else int(data["slice"][k]) for k in ("start", "stop", "step")))]
+        else:
+            view = population[[int(i) for i in data["index"]]]
+    if not len(view):
+        raise ModelError(path, f"the view {view} is empty", f"'{name}' has cells 0 to {population.size - 1}")
+    return view
+
+
+def _connector(data: Data, path: str) -> Connector:
+    given = {k: v for k, v in data.items() if k != "type"}
+    if "n" in given:
+        given["n"] = int(given["n"])
+    if "p" in given:
+        given["p"] = float(given["p"])
+    kind: Any = Explicit if data["type"] == "Explicit" else getattr(connectors, data["type"])  # one of the six of the table
+    with _placed({data["type"]: path}):
+        made: Connector = kind(**given)
+        return made
+
+
+def _projection(data: Data, path: str, known: Mapping[str, Population]) -> Projection:
+    pre = _side(data["presynapticPopulation"], f"{path}.presynapticPopulation", known)
+    post = _side(data["postsynapticPopulation"], f"{path}.postsynapticPopulation", known)
+    connector = _connector(data["connector"], f"{path}.connector")
+    synapse = StaticSynapse(**{k: _value(v) for k, v in data["synapse"].items() if k != "type"})
+    try:
+        return Projection(pre, post, connector, synapse, data.get("receptor", "excitatory"), data.get("id", ""))
+    except ModelError as error:  # "projection 'a->b/exc'.weight", a name that may hold dots and quotes
+        tail = error.path.rpartition(".")[2]
+        inner = next((error.path[error.path.rindex(f"'.{k}") + 2 :] for k in ("weight", "delay") if f"'.{k}" in error.path), "")
+        place = joined("synapse", inner) if inner else {"post": "postsynapticPopulation", "pre": "presynapticPopulation"}.get(tail, tail)
+        raise ModelError(f"{path}.{place}", error.rule, error.remedy) from None
+
+
+def _input(data: Data, path: str, known: Mapping[str, Population]) -> Injection:
+    source = _source(data["component"], f"{path}.component")
+    with _placed({"Injection.source": f"{path}.component", "Injection.target": f"{path}.population"}):
+        return Injection(source, _side(data["population"], f"{path}.population", known))
+
+
+def _recording(data: Data, path: str, known: Mapping[str, Population]) -> Record:
+    with _placed({"Record.target": f"{path}.population", "Record": path}):
+        return Record(_side(data["population"], f"{path}.population", known), data["variables"], data.get("interval"))
