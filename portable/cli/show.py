@@ -9,7 +9,7 @@ from typing import Any
 from portable.cli import text
 from portable.cli.model import Model
 from portable.model.cells import Cell
-from portable.model.network import Network, Population, Projection
+from portable.model.network import All, Network, Population, Projection, View
 from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform
 from portable.resolve import Estimate, estimate
 from portable.simulation import step_size
@@ -35,7 +35,7 @@ def show(model: Model, options: Mapping[str, Any], *, dt: str, plot: str | None,
 def described(network: Network, found: Estimate) -> dict[str, Any]:
     """The model as plain data, for machines."""
     populations = [
-        {"name": p.name, "size": p.size, "cell": kind(p), "parameters": {k: shown(v) for k, v in parameters(p).items()}, "initial": {k: shown(v) for k, v in p.initial.items()}}
+        {"name": p.name, "size": p.size, "cell": kind(p), "parameters": {k: shown(v) for k, v in parameters(p).items() if v is not None}, "initial": {k: shown(v) for k, v in p.initial.items()}}
         for p in network.populations
     ]
     projections = [
@@ -46,8 +46,8 @@ def described(network: Network, found: Estimate) -> dict[str, Any]:
     return {
         "version": 1, "network": network.name, "neurons": found.neurons, "synapses": found.total_synapses, "memory": memory,
         "populations": populations, "projections": projections,
-        "inputs": [{"source": repr(i.source), "target": [repr(v) for v in i.target]} for i in network.inputs],
-        "recordings": [{"target": [repr(v) for v in r.target], "variables": list(r.variables), "interval": shown(r.interval)} for r in network.recordings],
+        "inputs": [{"source": type(i.source).__name__, "values": {k: shown(v) for k, v in _fields(i.source).items() if v is not None}, "target": _views(i.target)} for i in network.inputs],
+        "recordings": [{"target": _views(r.target), "variables": list(r.variables), "interval": shown(r.interval)} for r in network.recordings],
     }  # fmt: skip
 
 
@@ -66,11 +66,14 @@ def report(network: Network, found: Estimate, about: str) -> None:
     ]
     if rows:
         text.table(("projection", "connector", "weight", "delay", "synapses", "in-degree"), rows)
-    for i in network.inputs:
-        text.say(f"current: {i.source!r} into {', '.join(repr(v) for v in i.target)}")
+    if network.inputs:
+        text.table(("current", "values", "into"), [(type(i.source).__name__, _listed(_fields(i.source)), _views(i.target)) for i in network.inputs])
+    recorded: dict[str, list[str]] = {}
     for r in network.recordings:
         every = f" every {shown(r.interval)}" if r.interval else ""
-        text.say(f"records {', '.join(r.variables)}{every} of {', '.join(repr(v) for v in r.target)}")
+        recorded.setdefault(f"{', '.join(r.variables)}{every}", []).append(_views(r.target))
+    for what, targets in recorded.items():
+        text.say(f"records {what} of {', '.join(targets)}")
     text.say(f"\n{found.neurons:,} cells, {found.total_synapses:,} synapses")
     text.say(f"memory (estimated): network {text.size(found.program_bytes)}, at most {text.size(found.resolve_bytes)} while it is drawn, native engine {text.size(found.native_bytes)}")
 
@@ -81,7 +84,11 @@ def kind(p: Population) -> str:
 
 def parameters(p: Population) -> Mapping[str, Any]:
     """The parameters of a population's cells or sources."""
-    return p.cell.parameters if isinstance(p.cell, Cell) else {k: getattr(p.cell, k) for k in p.cell.__dataclass_fields__}
+    return p.cell.parameters if isinstance(p.cell, Cell) else _fields(p.cell)
+
+
+def _fields(node: Any) -> dict[str, Any]:
+    return {k: getattr(node, k) for k in node.__dataclass_fields__}
 
 
 def _by_type(network: Network) -> list[tuple[str, list[str], str]]:
@@ -93,7 +100,11 @@ def _by_type(network: Network) -> list[tuple[str, list[str], str]]:
 
 
 def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k} = {shown(v)}" for k, v in values.items())
+    return ", ".join(f"{k} = {shown(v)}" for k, v in values.items() if v is not None)
+
+
+def _views(side: tuple[View, ...]) -> str:
+    return ", ".join(v.population.name if v.index == All else repr(v) for v in side)
 
 
 def connector(p: Projection) -> str:
