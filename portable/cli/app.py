@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -105,19 +106,13 @@ _SUMMARY = {
 }
 
 
+_MODULES = {"run": "run", "compare": "compare", "show": "show", "check": "backends", "backends": "backends"}
+
+
 def _implementation(command: str) -> Callable[..., int]:
     """The function behind a command, imported when it is called."""
-    if command == "run":
-        from portable.cli.run import run as chosen
-    elif command == "compare":
-        from portable.cli.compare import compare as chosen
-    elif command == "show":
-        from portable.cli.show import show as chosen
-    elif command == "check":
-        from portable.cli.backends import check as chosen
-    else:
-        from portable.cli.backends import backends as chosen
-    return chosen
+    found: Callable[..., int] = getattr(importlib.import_module(f"portable.cli.{_MODULES[command]}"), command)
+    return found
 
 
 def _command(name: str, model: Model | None) -> Callable[..., None]:
@@ -174,7 +169,7 @@ def _own_parameter(key: str, o: ModelOption) -> inspect.Parameter:
 
 def build(model: Model | None = None) -> typer.Typer:
     """The application; `model` adds its options to the commands that take one."""
-    rich = "rich" if text.on_terminal() else None  # boxes and colours for people, plain text in a pipe
+    rich: Literal["rich"] | None = "rich" if text.on_terminal() else None  # boxes and colours for people, plain text in a pipe
     app = typer.Typer(
         name="portable", help=ABOUT, no_args_is_help=True, rich_markup_mode=rich, add_completion=False, pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},

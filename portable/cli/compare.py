@@ -93,14 +93,14 @@ def _traces(c: Comparison) -> None:
     ]  # fmt: skip
     if rows:
         text.table(("seed", "backends", "trace", "largest before spikes differ", "largest", "at"), rows, "recorded variables, absolute differences")
-    rows = []
+    loops = []
     for s in c.single_cells:
         t = s.pair.traces[0] if s.pair.traces else None
         voltage = f"{t.before:.3g} {t.unit}" if t else "-"
-        rows.append((str(s.pair.seed), f"{s.pair.first}, {s.pair.second}", s.population, len(s.cells), *s.pair.spikes, s.pair.identical, s.spike_time_difference, voltage))
-    if rows:
+        loops.append((str(s.pair.seed), f"{s.pair.first}, {s.pair.second}", s.population, len(s.cells), *s.pair.spikes, s.pair.identical, s.spike_time_difference, voltage))
+    if loops:
         columns = ("seed", "backends", "population", "cells", "spikes", "spikes", "identical", "spike times (ms)", "largest in v")
-        text.table(columns, rows, "cells out of the loop, with the same input (non-linear cells)")
+        text.table(columns, loops, "cells out of the loop, with the same input (non-linear cells)")
     missing = sorted({m for s in c.single_cells for m in s.missing})
     if missing:
         text.say(f"left out of the loop, as their spikes were not all recorded: {', '.join(missing)}")

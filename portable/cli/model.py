@@ -174,7 +174,7 @@ def _option(p: inspect.Parameter, hint: Any, text: str) -> ModelOption:
         kind = type(p.default)
     if typing.get_origin(kind) is Literal:
         choices = {str(a): a for a in typing.get_args(kind)}
-        made = enum.Enum(p.name, {c: c for c in choices}, type=str)
+        made = enum.Enum(p.name, {c: c for c in choices}, type=str)  # type: ignore[misc]
         default = p.default if p.default in (None, p.empty) else made(str(p.default))
         return ModelOption(p.name, made, default, text, choices)
     if kind in (bool, int, float, str):

@@ -67,13 +67,15 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: S
 
 def shown(value: Any) -> str:
     """A cell of a table: numbers to four digits, None and nan as "-"."""
-    if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
-    if isinstance(value, (bool, np.bool_)):
+    if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
+    if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, (float, np.floating)):
+    if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 or not math.isfinite(value) else f"{value:,.0f}"
     return str(value)
 
@@ -81,8 +83,9 @@ def shown(value: Any) -> str:
 def size(bytes_: float) -> str:
     """A number of bytes in the unit that suits it."""
     for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if bytes_ >= factor:
-            return f"{bytes_ / factor:.3g} {unit}"
+        if bytes_ >= 0.9995 * factor:
+            amount = bytes_ / factor
+            return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.3g} {unit}"
     return f"{bytes_:.0f} B"
 
 

@@ -144,13 +144,15 @@ def _number(x: float) -> str:
 
 def _graph(network: Network, found: list[Edge]) -> Figure:
     """Cells on an ellipse, spike sources in a column to the left; arrows wider with in-degree (log)."""
-    place, radius = _layout(network), {p.name: 0.16 + 0.075 * math.log10(p.size) for p in network.populations}
+    place, radius = _layout(network, found), {p.name: 0.36 + 0.05 * math.log10(p.size) for p in network.populations}
     points = np.array(list(place.values()))
-    low, high = points.min(axis=0) - 0.85, points.max(axis=0) + 1.15
-    span = high - low
-    figure = new_figure(max(6.5, min(9.0, 2.0 * span[0])), 1.3 + min(6.0, max(6.5, min(9.0, 2.0 * span[0])) * span[1] / span[0]))
+    low, high = points.min(axis=0) - 1.25, points.max(axis=0) + 1.25
+    wide, tall = high - low
+    inch = min(1.7, 12.0 / wide, 10.0 / tall)  # one unit of the drawing
+    figure = new_figure(max(6.0, inch * wide), 1.2 + inch * tall)
     axis = figure.add_subplot()
-    centre = points.mean(axis=0)
+    cells = [p.name for p in network.populations if isinstance(p.cell, Cell)]
+    centre = np.mean([place[name] for name in cells] or [(0.0, 0.0)], axis=0)
     widest = math.log10(1 + max([e.in_degree for e in found], default=1.0))
     pairs = {(e.pre, e.post) for e in found}
     for k, e in enumerate(found):
@@ -158,11 +160,11 @@ def _graph(network: Network, found: list[Edge]) -> Figure:
         second = any(o.pre == e.pre and o.post == e.post for o in found[:k])
         if e.pre == e.post:
             outward = np.array(place[e.pre]) - centre
-            lean = math.atan2(outward[1], outward[0]) if len(network.populations) > 2 and abs(outward[1]) > 0.2 else math.pi / 2
-            _loop(axis, place[e.pre], radius[e.pre], lean + (math.pi / 2.2 if second else 0.0), e, width)
+            lean = math.atan2(outward[1], outward[0]) if len(cells) > 2 else -math.pi / 2  # sources are to the left, or above two cells
+            _loop(axis, place[e.pre], radius[e.pre], lean + (1.2 if second else 0.0), e, width)
         else:
             bend = (0.22 if (e.post, e.pre) in pairs else 0.08) * (-1 if second else 1)
-            _arrow(axis, place[e.pre], place[e.post], radius[e.pre], radius[e.post], e, width, bend)
+            _arrow(axis, place[e.pre], place[e.post], radius[e.pre], radius[e.post], e, width, bend, 0.5 if e.pre in cells else 0.25)
     for p in network.populations:
         _node(axis, p, place[p.name], radius[p.name])
     axis.set_xlim(low[0], high[0])
@@ -174,17 +176,26 @@ def _graph(network: Network, found: list[Edge]) -> Figure:
     return figure
 
 
-def _layout(network: Network) -> dict[str, tuple[float, float]]:
+def _layout(network: Network, found: list[Edge]) -> dict[str, tuple[float, float]]:
+    """Up to two cell populations in a row with their sources above; more on a circle with the sources to its left."""
     cells = [p for p in network.populations if isinstance(p.cell, Cell)]
     sources = [p for p in network.populations if not isinstance(p.cell, Cell)]
-    n, place = len(cells), {}
-    reach = 0.0 if n == 1 else max(1.15, 0.5 * n)
+    n, place = len(cells), dict[str, tuple[float, float]]()
+    if n > 2:
+        reach = 0.95 / math.sin(math.pi / n)
+        for i, p in enumerate(cells):
+            angle = math.pi * (0.5 - 2 * i / n)
+            place[p.name] = reach * math.cos(angle), reach * math.sin(angle)
+        for i, p in enumerate(sources):
+            place[p.name] = -reach - 2.2, 1.3 * ((len(sources) - 1) / 2 - i)
+        return place
     for i, p in enumerate(cells):
-        angle = math.pi * (0.5 - 2 * i / n) if n > 2 else math.pi * i
-        place[p.name] = (-reach * math.cos(angle), 0.0) if n <= 2 else (reach * math.cos(angle), reach * math.sin(angle))
-    left = min([x for x, _ in place.values()], default=0.0) - 2.0
-    for i, p in enumerate(sources):
-        place[p.name] = (left, 1.3 * ((len(sources) - 1) / 2 - i))
+        place[p.name] = (2.4 * i, 0.0)
+    aims = {p.name: [place[e.post][0] for e in found if e.pre == p.name] or [0.0] for p in sources}
+    right = -math.inf
+    for p in sorted(sources, key=lambda p: float(np.mean(aims[p.name]))):
+        right = max(right + 1.4, float(np.mean(aims[p.name])))
+        place[p.name] = right, 1.8
     return place
 
 
@@ -192,15 +203,21 @@ def _node(axis: Axes, p: Population, at: tuple[float, float], r: float) -> None:
     from matplotlib.patches import Circle, Rectangle
 
     source = not isinstance(p.cell, Cell)
-    style = {"facecolor": "#f2f2f2" if source else "#ffffff", "edgecolor": "#333333", "lw": 1.4, "zorder": 3}
+    style: dict[str, Any] = {"facecolor": "#f2f2f2" if source else "#ffffff", "edgecolor": "#333333", "lw": 1.4, "zorder": 3}
     axis.add_patch(Rectangle((at[0] - r, at[1] - r), 2 * r, 2 * r, **style) if source else Circle(at, r, **style))
-    axis.text(*at, f"{_number(p.size)}", ha="center", va="center", fontsize=9, zorder=4)
     kind = p.cell.type.name if isinstance(p.cell, Cell) else type(p.cell).__name__
-    axis.text(at[0], at[1] - r - 0.05, f"{p.name}\n", ha="center", va="top", fontsize=9.5, fontweight="bold", zorder=4, linespacing=1.1)
-    axis.text(at[0], at[1] - r - 0.2, kind, ha="center", va="top", fontsize=7, color=GREY, zorder=4)
+    axis.text(at[0], at[1] + 0.3 * r, p.name, ha="center", va="center", fontsize=9 if len(p.name) < 11 else 7, fontweight="bold", zorder=4)
+    axis.text(at[0], at[1] - 0.05 * r, f"{p.size:,}", ha="center", va="center", fontsize=8.5, zorder=4)
+    axis.text(at[0], at[1] - 0.38 * r, "\n".join(textwrap.wrap(_spaced(kind), 13)), ha="center", va="center", fontsize=6, color=GREY, zorder=4)
 
 
-def _arrow(axis: Axes, a: Any, b: Any, ra: float, rb: float, e: Edge, width: float, bend: float) -> None:
+def _spaced(kind: str) -> str:
+    """A type's name with places to break it: SpikeSourcePoisson -> Spike Source Poisson."""
+    return "".join(f" {c}" if c.isupper() and i and kind[i - 1].islower() else c for i, c in enumerate(kind))
+
+
+def _arrow(axis: Axes, a: Any, b: Any, ra: float, rb: float, e: Edge, width: float, bend: float, t: float) -> None:
+    """An arrow bent by `bend`, labelled at the share `t` of its way."""
     from matplotlib.patches import FancyArrowPatch
 
     tint = EXCITATORY if e.sign > 0 else INHIBITORY
@@ -210,8 +227,8 @@ def _arrow(axis: Axes, a: Any, b: Any, ra: float, rb: float, e: Edge, width: flo
     middle = (start + end) / 2 + bend * np.linalg.norm(end - start) * side  # control point of matplotlib's arc3
     first, last = _towards(start, middle, ra), _towards(end, middle, rb + 0.01)
     axis.add_patch(FancyArrowPatch(first, last, connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>", mutation_scale=9 + 3 * width, lw=width, color=tint, zorder=2, shrinkA=0, shrinkB=0))
-    chord = (first + last) / 2 + bend / 2 * np.linalg.norm(last - first) * side
-    _label(axis, chord, e, tint)
+    control = (first + last) / 2 + bend * np.linalg.norm(last - first) * side
+    _label(axis, (1 - t) ** 2 * first + 2 * t * (1 - t) * control + t**2 * last, e, tint)
 
 
 def _towards(point: Any, goal: Any, distance: float) -> Any:
@@ -229,9 +246,9 @@ def _loop(axis: Axes, at: tuple[float, float], r: float, lean: float, e: Edge, w
     points = [(at[0] + d * math.cos(lean + a), at[1] + d * math.sin(lean + a)) for d, a in spots]
     curve = Curve(points, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])
     axis.add_patch(FancyArrowPatch(path=curve, arrowstyle="-|>", mutation_scale=9 + 3 * width, lw=width, color=tint, zorder=2, fill=False))
-    far = r + 0.46
+    far = 0.76 * r + 0.34  # the middle of the curve
     _label(axis, (at[0] + far * math.cos(lean), at[1] + far * math.sin(lean)), e, tint)
 
 
 def _label(axis: Axes, at: Any, e: Edge, tint: str) -> None:
-    axis.text(*at, _number(e.in_degree), fontsize=8, color=tint, ha="center", va="center", zorder=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+    axis.text(at[0], at[1], _number(e.in_degree), fontsize=8, color=tint, ha="center", va="center", zorder=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})

@@ -144,7 +144,7 @@ def _band(name: str, t: SpikeTable, tint: str, low: float, high: float, rows: in
 
 def _spikes(axis: Axes, bands: list[Band]) -> None:
     drawn = max(1, sum(b.times.size for b in bands))
-    marker = {"marker": "|", "s": 14, "linewidths": 0.7} if drawn < 3000 else {"marker": ".", "s": 3.0 if drawn < 30_000 else 1.2, "linewidths": 0}
+    marker: dict[str, Any] = {"marker": "|", "s": 14, "linewidths": 0.7} if drawn < 3000 else {"marker": ".", "s": 3.0 if drawn < 30_000 else 1.2, "linewidths": 0}
     for b in bands:
         axis.scatter(b.times, b.heights, c=b.colour, rasterized=True, **marker)
         axis.axhline(b.low, color="0.85", lw=0.6, zorder=0)
