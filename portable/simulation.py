@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import resource
 import time
@@ -15,18 +14,17 @@ from typing import Any
 import numpy as np
 
 from portable.backends import registry
-from portable.backends.contract import INTEGRATORS, Backend, Lowered, RunConfig, Session, Shortfall
-from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError, suggestion
+from portable.backends.contract import Backend, Lowered, RunConfig, Session, Shortfall
+from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError
 from portable.model.network import Network, Population, View, side
 from portable.model.values import Array
+from portable.options import check_arguments, run_config, step_size, whole_steps
 from portable.progress import Report, reporter
 from portable.resolve import resolve, values_for
 from portable.resolve.program import CellGroup, PoissonGroup, Program
 from portable.results import Results, TraceTable, sorted_spikes
 from portable.units import coherent_unit, milliseconds
 
-# Above this many Poisson spikes a second, handing trains to another simulator costs more than it is worth.
-NATIVE_INPUTS_ABOVE = 5e6
 PIECE_SECONDS = 0.25  # wall-clock between two progress reports
 
 
@@ -117,52 +115,6 @@ def check(
     program = resolve(network, seed, step_size(dt), weights32=compact)
     config = run_config(program, backend, threads, inputs, integrator, compact, options)
     return [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
-
-
-def run_config(
-    program: Program, backend: str, threads: int | None, inputs: str, integrator: str, compact: bool, options: Mapping[str, Any] | None
-) -> RunConfig:
-    """The options of a run, with the ones left to us settled."""
-    check_arguments(threads, inputs, integrator)
-    if threads is None:
-        threads = (len(_cores()) or 1) if backend == "native" else 1
-    if inputs == "auto":
-        events = sum(float(np.mean(g.rate)) * 1000.0 * g.size for g in program.groups if isinstance(g, PoissonGroup))
-        inputs = "native" if events > NATIVE_INPUTS_ABOVE else "frozen"
-        if inputs == "native" and "sources.poisson.native" not in registry.get(backend).capabilities.support:
-            inputs = "frozen"
-    return RunConfig(threads, inputs, integrator, compact, dict(options or {}))
-
-
-def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
-    """ModelError on a word that is not known; called before anything is resolved."""
-    if inputs not in ("auto", "frozen", "native"):
-        raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
-    if integrator not in INTEGRATORS:
-        raise ModelError("integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS))
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise ModelError("threads", f"must be a whole number > 0, got {threads!r}")
-
-
-def _cores() -> list[int]:
-    return list(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-def step_size(dt: Any) -> float:
-    """dt in ms, checked."""
-    value = milliseconds(dt, "dt")
-    if value <= 0:
-        raise ModelError("dt", f"must be > 0 ms, got {value} ms")
-    return value
-
-
-def whole_steps(duration: Any, dt: float, path: str) -> int:
-    """A time as a whole number of steps; refused off the grid."""
-    value = milliseconds(duration, path)
-    steps = round(value / dt)
-    if value < 0 or abs(steps * dt - value) > 1e-6 * dt * max(1, steps) ** 0.5:
-        raise ModelError(path, f"must be a whole number of steps of {dt:g} ms and 0 or more, got {value:g} ms", f"for example {max(1, steps) * dt:g} ms")
-    return steps
 
 
 def _guarded(backend: str, work: Callable[[], Any]) -> Any:
@@ -284,10 +236,20 @@ class Simulation:
         return {
             "portable": version("portable-snn"), "backend": self.backend.name, "simulator": self.backend.version(), "python": platform.python_version(),
             "numpy": np.__version__, "machine": platform.platform(), "seed": self.program.seed, "model_hash": self.program.model_hash,
-            "threads": self.config.threads, "inputs": getattr(self.session, "inputs", self.config.inputs), "integrators": dict(self.lowered.integrators),
+            "threads": self.config.threads, "inputs": self._inputs(), "integrators": dict(self.lowered.integrators),
             "compact": self.config.compact, "options": dict(self.config.options), "seconds": dict(self.phases), "interrupted": self.interrupted,
             "synapses": self.program.synapses, "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }  # fmt: skip
+
+    def _inputs(self) -> str | dict[str, str]:
+        """"frozen" or "native"; by population where a backend treated them differently."""
+        said = getattr(self.session, "inputs", None)
+        by_population = dict(said) if isinstance(said, Mapping) else {}
+        words = set(by_population.values())
+        return by_population if len(words) > 1 else words.pop() if words else "none" if not self._sources() else self.config.inputs
+
+    def _sources(self) -> bool:
+        return any(isinstance(g, PoissonGroup) for g in self.program.groups)
 
     def _usable(self) -> None:
         if self._closed:
@@ -303,7 +265,7 @@ class Simulation:
 
 def _widened(given: Any, view: View) -> Any:
     """One value per cell of a view, as one per cell of its population (the cells outside the view are not used)."""
-    many = isinstance(given, (Array, list, tuple, np.ndarray)) and np.ndim(getattr(given, "values", given)) == 1
+    many = isinstance(given, (Array, list, tuple)) or (isinstance(given, np.ndarray) and given.ndim == 1)
     if not many or len(given) != len(view):
         return given
     index = np.zeros(view.population.size, dtype=np.int64)

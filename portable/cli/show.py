@@ -11,8 +11,8 @@ from portable.cli.model import Model
 from portable.model.cells import Cell
 from portable.model.network import All, Network, Population, Projection, View
 from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform
+from portable.options import step_size
 from portable.resolve import Estimate, estimate
-from portable.simulation import step_size
 
 
 def show(model: Model, options: Mapping[str, Any], *, dt: str, plot: str | None, as_json: bool) -> int:

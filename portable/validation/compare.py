@@ -14,11 +14,11 @@ from typing import Any
 from portable.backends import registry
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, UnsupportedError
 from portable.model.network import Network
+from portable.options import step_size, whole_steps
 from portable.resolve import resolve
 from portable.resolve.program import Program
 from portable.results import Results
 from portable.simulation import open as open_simulation
-from portable.simulation import step_size, whole_steps
 from portable.validation.differences import Pair, compare_results
 from portable.validation.single_cell import OpenLoop, nonlinear_groups, open_loop
 

@@ -1,0 +1,64 @@
+"""The options of a run: read, checked, and settled where the user left them open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from portable.backends import registry
+from portable.backends.contract import INTEGRATORS, RunConfig
+from portable.errors import ModelError, suggestion
+from portable.resolve.program import PoissonGroup, Program
+from portable.units import milliseconds
+
+# Above this many Poisson spikes a second, handing trains to another simulator costs more than it is worth.
+NATIVE_INPUTS_ABOVE = 5e6
+
+
+def run_config(
+    program: Program, backend: str, threads: int | None, inputs: str, integrator: str, compact: bool, options: Mapping[str, Any] | None
+) -> RunConfig:
+    """The options of a run, with the ones left to us settled."""
+    check_arguments(threads, inputs, integrator)
+    if threads is None:
+        threads = (len(_cores()) or 1) if backend == "native" else 1
+    if inputs == "auto":
+        events = sum(float(np.mean(g.rate)) * 1000.0 * g.size for g in program.groups if isinstance(g, PoissonGroup))
+        inputs = "native" if events > NATIVE_INPUTS_ABOVE else "frozen"
+        if inputs == "native" and "sources.poisson.native" not in registry.get(backend).capabilities.support:
+            inputs = "frozen"
+    return RunConfig(threads, inputs, integrator, compact, dict(options or {}))
+
+
+def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
+    """ModelError on a word that is not known; called before anything is resolved."""
+    if inputs not in ("auto", "frozen", "native"):
+        raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
+    if integrator not in INTEGRATORS:
+        raise ModelError("integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS))
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ModelError("threads", f"must be a whole number > 0, got {threads!r}")
+
+
+def _cores() -> list[int]:
+    return list(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def step_size(dt: Any) -> float:
+    """dt in ms, checked."""
+    value = milliseconds(dt, "dt")
+    if value <= 0:
+        raise ModelError("dt", f"must be > 0 ms, got {value} ms")
+    return value
+
+
+def whole_steps(duration: Any, dt: float, path: str) -> int:
+    """A time as a whole number of steps; refused off the grid."""
+    value = milliseconds(duration, path)
+    steps = round(value / dt)
+    if value < 0 or abs(steps * dt - value) > 1e-6 * dt * max(1, steps) ** 0.5:
+        raise ModelError(path, f"must be a whole number of steps of {dt:g} ms and 0 or more, got {value:g} ms", f"for example {max(1, steps) * dt:g} ms")
+    return steps
