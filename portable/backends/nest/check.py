@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from portable.backends.contract import RunConfig, Shortfall
-from portable.backends.nest import builtin
+from portable.backends.contract import RunConfig, Shortfall, chosen_integrator
+from portable.backends.nest import builtin, compiled, generated
 from portable.backends.nest.lower import tics
 from portable.resolve.program import Program
 
@@ -15,5 +15,16 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         out.append(Shortfall("dt", "dt", f"NEST counts time in whole nanoseconds, dt {program.dt} ms is not", "use a multiple of 1e-6 ms"))
     if config.options.get("nestml", "auto") not in ("auto", "always"):
         out.append(Shortfall("options", "options['nestml']", f"must be 'auto' or 'always', got {config.options['nestml']!r}"))
-    assert builtin
+    texts = []
+    for group in program.cells:
+        if builtin.choose(group, program, config) is not None:
+            continue
+        where = f"population '{group.name}'"
+        if reason := generated.problem(group.flat, {c.port for c in program.connections if c.post == group.name}):
+            out.append(Shortfall("receptors.general", where, reason, "write it as sums of weights, or use native or reference"))
+        else:
+            texts.append((where, generated.model(group.flat, chosen_integrator(group.flat, config))[0]))
+    if texts and (reason := compiled.missing()) and not compiled.path_of(tuple({m.digest: m for _, m in texts}.values())).exists():
+        for where, _ in texts:
+            out.append(Shortfall("compiler", where, f"its equations need a NEST model made from NESTML, and {reason}"))
     return out

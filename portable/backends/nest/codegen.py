@@ -1,0 +1,41 @@
+"""Run as a program, in a process of its own: NESTML text files in a folder -> C++ in another.
+
+    python -m portable.backends.nest.codegen IN OUT MODULE
+
+NESTML imports NEST and keeps global state, and its builder calls NEST's `nest-config`, which points to folders of the machine that built
+the wheel; so only its code generator is used, and not in the user's process. Prints NESTML's messages; exit code 1 if it refused the model.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+_SCALED = re.compile(r"\(0\.001 \* (B_\.spike_inputs_grid_sum_\[[^\]]*\])\)")
+
+
+def main(source: str, target: str, module: str) -> int:
+    """Generate; 0 if it went well."""
+    os.environ["PYNEST_QUIET"] = "1"
+    from pynestml.frontend import pynestml_frontend as frontend
+
+    frontend.builder_from_target_name = lambda *_a, **_k: (None, {})
+    frontend.generate_target(input_path=source, target_platform="NEST", target_path=target, module_name=module, logging_level="ERROR")
+    files = sorted(Path(target).glob("portable_*_neuron.cpp"))
+    for path in files:
+        unscaled(path)
+    return 0 if len(files) == len(list(Path(source).glob("*.nestml"))) else 1
+
+
+def unscaled(path: Path) -> None:
+    """NESTML reads a port as a rate in 1/s and writes it in 1/ms, a factor of 0.001 that rounds; our ports are sums of weights."""
+    text = _SCALED.sub(r"\1", path.read_text(encoding="utf-8"))
+    if "0.001 * B_" in text:
+        raise SystemExit(f"this version of NESTML writes ports in a way that is not known: {path}")
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:4]))
