@@ -65,4 +65,6 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
+    if len(names) > 24:
+        return f"known are {len(names)}, such as {', '.join(names[:: len(names) // 8][:8])}"
     return f"known: {', '.join(names)}" if names else "there are none"

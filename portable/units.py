@@ -117,7 +117,8 @@ def unit(text: str) -> Unit:
         if abs(exponent) > _LARGEST_EXPONENT:
             raise ModelError("", f"the exponent {found[4]} in the unit '{text}' is too large", f"at most {_LARGEST_EXPONENT}")
         if symbol not in _TABLE:
-            raise ModelError("", f"unknown unit '{symbol}' in '{text}'", suggestion(symbol, _TABLE))
+            within = "" if symbol == text else f" in '{text}'"
+            raise ModelError("", f"unknown unit '{symbol}'{within}", _like(symbol))
         sign = -exponent if found[1] == "/" else exponent
         dim = dim.times(_TABLE[symbol][0].power(sign))
         power += _TABLE[symbol][1] * sign
@@ -127,6 +128,11 @@ def unit(text: str) -> Unit:
     plain = dim == NONE and power == 0  # "", "dimensionless", "mV/mV": one spelling
     result = _CACHE[text] = Unit("1" if plain else text.strip(), dim, power)
     return result
+
+
+def _like(symbol: str) -> str:
+    close = suggestion(symbol, _TABLE)
+    return close if close.startswith("did") else 'write it like "mV", "nS", "1/ms" or "uF/cm**2"'
 
 
 def coherent_unit(dimension: Dimension) -> str:

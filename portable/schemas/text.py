@@ -33,11 +33,11 @@ def read_json(text: str) -> Any:
         cut = " (the text ends too early)" if not text[error.pos :].strip() else ""
         raise ModelError(_at(error.lineno, error.colno), f"is no JSON: {error.msg}{cut}", "check brackets, commas and quotes there") from None
     except RecursionError:
-        raise ModelError("", f"is nested more than {MAX_DEPTH} levels deep", "a network needs no more than ten") from None
+        raise ModelError("", "is nested too deeply", "a network needs no more than ten levels") from None
     except ModelError:
         raise
-    except ValueError as error:
-        raise ModelError("", f"has a number that cannot be read: {error}", "write it with an exponent") from None
+    except ValueError:  # Python reads whole numbers of at most 4300 digits
+        raise ModelError("", "has a whole number of thousands of digits", "write it with an exponent") from None
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
