@@ -1,0 +1,38 @@
+"""The native engine: numba code generated from the flat form, threads that own disjoint targets, no Python per step.
+
+lower.py chooses integrators and buffers (pure), layout.py and codegen.py write the program's own source, kernels.py holds the code
+that every program shares, synapses.py compresses connections, execute.py runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from portable.backends.capabilities import Capabilities
+from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
+from portable.backends.native.lower import NativePlan, lower, shortfalls
+from portable.resolve.program import Program
+
+
+class NativeBackend:
+    """Frozen and native inputs are the same here: Poisson trains are drawn inside the update by the program's own function."""
+
+    name = "native"
+    capabilities = Capabilities.load(Path(__file__).parent)
+
+    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
+        return shortfalls(program, config)
+
+    def lower(self, program: Program, config: RunConfig) -> Lowered:
+        return lower(program, config)
+
+    def open(self, plan: NativePlan) -> Session:
+        from portable.backends.native.execute import NativeSession
+
+        return NativeSession(plan)
+
+    def version(self) -> str | None:
+        return self.capabilities.version()
+
+
+BACKEND = NativeBackend()

@@ -1,0 +1,124 @@
+"""The cells of a session: present parameters, layouts, and the parts' arenas of state. Parts own disjoint blocks of every group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from portable.backends.native.layout import BLOCK, CURRENT, LEFT, SIZE, Layout, arrange
+from portable.backends.native.lower import CellPlan, NativePlan
+from portable.errors import BackendFailed
+from portable.resolve.program import CellGroup, Ints, PerCell, Program
+from portable.units import Floats
+
+FIRST_SUBSTEP = 0.01  # ms; what rkf45 tries first, or dt if that is smaller
+
+
+def blocks(size: int) -> int:
+    return -(-size // BLOCK)
+
+
+def bounds(size: int, parts: int) -> Ints:
+    """First block of each part, and the number of blocks at the end."""
+    return np.array([blocks(size) * p // parts for p in range(parts + 1)], dtype=np.int64)
+
+
+@dataclass
+class Cells:
+    """One group: `states` are full-length arrays, up to date only between `collect` and `pack`."""
+
+    plan: CellPlan
+    group: CellGroup
+    layout: Layout
+    values: dict[str, PerCell]
+    states: dict[str, Floats]
+    cuts: Ints
+    offsets: list[int]  # in each part's arena
+    scalars: int = 0  # place in the table of scalars
+
+    def positions(self, ids: Ints, field: str) -> tuple[Ints, Ints]:
+        """(part, place in that part's arena) of a field of cells."""
+        block, lane = ids // BLOCK, ids % BLOCK
+        part = np.searchsorted(self.cuts, block, "right") - 1
+        width = len(self.layout.fields) * BLOCK
+        start = np.array(self.offsets, dtype=np.int64)[part]
+        return part, start + (block - self.cuts[part]) * width + self.layout.fields.index(field) * BLOCK + lane
+
+
+class Arena:
+    """All cells of a session, in `parts` float64 arenas, and the scalars of all groups in one table."""
+
+    def __init__(self, plan: NativePlan, parts: int) -> None:
+        self.program: Program = plan.program
+        self.parts = parts
+        self.injected = {c.group for c in plan.program.currents}
+        self.cells: dict[str, Cells] = {}
+        for cell, group in zip(plan.cells, plan.program.cells, strict=True):
+            layout, values = arrange(cell, group, self.program.dt, group.name in self.injected)
+            states = {s: _full(group.initial[s], group.size) for s in group.flat.state_names}
+            self.cells[group.name] = Cells(cell, group, layout, values, states, bounds(group.size, parts), [])
+        self.pack()
+
+    def pack(self) -> None:
+        """Lay out every group anew from its states and values."""
+        sizes = [0] * self.parts
+        scalars: list[float] = []
+        for c in self.cells.values():
+            c.offsets = list(sizes)
+            c.scalars = len(scalars)
+            scalars += [float(c.values[n]) for n in c.layout.scalars]
+            for p in range(self.parts):
+                sizes[p] += int(c.cuts[p + 1] - c.cuts[p]) * BLOCK * len(c.layout.fields)
+        self.scalars = np.array(scalars or [0.0])
+        self.fields = [np.zeros(max(n, 1)) for n in sizes]
+        for c in self.cells.values():
+            default = {LEFT: 0.0, SIZE: min(FIRST_SUBSTEP, self.program.dt), CURRENT: 0.0}
+            for name in c.layout.fields:
+                value = c.states.get(name, c.values.get(name, default.get(name, 0.0)))
+                self._write(c, name, _full(value, c.group.size))
+
+    def _views(self, c: Cells, p: int) -> Floats:
+        n, width = int(c.cuts[p + 1] - c.cuts[p]), len(c.layout.fields)
+        return self.fields[p][c.offsets[p] : c.offsets[p] + n * width * BLOCK].reshape(n, width, BLOCK)
+
+    def _write(self, c: Cells, field: str, value: Floats) -> None:
+        for p in range(self.parts):
+            ids = np.minimum(np.arange(c.cuts[p] * BLOCK, c.cuts[p + 1] * BLOCK), c.group.size - 1)  # the last cell fills its block
+            self._views(c, p)[:, c.layout.fields.index(field), :] = value[ids].reshape(-1, BLOCK)
+
+    def read(self, c: Cells, field: str) -> Floats:
+        """A field of all cells of a group."""
+        j = c.layout.fields.index(field)
+        return np.concatenate([self._views(c, p)[:, j, :].ravel() for p in range(self.parts)])[: c.group.size]
+
+    def set(self, name: str, values: Mapping[str, PerCell]) -> bool:
+        """Change parameters of a group. True if its layout changed, so that other code is needed."""
+        c = self.cells[name]
+        group = replace(c.group, parameters={**c.group.parameters, **values})
+        layout, numbers = arrange(c.plan, group, self.program.dt, name in self.injected)
+        same = layout == c.layout
+        for other in self.cells.values():
+            other.states = {f: self.read(other, f) for f in other.layout.fields if f in other.group.flat.state_names or f in (LEFT, SIZE, CURRENT)}
+        c.group, c.layout, c.values = group, layout, numbers
+        self.pack()
+        return not same
+
+    def check(self, step: int) -> None:
+        """BackendFailed if any state is not finite."""
+        if all(np.isfinite(f.sum()) for f in self.fields):
+            return
+        for name, c in self.cells.items():
+            for state in c.group.flat.state_names:
+                data = self.read(c, state)
+                bad = np.flatnonzero(~np.isfinite(data))
+                if bad.size:
+                    raise BackendFailed(
+                        f"population '{name}': {state} of cell {bad[0]} is {data[bad[0]]} at {step * self.program.dt:g} ms "
+                        f"({bad.size} cell{'s' * (bad.size > 1)}); use a smaller dt or another integrator"
+                    )
+
+
+def _full(value: PerCell, size: int) -> Floats:
+    return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), size))

@@ -1,0 +1,124 @@
+"""Source of the run loop of one program: which update each kind of slice calls. Pure text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from portable.backends.native.codegen import HEADER, CellCode
+from portable.backends.native.layout import Layout
+
+DONE, DRAIN, GROW, OVERFLOW = 0, 1, 2, 3  # what `run` returns; DRAIN: the record is nearly full, GROW: the history is
+POISSON, TRAINS = -1, -2  # kinds of slices that are no cells
+KIND, FIELDS, BLOCKS, ARRIVALS, SCALARS, FIRST, SOURCE, RECORD, NUMBER, VALID = range(10)  # columns of the table of slices
+
+ARGUMENTS = """part, parts, begin, steps, dt, interval, reach, ring, reserve, channels, cells, state, sync, flags, out, ends, sends, S, F, A, C, hits,
+        spikes, position, heads, tails, delays, kinds, rows, segments, targets, weights, lags, where, drives, sources, thresholds, table, amounts, u, n,
+        train_steps, train_ids, cursor, kept, ids, stamps, traces, trace_cells, trace_columns, values, currents, times, amplitudes, places, columns"""
+
+
+def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]], ring: bool) -> str:
+    """The whole module. `handlers` are (layout, port) of the arrivals that are handled one by one."""
+    parts = [HEADER, *(CellCode(layout, k).source() + "\n\n" for k, layout in enumerate(layouts))]
+    if handlers:
+        parts.append(_general(handlers))
+    parts.append(_run(layouts, bool(handlers), ring))
+    return "".join(parts)
+
+
+def _general(handlers: Sequence[tuple[int, str]]) -> str:
+    calls = [f"                        {'if' if i == 0 else 'elif'} handler == {i}:\n                            arrive_{k}_{port}(F, at, C, co, w, t)\n" for i, (k, port) in enumerate(handlers)]
+    return (
+        '''@njit(**OPTIONS)
+def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C):
+    t = stamp * dt
+    mask, window, many = spikes.size - 1, heads.size - 1, kinds.shape[0]
+    width = many * delays.size + 1
+    for kind in range(many):
+        if kinds[kind, 0] < 0:
+            handler, co = -1 - kinds[kind, 0], kinds[kind, 2]
+            for column in range(delays.size):
+                sent = stamp - delays[column]
+                if sent < 1:
+                    break
+                for q in range(heads[sent & window], tails[sent & window]):
+                    source = int64(spikes[q & mask])
+                    place = source * width + column * many + kind
+                    for j in range(rows[source] + int64(segments[place]), rows[source] + int64(segments[place + 1])):
+                        at = where[targets[j]]
+                        w = float(weights[j] if kinds[kind, 1] < 0 else weights[kinds[kind, 1]])
+'''
+        + "".join(calls)
+        + "\n\n"
+    )
+
+
+def _run(layouts: Sequence[Layout], general: bool, ring: bool) -> str:
+    take = "deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels)" if ring else "pass"
+    due = "" if ring else "\n            deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells)"
+    return f'''@njit(**OPTIONS)
+def run(
+        {ARGUMENTS}):
+    k, end, slot = begin, begin + steps, channels * cells
+    while k < end:
+        before = state[1]
+        if before > 0:
+            if not collect(out, ends, sends, state[0] & 1, before, k - before + 1, spikes, position, heads, tails, reach):
+                return {GROW}, k - begin
+            {take}
+            state[1] = 0
+        state[0] += 1
+        parity, many, at, kept_at = state[0] & 1, min(interval, end - k), 0, state[2]
+        failed = 0
+        for j in range(many):
+            stamp = k + 1
+            now = A[(stamp & ring) * slot : (stamp & ring) * slot + slot]
+            if currents.shape[0]:
+                inject(k, currents, times, amplitudes, places, columns, F){due}
+            if drives.shape[0]:
+                drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
+{_updates(layouts) if general else ""}            for s in range(S.shape[0]):
+                kind, count = S[s, {KIND}], 0
+{_slices(layouts)}                if count > hits.size:
+                    failed, count = 2, hits.size
+                at, kept_at = publish(hits, count, stamp, S[s, {FIRST}], S[s, {SOURCE}], S[s, {RECORD}], S[s, {NUMBER}], out[part, parity], at, kept, ids, stamps, kept_at)
+                ends[part, parity, j, s] = at
+            if traces.shape[0]:
+                sample(traces, trace_cells, trace_columns, stamp, state[3], F, values)
+            k = stamp
+        state[1], state[2] = many, kept_at
+        flags[parity, part] = max(failed, 1 if kept_at + reserve > ids.size else 0)
+        if parts > 1:
+            barrier(sync, state[0] * parts)
+        worst = 0
+        for p in range(parts):
+            worst = max(worst, flags[parity, p])
+        if worst:
+            return {OVERFLOW} if worst > 1 else {DRAIN}, k - begin
+    return {DONE}, k - begin
+'''
+
+
+def _updates(layouts: Sequence[Layout]) -> str:
+    """First all equations and sums of cells whose arrivals are handled one by one, then those arrivals."""
+    lines = ["            for s in range(S.shape[0]):\n"]
+    for i, k in enumerate(k for k, layout in enumerate(layouts) if layout.general):
+        lines.append(f"                {'if' if i == 0 else 'elif'} S[s, {KIND}] == {k}:\n                    {_call(k)}\n")
+    lines.append("            deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C)\n")
+    return "".join(lines)
+
+
+def _call(k: int) -> str:
+    return f"update_{k}(F, S[s, {FIELDS}], S[s, {BLOCKS}], now, S[s, {ARRIVALS}], cells, C, S[s, {SCALARS}], k, dt, S[s, {VALID}], hits)"
+
+
+def _slices(layouts: Sequence[Layout]) -> str:
+    lines = [
+        f"                if kind == {POISSON}:\n",
+        f"                    count = fire_poisson(sources[S[s, {FIELDS}]], stamp, S[s, {FIRST}], S[s, {VALID}], thresholds, table, u, n, hits)\n",
+        f"                elif kind == {TRAINS}:\n",
+        f"                    count = fire_trains(stamp, S[s, {FIELDS}], S[s, {BLOCKS}], train_steps, train_ids, cursor, s, hits)\n",
+    ]
+    for k, layout in enumerate(layouts):
+        call = f"conditions_{k}(F, S[s, {FIELDS}], S[s, {BLOCKS}], C, S[s, {SCALARS}], k, dt, S[s, {VALID}], hits)" if layout.general else _call(k)
+        lines.append(f"                elif kind == {k}:\n                    count = {call}\n")
+    return "".join(lines)

@@ -1,0 +1,333 @@
+"""The compiled code that every program shares: barrier, exchange of spikes, delivery, Poisson drives, sources, traces, currents.
+
+Integers in this file are int64 (indices) or float64, never mixed 32-bit arithmetic: numba would promote it inside inner loops.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from llvmlite import ir
+from numba import int32, int64, njit, types, uint32, uint64
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from portable.resolve.random import LOW, M0, M1, W0, W1
+
+OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False, "cache": True}
+SPINS, YIELDS, NAP = 3000, 40, 50  # looks at the counter, then yields, then naps of so many microseconds: a waiting thread gives way
+LANES = 64
+THRESHOLDS = 8  # Poisson thresholds compared at once; tables are padded to a multiple of it
+_32 = np.uint64(32)
+
+
+def _pointer(context, builder, kind, array, index):  # type: ignore[no-untyped-def]
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def fetch_add(typingctx, array, index, value):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """array[index] += value as one atomic operation; the old value."""
+
+    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.atomic_rmw("add", _pointer(context, builder, signature.args[0], args[0], args[1]), args[2], "seq_cst")
+
+    return types.int64(array, types.intp, types.int64), code
+
+
+@intrinsic
+def load_now(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """array[index] as other threads have written it."""
+
+    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.load_atomic(_pointer(context, builder, signature.args[0], args[0], args[1]), "acquire", 8, typ=ir.IntType(64))
+
+    return types.int64(array, types.intp), code
+
+
+@intrinsic
+def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Ask for the cache line of array[index]."""
+
+    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        pointer = builder.bitcast(_pointer(context, builder, signature.args[0], args[0], args[1]), cgutils.voidptr_t)
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8" if not getattr(ir.PointerType, "is_opaque", False) else "llvm.prefetch.p0")
+        builder.call(function, [pointer, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), code
+
+
+if sys.platform == "win32":
+    _yield_now, _nap = types.ExternalFunction("SwitchToThread", types.int32()), types.ExternalFunction("Sleep", types.void(types.uint32))
+else:
+    _yield_now, _nap = types.ExternalFunction("sched_yield", types.int32()), types.ExternalFunction("usleep", types.int32(types.uint32))
+_NAP = np.uint32(1 if sys.platform == "win32" else NAP)
+
+
+@njit(**OPTIONS)
+def barrier(sync, target):  # type: ignore[no-untyped-def]
+    """Wait until `target` arrivals have been counted in sync[0] (it only grows)."""
+    fetch_add(sync, 0, 1)
+    looks = 0
+    while load_now(sync, 0) < target:
+        looks += 1
+        if looks > SPINS + YIELDS:
+            _nap(_NAP)
+        elif looks > SPINS:
+            _yield_now()
+
+
+@njit(**OPTIONS)
+def collect(out, ends, sends, parity, steps, stamp, spikes, position, heads, tails, reach):  # type: ignore[no-untyped-def]
+    """Copy the spikes of the last interval (`steps` steps, the first stamped `stamp`) from all parts into this part's own history, in
+    the order (step, slice, id), which does not depend on the number of parts. False (and nothing done) if they do not fit.
+
+    out (part, parity, place) source numbers; ends (part, parity, step, slice); spikes is circular, heads and tails by stamp, too;
+    spikes older than `reach` steps (the longest delay) are not needed any more.
+    """
+    parts, slices, mask, window = out.shape[0], ends.shape[3], spikes.size - 1, heads.size - 1
+    total = 0
+    for p in range(parts):
+        total += ends[p, parity, steps - 1, slices - 1]
+    at = position[0]
+    oldest = heads[(stamp - reach) & window] if stamp > reach else int64(0)
+    if at + total - oldest > spikes.size:
+        return False
+    for j in range(steps):
+        heads[(stamp + j) & window] = at
+        for s in range(slices):
+            if sends[s]:
+                for p in range(parts):
+                    low = ends[p, parity, j, s - 1] if s > 0 else (ends[p, parity, j - 1, slices - 1] if j > 0 else int64(0))
+                    for q in range(low, ends[p, parity, j, s]):
+                        spikes[at & mask] = out[p, parity, q]
+                        at += 1
+        tails[(stamp + j) & window] = at
+    position[0] = at
+    return True
+
+
+@njit(**OPTIONS)
+def add_segment(buffer, targets, weights, low, high):  # type: ignore[no-untyped-def]
+    for j in range(low, high):
+        buffer[targets[j]] += weights[j]
+
+
+@njit(**OPTIONS)
+def add_equal(buffer, targets, weight, low, high):  # type: ignore[no-untyped-def]
+    for j in range(low, high):
+        buffer[targets[j]] += weight
+
+
+@njit(**OPTIONS)
+def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, A, cells):  # type: ignore[no-untyped-def]
+    """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay d, for each delay d.
+
+    segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel, row of the weight or -1, place of scalars.
+    """
+    mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
+    width = count * delays.size + 1
+    for column in range(delays.size):
+        sent = stamp - delays[column]
+        if sent < 1:
+            break
+        high = tails[sent & window]
+        for q in range(heads[sent & window], high):
+            source = int64(spikes[q & mask])
+            base = rows[source]
+            place = source * width + column * count
+            for kind in range(count):
+                a, b = base + int64(segments[place + kind]), base + int64(segments[place + kind + 1])
+                channel = kinds[kind, 0]
+                if a < b and channel >= 0:
+                    buffer = A[channel * cells : (channel + 1) * cells]
+                    if kinds[kind, 1] < 0:
+                        add_segment(buffer, targets, weights, a, b)
+                    else:
+                        add_equal(buffer, targets, weights[kinds[kind, 1]], a, b)
+
+
+@njit(**OPTIONS)
+def deliver_all(stamp, steps, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels):  # type: ignore[no-untyped-def]
+    """Ring buffers: add every synapse of the spikes stamped stamp .. stamp + steps - 1 to the arrivals of its own time."""
+    mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
+    slot = channels * cells
+    ring = A.size // slot - 1
+    for sent in range(stamp, stamp + steps):
+        for q in range(heads[sent & window], tails[sent & window]):
+            source = int64(spikes[q & mask])
+            base = rows[source]
+            place = source * (count + 1)
+            for kind in range(count):
+                a, b = base + int64(segments[place + kind]), base + int64(segments[place + kind + 1])
+                offset = kinds[kind, 0] * cells
+                if kinds[kind, 1] < 0:
+                    for j in range(a, b):
+                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += weights[j]
+                else:
+                    w = weights[kinds[kind, 1]]
+                    for j in range(a, b):
+                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += w
+
+
+@njit(**OPTIONS)
+def draw(key, stamp, first, u):  # type: ignore[no-untyped-def]
+    """64 numbers of resolve.random.philox at the counters (first, ..., first + 15; stamp), in the order of sources (uint32)."""
+    low, high = uint64(key) & LOW, uint64(key) >> _32
+    c1, c2 = uint64(stamp) & LOW, uint64(stamp) >> _32
+    for j in range(16):
+        x0, x1, x2, x3 = uint64(first) + uint64(j), c1, c2, uint64(0)
+        k0, k1 = low, high
+        for _ in range(10):
+            p0, p1 = M0 * x0, M1 * x2
+            x0, x1, x2, x3 = (p1 >> _32) ^ x1 ^ k0, p1 & LOW, (p0 >> _32) ^ x3 ^ k1, p0 & LOW
+            k0, k1 = (k0 + W0) & LOW, (k1 + W1) & LOW
+        u[4 * j], u[4 * j + 1], u[4 * j + 2], u[4 * j + 3] = x0, x1, x2, x3
+
+
+@njit(**OPTIONS)
+def count_equal(u, thresholds, low, high, base, n):  # type: ignore[no-untyped-def]
+    """n[i] = base + #{m : u[i] > thresholds[m]} for 64 sources of one rate; thresholds are one less than resolve.poisson's, padded."""
+    for i in range(LANES):
+        n[i] = int32(base)
+    for m in range(low, high, 8):
+        t0, t1, t2, t3 = thresholds[m], thresholds[m + 1], thresholds[m + 2], thresholds[m + 3]
+        t4, t5, t6, t7 = thresholds[m + 4], thresholds[m + 5], thresholds[m + 6], thresholds[m + 7]
+        for i in range(LANES):
+            x = u[i]
+            n[i] += int32(x > t0) + int32(x > t1) + int32(x > t2) + int32(x > t3) + int32(x > t4) + int32(x > t5) + int32(x > t6) + int32(x > t7)
+
+
+@njit(**OPTIONS)
+def count_each(u, thresholds, table, first, size, n):  # type: ignore[no-untyped-def]
+    """The same for sources of different rates: table (size, 3) holds low, high and base of each source."""
+    for i in range(LANES):
+        s = min(first + i, size - 1)
+        c, m, high = table[s, 2], table[s, 0], table[s, 1]
+        while m < high and u[i] > thresholds[m]:
+            m += 1
+            c += 1
+        n[i] = int32(c)
+
+
+@njit(**OPTIONS)
+def poisson_counts(row, stamp, first, thresholds, table, u, n):  # type: ignore[no-untyped-def]
+    """Counts of the 64 sources from `first` on, stamped `stamp`. row: key, start, stop, size, place in table, equal rates."""
+    draw(row[0], stamp, first // 4, u)
+    mine = table[row[4] : row[4] + row[3]]
+    if row[5]:
+        count_equal(u, thresholds, mine[0, 0], mine[0, 1], mine[0, 2], n)
+    else:
+        count_each(u, thresholds, mine, first, row[3], n)
+
+
+@njit(**OPTIONS)
+def drive(rows, stamp, sources, thresholds, table, amounts, A, u, n):  # type: ignore[no-untyped-def]
+    """Poisson sources of one target each. rows (n, 6): source, delay, place in A, first cell, blocks, place in amounts or
+    -1 - place where one weight serves all; sources (n, 6) as in poisson_counts."""
+    for d in range(rows.shape[0]):
+        row = sources[rows[d, 0]]
+        sent = stamp - rows[d, 1]
+        if sent > row[1] and sent <= row[2] and sent > 0:
+            for b in range(rows[d, 4]):
+                poisson_counts(row, sent, rows[d, 3] + b * LANES, thresholds, table, u, n)
+                at = rows[d, 2] + b * LANES
+                buffer = A[at : at + LANES]
+                if rows[d, 5] < 0:
+                    w = amounts[-1 - rows[d, 5]]
+                    for i in range(LANES):
+                        buffer[i] += float(n[i]) * w
+                else:
+                    at = rows[d, 5] + b * LANES
+                    each = amounts[at : at + LANES]
+                    for i in range(LANES):
+                        buffer[i] += float(n[i]) * each[i]
+
+
+@njit(**OPTIONS)
+def publish(hits, count, stamp, first, source, record, number, mine, at, kept, ids, stamps, kept_at):  # type: ignore[no-untyped-def]
+    """Put `count` spikes of a slice into the part's outgoing list (if it has targets) and into the record. Returns the new lengths."""
+    if source >= 0:
+        for q in range(count):
+            mine[at + q] = int32(source + first + hits[q])
+        at += count
+    if record >= 0:
+        for q in range(count):
+            if kept[record + hits[q]]:
+                ids[kept_at] = int32(number + first + hits[q])
+                stamps[kept_at] = stamp
+                kept_at += 1
+    return at, kept_at
+
+
+@njit(**OPTIONS)
+def fire_poisson(row, stamp, first, valid, thresholds, table, u, n, hits):  # type: ignore[no-untyped-def]
+    """Spikes of a slice of Poisson sources, as often as they occur."""
+    count = 0
+    if stamp > row[1] and stamp <= row[2]:
+        for b in range((valid + LANES - 1) // LANES):
+            poisson_counts(row, stamp, first + b * LANES, thresholds, table, u, n)
+            for i in range(min(LANES, valid - b * LANES)):
+                for _ in range(n[i]):
+                    hits[count] = int32(b * LANES + i)
+                    count += 1
+    return count
+
+
+@njit(**OPTIONS)
+def fire_trains(stamp, low, high, steps, ids, cursor, slot, hits):  # type: ignore[no-untyped-def]
+    """Spikes of given trains: ids and steps [low:high] are sorted by step; cursor[slot] remembers the place."""
+    at, count = max(low, cursor[slot]), 0
+    while at < high and steps[at] <= stamp:
+        if steps[at] == stamp:
+            hits[count] = ids[at]
+            count += 1
+        at += 1
+    cursor[slot] = at
+    return count
+
+
+@njit(**OPTIONS)
+def sample(traces, cells, columns, stamp, first, F, values):  # type: ignore[no-untyped-def]
+    """Record states. traces (n, 5): every, low, high (of cells and columns), offset in values, columns of the whole trace."""
+    for r in range(traces.shape[0]):
+        every = traces[r, 0]
+        if stamp % every == 0:
+            row = traces[r, 3] + (stamp // every - (first // every + 1)) * traces[r, 4]
+            for j in range(traces[r, 1], traces[r, 2]):
+                values[row + columns[j]] = F[cells[j]]
+
+
+@njit(**OPTIONS)
+def inject(step, currents, times, amplitudes, places, columns, F):  # type: ignore[no-untyped-def]
+    """Set the injected currents of every slice in which one changes at `step`. currents (n, 8): slice, low and high of times, place
+    of the amplitudes, distance between cells in them, low and high of places, 1 for the first current of its slice. Sums are
+    formed anew in the order of currents, so that they are the same in one run or in pieces."""
+    n = currents.shape[0]
+    r = 0
+    while r < n:
+        last, changed = r, False
+        while last < n and currents[last, 0] == currents[r, 0]:
+            low, high = currents[last, 1], currents[last, 2]
+            at = low + np.searchsorted(times[low:high], step)
+            changed = changed or (at < high and times[at] == step)
+            last += 1
+        if changed:
+            for c in range(r, last):
+                for j in range(currents[c, 5], currents[c, 6]):
+                    F[places[j]] = 0.0
+            for c in range(r, last):
+                low, high = currents[c, 1], currents[c, 2]
+                m = np.searchsorted(times[low:high], step, "right") - 1
+                if m >= 0:
+                    for j in range(currents[c, 5], currents[c, 6]):
+                        F[places[j]] += amplitudes[currents[c, 3] + columns[j] * currents[c, 4] + m]
+        r = last
+
+
+assert uint32 and THRESHOLDS == 8

@@ -1,0 +1,147 @@
+"""Where a group's numbers live: which are the same for every cell (scalars) and which differ (fields of a block). Pure.
+
+Cells are kept in blocks of 64: field 0 of the 64 cells, field 1, ... With constant distances inside a block the compiler proves that
+nothing overlaps and vectorises the whole update as one loop, whatever the number of fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from portable.backends.native.lower import CellPlan
+from portable.dynamics.component import Derived
+from portable.dynamics.evaluate import evaluate
+from portable.dynamics.expressions import Expr, names
+from portable.dynamics.flat import INJECTED, Flat
+from portable.dynamics.linear import linear, propagator
+from portable.resolve.program import CellGroup, PerCell
+from portable.units import Floats
+
+BLOCK = 64
+# The engine's own quantities start with *, which no name of a model does.
+LEFT = "*left"  # refractory updates still to come, counted down at the start of an update
+SIZE = "*size"  # rkf45's own step size (ms)
+CURRENT = "*current"  # injected current (pA)
+PERIOD, TOLERANCE = "*period", "*tolerance"  # refractory updates after a spike; error of an rkf45 substep
+Row = tuple[tuple[str, str], ...]  # ((state, CURRENT or "", quantity or ""), ...): terms of a propagator row
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All that the generated code of a group depends on. Groups with equal layouts share one function.
+
+    fields: per cell, in block order, the states first. scalars: one for the group. free and held: the terms of each propagator
+    row, (what, coefficient's name or "" for 1); held is None where it is the same.
+    """
+
+    flat: Flat
+    method: str
+    substeps: bool
+    fields: tuple[str, ...]
+    scalars: tuple[str, ...]
+    free: tuple[tuple[str, Row], ...]
+    held: tuple[tuple[str, Row | None], ...]
+    channels: tuple[tuple[tuple[str, Expr], ...], ...]
+    general: tuple[str, ...]
+    refractory: bool
+    injected: bool
+
+    @property
+    def key(self) -> str:
+        """The same for equal layouts."""
+        channels = [[(s, repr(e)) for s, e in c] for c in self.channels]
+        rest = (self.method, self.substeps, self.fields, self.scalars, self.free, self.held, channels, self.general, self.refractory, self.injected)
+        return f"{self.flat.text()}\n{rest!r}"
+
+
+def needed_derived(flat: Flat, exprs: Iterable[Expr]) -> list[Derived]:
+    """The derived variables that the expressions read, directly or not, in order of evaluation."""
+    wanted: set[str] = set()
+    for e in exprs:
+        wanted |= names(e)
+    out = []
+    for d in reversed(flat.derived):
+        if d.name in wanted:
+            wanted |= names(d.expr)
+            out.append(d)
+    return out[::-1]
+
+
+def arrange(cell: CellPlan, group: CellGroup, dt: float, injected: bool) -> tuple[Layout, dict[str, PerCell]]:
+    """The layout of a group with its present parameters, and the value of every scalar and field that is no state."""
+    flat, values = group.flat, group.values()
+    injected = injected and flat.reads_injected()
+    exprs = [e for c in flat.conditions for e in (c.test, *(a.expr for a in c.assignments))]
+    exprs += [e for jumps in cell.channels for e in jumps.values()]
+    general = tuple(p for p, channel in cell.ports.items() if channel < 0)
+    exprs += [a.expr for p in flat.ports if p.name in general for a in p.assignments]
+    if cell.method != "exact":
+        exprs += flat.derivatives.values()
+    exprs += [d.expr for d in needed_derived(flat, exprs)]
+    read = frozenset().union(*(names(e) for e in exprs)) if exprs else frozenset()
+    quantities: dict[str, PerCell] = {n: v for n, v in values.items() if n in read}
+    free, held = _rows(flat, values, dt, injected, quantities) if cell.method == "exact" else ((), ())
+    refractory = refractory_steps(group, values, dt)
+    has_refractory = flat.refractory is not None
+    if has_refractory:
+        quantities[PERIOD] = refractory.astype(np.float64)
+    if cell.method == "rkf45":
+        quantities[TOLERANCE] = cell.tolerance
+    quantities = {n: _narrowed(v) for n, v in quantities.items()}
+    own = [LEFT] * has_refractory + [CURRENT] * injected + [SIZE] * (cell.method == "rkf45")
+    fields = (*flat.state_names, *own, *(n for n, v in quantities.items() if not isinstance(v, float)))
+    scalars = tuple(n for n, v in quantities.items() if isinstance(v, float))
+    channels = tuple(tuple(sorted(c.items())) for c in cell.channels)
+    layout = Layout(flat, cell.method, cell.substeps, fields, scalars, free, held, channels, general, has_refractory, injected)
+    return layout, quantities
+
+
+def refractory_steps(group: CellGroup, values: Mapping[str, PerCell], dt: float) -> Floats:
+    """Whole updates held after a spike: float array of length 1 or of the group's size."""
+    if group.flat.refractory is None:
+        return np.zeros(1)
+    return np.atleast_1d(np.rint(np.asarray(evaluate(group.flat.refractory.duration, values), dtype=np.float64) / dt))
+
+
+def _narrowed(value: PerCell) -> PerCell:
+    data = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    return float(data[0]) if np.all(data == data[0]) or (np.isnan(data).all()) else data
+
+
+def _rows(flat: Flat, values: Mapping[str, PerCell], dt: float, injected: bool, out: dict[str, PerCell]) -> tuple[tuple[tuple[str, Row], ...], tuple[tuple[str, Row | None], ...]]:
+    system = linear(flat)
+    assert system is not None
+    free = propagator(system, values, dt)
+    stuck = propagator(system, values, dt, flat.held)
+    rows: list[tuple[str, Row]] = []
+    held: list[tuple[str, Row | None]] = []
+    for i, state in enumerate(free.states):
+        rows.append((state, _row("*P", i, free.states, free.P[:, i], free.Q[:, i] if injected else None, free.R[:, i], out)))
+        if state in flat.held:
+            held.append((state, ((state, ""),)))
+        elif all(np.array_equal(a[:, i], b[:, i]) for a, b in ((free.P, stuck.P), (free.Q, stuck.Q), (free.R, stuck.R))):
+            held.append((state, None))
+        else:
+            held.append((state, _row("*H", i, free.states, stuck.P[:, i], stuck.Q[:, i] if injected else None, stuck.R[:, i], out)))
+    return tuple(rows), tuple(held)
+
+
+def _row(prefix: str, i: int, states: tuple[str, ...], p: Floats, q: Floats | None, r: Floats, out: dict[str, PerCell]) -> Row:
+    """Terms of one row that are not zero: own state first, so that a lone state is one product."""
+    terms: list[tuple[str, str]] = []
+    for j in sorted(range(len(states)), key=lambda j: j != i):
+        if np.any(p[:, j] != 0.0):
+            one = bool(np.all(p[:, j] == 1.0))
+            terms.append((states[j], "" if one else f"{prefix}_{i}_{j}"))
+            if not one:
+                out[f"{prefix}_{i}_{j}"] = p[:, j]
+    if q is not None and np.any(q != 0.0):
+        terms.append((INJECTED, f"{prefix}_{i}_q"))
+        out[f"{prefix}_{i}_q"] = q
+    if np.any(r != 0.0):
+        terms.append(("", f"{prefix}_{i}_r"))
+        out[f"{prefix}_{i}_r"] = r
+    return tuple(terms)

@@ -1,0 +1,185 @@
+"""Program -> NativePlan: integrators, buffers for arrivals, kinds of connections. Pure: no numba, no arrays of synapses touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from portable.backends.contract import Lowered, RunConfig, Shortfall, chosen_integrator
+from portable.dynamics.emit import emit
+from portable.dynamics.expressions import Expr, Num, names
+from portable.dynamics.flat import Flat, Port
+from portable.dynamics.linear import ONE, affine
+from portable.resolve.program import Approximation, CellGroup, Connections, PoissonGroup, Program
+
+OWN_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3  # absolute; NEST's for its aeif and hh models, and for iaf_cond_*
+MAX_INTERVAL = 16  # steps between two exchanges of spikes, at most
+MAX_WEIGHT_KINDS = 6  # above it weights are stored per synapse even if each projection has only one
+RING, DUE = "ring", "due"
+SHORT_SEGMENT = 3.0  # synapses; shorter segments are read faster all at once into ring buffers
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """How one group of cells is integrated. `channels` are buffers of summed weights: {state: jump as expression of `weight`};
+    `ports` maps a port that is used to its channel, or to -1 where each arrival is handled alone."""
+
+    group: str
+    method: str
+    tolerance: float
+    substeps: bool  # rkf45: conditions are tested after every substep
+    channels: tuple[Mapping[str, Expr], ...]
+    ports: Mapping[str, int]
+
+    @property
+    def described(self) -> str:
+        return f"rkf45 (abs {self.tolerance:g}{', spikes within the step' * self.substeps})" if self.method == "rkf45" else self.method
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Synapses that are delivered by one loop: into `channel`, or (channel -1) through `port` of `group`; `weight` if all have one."""
+
+    channel: int
+    group: str
+    port: str
+    weight: float | None
+
+
+@dataclass(frozen=True)
+class NativePlan:
+    """Everything the engine needs. `connections[i]` is the Kind of program.connections[i], None for a Poisson drive."""
+
+    program: Program
+    threads: int
+    compact: bool
+    delivery: str
+    cells: tuple[CellPlan, ...]
+    kinds: tuple[Kind, ...]
+    connections: tuple[int | None, ...]
+    drives: tuple[int, ...]
+    interval: int
+    delays: tuple[int, ...]
+    weights: str  # "float64", "float32" or "" where every kind has one weight
+
+
+def plain_jumps(port: Port, flat: Flat) -> dict[str, Expr] | None:
+    """The port's jumps if each is weight times something constant, so that a sum of weights can stand for the weight."""
+    jumps = port.jumps()
+    known = {p.name for p in flat.parameters} | {d.name for d in flat.constants} | {"weight"}
+    if jumps is None or any(not names(e) <= known for e in jumps.values()):
+        return None
+    for expr in jumps.values():
+        parts = affine(expr, frozenset({"weight"}))
+        if parts is None or (ONE in parts and parts[ONE] != Num(0.0)):
+            return None
+    return jumps
+
+
+def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
+    """Options whose values make no sense."""
+    out = []
+    tolerance = config.options.get("rkf45_tolerance", 1e-6)
+    if not isinstance(tolerance, (int, float)) or not 0 < tolerance < np.inf:
+        out.append(Shortfall("options", "options['rkf45_tolerance']", f"must be a number > 0, got {tolerance!r}"))
+    if config.options.get("delivery", "auto") not in ("auto", RING, DUE):
+        out.append(Shortfall("options", "options['delivery']", f"must be 'auto', '{DUE}' or '{RING}', got {config.options['delivery']!r}"))
+    largest = max((c.delay_range()[1] for c in program.connections), default=1)
+    if largest > 60000:
+        out.append(Shortfall("synapses.static", "delays", f"at most 60000 steps, got {largest}", "use a larger dt"))
+    return out
+
+
+def lower(program: Program, config: RunConfig) -> Lowered:
+    """Pure. The only approximation it can make is float32 weights in compact mode."""
+    cells = tuple(_cell(g, program, config) for g in program.cells)
+    by_name = {c.group: c for c in cells}
+    drives = tuple(i for i, c in enumerate(program.connections) if _is_drive(c, program, by_name))
+    rest = [i for i, c in enumerate(program.connections) if i not in set(drives) and c.count]
+    approximations: list[Approximation] = []
+    weights = _weights(program, rest, by_name, config, approximations)
+    kinds: dict[Kind, int] = {}
+    where: list[int | None] = [None] * len(program.connections)
+    for i in rest:
+        where[i] = kinds.setdefault(_kind(program.connections[i], by_name, bool(weights)), len(kinds))
+    delays = _delays(program, rest)
+    interval = max(1, min(min(delays, default=MAX_INTERVAL), MAX_INTERVAL))
+    delivery = config.options.get("delivery", "auto")
+    if delivery == "auto":
+        delivery = _faster(program, rest, config.threads, len(delays))
+    if any(k.channel < 0 for k in kinds):
+        delivery = DUE
+    plan = NativePlan(program, config.threads, config.compact, delivery, cells, tuple(kinds), tuple(where), drives, interval, delays, weights)
+    return Lowered(plan, tuple(approximations), {c.group: c.described for c in cells})
+
+
+def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
+    flat = g.flat
+    method = chosen_integrator(flat, config)
+    tested = names(flat.conditions[0].test) if len(flat.conditions) == 1 else frozenset()
+    reset = {a.variable for c in flat.conditions for a in c.assignments}
+    substeps = method == "rkf45" == flat.integrator and bool(tested & reset)
+    tolerance = float(config.options.get("rkf45_tolerance", OWN_TOLERANCE if flat.integrator == "rkf45" else ASKED_TOLERANCE))
+    channels: dict[str, int] = {}
+    jumps, ports = [], {}
+    for port in flat.ports:
+        if not any(c.post == g.name and c.port == port.name and c.count for c in program.connections):
+            continue
+        added = plain_jumps(port, flat)
+        if added is None:
+            ports[port.name] = -1
+            continue
+        key = "; ".join(f"{s} += {emit(e)}" for s, e in sorted(added.items()))
+        if key not in channels:
+            channels[key] = len(jumps)
+            jumps.append(added)
+        ports[port.name] = channels[key]
+    return CellPlan(g.name, method, tolerance, substeps, tuple(jumps), ports)
+
+
+def _is_drive(c: Connections, program: Program, cells: Mapping[str, CellPlan]) -> bool:
+    """A Poisson source for every cell, drawn inside the update: one delay, and arrivals that add up."""
+    pre, post = program.group(c.pre), program.group(c.post)
+    if not (isinstance(pre, PoissonGroup) and c.one_to_one and c.count == pre.size == post.size and cells[c.post].ports[c.port] >= 0):
+        return False
+    low, high = c.delay_range()
+    return low == high
+
+
+def _kind(c: Connections, cells: Mapping[str, CellPlan], stored: bool) -> Kind:
+    channel = cells[c.post].ports[c.port]
+    weight = None if stored else float(c.weights)  # type: ignore[arg-type]
+    return Kind(channel, c.post if channel < 0 else "", c.port if channel < 0 else "", weight)
+
+
+def _weights(program: Program, rest: list[int], cells: Mapping[str, CellPlan], config: RunConfig, out: list[Approximation]) -> str:
+    chosen = [program.connections[i] for i in rest]
+    arrays = [c.weights for c in chosen if isinstance(c.weights, np.ndarray)]
+    single = {(cells[c.post].ports[c.port], c.weights) for c in chosen if not isinstance(c.weights, np.ndarray)}
+    if not arrays and len(single) <= MAX_WEIGHT_KINDS:
+        return ""
+    scalars = [w for _, w in single]
+    narrow = all(a.dtype == np.float32 for a in arrays) and all(float(np.float32(w)) == w for w in scalars)
+    if narrow:
+        return "float32"
+    if config.compact:
+        out.append(Approximation("weights", "float64", "float32", "relative 6e-8 (2^-24)", "compact mode"))
+        return "float32"
+    return "float64"
+
+
+def _delays(program: Program, rest: list[int]) -> tuple[int, ...]:
+    """The distinct delays; where delays vary, every value between the smallest and the largest."""
+    found: set[int] = set()
+    for i in rest:
+        low, high = program.connections[i].delay_range()
+        found.update((low,) if low == high else range(low, high + 1))
+    return tuple(sorted(found))
+
+
+def _faster(program: Program, rest: list[int], threads: int, delays: int) -> str:
+    sources = sum(program.group(n).size for n in {program.connections[i].pre for i in rest})
+    synapses = sum(program.connections[i].count for i in rest)
+    return DUE if synapses >= SHORT_SEGMENT * sources * delays * threads or delays <= 2 else RING
