@@ -20,9 +20,9 @@ from portable.resolve.threads import blocks, run
 from portable.units import Floats, Quantity
 
 UNIFORM, NORMAL, LOGNORMAL = 0, 1, 2
-LEAST_MASS = 1e-4  # of a distribution inside its bounds; below it, drawing again and again would not end
+LEAST_MASS = 1e-3  # of a distribution inside its bounds; below it, drawing again and again would take too long
 MOST_Z = 6.77  # |normal()| never exceeds sqrt(-2 ln 2^-33)
-_ATTEMPTS = 1_000_000  # (1 - LEAST_MASS)**_ATTEMPTS = e-44: never reached
+_ATTEMPTS = 1_000_000  # (1 - LEAST_MASS)**_ATTEMPTS = 1e-435: never reached
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ def on_grid(times: Floats, dt: float, path: str, least: int = 0) -> Ints:
     where = f"{path}[{bad[0]}]" if bad.size and ms.size > 1 else path
     if bad.size:
         low = np.floor(ratio[bad[0]]) * dt
-        raise ModelError(where, f"must be a whole number of steps of {dt:g} ms, got {ms[bad[0]]!r} ms", f"use {low:.12g} or {low + dt:.12g} ms, or another dt")
+        raise ModelError(where, f"must be a whole number of steps of {dt:g} ms, got {float(ms[bad[0]])!r} ms", f"use {low:.12g} or {low + dt:.12g} ms, or another dt")
     few = np.flatnonzero(steps < least)
     if few.size:
         where = f"{path}[{few[0]}]" if ms.size > 1 else path
-        raise ModelError(where, f"must be at least {least * dt:g} ms ({least} step{'s' * (least != 1)}), got {ms[few[0]]!r} ms", "use a longer time or a smaller dt")
+        raise ModelError(where, f"must be at least {least * dt:g} ms ({least} step{'s' * (least != 1)}), got {float(ms[few[0]])!r} ms", "use a longer time or a smaller dt")
     return steps
 
 
