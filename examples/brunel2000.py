@@ -27,8 +27,8 @@ def network(regime: Literal["SR", "SI_fast", "AI", "SI_slow"] = "AI", scale: flo
     scale: fraction of the paper's 10000 + 2500 cells. Every cell keeps its 1000 + 250 connections of 0.1 mV, so the
         mean and the variance of its input are the paper's at every scale; what grows is the share of common input.
 
-    Rates in Hz at full size (in brackets: scale 0.2; the paper's stationary theory): AI 37.6 (39; 37.5), SI_fast 58 (63; 55.6),
-    SI_slow 6.5 (6.9; 5.6), SR 340 at scale 0.1 (theory 327).
+    Rates of the excitatory cells in Hz, at full size; at scale 0.2; by the paper's stationary theory (equations 21 and 22):
+    SR 334; 333; 327. SI_fast 58; 59; 55.8. AI 37.7; 38; 38.0. SI_slow 6.1; 6.1; 6.5. Native engine, 0.5 s and more.
     """
     g, drive = REGIMES[regime]
     threshold_rate = 1000.0 * THETA / (J * C_E * TAU)  # nu_thr, Hz: the rate at which the external input alone reaches theta

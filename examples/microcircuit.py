@@ -50,7 +50,8 @@ def network(
     initial: starting membrane potentials, by population ("optimized") or the paper's -58 +- 10 mV ("original").
 
     Rates in Hz (L23E L23I L4E L4I L5E L5I L6E L6I): full size 0.90 2.97 4.41 5.88 7.57 8.63 1.11 7.83 (NEST, the numbers' source);
-    scale 0.1 with poisson 0.48 2.13 4.00 5.03 6.61 7.80 0.85 7.02 (NEST 3.10, mean of five seeds of 3 s).
+    scale 0.1 with poisson 0.48 2.13 4.00 5.03 6.61 7.80 0.85 7.02 (a PyNEST script, mean of five seeds of 3 s), and here on the
+    native engine 0.48 2.09 4.02 5.02 6.30 7.91 0.84 7.01 (one seed, 2 s).
     """
     cell = pt.IF_curr_exp(
         cm=f"{CM} pF", tau_m=f"{TAU_M} ms", tau_syn_E=f"{TAU_SYN} ms", tau_syn_I=f"{TAU_SYN} ms", tau_refrac="2 ms",
