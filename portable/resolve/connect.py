@@ -196,6 +196,7 @@ def _explicit(sides: Sides, pre: npt.NDArray[np.float64], post: npt.NDArray[np.f
         bad = np.flatnonzero(index >= cells.size)
         if bad.size:
             raise ModelError(f"{sides.path}.connector.{name}[{bad[0]}]", f"must be less than {cells.size}, the number of cells of this side, got {int(index[bad[0]])}")
-    given = np.argsort(pre, kind="stable")
-    counts = np.bincount(pre.astype(np.int64), minlength=sides.pre.size)
-    return Pattern(_pointers(counts), post[given].astype(narrow(sides.post.size)), given, ordered=True)
+    sources, given = pre.astype(np.int64), np.empty(pre.size, dtype=np.int64)
+    indptr = _pointers(np.bincount(sources, minlength=sides.pre.size))
+    patterns.by_row(sources, indptr[:-1].copy(), given)
+    return Pattern(indptr, post.astype(narrow(sides.post.size))[given], given, ordered=True)

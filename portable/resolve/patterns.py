@@ -191,3 +191,12 @@ def transpose(lo, hi, n, columns, at, targets):  # type: ignore[no-untyped-def]
             c = columns[slot]
             targets[at[c]] = row
             at[c] += 1
+
+
+@njit(cache=True, nogil=True)
+def by_row(rows, at, order):  # type: ignore[no-untyped-def]
+    """The stable order by row; at[r] is where the next entry of row r goes."""
+    for i in range(rows.size):
+        r = rows[i]
+        order[at[r]] = i
+        at[r] += 1
