@@ -109,5 +109,10 @@ def _traces(c: Comparison) -> None:
 def _sides(sides: Sequence[Side]) -> None:
     seen = dict.fromkeys((s.backend, s.simulator, ", ".join(sorted({f"{m}" for m in s.integrators.values()})) or "-", s.inputs) for s in sides)
     text.table(("backend", "version", "integration", "inputs"), list(seen))
-    for line in dict.fromkeys(f"{s.backend}: {a}" for s in sides for a in s.approximations):
-        text.say(f"approximation: {line}")
+    changed: dict[str, list[str]] = {}
+    for s in sides:
+        for a in s.approximations:
+            if s.backend not in changed.setdefault(a, []):
+                changed[a].append(s.backend)
+    for a, backends in changed.items():
+        text.say(f"approximation ({', '.join(backends)}): {a}")

@@ -17,6 +17,7 @@ from portable.errors import ModelError, suggestion
 from portable.results import Results
 from portable.simulation import run as simulate
 from portable.storage import save_results
+from portable.validation.compare import inputs_of
 from portable.validation.statistics import mean_cv
 
 INTERRUPTED = 130
@@ -38,12 +39,13 @@ def run(
     network = model.build(options, how)
     began = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        for kind in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):  # of the simulators: not for the user of a model
+            warnings.simplefilter("ignore", kind)
         progress = text.on_terminal() and not as_json
         results = simulate(network, **how, options=backend_options(option), progress=progress)
     total = time.perf_counter() - began
-    for w in caught:
-        text.warn(f"note: {w.message}")
+    for message in dict.fromkeys(str(w.message) for w in caught):
+        text.warn(f"note: {message}")
     if as_json:
         text.as_json(summary(results, options))
     else:
@@ -82,7 +84,7 @@ def summary(r: Results, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": 1, "network": r.network, "backend": r.backend, "dt": r.dt, "duration": r.duration, "sizes": dict(r.sizes), "populations": populations,
         "traces": traces, "model_options": {k: getattr(v, "value", v) for k, v in options.items()}, "provenance": dict(r.provenance),
-        "approximations": [asdict(a) for a in r.approximations], "real_time_factor": real_time_factor(r),
+        "approximations": [asdict(a) for a in dict.fromkeys(r.approximations)], "real_time_factor": real_time_factor(r),
     }  # fmt: skip
 
 
@@ -109,7 +111,7 @@ def report(r: Results, total: float) -> None:
     text.say(f"time: {phases}; in all {total:.3g} s; real-time factor {text.shown(real_time_factor(r))}")
     facts = [f"{int(p['synapses']):,} synapses"] if "synapses" in p else []
     facts += [f"{p['threads']} thread{'s' * (p['threads'] != 1)}"] if "threads" in p else []
-    facts += [f"{p['inputs']} inputs"] if "inputs" in p else []
+    facts += [f"{inputs_of(r)} inputs"] if "inputs" in p else []
     facts += [f"peak memory {text.size(p['peak_memory_bytes'])}"] if "peak_memory_bytes" in p else []
     text.say(", ".join(facts))
     methods: dict[str, list[str]] = {}
@@ -117,7 +119,7 @@ def report(r: Results, total: float) -> None:
         methods.setdefault(method, []).append(name)
     if methods:
         text.say("integration: " + "; ".join(f"{m} ({', '.join(names)})" for m, names in methods.items()))
-    for a in r.approximations:
+    for a in dict.fromkeys(r.approximations):
         text.say(f"approximation: {a.where}: {a.asked} became {a.got}, largest error {a.largest_error}: {a.reason}")
     if p.get("interrupted"):
         text.say(f"interrupted: this is what was recorded up to {r.duration:g} ms")

@@ -210,10 +210,16 @@ def _usable(network: Network, names: Sequence[str], seeds: Sequence[int]) -> Non
         raise ModelError("recordings", f"network '{network.name}' records no spikes, so there is nothing to compare", "add pt.Record(population, 'spikes')")
 
 
+def inputs_of(r: Results) -> str:
+    """"frozen", "native", or both where a backend treats populations differently."""
+    told = r.provenance.get("inputs", "")
+    return " and ".join(sorted(set(told.values()))) or "frozen" if isinstance(told, Mapping) else str(told)
+
+
 def _side(r: Results) -> Side:
     p = r.provenance
     return Side(
-        r.backend, int(p.get("seed", 0)), str(p.get("simulator")), str(p.get("inputs")), dict(p.get("integrators", {})),
-        tuple(f"{a.where}: {a.asked} -> {a.got} ({a.reason}; largest error {a.largest_error})" for a in r.approximations),
+        r.backend, int(p.get("seed", 0)), str(p.get("simulator")), inputs_of(r), dict(p.get("integrators", {})),
+        tuple(f"{a.where}: {a.asked} -> {a.got} ({a.reason}; largest error {a.largest_error})" for a in dict.fromkeys(r.approximations)),
         dict(p.get("seconds", {})), sum(len(t) for t in r.spikes.values()),
     )  # fmt: skip

@@ -99,9 +99,10 @@ def caption(results: Results, bands: list[Band], by_variable: dict[str, list[tup
             parts.append(f"{variable} was recorded but is not drawn.")
         elif cut:
             parts.append(f"{variable}: the first {TRACES} recorded cells of {', '.join(cut)}.")
-    parts += [f"Approximation: {a.where}: {a.reason}." for a in results.approximations[:2]]
-    if len(results.approximations) > 2:
-        parts.append(f"{len(results.approximations) - 2} more approximations are in the results.")
+    changed = list(dict.fromkeys(results.approximations))
+    parts += [f"Approximation: {a.where}: {a.reason}." for a in changed[:2]]
+    if len(changed) > 2:
+        parts.append(f"{len(changed) - 2} more approximations are in the results.")
     if results.provenance.get("interrupted"):
         parts.append("The run was interrupted.")
     return "\n".join(textwrap.wrap(" ".join(parts), 165))
