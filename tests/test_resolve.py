@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,17 @@ def test_threads_do_not_matter_for_many_cells():
     few = {"p": pt.FixedProbability(1e-4), "in": pt.FixedInDegree(2, True, False), "once": pt.FixedInDegree(2, False), "total": pt.FixedTotalNumber(60_000, True, False)}
     one = arrays(resolve(network(size=25_000, connectors=few), 1, threads=1))
     same(arrays(resolve(network(size=25_000, connectors=few), 1, threads=4)), one)
+
+
+def test_a_seed_means_the_same_network_for_ever(base):
+    """The sha256 of every array. A change here changes every published network: it needs a new major version and a note."""
+    digest = hashlib.sha256()
+    for k in sorted(base):
+        digest.update(k.encode() + base[k].tobytes())
+    assert digest.hexdigest() == GOLDEN
+
+
+GOLDEN = "33a06a9721eedb2d2e4f00dee1ca6b570591282575822ed7a866db8fbf613247"
 
 
 def test_another_seed_is_another_network(base):

@@ -76,6 +76,14 @@ def test_delays_take_one_byte_where_they_fit(longest, dtype):
         assert c.delays.dtype == dtype
 
 
+@pytest.mark.parametrize("connector", [pt.FixedProbability(0.0), pt.FixedInDegree(0), pt.FixedTotalNumber(0), pt.FixedTotalNumber(0, False, False), pt.Explicit([], []), pt.AllToAll(False)])
+@pytest.mark.parametrize("drawn", [True, False])
+def test_no_connections_are_a_network_too(connector, drawn):
+    synapse = pt.StaticSynapse(pt.Uniform(0, 1), pt.Uniform(1, 2)) if drawn else pt.StaticSynapse(1.0, 1.5)
+    (c,) = one(pt.IF_curr_exp(), size=1, projections=lambda p: [pt.Projection(p, p, connector, synapse)]).connections
+    assert (c.count, c.indptr.tolist(), c.delay_range()) == (0, [0, 0], (0, 0))
+
+
 # ---- the grid
 
 
@@ -155,7 +163,7 @@ def connected(synapse):
     [
         (lambda: pt.IF_curr_exp(tau_refrac=0.15), {}, r"^population 'a'\.tau_refrac: must be a whole number of steps of 0.1 ms, got 0.15 ms; use 0.1 or 0.2 ms, or another dt$"),
         (lambda: pt.IF_curr_exp(tau_refrac=[0.1, 0.2, 0.25, 0.3]), {}, r"^population 'a'\.tau_refrac\[2\]: must be a whole number"),
-        (lambda: pt.IF_curr_exp(tau_m=pt.Normal(1.0, 2.0)), {}, r"tau_m.*must be > 0"),
+        (lambda: pt.IF_curr_exp(tau_m=pt.Normal(1.0, 5.0)), {}, r"^population 'a'\.tau_m\[\d+\]: must be > 0 ms, drew -[\d.]+ for cell \d+; give the distribution a bound low="),
         (lambda: pt.IF_curr_exp(v_rest=pt.Normal(-65.0, 1.0, low=-50)), {}, r"^population 'a'\.v_rest: .*inside its bounds"),
         (lambda: pt.SpikeSourceArray([0.1, 0.25]), {}, r"^population 'a'\.spike_times\[1\]: must be a whole number of steps of 0.1 ms, got 0.25 ms; use 0.2 or 0.3 ms"),
         (lambda: pt.SpikeSourceArray([[0.1], [0.2], [0.3], [0.4, 0.41]]), {}, r"^population 'a'\.spike_times\[3\]\[1\]: must be a whole number"),

@@ -110,10 +110,10 @@ def _bytes_each(q: Projection, dt: float, weights32: bool) -> int:
 def _transient_each(q: Projection) -> int:
     """Bytes a connection that are given back when the projection is done."""
     arrays = isinstance(q.synapse.weight, Array) or isinstance(q.synapse.delay, Array) or isinstance(q.connector, Explicit)
-    moved = 32 if arrays or len({v.population.name for v in q.pre}) < len(q.pre) else 0  # int64 permutations and copies in their order
+    moved = 28 if arrays or len({v.population.name for v in q.pre}) < len(q.pre) else 0  # int64 permutations and copies in their order
     transposed = 4 if isinstance(q.connector, FixedInDegree) else 0
     copied = 6 if len({v.population.name for v in q.post}) > 1 else 0  # unsorted targets and delays beside the sorted ones
-    return moved + transposed + copied
+    return moved + max(transposed, copied)
 
 
 def _group_bytes(size: int, cell: object) -> int:

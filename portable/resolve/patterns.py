@@ -14,6 +14,7 @@ from numba import njit, uint64
 from portable.resolve.random import BLOCK, LOW, ln, uniform53, words, words_block
 
 _32 = np.uint64(32)
+_PAIRS = 16  # of gaps drawn at once
 _AGAIN = 1 << 20  # attempts from here on replace draws that met the cell itself
 
 
@@ -148,30 +149,37 @@ def every(lo, hi, indptr, targets, pre_cell, post_cell, no_self):  # type: ignor
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _gaps(key, row, first, scale, out):  # type: ignore[no-untyped-def]
+    """out[j], out[PAIRS + j] = geometric gaps number 2*(first + j) and the next of a row."""
+    for j in range(_PAIRS):
+        w = words(key, uint64(row), uint64(first + j))
+        out[j], out[_PAIRS + j] = uniform53(w[0], w[1]), uniform53(w[2], w[3])
+    for j in range(2 * _PAIRS):
+        out[j] = 1.0 + math.floor(ln(1.0 - out[j]) * scale)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def probability(key, lo, hi, p, pre_cell, post_cell, no_self, counts, indptr, targets):  # type: ignore[no-untyped-def]
     """Each target with probability 0 < p < 1 by skipping geometric gaps. Counts rows if `targets` is empty, else fills them."""
     n = post_cell.size
     scale = 1.0 / math.log1p(-p)
+    gaps = np.empty(2 * _PAIRS)
     for row in range(lo, hi):
         slot = indptr[row] if targets.size else 0
-        i = -1.0
-        draw = 0
-        w = words(key, uint64(row), 0)
-        while True:
-            if draw & 1 == 0:
-                w = words(key, uint64(row), draw >> 1)
-                u = uniform53(w[0], w[1])
-            else:
-                u = uniform53(w[2], w[3])
-            draw += 1
-            i += 1.0 + math.floor(ln(1.0 - u) * scale)
-            if i >= n:
-                break
-            if no_self and post_cell[int(i)] == pre_cell[row]:
-                continue
-            if targets.size:
-                targets[slot] = int(i)
-            slot += 1
+        at = -1.0
+        pair = 0
+        while at < n:
+            _gaps(key, row, pair, scale, gaps)
+            for draw in range(2 * _PAIRS):
+                at += gaps[(draw >> 1) + _PAIRS * (draw & 1)]
+                if at >= n:
+                    break
+                if no_self and post_cell[int(at)] == pre_cell[row]:
+                    continue
+                if targets.size:
+                    targets[slot] = int(at)
+                slot += 1
+            pair += _PAIRS
         if not targets.size:
             counts[row] = slot
 
