@@ -14,6 +14,7 @@ from typing import Any
 from portable.cli import text
 from portable.cli.model import Model
 from portable.errors import ModelError, suggestion
+from portable.resolve.program import Approximation
 from portable.results import Results
 from portable.simulation import run as simulate
 from portable.storage import save_results
@@ -119,8 +120,12 @@ def report(r: Results, total: float) -> None:
         methods.setdefault(method, []).append(name)
     if methods:
         text.say("integration: " + "; ".join(f"{m} ({', '.join(names)})" for m, names in methods.items()))
+    alike: dict[tuple[str, str, str], list[Approximation]] = {}
     for a in dict.fromkeys(r.approximations):
-        text.say(f"approximation: {a.where}: {a.asked} became {a.got}, largest error {a.largest_error}: {a.reason}")
+        alike.setdefault((a.got, a.largest_error, a.reason), []).append(a)
+    for (got, error, reason), (a, *more) in alike.items():
+        where = f"{a.where} and {len(more)} more" if more else f"{a.where}: {a.asked}"
+        text.say(f"approximation: {where} became {got}, largest error {error}: {reason}")
     if p.get("interrupted"):
         text.say(f"interrupted: this is what was recorded up to {r.duration:g} ms")
 
