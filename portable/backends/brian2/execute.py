@@ -132,7 +132,7 @@ def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, gen
         made.pre.when = "after_groups"
     one = len(plan.parts) == 1
     pre = [p.connections.sources().view(np.int32) for p in plan.parts]
-    post = [p.connections.targets for p in plan.parts]
+    post = [p.connections.targets.astype(np.int32) for p in plan.parts]  # Brian2 takes signed integers only
     if not one or plan.parts[0].pre or plan.parts[0].post:
         pre = [np.add(a, p.pre, dtype=np.int32, casting="unsafe") for a, p in zip(pre, plan.parts, strict=True)]
         post = [np.add(a, p.post, dtype=np.int32, casting="unsafe") for a, p in zip(post, plan.parts, strict=True)]
