@@ -50,11 +50,11 @@ def check(model: Model, options: Mapping[str, Any], *, backend: str, as_json: bo
     if as_json:
         text.as_json({"version": 1, "network": network.name, "backend": backend, "can_run": not missing, "shortfalls": [asdict(s) for s in missing]})
     elif missing:
-        text.heading(f"{backend} cannot run {network.name}:")
+        text.heading(f"{backend} cannot run {network.name}:", "red")
         for s in missing:
             text.say(f"  - {s}")
     else:
         absent = registry.get(backend).version() is None
         note = f" (not installed: {registry.get(backend).capabilities.install})" if absent else ""
-        text.heading(f"{backend} can run {network.name}{note}")
+        text.heading(f"{backend} can run {network.name}{note}", "green")
     return 1 if missing else 0

@@ -9,8 +9,11 @@ from portable.cli import text
 from portable.cli.model import Model
 from portable.cli.run import backend_options
 from portable.errors import ModelError
-from portable.validation.compare import Comparison, Side
+from portable.validation.compare import DIFFERENT, IDENTICAL, NOT_COMPARABLE, Comparison, Side
 from portable.validation.compare import compare as compare_backends
+
+
+_COLOURS = {IDENTICAL: "green", DIFFERENT: "red", NOT_COMPARABLE: "yellow"}
 
 
 def compare(
@@ -73,7 +76,7 @@ def report(c: Comparison) -> None:
     for name, reason in c.failures.items():
         text.say(f"{name} could not run: {reason}")
     counted = max((s.spikes for s in c.sides), default=0)
-    text.heading(f"verdict: {c.verdict}" + ("" if counted else " (there is not one spike)"))
+    text.heading(f"verdict: {c.verdict}" + ("" if counted else " (there is not one spike)"), _COLOURS[c.verdict])
 
 
 def _differing(c: Comparison) -> None:

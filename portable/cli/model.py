@@ -139,7 +139,7 @@ def _guarded(path: Path, work: Any) -> Any:
         return work()
     except SyntaxError as error:
         raise ModelFileError(f"{error.filename}, line {error.lineno}: {error.msg}\n    {(error.text or '').strip()}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == path.resolve()]
         kind = "" if isinstance(error, PortableError) else f"{type(error).__name__}: "
         if not frames:

@@ -21,12 +21,13 @@ def say(line: str = "") -> None:
     print(line)
 
 
-def heading(text: str) -> None:
+def heading(text: str, colour: str = "cyan") -> None:
+    """A line that stands out on a terminal."""
     if on_terminal():
         from rich.console import Console
         from rich.text import Text
 
-        Console().print(Text(text, style="bold"))
+        Console().print(Text(text, style=f"bold {colour}"))
     else:
         print(text)
 
