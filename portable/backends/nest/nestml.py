@@ -2,7 +2,7 @@
 
 NESTML's own solvers are not used: the step is then the same arithmetic, in the same order, as on the other backends. Everything is
 `real` in coherent units. Names are prefixed so that none meets a keyword or a unit: x_ state, p_ parameter, c_ constant, n_ number.
-Numbers that NESTML's printer would shorten (it writes nine digits) become parameters.
+Numbers that NESTML's printer would change become parameters: it writes nine digits, and 1e-300 as 1e-3.
 """
 
 from __future__ import annotations
@@ -54,9 +54,8 @@ class Text:
 
     def number(self, value: float) -> str:
         """A literal, or a parameter that holds it where nine digits would not."""
-        if float(f"{value:.8e}") == value and abs(value) < 1e15:
-            text = repr(float(value)) if 1e-4 <= abs(value) or value == 0.0 else f"{value:.8e}"
-            return text if value >= 0 else f"({text})"
+        if value == 0.0 or (1e-3 <= abs(value) < 1e6 and float(f"{value:.8e}") == value):
+            return repr(float(value)) if value >= 0 else f"({float(value)!r})"
         for name, known in self.numbers.items():
             if known == value:
                 return name
