@@ -301,7 +301,7 @@ def test_debug_shows_the_traceback(capsys, tmp_path):
 
 
 def test_a_failing_simulator_is_one_message(capsys, model, monkeypatch):
-    monkeypatch.setattr(ReferenceSession, "run", lambda self, steps: 1 / 0)
+    monkeypatch.setattr(ReferenceSession, "run", lambda *_: 1 / 0)
     code, _, err = run(capsys, "run", model)
     assert code == 2
     assert "backend 'reference' failed: ZeroDivisionError" in err

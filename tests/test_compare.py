@@ -42,7 +42,7 @@ class Other:
         self.name, self.inner = name, real("reference")
         self.capabilities = self.inner.capabilities
 
-    def check(self, program, config):
+    def check(self, *_):
         return [Shortfall("cells.linear", "population 'exc'", "has no cells")] if self.name == "lacks" else []
 
     def lower(self, program, config):

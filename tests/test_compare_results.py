@@ -26,7 +26,7 @@ def spikes(pairs, cells=10):
 
 def results(backend="a", exc=(), inh=None, traces=None, **changes):
     tables = {"exc": spikes(exc)} | ({} if inh is None else {"inh": spikes(inh)})
-    made = Results("net", backend, DT, 1000, {n: 10 for n in tables}, tables, traces or {}, {"seed": 7})
+    made = Results("net", backend, DT, 1000, dict.fromkeys(tables, 10), tables, traces or {}, {"seed": 7})
     return replace(made, **changes)
 
 

@@ -54,7 +54,7 @@ def test_signals_have_units_period_and_channels(results):
 @pytest.mark.parametrize(
     ("unit", "like"), [("pA", 1 * pq.pA), ("nS", 1 * pq.nS), ("mV/ms", 1 * pq.V / pq.s), ("fC", 1e-15 * pq.C), ("GOhm", 1e9 * pq.ohm), ("ng**1*um**2*ms**-2", 1e-12 * pq.kg * (1e-6 * pq.m) ** 2 / (1e-3 * pq.s) ** 2)]
 )  # fmt: skip
-def test_every_coherent_unit_means_the_same_there(results, unit, like):
+def test_every_coherent_unit_means_the_same_there(unit, like):
     """A value of 1 in our unit is `like` in SI: factor and dimension."""
     one = TraceTable(np.array([2]), np.array([0, 1]), 0.1, np.ones((2, 1)), unit)
     made = block(Results("n", "native", 0.1, 2, {"exc": 3}, {}, {("exc", "x"): one})).segments[0].analogsignals[0]

@@ -12,7 +12,6 @@ from portable.errors import ModelError
 from portable.validation.compare import DIFFERENT, IDENTICAL, NOT_COMPARABLE, Comparison, Side
 from portable.validation.compare import compare as compare_backends
 
-
 _COLOURS = {IDENTICAL: "green", DIFFERENT: "red", NOT_COMPARABLE: "yellow"}
 
 
