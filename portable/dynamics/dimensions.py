@@ -84,10 +84,10 @@ def _alike(op: str, a: Expr, b: Expr, symbols: Mapping[str, Dimension]) -> Dimen
 def _power(a: Expr, b: Expr, symbols: Mapping[str, Dimension]) -> Dimension | None:
     base, exponent = _infer(a, symbols), _infer(b, symbols)
     if exponent not in (None, NONE):
-        raise ModelError("", f"the exponent '{emit(b)}' must be dimensionless, got {describe(exponent or NONE)}")
+        raise ModelError("", f"the exponent '{emit(b)}' must be dimensionless, got {describe(exponent or NONE)}", "divide it by a quantity of that dimension")
     if base in (None, NONE):
         return base
     value = -b.x.value if isinstance(b, Neg) and isinstance(b.x, Num) else b.value if isinstance(b, Num) else None
     if value is None or not float(value).is_integer() or abs(value) > 12:
-        raise ModelError("", f"'{emit(a)}' is {describe(base or NONE)} and can only be raised to a whole number up to 12, got '{emit(b)}'")
+        raise ModelError("", f"'{emit(a)}' is {describe(base or NONE)} and can only be raised to a whole number up to 12, got '{emit(b)}'", "divide it by a quantity of its dimension first")
     return (base or NONE).power(int(value))

@@ -167,7 +167,7 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
             sums[name].append(new(e))
     totals = [Derived(n, _total(es), cell.requires[n]) for n, es in sums.items()]
     ordered = _in_order(cell.name, [*kernel, *totals, *derived])
-    _bounded(cell.name, ordered)
+    _bounded(cell.name, ordered, derivatives)
     static = _constant_names(ordered, {p.name for p in parameters})
     _unique(cell.name, [*(p.name for p in parameters), *(s.name for s in states), *(d.name for d in ordered)], [p.name for p in ports])
     return Flat(
@@ -243,18 +243,19 @@ def _in_order(owner: str, derived: list[Derived]) -> list[Derived]:
     return out
 
 
-def _bounded(owner: str, ordered: list[Derived]) -> None:
-    """Derived variables written out in full must stay small: x1 = x0 + x0, x2 = x1 + x1, ... doubles at every line."""
+def _bounded(owner: str, ordered: list[Derived], derivatives: Mapping[str, Expr]) -> None:
+    """Expressions with their derived variables written out in full must stay small: x1 = x0 + x0, x2 = x1 + x1, ... doubles at every line."""
     terms, depths = dict[str, int](), dict[str, int]()
 
     def depth(e: Expr) -> int:
         return depths.get(e.id, 1) if isinstance(e, Name) else 1 + max((depth(c) for c in children(e)), default=0)
 
-    for d in ordered:
-        terms[d.name] = sum(terms.get(e.id, 1) if isinstance(e, Name) else 1 for e in walk(d.expr))
-        depths[d.name] = depth(d.expr)
-        if terms[d.name] > MAX_TERMS or depths[d.name] > MAX_CHAIN:
-            raise ModelError(f"{owner}.{d.name}", f"written out in full it has {terms[d.name]} terms and is {depths[d.name]} deep; at most {MAX_TERMS} and {MAX_CHAIN}", "make one of the variables that it reads a state variable")
+    for name, expr in [*((d.name, d.expr) for d in ordered), *((f"d{s}/dt", e) for s, e in derivatives.items())]:
+        terms[name] = sum(terms.get(e.id, 1) if isinstance(e, Name) else 1 for e in walk(expr))
+        depths[name] = depth(expr)
+        if terms[name] > MAX_TERMS or depths[name] > MAX_CHAIN:
+            found = f"written out in full it has {terms[name]} terms and is {depths[name]} deep; at most {MAX_TERMS} and {MAX_CHAIN}"
+            raise ModelError(f"{owner}.{name}", found, "make one of the variables that it reads a state variable")
 
 
 def _constant_names(ordered: list[Derived], parameters: set[str]) -> set[str]:
