@@ -1,4 +1,8 @@
-"""Source of the run loop of one program: which update each kind of slice calls. Pure text."""
+"""Source of the run loop of one program: which update each kind of slice calls. Pure text.
+
+A part's arrays reach the code as addresses and shapes: 50 array arguments would cost more to unpack and to count references of
+than a step of a small network takes.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,26 @@ DONE, DRAIN, GROW, OVERFLOW = 0, 1, 2, 3  # what `run` returns; DRAIN: the recor
 POISSON, TRAINS = -1, -2  # kinds of slices that are no cells
 KIND, FIELDS, BLOCKS, ARRIVALS, SCALARS, FIRST, SOURCE, RECORD, NUMBER, VALID = range(10)  # columns of the table of slices
 
-ARGUMENTS = """part, parts, begin, steps, dt, interval, reach, ring, reserve, channels, cells, state, sync, flags, out, ends, sends, S, F, A, C, hits,
-        spikes, position, heads, tails, delays, kinds, rows, segments, targets, weights, lags, where, drives, sources, thresholds, table, amounts, u, n,
-        train_steps, train_ids, cursor, kept, ids, stamps, traces, trace_cells, trace_columns, values, currents, times, amplitudes, places, columns"""
+# name -> (type, dimensions) of a part's arrays; "" = as the program's synapses have it.
+ARRAYS: dict[str, tuple[str, int]] = {
+    "state": ("int64", 1), "out": ("int32", 3), "ends": ("int64", 4), "flags": ("int64", 2), "sends": ("int64", 1), "S": ("int64", 2),
+    "F": ("float64", 1), "A": ("float64", 1), "C": ("float64", 1), "hits": ("int32", 1), "spikes": ("int32", 1), "position": ("int64", 1),
+    "heads": ("int64", 1), "tails": ("int64", 1), "delays": ("int64", 1), "kinds": ("int64", 2), "rows": ("int64", 1), "segments": ("", 1),
+    "targets": ("", 1), "weights": ("", 1), "lags": ("", 1), "where": ("int64", 1), "drives": ("int64", 2), "sources": ("int64", 2),
+    "thresholds": ("uint32", 1), "table": ("int64", 2), "amounts": ("float64", 1), "u": ("uint32", 1), "n": ("int32", 1),
+    "train_steps": ("int64", 1), "train_ids": ("int32", 1), "cursor": ("int64", 1), "kept": ("bool_", 1), "ids": ("int32", 1), "stamps": ("int64", 1),
+    "traces": ("int64", 2), "trace_cells": ("int64", 1), "trace_columns": ("int64", 1), "values": ("float64", 1), "currents": ("int64", 2),
+    "times": ("int64", 1), "amplitudes": ("float64", 1), "places": ("int64", 1), "columns": ("int64", 1),
+}  # fmt: skip
+SYNAPSES = ("segments", "targets", "weights", "lags")
 
 
-def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]], ring: bool) -> str:
-    """The whole module. `handlers` are (layout, port) of the arrivals that are handled one by one."""
+def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]], ring: bool, types: dict[str, str]) -> str:
+    """The whole module. `handlers` are (layout, port) of the arrivals that are handled one by one; `types` of the synapses' arrays."""
     parts = [HEADER, *(CellCode(layout, k).source() + "\n\n" for k, layout in enumerate(layouts))]
     if handlers:
         parts.append(_general(handlers))
-    parts.append(_run(layouts, bool(handlers), ring))
+    parts += [_piece(layouts, bool(handlers), ring, types), _RUN]
     return "".join(parts)
 
 
@@ -52,58 +65,76 @@ def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments
     )
 
 
-def _run(layouts: Sequence[Layout], general: bool, ring: bool) -> str:
+def _piece(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, str]) -> str:
+    views = []
+    for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
+        shape = f"shapes[p, {i}, 0]" if dimensions == 1 else "(" + ", ".join(f"shapes[p, {i}, {d}]" for d in range(dimensions)) + ")"
+        views.append(f"    {name} = carray(pointer(addresses[p, {i}]), {shape}, np.{kind or types[name]})\n")
     take = "deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels)" if ring else "pass"
-    due = "" if ring else "\n            deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells)"
+    due = "" if ring else "\n        deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells)"
     return f'''@njit(**OPTIONS)
-def run(
-        {ARGUMENTS}):
-    k, end, slot = begin, begin + steps, channels * cells
+def piece(p, k, many, dt, numbers, addresses, shapes):
+    """One interval of one part. False (and nothing done) if the history must grow first."""
+    reach, ring, reserve, channels, cells = numbers[p, 0], numbers[p, 1], numbers[p, 2], numbers[p, 3], numbers[p, 4]
+{"".join(views)}    slot, before = channels * cells, state[1]
+    if before > 0:
+        if not collect(out, ends, sends, state[0] & 1, before, k - before + 1, spikes, position, heads, tails, reach):
+            return False
+        {take}
+    state[0] += 1
+    parity, at, kept_at, failed = state[0] & 1, 0, state[2], 0
+    for j in range(many):
+        stamp = k + 1
+        now = A[(stamp & ring) * slot : (stamp & ring) * slot + slot]
+        if currents.shape[0]:
+            inject(k, currents, times, amplitudes, places, columns, F){due}
+        if drives.shape[0]:
+            drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
+{_updates(layouts) if general else ""}        for s in range(S.shape[0]):
+            kind, count = S[s, {KIND}], 0
+{_slices(layouts)}            if count > hits.size:
+                failed, count = 2, hits.size
+            at, kept_at = publish(hits, count, stamp, S[s, {FIRST}], S[s, {SOURCE}], S[s, {RECORD}], S[s, {NUMBER}], out[p, parity], at, kept, ids, stamps, kept_at)
+            ends[p, parity, j, s] = at
+        if traces.shape[0]:
+            sample(traces, trace_cells, trace_columns, stamp, state[3], F, values)
+        k = stamp
+    state[1], state[2] = many, kept_at
+    flags[parity, p] = max(failed, 1 if kept_at + reserve > ids.size else 0)
+    return True
+
+
+'''
+
+
+_RUN = f'''@njit(**OPTIONS)
+def run(first, last, threads, begin, steps, interval, dt, numbers, addresses, shapes, sync, flags):
+    """Parts first .. last - 1; with several threads, beside others. Returns the status, the steps done, and how often it had to nap."""
+    k, end, meetings, naps = begin, begin + steps, 0, 0
     while k < end:
-        before = state[1]
-        if before > 0:
-            if not collect(out, ends, sends, state[0] & 1, before, k - before + 1, spikes, position, heads, tails, reach):
-                return {GROW}, k - begin
-            {take}
-            state[1] = 0
-        state[0] += 1
-        parity, many, at, kept_at = state[0] & 1, min(interval, end - k), 0, state[2]
-        failed = 0
-        for j in range(many):
-            stamp = k + 1
-            now = A[(stamp & ring) * slot : (stamp & ring) * slot + slot]
-            if currents.shape[0]:
-                inject(k, currents, times, amplitudes, places, columns, F){due}
-            if drives.shape[0]:
-                drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
-{_updates(layouts) if general else ""}            for s in range(S.shape[0]):
-                kind, count = S[s, {KIND}], 0
-{_slices(layouts)}                if count > hits.size:
-                    failed, count = 2, hits.size
-                at, kept_at = publish(hits, count, stamp, S[s, {FIRST}], S[s, {SOURCE}], S[s, {RECORD}], S[s, {NUMBER}], out[part, parity], at, kept, ids, stamps, kept_at)
-                ends[part, parity, j, s] = at
-            if traces.shape[0]:
-                sample(traces, trace_cells, trace_columns, stamp, state[3], F, values)
-            k = stamp
-        state[1], state[2] = many, kept_at
-        flags[parity, part] = max(failed, 1 if kept_at + reserve > ids.size else 0)
-        if parts > 1:
-            barrier(sync, state[0] * parts)
-        worst = 0
-        for p in range(parts):
+        many = min(interval, end - k)
+        for p in range(first, last):
+            if not piece(p, k, many, dt, numbers, addresses, shapes):
+                return {GROW}, k - begin, naps
+        k += many
+        meetings += 1
+        if threads > 1:
+            naps += barrier(sync, meetings * threads)
+        parity, worst = (sync[8] + meetings) & 1, 0
+        for p in range(flags.shape[1]):
             worst = max(worst, flags[parity, p])
         if worst:
-            return {OVERFLOW} if worst > 1 else {DRAIN}, k - begin
-    return {DONE}, k - begin
+            return {OVERFLOW} if worst > 1 else {DRAIN}, k - begin, naps
+    return {DONE}, k - begin, naps
 '''
 
 
 def _updates(layouts: Sequence[Layout]) -> str:
     """First all equations and sums of cells whose arrivals are handled one by one, then those arrivals."""
-    lines = ["            for s in range(S.shape[0]):\n"]
+    lines = ["        for s in range(S.shape[0]):\n"]
     for i, k in enumerate(k for k, layout in enumerate(layouts) if layout.general):
-        lines.append(f"                {'if' if i == 0 else 'elif'} S[s, {KIND}] == {k}:\n                    {_call(k)}\n")
-    lines.append("            deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C)\n")
+        lines.append(f"            {'if' if i == 0 else 'elif'} S[s, {KIND}] == {k}:\n                {_call(k)}\n")
+    lines.append("        deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C)\n")
     return "".join(lines)
 
 
@@ -113,12 +144,12 @@ def _call(k: int) -> str:
 
 def _slices(layouts: Sequence[Layout]) -> str:
     lines = [
-        f"                if kind == {POISSON}:\n",
-        f"                    count = fire_poisson(sources[S[s, {FIELDS}]], stamp, S[s, {FIRST}], S[s, {VALID}], thresholds, table, u, n, hits)\n",
-        f"                elif kind == {TRAINS}:\n",
-        f"                    count = fire_trains(stamp, S[s, {FIELDS}], S[s, {BLOCKS}], train_steps, train_ids, cursor, s, hits)\n",
+        f"            if kind == {POISSON}:\n",
+        f"                count = fire_poisson(sources[S[s, {FIELDS}]], stamp, S[s, {FIRST}], S[s, {VALID}], thresholds, table, u, n, hits)\n",
+        f"            elif kind == {TRAINS}:\n",
+        f"                count = fire_trains(stamp, S[s, {FIELDS}], S[s, {BLOCKS}], train_steps, train_ids, cursor, s, hits)\n",
     ]
     for k, layout in enumerate(layouts):
         call = f"conditions_{k}(F, S[s, {FIELDS}], S[s, {BLOCKS}], C, S[s, {SCALARS}], k, dt, S[s, {VALID}], hits)" if layout.general else _call(k)
-        lines.append(f"                elif kind == {k}:\n                    count = {call}\n")
+        lines.append(f"            elif kind == {k}:\n                count = {call}\n")
     return "".join(lines)

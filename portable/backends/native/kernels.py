@@ -62,6 +62,16 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: 
     return types.void(array, types.intp), code
 
 
+@intrinsic
+def pointer(typingctx, address):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """An int64 as a pointer for numba.carray."""
+
+    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), code
+
+
 if sys.platform == "win32":
     _yield_now, _nap = types.ExternalFunction("SwitchToThread", types.int32()), types.ExternalFunction("Sleep", types.void(types.uint32))
 else:
@@ -71,15 +81,17 @@ _NAP = np.uint32(1 if sys.platform == "win32" else NAP)
 
 @njit(**OPTIONS)
 def barrier(sync, target):  # type: ignore[no-untyped-def]
-    """Wait until `target` arrivals have been counted in sync[0] (it only grows)."""
+    """Wait until `target` arrivals have been counted in sync[0] (it only grows). Returns the number of naps."""
     fetch_add(sync, 0, 1)
-    looks = 0
+    looks, naps = 0, 0
     while load_now(sync, 0) < target:
         looks += 1
         if looks > SPINS + YIELDS:
             _nap(_NAP)
+            naps += 1
         elif looks > SPINS:
             _yield_now()
+    return naps
 
 
 @njit(**OPTIONS)

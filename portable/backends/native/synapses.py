@@ -75,7 +75,7 @@ def _fill(indptr, targets, delays, varies, weights, heavy, part, place, column, 
                     out_lags[at] = d
 
 
-def build(plan: NativePlan, bases: Mapping[str, int], sources: int, places: Mapping[str, tuple[Any, Any]], parts: int) -> list[Synapses]:
+def build(plan: NativePlan, bases: Mapping[str, int], sources: int, places: Mapping[str, tuple[Any, Any]], parts: int, threads: int) -> list[Synapses]:
     """All parts' synapses. bases: first source number of each sending group; places: (part, local cell) of each cell of a group."""
     chosen = [(plan.program.connections[i], k) for i, k in enumerate(plan.connections) if k is not None]
     ring, kinds = plan.delivery == RING, len(plan.kinds)
@@ -100,7 +100,7 @@ def build(plan: NativePlan, bases: Mapping[str, int], sources: int, places: Mapp
                 _fill(a.indptr, a.targets, a.delays, a.varies, a.weights, a.heavy, part, place, delays, kinds, kind, base, width, low, high, ends, rows, p,
                       made[p].targets, made[p].weights if plan.weights else unused, made[p].lags, ring)  # fmt: skip
 
-    pieces = _pieces(arguments, sources, parts)
+    pieces = _pieces(arguments, sources, threads)
     _together(counting, pieces)
     np.cumsum(rows, axis=1, out=rows)
     largest = int(np.diff(rows, axis=1).max(initial=0))

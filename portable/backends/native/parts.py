@@ -1,0 +1,256 @@
+"""The arrays of all parts: what driver.ARRAYS names, filled from the plan. A part is what one thread owns (or several, one after another).
+
+Every group's blocks of 64 cells are dealt to the parts in order, so that a part's cells fit 16-bit numbers and the order of
+spikes (step, group, cell) does not depend on how many parts there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from portable.backends.native import compiled, inputs, synapses
+from portable.backends.native.cells import Arena, bounds
+from portable.backends.native.driver import ARRAYS, POISSON, SYNAPSES, TRAINS, program_source
+from portable.backends.native.layout import BLOCK, Layout
+from portable.backends.native.lower import RING, NativePlan
+from portable.resolve.program import CellGroup, Ints, PoissonGroup
+from portable.units import Floats
+
+WITHIN_STEP = 8  # spikes of one cell in one step, at most; only rkf45 with spikes inside the step can have more than one
+MOST_CELLS = 65536  # of a part, so that targets are 16-bit numbers
+SMALL = 1 << 14  # first size of lists that grow
+
+Arrays = dict[str, Any]
+
+
+def power_of_two(n: int) -> int:
+    return 1 << max(0, n - 1).bit_length()
+
+
+def parts_for(plan: NativePlan) -> int:
+    """A multiple of the number of threads."""
+    cells = sum(-(-g.size // BLOCK) * BLOCK for g in plan.program.cells)
+    return plan.threads * max(1, -(-cells // (MOST_CELLS * plan.threads)))
+
+
+class Parts:
+    """`arrays[p]` by the names of driver.ARRAYS; `code` is the compiled run loop."""
+
+    def __init__(self, plan: NativePlan) -> None:
+        self.plan, self.program, self.count = plan, plan.program, parts_for(plan)
+        self.arrays: list[Arrays] = [{} for _ in range(self.count)]
+        self.arena = Arena(plan, self.count)
+        self.rates = inputs.poisson_groups(plan)
+        self._number()
+        self._connect()
+        self._exchange()
+        self._record()
+        self.prepare()
+
+    def cuts(self, size: int) -> Ints:
+        """First cell of each part, and the size at the end."""
+        return np.minimum(bounds(size, self.count) * BLOCK, size)
+
+    def _number(self) -> None:
+        """First source number of each group that sends through connections, first record number of every group."""
+        sending = {self.program.connections[i].pre for i, k in enumerate(self.plan.connections) if k is not None}
+        self.bases: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
+        self.sources = total = 0
+        for g in self.program.groups:
+            self.numbers[g.name] = total
+            total += g.size
+            if g.name in sending:
+                self.bases[g.name] = self.sources
+                self.sources += g.size
+
+    def _connect(self) -> None:
+        places, starts = {}, np.zeros(self.count, dtype=np.int64)
+        self.arrivals: list[dict[str, int]] = [{} for _ in self.arrays]  # place of a group's first cell among the part's
+        for name, c in self.arena.cells.items():
+            ids = np.arange(c.group.size)
+            part = np.searchsorted(c.cuts, ids // BLOCK, "right") - 1
+            places[name] = (part.astype(np.uint16), (starts[part] + ids - c.cuts[part] * BLOCK).astype(np.uint32))
+            for p in range(self.count):
+                self.arrivals[p][name] = int(starts[p])
+            starts += np.diff(c.cuts) * BLOCK
+        self.cells = [int(n) for n in starts]
+        self.synapses = synapses.build(self.plan, self.bases, self.sources, places, self.count, self.plan.threads)
+        self.channels = max([1, *(len(c.plan.channels) for c in self.arena.cells.values())])
+        self.reach = max(self.plan.delays, default=1)
+        self.ring = power_of_two(self.reach + 1) - 1 if self.plan.delivery == RING else 0
+        for p, a in enumerate(self.arrays):
+            s = self.synapses[p]
+            a.update(rows=s.rows, segments=s.segments, targets=s.targets, weights=s.weights, lags=s.lags)
+            a["A"] = np.zeros(max(1, self.cells[p] * self.channels * (self.ring + 1)))
+            a["delays"] = np.array(self.plan.delays, dtype=np.int64)
+
+    def _exchange(self) -> None:
+        """Histories of spikes under way and the lists that parts exchange."""
+        self.tables = inputs.PoissonTables(self.rates, self.program.dt)
+        self.trains = [inputs.Trains(self.plan, self.count, p) for p in range(self.count)]
+        window = power_of_two(self.reach + self.plan.interval + 2)
+        self.flags, self.sync = np.zeros((2, self.count), dtype=np.int64), np.zeros(16, dtype=np.int64)
+        ends = np.zeros((self.count, 2, self.plan.interval, max(1, len(self.program.groups))), dtype=np.int64)
+        sends = np.array([g.name in self.bases for g in self.program.groups] or [0], dtype=np.int64)
+        for p, a in enumerate(self.arrays):
+            a.update(
+                state=np.zeros(8, dtype=np.int64), position=np.zeros(8, dtype=np.int64), spikes=np.zeros(SMALL, dtype=np.int32), heads=np.zeros(window, dtype=np.int64),
+                tails=np.zeros(window, dtype=np.int64), u=np.zeros(64, dtype=np.uint32), n=np.zeros(64, dtype=np.int32), flags=self.flags, ends=ends, sends=sends,
+                train_steps=self.trains[p].steps, train_ids=self.trains[p].ids, cursor=np.zeros(len(self.program.groups) + 1, dtype=np.int64),
+                ids=np.zeros(0, dtype=np.int32), stamps=np.zeros(0, dtype=np.int64), out=np.zeros((self.count, 2, 0), dtype=np.int32),
+            )  # fmt: skip
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Lists of spikes long enough for the most that can happen between two exchanges."""
+        out = kept = hits = 1
+        for p in range(self.count):
+            most = {g.name: self._most(g, p) for g in self.program.groups}
+            hits = max(hits, *most.values(), 1)
+            out = max(out, sum(most[n] for n in self.bases))
+            kept = max(kept, sum(most[n] for n in self.program.spikes))
+        self.reserve = kept * self.plan.interval
+        old = self.arrays[0]["out"]
+        new = np.zeros((self.count, 2, max(out * self.plan.interval, old.shape[2])), dtype=np.int32)
+        new[:, :, : old.shape[2]] = old
+        room = max(2 * self.reserve, SMALL) if self.program.spikes else 1
+        for a in self.arrays:
+            a["out"], a["hits"] = new, np.zeros(hits, dtype=np.int32)
+            if a["ids"].size < room:
+                a["ids"], a["stamps"] = np.zeros(room, dtype=np.int32), np.zeros(room, dtype=np.int64)
+
+    def _most(self, g: Any, p: int) -> int:
+        """Spikes of a group's slice in one step, at most."""
+        size = int(np.diff(self.cuts(g.size))[p])
+        if isinstance(g, CellGroup):
+            return size * (WITHIN_STEP if self.arena.cells[g.name].layout.substeps else 1)
+        return size * self.tables.most[g.name] if isinstance(g, PoissonGroup) else self.trains[p].most[g.name]
+
+    def _record(self) -> None:
+        self.kept_at: list[dict[str, int]] = []
+        for p, a in enumerate(self.arrays):
+            masks, at, used = [], {}, 0
+            for g in self.program.groups:
+                if g.name in self.program.spikes:
+                    chosen = np.zeros(g.size, dtype=np.bool_)
+                    chosen[self.program.spikes[g.name]] = True
+                    cuts = self.cuts(g.size)
+                    masks.append(chosen[cuts[p] : cuts[p + 1]])
+                    at[g.name] = used
+                    used += masks[-1].size
+            self.kept_at.append(at)
+            a["kept"] = np.concatenate([*masks, np.zeros(1, dtype=np.bool_)])
+
+    def prepare(self) -> None:
+        """What depends on layouts, values and rates; compiles or loads the code."""
+        kinds: dict[str, int] = {}
+        distinct: list[Layout] = []
+        for c in self.arena.cells.values():
+            if c.layout.key not in kinds:
+                kinds[c.layout.key] = len(distinct)
+                distinct.append(c.layout)
+        of_group = {n: kinds[c.layout.key] for n, c in self.arena.cells.items()}
+        handlers: dict[tuple[int, str], int] = {}
+        rows = []
+        for i, kind in enumerate(self.plan.kinds):
+            channel, scalars = kind.channel, 0
+            if channel < 0:
+                channel = -1 - handlers.setdefault((of_group[kind.group], kind.port), len(handlers))
+                scalars = self.arena.cells[kind.group].scalars
+            rows.append((channel, -1 if self.plan.weights else i, scalars))
+        for p, a in enumerate(self.arrays):
+            currents = inputs.Currents(self.program.currents, self.arena, p)
+            a["drives"], a["amounts"] = inputs.drive_rows(self.plan, self.tables, self.arena, p, self.arrivals[p], self.cells[p])
+            a.update(
+                F=self.arena.fields[p], C=self.arena.scalars, kinds=np.array(rows, dtype=np.int64).reshape(-1, 3), S=self._slices(p, of_group),
+                sources=self.tables.sources, thresholds=self.tables.thresholds, table=self.tables.table, currents=currents.rows, times=currents.times,
+                amplitudes=currents.amplitudes, places=currents.places, columns=currents.columns, where=self._where(p) if handlers else np.zeros(1, dtype=np.int64),
+            )  # fmt: skip
+        types = {n: self.arrays[0][n].dtype.name for n in SYNAPSES}
+        self.code = compiled.load(program_source(distinct, list(handlers), self.plan.delivery == RING, types))
+
+    def _slices(self, p: int, kinds: Mapping[str, int]) -> Ints:
+        rows = []
+        for g in self.program.groups:
+            cuts = bounds(g.size, self.count)
+            valid = int(np.diff(self.cuts(g.size))[p])
+            if isinstance(g, CellGroup):
+                c = self.arena.cells[g.name]
+                what = (kinds[g.name], c.offsets[p], int(cuts[p + 1] - cuts[p]), self.arrivals[p][g.name], c.scalars)
+            elif isinstance(g, PoissonGroup):
+                what = (POISSON, self.tables.row[g.name], 0, 0, 0)
+                valid *= g.name in self.bases or g.name in self.program.spikes  # others are only drawn where they arrive
+            else:
+                what = (TRAINS, *self.trains[p].place[g.name], 0, 0)
+            rows.append((*what, int(cuts[p]) * BLOCK, self.bases.get(g.name, -1), self.kept_at[p].get(g.name, -1), self.numbers[g.name], valid))
+        return np.array(rows, dtype=np.int64).reshape(-1, 10)
+
+    def _where(self, p: int) -> Ints:
+        """Place in the part's arena of the first field of each of its cells."""
+        out = np.zeros(max(1, self.cells[p]), dtype=np.int64)
+        for name, c in self.arena.cells.items():
+            i = np.arange(int(c.cuts[p + 1] - c.cuts[p]) * BLOCK)
+            at = self.arrivals[p][name]
+            out[at : at + i.size] = c.offsets[p] + i // BLOCK * (BLOCK * len(c.layout.fields)) + i % BLOCK
+        return out
+
+    def room_for_traces(self, begin: int, steps: int) -> list[Floats]:
+        """Arrays (samples, cells) that the samples of begin + 1 .. begin + steps go to, one a trace."""
+        rows: list[list[tuple[int, ...]]] = [[] for _ in self.arrays]
+        places: list[list[Ints]] = [[] for _ in self.arrays]
+        columns: list[list[Ints]] = [[] for _ in self.arrays]
+        shapes, used = [], 0
+        for t in self.program.traces:
+            samples = (begin + steps) // t.every - begin // t.every
+            part, at = self.arena.cells[t.group].positions(np.asarray(t.ids, dtype=np.int64), t.variable)
+            for p in range(self.count):
+                mine = np.flatnonzero(part == p)
+                low = sum(x.size for x in columns[p])
+                rows[p].append((t.every, low, low + mine.size, used, t.ids.size))
+                places[p].append(at[mine])
+                columns[p].append(mine)
+            shapes.append((used, samples, t.ids.size))
+            used += samples * t.ids.size
+        values = np.zeros(max(1, used))
+        for p, a in enumerate(self.arrays):
+            a["traces"], a["values"] = np.array(rows[p], dtype=np.int64).reshape(-1, 5), values
+            a["trace_cells"], a["trace_columns"] = (np.concatenate([*x[p], np.zeros(0)]).astype(np.int64) for x in (places, columns))
+            a["state"][3] = begin
+        return [values[at : at + n * m].reshape(n, m) for at, n, m in shapes]
+
+    def addressed(self) -> tuple[Ints, Ints, Ints]:
+        """The parts' integers, and addresses and shapes of their arrays, in the order of ARRAYS."""
+        addresses = np.zeros((self.count, len(ARRAYS)), dtype=np.int64)
+        shapes = np.zeros((self.count, len(ARRAYS), 4), dtype=np.int64)
+        numbers = np.zeros((self.count, 8), dtype=np.int64)
+        for p, a in enumerate(self.arrays):
+            numbers[p, :5] = self.reach, self.ring, self.reserve, self.channels, self.cells[p]
+            for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
+                x = a[name]
+                assert x.flags.c_contiguous
+                assert x.ndim == dimensions and (not kind or x.dtype == np.dtype(kind.rstrip("_"))), name  # noqa: PT018
+                addresses[p, i], shapes[p, i, :dimensions] = x.ctypes.data, x.shape
+        return numbers, addresses, shapes
+
+    def set(self, name: str, values: Mapping[str, Any]) -> None:
+        """Change parameters of cells, or the rate of Poisson sources; states and spikes under way stay."""
+        if name in self.rates:
+            self.rates = {**self.rates, name: inputs.with_rate(self.rates[name], values["rate"])}
+            self.tables = inputs.PoissonTables(self.rates, self.program.dt)
+            self._make_room()
+        else:
+            self.arena.set(name, values)
+        self.prepare()
+
+    def grow(self) -> None:
+        """Double the histories of spikes that are still under way."""
+        for a in self.arrays:
+            old, end = a["spikes"], int(a["position"][0])
+            new = np.zeros(2 * old.size, dtype=np.int32)
+            i = np.arange(max(0, end - old.size), end)
+            new[i % new.size] = old[i % old.size]
+            a["spikes"] = new
