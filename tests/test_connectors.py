@@ -269,6 +269,23 @@ def test_any_sides_keep_every_promise(pre, post, seed, kind, drawn):
         valid(c, sizes[c.pre], sizes[c.post])
 
 
+@settings(max_examples=60, deadline=None)
+@given(pre=SIDES, post=SIDES, data=st.data())
+def test_explicit_connections_come_back_as_they_were_given(pre, post, data):
+    """Every (source, target, weight, delay) exactly once, repeats included, wherever rows and blocks were moved."""
+    sides = _side(pre, A, B), _side(post, B, A)
+    places = [[(v.population.name, int(i)) for v in (s if isinstance(s, list) else [s[:]] if isinstance(s, pt.Population) else [s]) for i in v.ids] for s in sides]
+    position = [st.integers(0, len(p) - 1) for p in places]
+    rows = data.draw(st.lists(st.tuples(*position, st.integers(-50, 50), st.integers(1, 400)), min_size=1, max_size=60))
+    i, j, w, d = (np.array(x) for x in zip(*rows, strict=True))
+    resolved = program(*sides, pt.Explicit(i, j), pt.StaticSynapse(w / 8, d * 0.1))
+    got = []
+    for c in resolved.connections:
+        valid(c, {"a": 30, "b": 20}[c.pre], {"a": 30, "b": 20}[c.post])
+        got += [((c.pre, int(s)), (c.post, int(t)), x / 1000, int(k)) for s, t, x, k in zip(c.sources(), c.targets, c.weights, c.delays, strict=True)]
+    assert sorted(got) == sorted((places[0][a], places[1][b], x / 8, k) for a, b, x, k in rows)
+
+
 def test_wide_targets_and_long_rows():
     """More than 65536 targets need 32 bits; rows of more than 65536 entries sort as well."""
     wide = pt.Population("wide", 70_000, pt.IF_curr_exp())
