@@ -120,14 +120,15 @@ class Writer:
         return name
 
 
-def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str, ...], injected: bool) -> Code:
-    """The code of one step. `ports` are those that something is connected to. `method` is "exact", "euler" or "rk4" (with substeps)."""
+def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str, ...], injected: bool, layers: tuple[str, ...] = ()) -> Code:
+    """The code of one step. `ports` are those that something is connected to; `layers` the ports of drives that Brian2 draws itself.
+    `method` is "exact", "euler" or "rk4" (with substeps)."""
     w = Writer(flat, dt, ports, injected)
     jumps = {p.name: j for p in w.ports if (j := summed(p, flat)) is not None}
     events = {p.name: _event(w, p) for p in w.ports if p.name not in jumps}
     if w.held:
         w.lines.append("held = left > 0")
-    added = _arrivals(w, jumps)
+    added = _arrivals(w, jumps, layers)
     if method == "exact":
         _exact(w)
     elif method == "euler":
@@ -149,12 +150,18 @@ def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str
     return Code(update, after, tuple(w.used), tuple(jumps), events, bool(flat.refractory), injected)
 
 
-def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]]) -> dict[str, str]:
+def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]], layers: tuple[str, ...]) -> dict[str, str]:
     """{state: text of what arrives}; nothing for a held state of a refractory cell."""
     added: dict[str, str] = {}
     for port, by_state in jumps.items():
+        drawn = [
+            f"{w.use(f'weight_{i}')}*poisson({w.use(f'mean_{i}')})*int(t_in_timesteps >= {w.use(f'on_{i}')})*int(t_in_timesteps < {w.use(f'off_{i}')})"
+            for i, p in enumerate(layers)
+            if p == port
+        ]
+        arrived = w.put(port, " + ".join([f"in_{port}", *drawn]))
         for state, expr in by_state.items():
-            amount = text(expr, w.scope({}, "", [expr], {"weight": f"in_{port}"}))
+            amount = text(expr, w.scope({}, "", [expr], {"weight": arrived}))
             added[state] = f"({added[state]} + {amount})" if state in added else amount
     return {s: f"pt_where({w.held}, 0.0, {a})" if s in w.flat.held else a for s, a in added.items()}
 
@@ -238,7 +245,8 @@ def _rk4(w: Writer, substeps: int) -> None:
         k3 = _slopes(w, _moved(w, base, k2, h / 2), times[1], guard)
         k4 = _slopes(w, _moved(w, base, k3, h), times[2], guard)
         for s in k1:
-            w.now[s] = w.put(s, f"{base[s]} + {h / 6!r}*({k1[s]} + 2.0*{k2[s]} + 2.0*{k3[s]} + {k4[s]})")
+            slope = f"{1 / 6!r}*{k1[s]} + {1 / 3!r}*{k2[s]} + {1 / 3!r}*{k3[s]} + {1 / 6!r}*{k4[s]}"
+            w.now[s] = w.put(s, f"{base[s]} + {h!r}*({slope})")
         if resets and k + 1 < substeps:
             _conditions(w, f"(t_in_timesteps*{w.dt!r})", guard, extra=True)
             guard = w.put("held", f"{w.left} > 0") if w.held else ""

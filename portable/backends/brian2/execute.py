@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.backends.brian2.inputs import PoissonTrains, SourceTrains, unfold
-from portable.backends.brian2.lower import numbers, refractory_steps
+from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, Synapse
 from portable.backends.contract import Recorded, Session
 from portable.errors import BackendFailed, BackendUnavailable
@@ -136,7 +136,8 @@ def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, gen
     if not one or plan.parts[0].pre or plan.parts[0].post:
         pre = [np.add(a, p.pre, dtype=np.int32, casting="unsafe") for a, p in zip(pre, plan.parts, strict=True)]
         post = [np.add(a, p.post, dtype=np.int32, casting="unsafe") for a, p in zip(post, plan.parts, strict=True)]
-    made.connect(i=pre[0] if one else np.concatenate(pre), j=post[0] if one else np.concatenate(post))
+    with settings("numpy"):  # no compiling for what happens once
+        made.connect(i=pre[0] if one else np.concatenate(pre), j=post[0] if one else np.concatenate(post))
     if plan.weight is not None:
         array(made, "w")[:] = plan.weight
     else:
@@ -160,13 +161,15 @@ class RuntimeSession:
 
     def __init__(self, plan: Brian2Plan, target: str) -> None:
         self.plan, self.target, self.now = plan, target, 0
-        self.inputs = "frozen"
+        self.inputs = plan.inputs
+        self.rates: dict[str, Any] = {g.name: g.rate for g in plan.groups if isinstance(g, PoissonGroup)}
         self.parameters: dict[str, dict[str, Any]] = {c.name: dict(c.parameters) for c in plan.cells}
         self.poissons = {g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)}
         self.trains = {s.name: SourceTrains(s, self.poissons) for s in plan.sources}
         self.groups: dict[str, Any] = {}
         with settings(target):
             self._build()
+        self.random: Any = None
         self.spikes: dict[str, list[tuple[int, npt.NDArray[np.int32]]]] = {c.name: [] for c in plan.cells}
         self.samples: list[list[Floats]] = [[] for _ in plan.traces]
         self._sample()
@@ -176,7 +179,8 @@ class RuntimeSession:
         self.clock = brian2.Clock(dt=plan.dt * brian2.ms, name="pt_clock")
         objects: list[Any] = []
         for cells in plan.cells:
-            group, runners = neuron_group(cells, numbers(cells, cells.parameters, plan.dt), self.clock)
+            values = numbers(cells, cells.parameters, plan.dt) | drive_numbers(cells, self.rates, plan.dt)
+            group, runners = neuron_group(cells, values, self.clock)
             self.groups[cells.name] = group
             objects += [group, *runners]
         for source in plan.sources:
@@ -202,11 +206,29 @@ class RuntimeSession:
         width = sum(d.source.size for c in self.plan.cells for d in c.drives) + sum(s.size for s in self.plan.sources)
         chunk = max(1, min(2000, CHUNK_ENTRIES // max(1, width)))
         left = steps
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), self._randomness():
             while left > 0:
                 self._chunk(min(chunk, left))
                 left -= min(chunk, left)
         self._check()
+
+    @contextlib.contextmanager
+    def _randomness(self) -> Iterator[None]:
+        """Brian2 draws from one generator for the whole process: give each session its own stream, and put the process's back."""
+        if "native" not in self.inputs.values():
+            yield
+            return
+        device = brian2.get_device()
+        before = device.get_random_state()
+        if self.random is None:
+            device.seed(int(np.random.SeedSequence(self.plan.seed).generate_state(1)[0]))
+        else:
+            device.set_random_state(self.random)
+        try:
+            yield
+        finally:
+            self.random = device.get_random_state()
+            device.set_random_state(before)
 
     def _chunk(self, steps: int) -> None:
         feeds = [self._feed(self._cells(c.name), d, steps) for c in self.plan.cells for d in c.drives]
@@ -304,6 +326,10 @@ class RuntimeSession:
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
         if group in self.poissons:
             self.poissons[group].set_rate(values["rate"], self.now)
+            self.rates[group] = values["rate"]
+            for c in self.plan.cells:
+                if any(d.source.name == group for x in c.layers for d in x.drives):
+                    self._assign(c, drive_numbers(c, self.rates, self.plan.dt))
             return
         cells = next(c for c in self.plan.cells if c.member(group))
         member = cells.member(group)
@@ -322,9 +348,13 @@ class RuntimeSession:
         made: dict[str, Any] = dict(numbers(cells, parameters, self.plan.dt))
         if cells.code.refractory:
             made["steps_left"] = refractory_steps(cells.flat, parameters, self.plan.dt)
+        self._assign(cells, made)
+
+    def _assign(self, cells: Cells, made: Mapping[str, Any]) -> None:
+        """Give variables new values; one value for all cells can become one per cell, and the code that reads it is made again."""
         group = self.groups[cells.name]
         wider = [n for n, v in made.items() if np.ndim(v) and group.variables[n].scalar]
-        for n in wider:  # one value for all cells becomes one per cell, and the code that reads it is made again
+        for n in wider:
             dtype = group.variables[n].dtype
             del group.variables._variables[n]
             group.variables.add_array(n, size=cells.size, dtype=dtype)

@@ -37,7 +37,7 @@ def _function(name: str, types: tuple[str, ...], body: str, fallback: Any) -> Fu
     # Cython reads C from a verbatim block, which keeps the expression one and the same.
     cython = f'cdef extern from *:\n    """\n    #include <math.h>\n    {c}\n    """\n    double {name}({arguments}) noexcept nogil\n'
     made.implementations.add_implementation("cython", cython, name=name)
-    made.implementations.add_numpy_implementation(fallback)
+    made.implementations.add_implementation("numpy", fallback)  # not add_numpy_implementation: it checks units on every call
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.brian2.code import entries, generate, summed
-from portable.backends.brian2.plan import Brian2Plan, Cells, Code, Drive, Member, Part, Source, Synapse
+from portable.backends.brian2.plan import Brian2Plan, Cells, Code, Drive, Layer, Member, Part, Source, Synapse
 from portable.backends.contract import Lowered, RunConfig, chosen_integrator
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Flat
@@ -26,15 +26,16 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     methods = {g.name: chosen_integrator(g.flat, config) for g in program.cells}
     cells = tuple(_cells(f"pt_cells_{i}", groups, methods[groups[0].name], program) for i, groups in enumerate(_alike(program.cells, methods)))
     drives, rest = _drives(program, cells)
-    cells = tuple(replace(c, drives=tuple(d for d in drives if c.member(d.target.name) is d.target)) for c in cells)
+    inputs = _inputs(program, config, rest)
+    cells = tuple(_driven(c, drives, inputs) for c in cells)
     sources = _sources(program, rest)
-    cells = tuple(_with_code(c, program, config) for c in cells)
+    cells = tuple(_with_code(c, program) for c in cells)
     synapses = _synapses(rest, cells, sources)
     plan = Brian2Plan(
         program.name, program.dt, program.seed, cells, sources, synapses, program.spikes, program.traces,
-        config.inputs, str(config.options.get("target", "auto")), config.threads, program.groups,
+        inputs, str(config.options.get("target", "auto")), config.threads, program.groups,
     )  # fmt: skip
-    return Lowered(plan, tuple(_approximations(program, methods, plan)), {n: _described(m) for n, m in methods.items()})
+    return Lowered(plan, tuple(_approximations(program, config, methods, inputs)), {n: _described(m) for n, m in methods.items()})
 
 
 def _described(method: str) -> str:
@@ -100,17 +101,54 @@ def _drives(program: Program, cells: tuple[Cells, ...]) -> tuple[list[Drive], li
     return drives, rest
 
 
+def _inputs(program: Program, config: RunConfig, rest: list[Connections]) -> dict[str, str]:
+    """Brian2 draws a Poisson population itself where it only drives cells one to one and nobody records it."""
+    shared = {c.pre for c in rest} | set(program.spikes)
+    native = {g.name for g in program.groups if isinstance(g, PoissonGroup) and g.name not in shared and config.inputs == "native"}
+    return {g.name: "given" if isinstance(g, TrainGroup) else "native" if g.name in native else "frozen" for g in program.groups if not isinstance(g, CellGroup)}
+
+
+def _driven(cells: Cells, drives: list[Drive], inputs: Mapping[str, str]) -> Cells:
+    """The cells with their drives: handed over, or in layers that Brian2 draws."""
+    mine = [d for d in drives if cells.member(d.target.name) is d.target]
+    layers: list[Layer] = []
+    for d in (d for d in mine if inputs[d.source.name] == "native"):
+        free = next((i for i, x in enumerate(layers) if x.port == d.port and all(o.target is not d.target for o in x.drives)), None)
+        if free is None:
+            layers.append(Layer(d.port, (d,)))
+        else:
+            layers[free] = Layer(d.port, (*layers[free].drives, d))
+    return replace(cells, drives=tuple(d for d in mine if inputs[d.source.name] != "native"), layers=tuple(layers))
+
+
+def drive_numbers(cells: Cells, rates: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
+    """weight_i, mean_i (spikes a step), on_i and off_i (first update and first no more) of every layer i. `rates` in 1/ms by population."""
+    out: dict[str, PerCell] = {}
+    for i, layer in enumerate(cells.layers):
+        parts: dict[str, list[tuple[PerCell, int]]] = {"weight": [], "mean": [], "on": [], "off": []}
+        by_target = {d.target.name: d for d in layer.drives}
+        for m in cells.members:
+            d = by_target.get(m.name)
+            stop = None if d is None else d.source.stop
+            parts["weight"].append((d.weights if d else 0.0, m.size))
+            parts["mean"].append((np.asarray(rates[d.source.name]) * dt if d else 0.0, m.size))
+            parts["on"].append((float(d.source.start + d.delay) if d else 0.0, m.size))
+            parts["off"].append((float(stop + d.delay) if d and stop is not None else 1e18, m.size))
+        out |= {f"{k}_{i}": joined(v) for k, v in parts.items()}
+    return out
+
+
 def _sources(program: Program, rest: list[Connections]) -> tuple[Source, ...]:
     used = {c.pre for c in rest}
     groups = tuple(g for g in program.groups if not isinstance(g, CellGroup) and g.name in used)
     return (Source("pt_source", sum(g.size for g in groups), _members(groups), groups),) if groups else ()
 
 
-def _with_code(cells: Cells, program: Program, config: RunConfig) -> Cells:
+def _with_code(cells: Cells, program: Program) -> Cells:
     names = {m.name for m in cells.members}
     used = {c.port for c in program.connections if c.post in names}
     ports = tuple(p.name for p in cells.flat.ports if p.name in used)
-    code = generate(cells.flat, cells.method, program.dt, cells.substeps, ports, bool(cells.currents))
+    code = generate(cells.flat, cells.method, program.dt, cells.substeps, ports, bool(cells.currents), tuple(x.port for x in cells.layers))
     return replace(cells, code=code)
 
 
@@ -171,7 +209,13 @@ def refractory_steps(flat: Flat, parameters: Mapping[str, PerCell], dt: float) -
     return int(steps) if steps.ndim == 0 else steps
 
 
-def _approximations(program: Program, methods: Mapping[str, str], plan: Brian2Plan) -> Iterable[Approximation]:
+def _approximations(program: Program, config: RunConfig, methods: Mapping[str, str], inputs: Mapping[str, str]) -> Iterable[Approximation]:
+    for name, how in inputs.items():
+        if config.inputs == "native" and how == "frozen":
+            yield Approximation(
+                f"population '{name}'.inputs", "native", "frozen", "none: the trains that every backend gets",
+                "its spikes are recorded or go to several cells; Brian2's PoissonGroup fires at most once a step",
+            )  # fmt: skip
     for name, method in methods.items():
         if method == "rkf45":
             yield Approximation(

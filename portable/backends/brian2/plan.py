@@ -50,6 +50,14 @@ class Drive:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """Drives of one port that Brian2 draws itself, at most one for each cell, in one term of the group's code."""
+
+    port: str
+    drives: tuple[Drive, ...]
+
+
+@dataclass(frozen=True)
 class Cells:
     """One NeuronGroup: every population with the same flat form and integrator, so that a network compiles and steps few objects."""
 
@@ -65,6 +73,7 @@ class Cells:
     code: Code
     currents: tuple[Current, ...]
     drives: tuple[Drive, ...]
+    layers: tuple[Layer, ...] = ()
 
     def member(self, name: str) -> Member | None:
         return next((m for m in self.members if m.name == name), None)
@@ -110,7 +119,8 @@ class Synapse:
 
 @dataclass(frozen=True)
 class Brian2Plan:
-    """A whole network. `spikes` and `traces` are the program's recordings."""
+    """A whole network. `spikes` and `traces` are the program's recordings; `inputs` says for each source population whether its
+    trains are "given", "frozen" or "native"."""
 
     name: str
     dt: float
@@ -120,7 +130,7 @@ class Brian2Plan:
     synapses: tuple[Synapse, ...]
     spikes: Mapping[str, Ints]
     traces: tuple[Trace, ...]
-    inputs: str
+    inputs: Mapping[str, str]
     target: str
     threads: int
     groups: tuple[CellGroup | PoissonGroup | TrainGroup, ...] = ()
