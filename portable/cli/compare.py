@@ -61,7 +61,7 @@ def _by_backend(given: Sequence[str]) -> dict[str, dict[str, Any]]:
 def report(c: Comparison) -> None:
     """The comparison for people: the verdict last, where the eye is."""
     text.heading(f"{c.network}: {c.duration:g} ms at dt {c.dt:g} ms, each backend against {c.backends[0]}")
-    columns = ("seed", "backends", "spikes", "spikes", "identical", "equal (%)", "within 1 step (%)", "first difference")
+    columns = ("seed", "backends", "spikes (first)", "(second)", "identical", "equal (%)", "within 1 step (%)", "first difference")
     rows = []
     for p in c.pairs:
         d = p.divergence
@@ -84,7 +84,7 @@ def _differing(c: Comparison) -> None:
         for p in c.pairs for q in p.populations if not q.identical
     ]  # fmt: skip
     if rows:
-        columns = ("seed", "backend", "population", "cells", "spikes", "spikes", "Hz", "Hz", "equal", "within 1 step")
+        columns = ("seed", "backend", "population", "cells", "spikes (first)", "(second)", "Hz (first)", "(second)", "equal", "within 1 step")
         text.table(columns, rows, f"populations that differ ({c.backends[0]} first)")
 
 
@@ -101,7 +101,7 @@ def _traces(c: Comparison) -> None:
         voltage = f"{t.before:.3g} {t.unit}" if t else "-"
         loops.append((str(s.pair.seed), f"{s.pair.first}, {s.pair.second}", s.population, len(s.cells), *s.pair.spikes, s.pair.identical, s.spike_time_difference, voltage))
     if loops:
-        columns = ("seed", "backends", "population", "cells", "spikes", "spikes", "identical", "spike times (ms)", "largest in v")
+        columns = ("seed", "backends", "population", "cells", "spikes (first)", "(second)", "identical", "spike times (ms)", "largest in v")
         text.table(columns, loops, "cells out of the loop, with the same input (non-linear cells)")
     missing = sorted({m for s in c.single_cells for m in s.missing})
     if missing:

@@ -14,10 +14,10 @@ from typing import Any
 from portable.cli import text
 from portable.cli.model import Model
 from portable.errors import ModelError, suggestion
-from portable.resolve.program import Approximation
 from portable.results import Results
 from portable.simulation import run as simulate
 from portable.storage import save_results
+from portable.validation.approximations import grouped
 from portable.validation.compare import inputs_of
 from portable.validation.statistics import mean_cv
 
@@ -112,7 +112,7 @@ def report(r: Results, total: float) -> None:
     text.say(f"time: {phases}; in all {total:.3g} s; real-time factor {text.shown(real_time_factor(r))}")
     facts = [f"{int(p['synapses']):,} synapses"] if "synapses" in p else []
     facts += [f"{p['threads']} thread{'s' * (p['threads'] != 1)}"] if "threads" in p else []
-    facts += [f"{inputs_of(r)} inputs"] if "inputs" in p else []
+    facts += [f"{inputs_of(r)} Poisson trains"] if inputs_of(r) not in ("", "none") else []
     facts += [f"peak memory {text.size(p['peak_memory_bytes'])}"] if "peak_memory_bytes" in p else []
     text.say(", ".join(facts))
     methods: dict[str, list[str]] = {}
@@ -120,12 +120,8 @@ def report(r: Results, total: float) -> None:
         methods.setdefault(method, []).append(name)
     if methods:
         text.say("integration: " + "; ".join(f"{m} ({', '.join(names)})" for m, names in methods.items()))
-    alike: dict[tuple[str, str, str], list[Approximation]] = {}
-    for a in dict.fromkeys(r.approximations):
-        alike.setdefault((a.got, a.largest_error, a.reason), []).append(a)
-    for (got, error, reason), (a, *more) in alike.items():
-        where = f"{a.where} and {len(more)} more" if more else f"{a.where}: {a.asked}"
-        text.say(f"approximation: {where} became {got}, largest error {error}: {reason}")
+    for line in grouped(r.approximations):
+        text.say(f"approximation: {line}")
     if p.get("interrupted"):
         text.say(f"interrupted: this is what was recorded up to {r.duration:g} ms")
 

@@ -19,6 +19,7 @@ from portable.resolve import resolve
 from portable.resolve.program import Program
 from portable.results import Results
 from portable.simulation import open as open_simulation
+from portable.validation.approximations import grouped
 from portable.validation.differences import Pair, compare_results
 from portable.validation.single_cell import OpenLoop, nonlinear_groups, open_loop
 
@@ -220,6 +221,6 @@ def _side(r: Results) -> Side:
     p = r.provenance
     return Side(
         r.backend, int(p.get("seed", 0)), str(p.get("simulator")), inputs_of(r), dict(p.get("integrators", {})),
-        tuple(f"{a.where}: {a.asked} -> {a.got} ({a.reason}; largest error {a.largest_error})" for a in dict.fromkeys(r.approximations)),
+        tuple(grouped(r.approximations)),
         dict(p.get("seconds", {})), sum(len(t) for t in r.spikes.values()),
     )  # fmt: skip

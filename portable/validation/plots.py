@@ -15,6 +15,7 @@ import numpy as np
 from portable.resolve.program import Ints
 from portable.results import Results, SpikeTable, TraceTable
 from portable.units import Floats
+from portable.validation.approximations import grouped
 from portable.validation.figure import GREY, colour, new_figure, save_figure
 from portable.validation.statistics import rate_histogram
 
@@ -99,10 +100,10 @@ def caption(results: Results, bands: list[Band], by_variable: dict[str, list[tup
             parts.append(f"{variable} was recorded but is not drawn.")
         elif cut:
             parts.append(f"{variable}: the first {TRACES} recorded cells of {', '.join(cut)}.")
-    changed = list(dict.fromkeys(results.approximations))
-    parts += [f"Approximation: {a.where}: {a.reason}." for a in changed[:2]]
+    changed = grouped(results.approximations)
+    parts += [f"Approximation: {line}." for line in changed[:2]]
     if len(changed) > 2:
-        parts.append(f"{len(changed) - 2} more approximations are in the results.")
+        parts.append(f"{len(changed) - 2} more kinds of approximation are in the results.")
     if results.provenance.get("interrupted"):
         parts.append("The run was interrupted.")
     return "\n".join(textwrap.wrap(" ".join(parts), 165))
@@ -138,14 +139,14 @@ def _band(name: str, t: SpikeTable, tint: str, low: float, high: float, rows: in
     cells = t.recorded[np.unique(np.linspace(0, max(0, t.recorded.size - 1), rows).astype(np.int64))] if t.recorded.size else t.recorded
     kept = np.isin(t.ids, cells)
     place = np.searchsorted(cells, t.ids[kept])
-    margin = 0.06 * (high - low)
+    margin = min(0.008, 0.06 * (high - low))
     heights = high - margin - (place + 0.5) / max(1, cells.size) * (high - low - 2 * margin)
     return Band(name, t, tint, low, high, cells, t.times[kept], heights)
 
 
 def _spikes(axis: Axes, bands: list[Band]) -> None:
     drawn = max(1, sum(b.times.size for b in bands))
-    marker: dict[str, Any] = {"marker": "|", "s": 14, "linewidths": 0.7} if drawn < 3000 else {"marker": ".", "s": 3.0 if drawn < 30_000 else 1.2, "linewidths": 0}
+    marker: dict[str, Any] = {"marker": "|", "s": 14, "linewidths": 0.7} if drawn < 3000 else {"marker": ".", "s": 6.0 if drawn < 15_000 else 3.0 if drawn < 40_000 else 1.2, "linewidths": 0}
     for b in bands:
         axis.scatter(b.times, b.heights, c=b.colour, rasterized=True, **marker)
         axis.axhline(b.low, color="0.85", lw=0.6, zorder=0)
@@ -160,7 +161,7 @@ def _spikes(axis: Axes, bands: list[Band]) -> None:
 
 
 def _rates(axis: Axes, bands: list[Band], duration: float) -> None:
-    width = next((w for w in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0) if duration / w <= 250), 200.0)
+    width = next((w for w in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0) if duration / w <= (250 if len(bands) < 4 else 120)), 200.0)
     for b in bands:
         edges, rates = rate_histogram(b.table, duration, width)
         axis.stairs(rates, edges, color=b.colour, lw=1.0)
