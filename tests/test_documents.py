@@ -20,7 +20,7 @@ from portable.library.cells import CELLS
 from portable.schemas import document, read, table, text
 
 VALIDATOR = jsonschema.Draft202012Validator(document.schema())
-few = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def small() -> pt.Network:
@@ -210,7 +210,7 @@ def refusal(call: Callable[..., Any], *arguments: Any) -> pt.ModelError | None:
 WRONG: list[Any] = [None, True, -1, 0, 1.5, 10**30, "", "x", "20 ms", "1/ms", [], [1], ["a"], {}, {"type": "Normal"}, {"type": "AllToAll"}, "exc", ["exc"], {"population": "exc"}]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_our_reader_and_the_schema_refuse_the_same_documents(data: st.DataObject) -> None:
     """One mutation somewhere: the shape check of the reader and a JSON Schema validator must agree on whether it is still well-formed."""
@@ -234,7 +234,7 @@ def test_our_reader_and_the_schema_refuse_the_same_documents(data: st.DataObject
         assert valid, f"the reader takes what the schema refuses at {place}: {next(VALIDATOR.iter_errors(broken)).message[:200]}"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_broken_document_gives_a_network_or_one_clear_error(data: st.DataObject) -> None:
     """Never another exception than ModelError, whatever is put wherever."""

@@ -53,14 +53,15 @@ def numbers() -> st.SearchStrategy[str]:
 
 
 @st.composite
-def sums(draw: st.DrawFn, depth: int = 3) -> str:
+def sums(draw: st.DrawFn, depth: int = 2, powers: tuple[str, ...] = (" ** 2", "**3", "**-2", "**-1")) -> str:
     """Arithmetic in the common part of our grammar and Python's: no chained powers."""
+
     def atom(level: int) -> str:
         return f"({sums_of(level - 1)})" if level > 0 and draw(st.integers(0, 2)) == 0 else draw(numbers())
 
     def power(level: int) -> str:
         sign = draw(st.sampled_from(["", "", "-", "+", "--"]))
-        return sign + atom(level) + draw(st.sampled_from(["", "", " ** 2", "**3", "**-2", "**-1"]))
+        return sign + atom(level) + draw(st.sampled_from(["", "", *powers]))
 
     def product(level: int) -> str:
         return "".join([power(level), *(draw(st.sampled_from(["*", " / "])) + power(level) for _ in range(draw(st.integers(0, 2))))])
@@ -75,7 +76,7 @@ def sums(draw: st.DrawFn, depth: int = 3) -> str:
 def conditions(draw: st.DrawFn) -> str:
     parts = []
     for _ in range(draw(st.integers(1, 4))):
-        test = f"{draw(sums(1))} {draw(st.sampled_from(['<', '<=', '>', '>=', '==', '!=']))} {draw(sums(1))}"
+        test = f"{draw(sums(1, ()))} {draw(st.sampled_from(['<', '<=', '>', '>=', '==', '!=']))} {draw(sums(1, ()))}"
         test = f"({test})" if draw(st.booleans()) else test
         parts.append(draw(st.sampled_from(["", "not ", "not not "])) + test)
     return "".join([parts[0], *(draw(st.sampled_from([" and ", " or "])) + p for p in parts[1:])])
@@ -89,7 +90,7 @@ def python(text: str) -> Any:
         assume(False)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sums())
 def test_precedence_is_pythons(text: str) -> None:
     want = python(text)
@@ -117,13 +118,13 @@ def magnitudes(text: str) -> list[float]:
     return seen
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(conditions())
 def test_logic_is_pythons(text: str) -> None:
-    want = python(text.replace("**3", "").replace("** 2", "").replace("**-2", "").replace("**-1", ""))
-    plain = text.replace("**3", "").replace("** 2", "").replace("**-2", "").replace("**-1", "")  # without powers both are the same operations: equal bits
+    """Without powers both are the same operations, to the last bit, so the comparisons agree exactly."""
+    want = python(text)
     with np.errstate(all="ignore"):
-        assert bool(worth(plain)) == bool(want)
+        assert bool(worth(text)) == bool(want)
 
 
 OPERANDS = st.deferred(lambda: TREES)
@@ -148,8 +149,8 @@ def test_a_tree_written_and_read_again_is_the_same_tree(tree: Any) -> None:
     assert parse(emit(tree, OURS), SYMBOLS) == tree
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(sums(), st.booleans())
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(sums(powers=(" ** 2", "**3")), st.booleans())  # pow() of C and of numpy may differ in the last bit: only powers that are products
 def test_generated_python_and_evaluation_are_the_same_bits(text: str, negative: bool) -> None:
     """Sums, products and small powers are the same operations in the same order, so equal to the last bit."""
     expr = parse(f"-({text})" if negative else text, SYMBOLS)
@@ -157,7 +158,6 @@ def test_generated_python_and_evaluation_are_the_same_bits(text: str, negative: 
         code = eval(emit(expr), {"__builtins__": {}}, dict(VALUES))
     except (ZeroDivisionError, OverflowError):
         assume(False)
-    assume("** -" not in emit(expr) and "**(-" not in emit(expr))  # pow of C and of numpy may differ in the last bit
     with np.errstate(all="ignore"):
         assert np.array_equal(np.float64(evaluate(expr, VALUES)), np.float64(code), equal_nan=True)
 

@@ -246,7 +246,7 @@ def _joined(text: str) -> list[str]:
     out: list[str] = []
     carry = ""
     for raw in text.splitlines():
-        line = " ".join((carry + " " + raw.split("#")[0]).split())
+        line = f"{carry} {' '.join(raw.split('#')[0].split())}".strip()
         if not line:
             continue
         if len(line) > MAX_LENGTH:

@@ -99,7 +99,7 @@ class View:
             object.__setattr__(self, "index", _positions(self.population, self.index))
             return
         parts = (self.index.start, self.index.stop, self.index.step)
-        if any(not (p is None or isinstance(p, (int, np.integer))) for p in parts) or parts[2] == 0:
+        if any(not (p is None or (isinstance(p, (int, np.integer)) and abs(int(p)) < 2**62)) for p in parts) or parts[2] == 0:
             raise ModelError(f"{self.population.name}[...]", f"a slice takes whole numbers and a step other than 0, got {self.index}", "write for example exc[0:100:2]")
         object.__setattr__(self, "index", slice(*(None if p is None else int(p) for p in parts)))
 

@@ -150,7 +150,7 @@ def _array(values: Any, own: str, default_unit: str, path: str) -> Array:
     except (TypeError, ValueError, OverflowError):
         raise ModelError(path, "expected numbers in an array", "pass a one-dimensional numpy array of floats") from None
     if result.values.ndim != 1:
-        raise ModelError(path, f"expected a one-dimensional array, got shape {result.values.shape}")
+        raise ModelError(path, f"expected a one-dimensional array, got shape {result.values.shape}", "pass one value per cell")
     bad = np.zeros(0, dtype=np.int64) if np.isfinite(result.values.sum()) else np.flatnonzero(~np.isfinite(result.values))
     if bad.size:
         raise ModelError(f"{path}[{bad[0]}]", f"must be finite, got {result.values[bad[0]]}", f"give numbers in {unit(own).text}")
