@@ -26,7 +26,7 @@ _A = (
 _C = (1 / 4, 3 / 8, 12 / 13, 1.0, 1 / 2)
 _B5 = (16 / 135, 0.0, 6656 / 12825, 28561 / 56430, -9 / 50, 2 / 55)
 _B4 = (25 / 216, 0.0, 1408 / 2565, 2197 / 4104, -1 / 5, 0.0)
-TOLERANCE = 1e-6  # absolute, in coherent units
+TOLERANCE = 1e-6  # absolute (coherent units), and relative to the change in a substep
 
 _FUNCTIONS = {
     **{f: f + "({0})" for f in "exp ln log10 sin cos tan sinh cosh tanh abs ceil floor expm1".split()},
