@@ -1,74 +1,23 @@
-"""Building the plan in Brian2 and running it in this process.
-
-Order of a step: schedule start, synapses, groups, thresholds, resets, end. A spike found in thresholds of Brian2's step k has the stamp
-k + 1; pathways push it in the synapses slot of step k + 1, so a delay of d steps is d - 1 here, and arrivals are summed into a
-buffer that the group's code adds in the same step.
-"""
+"""Running the plan in this process: Brian2's compiled code objects, stepped in the order of its schedule."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from portable.backends.brian2.inputs import PoissonTrains, SourceTrains, unfold
+from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, brian2, neuron_group, settings, synapses
+from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
-from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, Synapse
+from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source
+from portable.backends.brian2.records import CHUNK_ENTRIES, check_finite, cell_spikes, source_spikes
 from portable.backends.contract import Recorded, Session
-from portable.errors import BackendFailed, BackendUnavailable
-from portable.resolve.program import CellGroup, Ints, PerCell, PoissonGroup
+from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
-
-try:
-    import brian2
-    from brian2.core.spikesource import SpikeSource
-    from brian2.core.variables import Variables
-    from brian2.groups.group import Group
-except Exception as error:  # an installed Brian2 can also fail on a numpy that it does not know
-    raise BackendUnavailable(
-        f"backend 'brian2': Brian2 cannot be imported ({type(error).__name__}: {error}); "
-        f"install it with pip install 'portable-snn[brian2]' (Brian2 2.9 needs numpy < 2.4, this is {np.__version__})"
-    ) from error
-
-from portable.backends.brian2.functions import namespace
-
-SCHEDULE = ["start", "synapses", "groups", "thresholds", "resets", "end"]
-# Not -ffast-math: it changes results, and loading such a library makes the whole process flush denormals. No contraction
-# of a*b + c either, so that all targets and the other backends round alike.
-COMPILER = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-std=c++11"]
-CHUNK_ENTRIES = 4_000_000  # counts held at once of frozen inputs (8 MB of uint16)
-
-
-@contextlib.contextmanager
-def settings(target: str) -> Iterator[None]:
-    """Brian2's global preferences for a build, put back afterwards."""
-    prefs, log = brian2.prefs, logging.getLogger("brian2")
-    wanted = {"codegen.loop_invariant_optimisations": False, "codegen.cpp.extra_compile_args_gcc": COMPILER, "codegen.runtime.cython.cache_dir": str(_cache())}
-    if target in ("cython", "numpy"):
-        wanted["codegen.target"] = target
-    before, level = {k: prefs[k] for k in wanted}, log.level
-    try:
-        log.setLevel(logging.ERROR)
-        for k, v in wanted.items():
-            prefs[k] = v
-        yield
-    finally:
-        for k, v in before.items():
-            prefs[k] = v
-        log.setLevel(level)
-
-
-def _cache() -> Path:
-    # Compiler options are not part of Brian2's cache key, so its own folder may hold the same code built otherwise.
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("portable")) / "brian2"
 
 
 def open_session(plan: Brian2Plan) -> Session:
@@ -76,79 +25,11 @@ def open_session(plan: Brian2Plan) -> Session:
     target = plan.target
     if target == "auto":
         target = "cython" if shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") else "numpy"
+    if target == "cpp_standalone":
+        from portable.backends.brian2.standalone import StandaloneSession
+
+        return StandaloneSession(plan)
     return RuntimeSession(plan, target)
-
-
-class FrozenSource(Group, SpikeSource):  # type: ignore[misc]
-    """A group whose spikes are put into its `_spikespace` from outside, any number per cell and step."""
-
-    def __init__(self, n: int, clock: Any, name: str) -> None:
-        Group.__init__(self, clock=clock, when="thresholds", order=0, name=name)
-        self.events = {"spike": None}
-        self.start, self.stop = 0, n
-        self.variables = Variables(self)
-        self.variables.create_clock_variables(self._clock)
-        self.variables.add_constant("N", value=n)
-        self.variables.add_arange("i", n)
-        self.variables.add_array("_spikespace", size=n + 1, dtype=np.int32)
-        self._enable_group_attributes()
-
-
-def neuron_group(cells: Cells, values: Mapping[str, PerCell], clock: Any) -> tuple[Any, list[Any]]:
-    """(NeuronGroup, its code runners). Values that are one float are shared by all cells."""
-    code = cells.code
-    lines = [f"x_{s} : 1" for s in cells.flat.state_names] + [f"in_{p} : 1" for p in code.buffers] + ["fired : boolean"]
-    lines += [f"{n} : 1" + (" (shared)" if np.ndim(v) == 0 else "") for n, v in values.items()]
-    if code.refractory:
-        lines += ["left : integer", "steps_left : integer" + (" (shared)" if np.ndim(cells.refractory) == 0 else "")]
-    if code.injected:
-        lines.append("i_ext : 1")
-    group = brian2.NeuronGroup(cells.size, "\n".join(lines), threshold="fired", namespace=namespace(), name=cells.name, clock=clock)
-    runners = [group.run_regularly("\n".join(code.update), when="groups", name=f"{cells.name}_update", clock=clock)]
-    if code.after:
-        runners.append(group.run_regularly("\n".join(code.after), when="before_thresholds", name=f"{cells.name}_after", clock=clock))
-    for s, v in cells.initial.items():
-        array(group, f"x_{s}")[:] = v
-    for n, v in values.items():
-        array(group, n)[:] = v
-    if code.refractory:
-        array(group, "steps_left")[:] = cells.refractory
-    return group, runners
-
-
-def array(group: Any, name: str) -> npt.NDArray[Any]:
-    """The memory behind a variable."""
-    return np.asarray(group.variables[name].get_value())
-
-
-def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, general: bool) -> Any:
-    """One Synapses object with all its connections."""
-    float32 = plan.weight is None and all(getattr(p.connections.weights, "dtype", None) == np.float32 for p in plan.parts)
-    made = brian2.Synapses(
-        source, target, "w : 1" + (" (shared)" if plan.weight is not None else " (constant)"), on_pre="\n".join(plan.on_pre), namespace=namespace(), name=plan.name, clock=clock,
-        delay=None if plan.delay is None else (plan.delay - 1) * dt * brian2.ms, dtype={"w": np.float32} if float32 else None,
-    )  # fmt: skip
-    if general:
-        made.pre.when = "after_groups"
-    one = len(plan.parts) == 1
-    pre = [p.connections.sources().view(np.int32) for p in plan.parts]
-    post = [p.connections.targets.astype(np.int32) for p in plan.parts]  # Brian2 takes signed integers only
-    if not one or plan.parts[0].pre or plan.parts[0].post:
-        pre = [np.add(a, p.pre, dtype=np.int32, casting="unsafe") for a, p in zip(pre, plan.parts, strict=True)]
-        post = [np.add(a, p.post, dtype=np.int32, casting="unsafe") for a, p in zip(post, plan.parts, strict=True)]
-    with settings("numpy"):  # no compiling for what happens once
-        made.connect(i=pre[0] if one else np.concatenate(pre), j=post[0] if one else np.concatenate(post))
-    if plan.weight is not None:
-        array(made, "w")[:] = plan.weight
-    else:
-        array(made, "w")[:] = _spread([p.connections.weights for p in plan.parts], plan)
-    if plan.delay is None:
-        array(made.pre, "delay")[:] = (_spread([p.connections.delays for p in plan.parts], plan) - 1) * (dt * 1e-3)
-    return made
-
-
-def _spread(values: list[Any], plan: Synapse) -> Any:
-    return np.concatenate([np.broadcast_to(np.asarray(v), p.connections.count) for v, p in zip(values, plan.parts, strict=True)]) if len(values) > 1 else np.asarray(values[0]).astype(np.float64, copy=False)
 
 
 class RuntimeSession:
@@ -210,7 +91,7 @@ class RuntimeSession:
             while left > 0:
                 self._chunk(min(chunk, left))
                 left -= min(chunk, left)
-        self._check()
+        check_finite(self.plan, self.now, lambda c, s: array(self.groups[c], f"x_{s}"))
 
     @contextlib.contextmanager
     def _randomness(self) -> Iterator[None]:
@@ -315,14 +196,6 @@ class RuntimeSession:
             values, ids = self._where(t.group, t.variable, t.ids)
             kept.append(values[ids])
 
-    def _check(self) -> None:
-        for c in self.plan.cells:
-            for s in c.flat.state_names:
-                bad = np.flatnonzero(~np.isfinite(array(self.groups[c.name], f"x_{s}")))
-                if bad.size:
-                    m = next(m for m in c.members if m.offset <= bad[0] < m.offset + m.size)
-                    raise BackendFailed(f"population '{m.name}': {s} of cell {bad[0] - m.offset} is not finite at {self.now * self.plan.dt:g} ms; use a smaller dt or another integrator")
-
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
         if group in self.poissons:
             self.poissons[group].set_rate(values["rate"], self.now)
@@ -373,35 +246,14 @@ class RuntimeSession:
             kept = self.spikes[c.name]
             ids = np.concatenate([i for _, i in kept]).astype(np.int64) if kept else np.zeros(0, dtype=np.int64)
             steps = np.repeat(np.array([s for s, _ in kept], dtype=np.int64), [i.size for _, i in kept])
-            for m in c.members:
-                if m.name in self.plan.spikes:
-                    mine = (ids >= m.offset) & (ids < m.offset + m.size)
-                    out.spikes[m.name] = _kept(ids[mine] - m.offset, steps[mine], self.plan.spikes[m.name])
-        for g in self.plan.groups:
-            if not isinstance(g, CellGroup) and g.name in self.plan.spikes:
-                out.spikes[g.name] = _kept(*self._source_spikes(g), self.plan.spikes[g.name])
+            out.spikes |= cell_spikes(self.plan, c, ids, steps)
+        out.spikes |= source_spikes(self.plan, self.poissons, self.now)
         for t, samples in zip(self.plan.traces, self.samples, strict=True):
             out.traces[t.group, t.variable] = (t.ids, np.arange(len(samples)) * t.every, np.array(samples).reshape(len(samples), t.ids.size))
         return out
-
-    def _source_spikes(self, group: Any) -> tuple[Ints, Ints]:
-        if group.name in self.poissons:
-            chunk = max(1, CHUNK_ENTRIES // group.size)
-            parts = []
-            for first in range(1, self.now + 1, chunk):
-                row, column = unfold(self.poissons[group.name].window(first, min(chunk, self.now + 1 - first)))
-                parts.append((column, row + first))
-            return tuple(np.concatenate([p[i] for p in parts]) if parts else np.zeros(0, dtype=np.int64) for i in (0, 1))  # type: ignore[return-value]
-        ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
-        return ids[group.steps <= self.now], group.steps[group.steps <= self.now]
 
     def close(self) -> None:
         self.groups.clear()
         self.synapses.clear()
         self.calls.clear()
         self.network = None
-
-
-def _kept(ids: Ints, steps: Ints, recorded: Ints) -> tuple[Ints, Ints]:
-    mine = np.isin(ids, recorded)
-    return ids[mine], steps[mine]

@@ -1,0 +1,65 @@
+"""What a run recorded, in the positions of populations; shared by both kinds of session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from portable.backends.brian2.inputs import PoissonTrains, unfold
+from portable.backends.brian2.plan import Brian2Plan, Cells
+from portable.errors import BackendFailed
+from portable.resolve.program import Ints, TrainGroup
+from portable.units import Floats
+
+CHUNK_ENTRIES = 4_000_000  # counts held at once of frozen inputs (8 MB of uint16)
+Spikes = dict[str, tuple[Ints, Ints]]
+
+
+def cell_spikes(plan: Brian2Plan, cells: Cells, ids: Ints, steps: Ints) -> Spikes:
+    """Spikes of one NeuronGroup as those of its recorded populations."""
+    out: Spikes = {}
+    for m in cells.members:
+        if m.name in plan.spikes:
+            mine = (ids >= m.offset) & (ids < m.offset + m.size)
+            out[m.name] = _kept(ids[mine] - m.offset, steps[mine], plan.spikes[m.name])
+    return out
+
+
+def source_spikes(plan: Brian2Plan, poissons: dict[str, PoissonTrains], now: int) -> Spikes:
+    """Spikes of recorded sources up to step `now`: known without Brian2, for it was given them."""
+    out: Spikes = {}
+    for g in plan.groups:
+        if g.name in poissons and g.name in plan.spikes:
+            out[g.name] = _kept(*_drawn(poissons[g.name], now), plan.spikes[g.name])
+        elif isinstance(g, TrainGroup) and g.name in plan.spikes:
+            ids = np.repeat(np.arange(g.size), np.diff(g.indptr))
+            out[g.name] = _kept(ids[g.steps <= now], g.steps[g.steps <= now], plan.spikes[g.name])
+    return out
+
+
+def _drawn(trains: PoissonTrains, now: int) -> tuple[Ints, Ints]:
+    chunk = max(1, CHUNK_ENTRIES // trains.size)
+    ids, steps = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for first in range(1, now + 1, chunk):
+        row, column = unfold(trains.window(first, min(chunk, now + 1 - first)))
+        ids.append(column)
+        steps.append(row + first)
+    return np.concatenate(ids), np.concatenate(steps)
+
+
+def _kept(ids: Ints, steps: Ints, recorded: Ints) -> tuple[Ints, Ints]:
+    mine = np.isin(ids, recorded)
+    return ids[mine], steps[mine]
+
+
+def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]) -> None:
+    """BackendFailed that names the first cell whose state is no number; `state(cells, name)` gives the values."""
+    for c in plan.cells:
+        for s in c.flat.state_names:
+            bad = np.flatnonzero(~np.isfinite(state(c.name, s)))
+            if bad.size:
+                m = next(m for m in c.members if m.offset <= bad[0] < m.offset + m.size)
+                raise BackendFailed(
+                    f"population '{m.name}': {s} of cell {bad[0] - m.offset} is not finite at {now * plan.dt:g} ms; use a smaller dt or another integrator"
+                )

@@ -1,0 +1,174 @@
+"""Running the plan as one C++ program: written, compiled, run and removed in a temporary folder, for a length known beforehand.
+
+Nothing of this process can reach the program, so frozen inputs are handed over whole: spikes as SpikeGeneratorGroups (one for each
+multiplicity, which fires at most once a bin), drives and currents as TimedArrays.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from portable.backends.brian2.build import SCHEDULE, array, brian2, neuron_group, settings, synapses
+from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
+from portable.backends.brian2.lower import drive_numbers, numbers
+from portable.backends.brian2.plan import Brian2Plan, Cells, Source
+from portable.backends.brian2.records import cell_spikes, check_finite, source_spikes
+from portable.backends.contract import Recorded, Shortfall
+from portable.errors import UnsupportedError
+from portable.resolve.program import PoissonGroup
+from portable.units import Floats
+
+LARGEST_INPUT = 1 << 28  # bytes of one TimedArray: it is written to a file and read by the program
+
+
+class StandaloneSession:
+    """One run, then results."""
+
+    single_run = True
+
+    def __init__(self, plan: Brian2Plan) -> None:
+        self.plan, self.inputs, self.now = plan, plan.inputs, 0
+        self.poissons = {g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)}
+        self.result = Recorded()
+
+    def run(self, steps: int) -> None:
+        if self.now:
+            raise UnsupportedError("brian2", [Shortfall("session.pieces", "run", "a standalone program runs once", "use options={'target': 'cython'}")])
+        self._afford(steps)
+        from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+
+        device = CPPStandaloneDevice()  # not the process's own: nothing of another user's build is in it
+        before = brian2.prefs["devices.cpp_standalone.openmp_threads"]
+        with settings("cpp_standalone"), tempfile.TemporaryDirectory(prefix="portable-brian2-", ignore_cleanup_errors=True) as folder:
+            brian2.set_device(device, build_on_run=False)
+            try:
+                brian2.prefs["devices.cpp_standalone.openmp_threads"] = self.plan.threads if self.plan.threads > 1 else 0
+                self._build(steps)
+                self.network.run(steps * self.plan.dt * brian2.ms, namespace={})
+                device.build(directory=folder, compile=True, run=True, with_output=False)
+                self.now = steps
+                self._collect()
+            finally:
+                brian2.prefs["devices.cpp_standalone.openmp_threads"] = before
+                brian2.reset_device()
+
+    def _build(self, steps: int) -> None:
+        plan = self.plan
+        clock = brian2.Clock(dt=plan.dt * brian2.ms, name="pt_clock")
+        rates: dict[str, Any] = {g.name: g.rate for g in plan.groups if isinstance(g, PoissonGroup)}
+        if "native" in self.inputs.values():
+            brian2.seed(int(np.random.SeedSequence(plan.seed).generate_state(1)[0]))
+        self.groups: dict[str, Any] = {}
+        objects: list[Any] = []
+        for cells in plan.cells:
+            values = numbers(cells, cells.parameters, plan.dt) | drive_numbers(cells, rates, plan.dt)
+            group, runners = neuron_group(cells, values, clock)
+            self.groups[cells.name] = group
+            objects += [group, *runners, *self._given(cells, group, steps, clock)]
+        levels = {s.name: self._generators(s, steps, clock) for s in plan.sources}
+        objects += [g for many in levels.values() for g in many]
+        for s in plan.synapses:
+            general = s.port in next(c for c in plan.cells if c.name == s.target).code.events
+            for source in levels.get(s.source) or [self.groups[s.source]]:
+                objects.append(synapses(s, source, self.groups[s.target], plan.dt, clock, general, source.name if s.source in levels else ""))
+        self.spikes = {
+            c.name: brian2.SpikeMonitor(self.groups[c.name], name=f"{c.name}_spikes") for c in plan.cells if any(m.name in plan.spikes for m in c.members)
+        }
+        self.traces = [self._monitor(i) for i in range(len(plan.traces))]
+        self.network = brian2.Network(*objects, *self.spikes.values(), *self.traces, name="pt_network")
+        self.network.schedule = SCHEDULE
+
+    def _afford(self, steps: int) -> None:
+        problems = []
+        for c in self.plan.cells:
+            rows = {f"population '{d.source.name}'": steps for d in c.drives}
+            rows |= {f"population '{x.group}' (currents)": int(x.steps[-1]) + 1 for x in c.currents}
+            for where, n in rows.items():
+                if n * c.size * 8 > LARGEST_INPUT:
+                    reason = f"{n} steps of {c.size} cells are {n * c.size * 8 / 1e9:.2f} GB of frozen input, at most {LARGEST_INPUT / 1e9:.2f} GB goes into a standalone program"
+                    problems.append(Shortfall("sources.poisson.frozen", where, reason, "use inputs='native', a shorter run, or options={'target': 'cython'}"))
+        if problems:
+            raise UnsupportedError("brian2", problems)
+
+    def _given(self, cells: Cells, group: Any, steps: int, clock: Any) -> list[Any]:
+        """Objects that add drives to the buffers of ports and set injected currents."""
+        made = []
+        dt = self.plan.dt * brian2.ms
+        for k, d in enumerate(cells.drives):
+            table = np.zeros((steps, cells.size))
+            low, high = d.target.offset, d.target.offset + d.target.size
+            table[:, low:high] = self.poissons[d.source.name].window(1 - d.delay, steps) * d.weights
+            group.namespace[f"pt_drive_{k}"] = brian2.TimedArray(table, dt=dt, name=f"{cells.name}_drive_{k}")
+            made.append(group.run_regularly(f"in_{d.port} = in_{d.port} + pt_drive_{k}(t, i)", when="synapses", name=f"{cells.name}_feed_{k}", clock=clock))
+        if cells.currents:
+            table = np.zeros((max(int(c.steps[-1]) for c in cells.currents) + 1, cells.size))
+            for c in cells.currents:
+                for at, following, amplitude in zip(c.steps, [*c.steps[1:], None], c.amplitude.T, strict=True):
+                    table[at:following, c.ids] += amplitude
+            group.namespace["pt_current"] = brian2.TimedArray(table, dt=dt, name=f"{cells.name}_current")
+            made.append(group.run_regularly("i_ext = pt_current(t, i)", when="before_groups", name=f"{cells.name}_inject", clock=clock))
+        return made
+
+    def _generators(self, source: Source, steps: int, clock: Any) -> list[Any]:
+        """Group m holds the spikes of every source and bin beyond the first m."""
+        ids, start = SourceTrains(source, self.poissons).window(1, steps)
+        rows = np.repeat(np.arange(steps), np.diff(start))
+        key = rows * source.size + ids
+        rank = np.arange(key.size) - np.searchsorted(key, key)
+        many = int(rank.max(initial=0)) + 1
+        return [
+            brian2.SpikeGeneratorGroup(
+                source.size, ids[rank == m], rows[rank == m] * self.plan.dt * brian2.ms, clock=clock, name=f"{source.name}_{m}", sorted=True
+            )
+            for m in range(many)
+        ]  # fmt: skip
+
+    def _monitor(self, index: int) -> Any:
+        t = self.plan.traces[index]
+        c = next(c for c in self.plan.cells if c.member(t.group))
+        member = c.member(t.group)
+        assert member is not None
+        every = t.every * self.plan.dt * brian2.ms
+        return brian2.StateMonitor(self.groups[c.name], f"x_{t.variable}", record=t.ids + member.offset, dt=every, when="start", name=f"pt_trace_{index}")
+
+    def _collect(self) -> None:
+        plan, dt = self.plan, self.plan.dt * 1e-3
+        for c in plan.cells:
+            if c.name in self.spikes:
+                found = self.spikes[c.name]
+                self.result.spikes |= cell_spikes(plan, c, np.asarray(found.i).astype(np.int64), np.rint(np.asarray(found.t_) / dt).astype(np.int64) + 1)
+        self.result.spikes |= source_spikes(plan, self.poissons, self.now)
+        last = {(c.name, s): array(self.groups[c.name], f"x_{s}") for c in plan.cells for s in c.flat.state_names}
+        check_finite(plan, self.now, lambda c, s: last[c, s])
+        for t, monitor in zip(plan.traces, self.traces, strict=True):
+            values = np.array(getattr(monitor, f"x_{t.variable}")).T
+            if self.now % t.every == 0:  # the monitor sees the start of steps; the state after the last one is the final one
+                c = next(c for c in plan.cells if c.member(t.group))
+                offset = next(m.offset for m in c.members if m.name == t.group)
+                values = np.vstack([values, last[c.name, t.variable][t.ids + offset]])
+            self.result.traces[t.group, t.variable] = (t.ids, np.arange(values.shape[0]) * t.every, values)
+        self.network, self.groups, self.spikes, self.traces = None, {}, {}, []
+
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
+        raise UnsupportedError(
+            "brian2", [Shortfall("session.set", f"population '{group}'", f"{', '.join(values)} cannot change in a standalone program", "use options={'target': 'cython'}")]
+        )
+
+    def recorded(self) -> Recorded:
+        if self.now:
+            return self.result
+        empty = np.zeros(0, dtype=np.int64)
+        first = {}
+        for t in self.plan.traces:
+            c = next(c for c in self.plan.cells if c.member(t.group))
+            offset = next(m.offset for m in c.members if m.name == t.group)
+            values = np.broadcast_to(np.asarray(c.initial[t.variable], dtype=np.float64), c.size)[t.ids + offset]
+            first[t.group, t.variable] = (t.ids, np.zeros(1, dtype=np.int64), values[None, :])
+        return Recorded({name: (empty, empty) for name in self.plan.spikes}, first)
+
+    def close(self) -> None:
+        self.result = Recorded()
