@@ -84,6 +84,7 @@ CASES: list[tuple[Any, str]] = [
     (lambda: pt.Explicit([0, 1], [0]), "Explicit: pre and post must have one length, got 2 and 1; entry i of both is connection i"),
     # sizes
     (lambda: pt.Population("p", 0, pt.IF_curr_exp), "Population 'p'.size: must be a whole number > 0, got 0; give the number of cells"),
+    (lambda: pt.Population("p", 2**32, pt.IF_curr_exp), "Population 'p'.size: must be less than 2**32, got 4294967296; no backend can hold so many cells in one population"),
     (lambda: pt.Population("p", 2.0, pt.IF_curr_exp), "Population 'p'.size: must be a whole number > 0, got 2.0; give the number of cells"),
     (lambda: pt.Population("p", True, pt.IF_curr_exp), "Population 'p'.size: must be a whole number > 0, got True; give the number of cells"),
     (lambda: pt.Population("p", 3, pt.IF_curr_exp(tau_m=[1, 2])), "Population 'p'.tau_m: has 2 values for 3 cells; give one value, or one per cell"),

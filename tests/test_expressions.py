@@ -118,7 +118,7 @@ def magnitudes(text: str) -> list[float]:
     return seen
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(conditions())
 def test_logic_is_pythons(text: str) -> None:
     """Without powers both are the same operations, to the last bit, so the comparisons agree exactly."""

@@ -38,6 +38,8 @@ class Population:
             raise ModelError("Population.name", f"must be letters, digits and _, starting with a letter, got {name!r}", 'call it for example "exc"')
         if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
             raise ModelError(f"{path}.size", f"must be a whole number > 0, got {size!r}", "give the number of cells")
+        if size >= 2**32:
+            raise ModelError(f"{path}.size", f"must be less than 2**32, got {size}", "no backend can hold so many cells in one population")
         if isinstance(cell, CellType):
             cell = cell()
         if not isinstance(cell, (Cell, SpikeSourceArray, SpikeSourcePoisson)):
