@@ -44,12 +44,12 @@ def main() -> None:
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     backends = given.backends.split(",")
-    print(f"{'cell':24}{'backend':12}{'method':22}{'spikes':>7}  {'largest |dv| (mV)':>18}  {'spike times (ms)':>17}")
+    print(f"{'cell':24}{'backend':12}{'spikes':>7}  {'largest |dv| (mV)':>18}  {'spike times (ms)':>17}  method")
     for name, cell in CELLS.items():
         current, weights = INPUT[name]
         found = single_cell(cell, backends, current=current, weights=weights, spike_times=TIMES, duration=f"{given.duration} ms", dt=DT)
         for backend in backends:
-            print(f"{name:24}{backend:12}{_row(found, backend)}")
+            print(f"{name:24}{backend:12}{_row(found, backend)}", flush=True)
     print(f"\n{'closed form':24}{'backend':12}{'largest |dv| (mV)':>18}  spike times")
     for backend in backends:
         for label, gap, spikes in closed_forms(backend):
@@ -62,10 +62,10 @@ def _row(found: SingleCell, backend: str) -> str:
     results = found.results[backend]
     method, spikes = results.provenance["integrators"].get("cell", ""), len(results.spikes["cell"])
     if backend not in found.pairs:
-        return f"{method:22}{spikes:7}  {'first':>18}  {'':>17}"
+        return f"{spikes:7}  {'first':>18}  {'':>17}  {method}"
     loop = found.pairs[backend]
     gap = "identical" if loop.pair.identical else "other number" if math.isnan(loop.spike_time_difference) else f"{loop.spike_time_difference:g}"
-    return f"{method:22}{spikes:7}  {loop.pair.traces[0].before:18.2e}  {gap:>17}"
+    return f"{spikes:7}  {loop.pair.traces[0].before:18.2e}  {gap:>17}  {method}"
 
 
 def closed_forms(backend: str) -> list[tuple[str, float, str]]:

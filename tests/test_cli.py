@@ -308,6 +308,37 @@ def test_a_failing_simulator_is_one_message(capsys, model, monkeypatch):
     assert "Traceback" not in err
 
 
+def test_a_defect_of_ours_is_never_exit_code_1(capsys, model, monkeypatch):
+    """1 means "different" to a script, so a crash must not give it."""
+    import portable.cli.compare
+
+    monkeypatch.setattr(portable.cli.compare, "compare_backends", lambda *_, **__: 1 / 0)
+    code, _, err = run(capsys, "compare", model)
+    assert code == 2
+    assert "please report" in err
+
+
+def test_brackets_in_a_models_text_are_kept(capsys, tmp_path, monkeypatch):
+    """rich would take "[nA]" for markup and leave it out of the help on a terminal."""
+    path = write(tmp_path, """
+        def network(gain: float = 1.0):
+            \"\"\"A current [nA].
+
+            gain: of it [nA].
+            \"\"\"
+    """)  # fmt: skip
+    monkeypatch.setattr("portable.cli.text.on_terminal", lambda: True)
+    assert run(capsys, "run", path, "--help")[1].count("[nA]") == 2
+
+
+def test_a_closed_pipe_is_no_error(model):
+    code = f"import sys; from portable.cli import main; sys.exit(main(['show', {model!r}]))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait()
+
+
 def test_control_c_keeps_what_was_recorded(capsys, model, monkeypatch, tmp_path):
     """The third piece is interrupted: the first two are shown and saved, with the fact in the provenance."""
     whole, calls = ReferenceSession.run, []

@@ -143,8 +143,17 @@ def _command(name: str, model: Model | None) -> Callable[..., None]:
 
     run_it.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run_it.__annotations__ = {p.name: p.annotation for p in parameters}
-    run_it.__doc__ = _SUMMARY[name] if model is None or not model.about else f"{_SUMMARY[name]}\n\n{model.path.name}: {model.about}"
+    run_it.__doc__ = _SUMMARY[name] if model is None or not model.about else f"{_SUMMARY[name]}\n\n{_literal(f'{model.path.name}: {model.about}')}"
     return run_it
+
+
+def _literal(said: str) -> str:
+    """A model's text for the help: "[nA]" is no markup."""
+    if not text.on_terminal():
+        return said
+    from rich.markup import escape
+
+    return escape(said)
 
 
 def _dashed(name: str) -> str:
@@ -164,7 +173,7 @@ def _own_parameter(key: str, o: ModelOption) -> inspect.Parameter:
     panel = {"rich_help_panel": "Options of the model"}
     shown = True if default is not None or o.default is None else repr(o.default)
     annotation = o.annotation | None if default is None else o.annotation
-    return _parameter(key, annotation, default, flag, help=o.help, show_default=shown, **panel)
+    return _parameter(key, annotation, default, flag, help=_literal(o.help), show_default=shown, **panel)
 
 
 def build(model: Model | None = None) -> typer.Typer:
@@ -217,7 +226,10 @@ def run_command(arguments: list[str]) -> int:
     debug = "--debug" in arguments or bool(os.environ.get("PORTABLE_DEBUG"))
     try:
         path = model_path(arguments)
-        build(load(path) if path else None)(arguments, prog_name="portable")
+        try:
+            build(load(path) if path else None)(arguments, prog_name="portable")
+        finally:
+            sys.stdout.flush()
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2
     except PortableError as error:
@@ -236,4 +248,8 @@ def run_command(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader, `head` for one, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception:  # ours to mend; 1 would say "different" or "cannot run"
+        traceback.print_exc()
+        text.warn("error: this is a defect in portable, please report it with the lines above")
+        return 2
     return 0

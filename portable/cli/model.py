@@ -201,4 +201,5 @@ def _prose(text: str, names: list[str]) -> str:
     """The docstring without the lines that became options' help."""
     for name in names:
         text = re.sub(rf"^([ \t]*){re.escape(name)}\s*:.*(?:\n\1[ \t]+\S.*)*\n?", "", text, flags=re.M)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return "\n\n".join(p if re.search(r"^\s", p, re.M) else " ".join(p.split()) for p in paragraphs)  # indented ones keep their lines
