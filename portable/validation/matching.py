@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from portable.resolve.program import Ints
 from portable.results import SpikeTable
 
 
@@ -27,37 +26,41 @@ class Match:
 
 
 def match(a: SpikeTable, b: SpikeTable) -> Match:
-    """Match the spikes of two tables of one population."""
-    keys, (in_a, in_b) = _counted(a, b)
-    differ = np.flatnonzero(in_a != in_b)
-    first = None
-    if differ.size:
-        width = _width(a, b)
-        steps, ids = keys[differ] % width, keys[differ] // width
-        at = np.lexsort((ids, steps))[0]
-        first = (int(steps[at]), int(ids[at]), int(in_a[differ[at]]), int(in_b[differ[at]]))
-    equal = int(np.minimum(in_a, in_b).sum())
-    near = equal if first is None else int(_partners(np.sort(_keys(a, b, a)), np.sort(_keys(a, b, b))))
-    return Match(equal, near, first)
+    """Match the spikes of two tables of one population (sorted by step, then id, as every SpikeTable is)."""
+    if np.array_equal(a.steps, b.steps) and np.array_equal(a.ids, b.ids):
+        return Match(len(a), len(a), None)
+    equal = int(_equal(a.steps, a.ids, b.steps, b.ids))
+    width = max([int(t.steps[-1]) for t in (a, b) if len(t)]) + 3  # two to spare: spikes of different ids are never one step apart
+    near = int(_partners(np.sort(a.ids * width + a.steps), np.sort(b.ids * width + b.steps)))
+    return Match(equal, near, _first(a, b))
 
 
-def _width(a: SpikeTable, b: SpikeTable) -> int:
-    """Room for one id's steps in a key; two to spare, so that spikes of different ids are never one step apart."""
-    last = [int(t.steps[-1]) for t in (a, b) if len(t)]
-    return max(last, default=0) + 3
+def _first(a: SpikeTable, b: SpikeTable) -> tuple[int, int, int, int]:
+    """The first (step, id) that one list has more often: where the sorted lists part, the smaller of the two entries."""
+    n = min(len(a), len(b))
+    parted = np.flatnonzero((a.steps[:n] != b.steps[:n]) | (a.ids[:n] != b.ids[:n]))
+    at = int(parted[0]) if parted.size else n
+    step, neuron = min((int(t.steps[at]), int(t.ids[at])) for t in (a, b) if at < len(t))
+    return step, neuron, _times(a, step, neuron), _times(b, step, neuron)
 
 
-def _keys(a: SpikeTable, b: SpikeTable, of: SpikeTable) -> Ints:
-    return np.asarray(of.ids * _width(a, b) + of.steps)
+def _times(t: SpikeTable, step: int, neuron: int) -> int:
+    low, high = np.searchsorted(t.steps, [step, step + 1])
+    return int(np.count_nonzero(t.ids[low:high] == neuron))
 
 
-def _counted(a: SpikeTable, b: SpikeTable) -> tuple[Ints, tuple[Ints, Ints]]:
-    """The distinct (id, step) of both, and how often each list has them."""
-    both = np.concatenate([_keys(a, b, a), _keys(a, b, b)])
-    keys, where = np.unique(both, return_inverse=True)
-    n = keys.size
-    counted = [np.bincount(part, minlength=n) for part in (where[: len(a)], where[len(a) :])]
-    return keys, (counted[0], counted[1])
+@njit(cache=True)
+def _equal(steps_a, ids_a, steps_b, ids_b):  # type: ignore[no-untyped-def]
+    """Number of entries that two lists sorted by (step, id) share, with repeats."""
+    i, j, found = 0, 0, 0
+    while i < steps_a.size and j < steps_b.size:
+        if steps_a[i] == steps_b[j] and ids_a[i] == ids_b[j]:
+            found, i, j = found + 1, i + 1, j + 1
+        elif steps_a[i] < steps_b[j] or (steps_a[i] == steps_b[j] and ids_a[i] < ids_b[j]):
+            i += 1
+        else:
+            j += 1
+    return found
 
 
 @njit(cache=True)
