@@ -148,6 +148,17 @@ def test_cells_that_are_not_linear_are_compared_out_of_the_loop():
     assert "out of the loop" in repr(found)
 
 
+def test_a_backend_that_has_no_spike_trains_is_noted_and_the_network_is_still_compared(monkeypatch):
+    lacking = Other("same")
+    lacking.check = lambda program, _: [Shortfall("sources.trains", "x", "has no trains")] if any(g.name.startswith("input") for g in program.groups) else []
+    get = registry.get
+    monkeypatch.setattr(registry, "get", lambda name: lacking if name == "same" else get(name))
+    found = compare(network(adex()), ("reference", "same"), "50 ms")
+    assert found.identical
+    assert found.single_cells == ()
+    assert "has no trains" in found.notes[0]
+
+
 def test_linear_cells_are_not_unless_asked():
     assert compare(network(), ("reference", "same"), "20 ms").single_cells == ()
     assert len(compare(network(), ("reference", "same"), "20 ms", single_cells=True).single_cells) == 1

@@ -74,6 +74,8 @@ def report(c: Comparison) -> None:
     _sides(c.sides)
     for name, reason in c.failures.items():
         text.say(f"{name} could not run: {reason}")
+    for note in c.notes:
+        text.say(note)
     counted = max((s.spikes for s in c.sides), default=0)
     text.heading(f"verdict: {c.verdict}" + ("" if counted else " (there is not one spike)"), _COLOURS[c.verdict])
 

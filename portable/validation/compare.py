@@ -54,6 +54,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     single_cells: tuple[OpenLoop, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -89,7 +90,7 @@ class Comparison:
         lines += [f"  seed {p.seed}: {_told(p)}" for p in self.pairs]
         lines += [f"  {s!r}" for s in self.single_cells]
         lines += [f"  {name} could not run: {reason}" for name, reason in self.failures.items()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
 
 def _pair(p: Pair) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def compare(
         bench.say(f"seed {seed}: resolving")
         bench.one_seed(resolve(network, seed, step), single_cells)
     return Comparison(
-        network.name, step, round(steps * step, 9), names, chosen, tuple(bench.sides), tuple(bench.pairs), tuple(bench.loops), bench.failures
+        network.name, step, round(steps * step, 9), names, chosen, tuple(bench.sides), tuple(bench.pairs), tuple(bench.loops), bench.failures, tuple(bench.notes)
     )
 
 
@@ -161,6 +162,7 @@ class _Bench:
     sides: list[Side] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     loops: list[OpenLoop] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def one_seed(self, program: Program, single_cells: bool | None) -> None:
         reference: Results | None = None
@@ -183,7 +185,10 @@ class _Bench:
             return
         for group in [g.name for g in program.cells] if single_cells else nonlinear_groups(program):
             self.say(f"seed {program.seed}: {group} out of the loop")
-            self.loops += open_loop(program, reference, group, able, self.run)
+            try:
+                self.loops += open_loop(program, reference, group, able, self.run)
+            except (UnsupportedError, BackendFailed) as error:  # the network itself was compared
+                self.notes.append(f"seed {program.seed}: {group} was not compared out of the loop: {error}")
 
     def run(self, program: Program, backend: str) -> Results:
         return run_program(self.network, program, backend, self.steps, self.threads, self.integrator, self.options.get(backend))
