@@ -151,6 +151,7 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
         _fits(cell, port, r)
         rename: dict[str, Expr] = {p.name: Name(receptor_parameter(port, p.name)) for p in r.parameters}
         rename |= {n: Name(receptor_state(port, n)) for n in (*(s.name for s in r.states), *(d.name for d in r.derived))}
+        rename |= {n: cell.exposes[n] for n in r.requires if n in cell.exposes}  # what the cell shows in place of a state
 
         def new(e: Expr, table: dict[str, Expr] = rename) -> Expr:
             return substitute(e, table)

@@ -69,6 +69,7 @@ EIF_cond_exp_isfa_ista = CellType(component(
         dw/dt = (a*(min(v, v_peak) - v_rest) - w)/tau_w : nA
     """,
     threshold="v >= v_peak", reset="v = v_reset; w += b", refractory="tau_refrac", requires={"i_syn": "nA"},
+    exposes={"v": "min(v, v_peak)"},  # receptors see the same bounded potential as the cell's own currents, as in NEST
     parameters={
         "cm": "0.281 nF", "tau_refrac": "0.1 ms", "v_spike": "-40 mV", "v_reset": "-70.6 mV", "v_rest": "-70.6 mV", "tau_m": "9.3667 ms",
         "i_offset": "0 nA", "a": "0.004 uS", "b": "0.0805 nA", "delta_T": "2 mV", "tau_w": "144 ms", "v_thresh": "-50.4 mV",

@@ -182,7 +182,7 @@ class CellCode:
 
     def rkf45(self, code: Code, jumps: dict[str, list[str]]) -> None:  # noqa: ARG002
         after = self.substep_condition if self.layout.substeps else None
-        adaptive(code, tuple(self.flat.derivatives), self.slopes, after, self.layout.refractory)
+        adaptive(code, tuple(self.flat.derivatives), self.slopes, after, self.layout.refractory, self.layout.substeps)
 
     def substep_condition(self, code: Code) -> None:
         """After a substep: reset inside the step. The counter gets one more, for the rest of this step."""

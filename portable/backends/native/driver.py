@@ -34,7 +34,7 @@ def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]
     parts = [HEADER, *(CellCode(layout, k).source() + "\n\n" for k, layout in enumerate(layouts))]
     if handlers:
         parts.append(_general(handlers))
-    parts += [_piece(layouts, bool(handlers), ring, types), _RUN]
+    parts.append(_run(layouts, bool(handlers), ring, types))
     return "".join(parts)
 
 
@@ -65,76 +65,66 @@ def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments
     )
 
 
-def _piece(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, str]) -> str:
+def _run(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, str]) -> str:
     views = []
     for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
         shape = f"shapes[p, {i}, 0]" if dimensions == 1 else "(" + ", ".join(f"shapes[p, {i}, {d}]" for d in range(dimensions)) + ")"
-        views.append(f"    {name} = carray(pointer(addresses[p, {i}]), {shape}, np.{kind or types[name]})\n")
+        views.append(f"            {name} = carray(pointer(addresses[p, {i}]), {shape}, np.{kind or types[name]})\n")
     take = "deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels)" if ring else "pass"
-    due = "" if ring else "\n        deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells)"
+    due = "" if ring else "\n                deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells)"
     return f'''@njit(**OPTIONS)
-def piece(p, k, many, dt, numbers, addresses, shapes):
-    """One interval of one part. False (and nothing done) if the history must grow first."""
-    reach, ring, reserve, channels, cells = numbers[p, 0], numbers[p, 1], numbers[p, 2], numbers[p, 3], numbers[p, 4]
-{"".join(views)}    slot, before = channels * cells, state[1]
-    if before > 0:
-        if not collect(out, ends, sends, state[0] & 1, before, k - before + 1, spikes, position, heads, tails, reach):
-            return False
-        {take}
-    state[0] += 1
-    parity, at, kept_at, failed = state[0] & 1, 0, state[2], 0
-    for j in range(many):
-        stamp = k + 1
-        now = A[(stamp & ring) * slot : (stamp & ring) * slot + slot]
-        if currents.shape[0]:
-            inject(k, currents, times, amplitudes, places, columns, F){due}
-        if drives.shape[0]:
-            drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
-{_updates(layouts) if general else ""}        for s in range(S.shape[0]):
-            kind, count = S[s, {KIND}], 0
-{_slices(layouts)}            if count > hits.size:
-                failed, count = 2, hits.size
-            at, kept_at = publish(hits, count, stamp, S[s, {FIRST}], S[s, {SOURCE}], S[s, {RECORD}], S[s, {NUMBER}], out[p, parity], at, kept, ids, stamps, kept_at)
-            ends[p, parity, j, s] = at
-        if traces.shape[0]:
-            sample(traces, trace_cells, trace_columns, stamp, state[3], F, values)
-        k = stamp
-    state[1], state[2] = many, kept_at
-    flags[parity, p] = max(failed, 1 if kept_at + reserve > ids.size else 0)
-    return True
-
-
-'''
-
-
-_RUN = f'''@njit(**OPTIONS)
-def run(first, last, threads, begin, steps, interval, dt, numbers, addresses, shapes, sync, flags):
+def run(first, last, threads, start, steps, interval, dt, numbers, addresses, shapes, sync, shared_flags):
     """Parts first .. last - 1; with several threads, beside others. Returns the status, the steps done, and how often it had to nap."""
-    k, end, meetings, naps = begin, begin + steps, 0, 0
-    while k < end:
-        many = min(interval, end - k)
+    reached, end, meetings, naps = start, start + steps, 0, 0
+    while reached < end:
+        many = min(interval, end - reached)
         for p in range(first, last):
-            if not piece(p, k, many, dt, numbers, addresses, shapes):
-                return {GROW}, k - begin, naps
-        k += many
+            k = reached
+            reach, ring, reserve, channels, cells = numbers[p, 0], numbers[p, 1], numbers[p, 2], numbers[p, 3], numbers[p, 4]
+{"".join(views)}            slot, before = channels * cells, state[1]
+            if before > 0:
+                if not collect(out, ends, sends, state[0] & 1, before, k - before + 1, spikes, position, heads, tails, reach):
+                    return {GROW}, k - start, naps
+                {take}
+            state[0] += 1
+            parity, at, kept_at, failed = state[0] & 1, 0, state[2], 0
+            for j in range(many):
+                stamp = k + 1
+                now = A[(stamp & ring) * slot : (stamp & ring) * slot + slot]
+                if currents.shape[0]:
+                    inject(k, currents, times, amplitudes, places, columns, F){due}
+                if drives.shape[0]:
+                    drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
+{_updates(layouts) if general else ""}                for s in range(S.shape[0]):
+                    kind, count = S[s, {KIND}], 0
+{_slices(layouts)}                    if count > hits.size:
+                        failed, count = 2, hits.size
+                    at, kept_at = publish(hits, count, stamp, S[s, {FIRST}], S[s, {SOURCE}], S[s, {RECORD}], S[s, {NUMBER}], out[p, parity], at, kept, ids, stamps, kept_at)
+                    ends[p, parity, j, s] = at
+                if traces.shape[0]:
+                    sample(traces, trace_cells, trace_columns, stamp, state[3], F, values)
+                k = stamp
+            state[1], state[2] = many, kept_at
+            flags[parity, p] = max(failed, 1 if kept_at + reserve > ids.size else 0)
+        reached += many
         meetings += 1
         if threads > 1:
             naps += barrier(sync, meetings * threads)
         parity, worst = (sync[8] + meetings) & 1, 0
-        for p in range(flags.shape[1]):
-            worst = max(worst, flags[parity, p])
+        for p in range(shared_flags.shape[1]):
+            worst = max(worst, shared_flags[parity, p])
         if worst:
-            return {OVERFLOW} if worst > 1 else {DRAIN}, k - begin, naps
-    return {DONE}, k - begin, naps
+            return {OVERFLOW} if worst > 1 else {DRAIN}, reached - start, naps
+    return {DONE}, reached - start, naps
 '''
 
 
 def _updates(layouts: Sequence[Layout]) -> str:
     """First all equations and sums of cells whose arrivals are handled one by one, then those arrivals."""
-    lines = ["        for s in range(S.shape[0]):\n"]
+    lines = ["                for s in range(S.shape[0]):\n"]
     for i, k in enumerate(k for k, layout in enumerate(layouts) if layout.general):
-        lines.append(f"            {'if' if i == 0 else 'elif'} S[s, {KIND}] == {k}:\n                {_call(k)}\n")
-    lines.append("        deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C)\n")
+        lines.append(f"                    {'if' if i == 0 else 'elif'} S[s, {KIND}] == {k}:\n                        {_call(k)}\n")
+    lines.append("                deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C)\n")
     return "".join(lines)
 
 
@@ -144,12 +134,12 @@ def _call(k: int) -> str:
 
 def _slices(layouts: Sequence[Layout]) -> str:
     lines = [
-        f"            if kind == {POISSON}:\n",
-        f"                count = fire_poisson(sources[S[s, {FIELDS}]], stamp, S[s, {FIRST}], S[s, {VALID}], thresholds, table, u, n, hits)\n",
-        f"            elif kind == {TRAINS}:\n",
-        f"                count = fire_trains(stamp, S[s, {FIELDS}], S[s, {BLOCKS}], train_steps, train_ids, cursor, s, hits)\n",
+        f"                    if kind == {POISSON}:\n",
+        f"                        count = fire_poisson(sources[S[s, {FIELDS}]], stamp, S[s, {FIRST}], S[s, {VALID}], thresholds, table, u, n, hits)\n",
+        f"                    elif kind == {TRAINS}:\n",
+        f"                        count = fire_trains(stamp, S[s, {FIELDS}], S[s, {BLOCKS}], train_steps, train_ids, cursor, s, hits)\n",
     ]
     for k, layout in enumerate(layouts):
         call = f"conditions_{k}(F, S[s, {FIELDS}], S[s, {BLOCKS}], C, S[s, {SCALARS}], k, dt, S[s, {VALID}], hits)" if layout.general else _call(k)
-        lines.append(f"            elif kind == {k}:\n                count = {call}\n")
+        lines.append(f"                    elif kind == {k}:\n                        count = {call}\n")
     return "".join(lines)

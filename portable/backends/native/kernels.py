@@ -316,6 +316,18 @@ def sample(traces, cells, columns, stamp, first, F, values):  # type: ignore[no-
 
 
 @njit(**OPTIONS)
+def before(times, low, high, step):  # type: ignore[no-untyped-def]
+    """Place behind the last of times[low:high], which are sorted, that is <= step."""
+    while low < high:
+        middle = (low + high) // 2
+        if times[middle] <= step:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(**OPTIONS)
 def inject(step, currents, times, amplitudes, places, columns, F):  # type: ignore[no-untyped-def]
     """Set the injected currents of every slice in which one changes at `step`. currents (n, 8): slice, low and high of times, place
     of the amplitudes, distance between cells in them, low and high of places, 1 for the first current of its slice. Sums are
@@ -325,17 +337,15 @@ def inject(step, currents, times, amplitudes, places, columns, F):  # type: igno
     while r < n:
         last, changed = r, False
         while last < n and currents[last, 0] == currents[r, 0]:
-            low, high = currents[last, 1], currents[last, 2]
-            at = low + np.searchsorted(times[low:high], step)
-            changed = changed or (at < high and times[at] == step)
+            at = before(times, currents[last, 1], currents[last, 2], step)
+            changed = changed or (at > currents[last, 1] and times[at - 1] == step)
             last += 1
         if changed:
             for c in range(r, last):
                 for j in range(currents[c, 5], currents[c, 6]):
                     F[places[j]] = 0.0
             for c in range(r, last):
-                low, high = currents[c, 1], currents[c, 2]
-                m = np.searchsorted(times[low:high], step, "right") - 1
+                m = before(times, currents[c, 1], currents[c, 2], step) - currents[c, 1] - 1
                 if m >= 0:
                     for j in range(currents[c, 5], currents[c, 6]):
                         F[places[j]] += amplitudes[currents[c, 3] + columns[j] * currents[c, 4] + m]

@@ -29,13 +29,15 @@ class CellPlan:
     group: str
     method: str
     tolerance: float
-    substeps: bool  # rkf45: conditions are tested after every substep
+    substeps: bool  # rkf45: conditions are tested after every substep, and the tolerance grows with the slope (NEST's aeif models)
     channels: tuple[Mapping[str, Expr], ...]
     ports: Mapping[str, int]
 
     @property
     def described(self) -> str:
-        return f"rkf45 (abs {self.tolerance:g}{', spikes within the step' * self.substeps})" if self.method == "rkf45" else self.method
+        if self.method != "rkf45":
+            return self.method
+        return f"rkf45 (abs {self.tolerance:g}{f', rel {self.tolerance:g} of h*dy/dt, spikes within the step' * self.substeps})"
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
 def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
     flat = g.flat
     method = chosen_integrator(flat, config)
-    tested = names(flat.conditions[0].test) if len(flat.conditions) == 1 else frozenset()
+    tested = names(flat.inlined(flat.conditions[0].test)) if len(flat.conditions) == 1 else frozenset()
     reset = {a.variable for c in flat.conditions for a in c.assignments}
     substeps = method == "rkf45" == flat.integrator and bool(tested & reset)
     tolerance = float(config.options.get("rkf45_tolerance", OWN_TOLERANCE if flat.integrator == "rkf45" else ASKED_TOLERANCE))
