@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +16,7 @@ from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, brian2
 from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source
-from portable.backends.brian2.records import CHUNK_ENTRIES, check_finite, cell_spikes, source_spikes
+from portable.backends.brian2.records import CHUNK_ENTRIES, cell_spikes, check_finite, source_spikes
 from portable.backends.contract import Recorded, Session
 from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
@@ -30,6 +32,20 @@ def open_session(plan: Brian2Plan) -> Session:
 
         return StandaloneSession(plan)
     return RuntimeSession(plan, target)
+
+
+@contextlib.contextmanager
+def held_interrupt() -> Iterator[list[int]]:
+    """Ctrl-C between two steps, not within one: the list gets an element when it was pressed."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _frame: asked.append(number))
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class RuntimeSession:
@@ -61,6 +77,8 @@ class RuntimeSession:
         objects: list[Any] = []
         for cells in plan.cells:
             values = numbers(cells, cells.parameters, plan.dt) | drive_numbers(cells, self.rates, plan.dt)
+            if cells.code.events:  # synapses refer to them: they cannot be made again when one value becomes many
+                values = {n: np.broadcast_to(np.asarray(v), cells.size) for n, v in values.items()}
             group, runners = neuron_group(cells, values, self.clock)
             self.groups[cells.name] = group
             objects += [group, *runners]
@@ -86,11 +104,12 @@ class RuntimeSession:
     def run(self, steps: int) -> None:
         width = sum(d.source.size for c in self.plan.cells for d in c.drives) + sum(s.size for s in self.plan.sources)
         chunk = max(1, min(2000, CHUNK_ENTRIES // max(1, width)))
-        left = steps
-        with np.errstate(all="ignore"), self._randomness():
-            while left > 0:
-                self._chunk(min(chunk, left))
-                left -= min(chunk, left)
+        end = self.now + steps
+        with np.errstate(all="ignore"), self._randomness(), held_interrupt() as asked:
+            while self.now < end and not asked:
+                self._chunk(min(chunk, end - self.now), asked)
+            if asked:
+                raise KeyboardInterrupt
         check_finite(self.plan, self.now, lambda c, s: array(self.groups[c], f"x_{s}"))
 
     @contextlib.contextmanager
@@ -111,7 +130,7 @@ class RuntimeSession:
             self.random = device.get_random_state()
             device.set_random_state(before)
 
-    def _chunk(self, steps: int) -> None:
+    def _chunk(self, steps: int, asked: list[int]) -> None:
         feeds = [self._feed(self._cells(c.name), d, steps) for c in self.plan.cells for d in c.drives]
         events = [self._events(s, steps) for s in self.plan.sources]
         changes = [f for c in self.plan.cells if c.currents for f in [self._changes(c)]]
@@ -137,6 +156,8 @@ class RuntimeSession:
             for every, samples, values, ids in traces:
                 if self.now % every == 0:
                     samples.append(values[ids])
+            if asked:
+                return
 
     def _feed(self, cells: Cells, drive: Drive, steps: int) -> Callable[[int], None]:
         """Adds the arrivals of one row of counts to the buffer of the port."""
@@ -229,7 +250,7 @@ class RuntimeSession:
         wider = [n for n, v in made.items() if np.ndim(v) and group.variables[n].scalar]
         for n in wider:
             dtype = group.variables[n].dtype
-            del group.variables._variables[n]
+            del group.variables._variables[n], group.variables.indices[n]
             group.variables.add_array(n, size=cells.size, dtype=dtype)
         for n, v in made.items():
             array(group, n)[:] = v

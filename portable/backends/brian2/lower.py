@@ -39,7 +39,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
 
 
 def _described(method: str) -> str:
-    return {"exact": "exact propagators", "rkf45": f"rk4, {RKF45_SUBSTEPS} substeps"}.get(method, method)
+    return f"rk4, {RKF45_SUBSTEPS} substeps" if method == "rkf45" else method
 
 
 def _alike(groups: Iterable[CellGroup], methods: Mapping[str, str]) -> list[list[CellGroup]]:

@@ -40,6 +40,7 @@ class StandaloneSession:
             raise UnsupportedError("brian2", [Shortfall("session.pieces", "run", "a standalone program runs once", "use options={'target': 'cython'}")])
         self._afford(steps)
         from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+        from brian2.devices.device import reset_device
 
         device = CPPStandaloneDevice()  # not the process's own: nothing of another user's build is in it
         before = brian2.prefs["devices.cpp_standalone.openmp_threads"]
@@ -54,7 +55,7 @@ class StandaloneSession:
                 self._collect()
             finally:
                 brian2.prefs["devices.cpp_standalone.openmp_threads"] = before
-                brian2.reset_device()
+                reset_device()
 
     def _build(self, steps: int) -> None:
         plan = self.plan
@@ -168,7 +169,7 @@ class StandaloneSession:
             offset = next(m.offset for m in c.members if m.name == t.group)
             values = np.broadcast_to(np.asarray(c.initial[t.variable], dtype=np.float64), c.size)[t.ids + offset]
             first[t.group, t.variable] = (t.ids, np.zeros(1, dtype=np.int64), values[None, :])
-        return Recorded({name: (empty, empty) for name in self.plan.spikes}, first)
+        return Recorded(dict.fromkeys(self.plan.spikes, (empty, empty)), first)
 
     def close(self) -> None:
         self.result = Recorded()
