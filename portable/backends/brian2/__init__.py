@@ -29,6 +29,7 @@ class Brian2Backend:
         return lower(program, config)
 
     def open(self, plan: Brian2Plan) -> Session:
+        import portable.backends.brian2.build  # noqa: F401  first: says clearly why Brian2 cannot be imported, if so
         from portable.backends.brian2.execute import open_session
 
         return open_session(plan)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from portable.backends.brian2.plan import Code
 from portable.dynamics.emit import PYTHON, emit
-from portable.dynamics.expressions import Bin, Call, Expr, Name, Neg, Num, Where, children, names
+from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, names
 from portable.dynamics.flat import INJECTED, Flat, Port
 from portable.dynamics.linear import ONE, affine, linear
 
@@ -49,12 +49,10 @@ def _divisions(expr: Expr) -> Expr:
             return Call(fn, tuple(_divisions(a) for a in args))
         case Where(test, a, b):
             return Where(_divisions(test), _divisions(a), _divisions(b))
-    return type(expr)(expr.op, *_operands(expr))
-
-
-def _operands(expr: Expr) -> tuple[object, ...]:
-    parts = tuple(_divisions(c) for c in children(expr))
-    return (parts,) if type(expr).__name__ == "Logic" else parts
+        case Cmp(op, a, b):
+            return Cmp(op, _divisions(a), _divisions(b))
+        case Logic(op, args):
+            return Logic(op, tuple(_divisions(a) for a in args))
 
 
 def summed(port: Port, flat: Flat) -> dict[str, Expr] | None:
@@ -168,18 +166,17 @@ def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]], layers: tuple[str
 
 def _exact(w: Writer) -> None:
     """x_i <- sum_j P_i_j x_j + Q_i i_ext + R_i; refractory cells by H_i_j, S_i, T_i, where those rows differ."""
-    for i, state in enumerate(entries(w.flat).states):
-        free = _row(w, entries(w.flat), "PQR", i)
+    e = Entries(w.flat)
+    for i, state in enumerate(e.states):
+        new = _row(w, e, ("P", "Q", "R"), i)
         if state in w.flat.held:
-            w_text = f"pt_where({w.held}, x_{state}, {free})"
-        elif w.held and entries(w.flat).moved_by(i, w.flat.held):
-            w_text = f"pt_where({w.held}, {_row(w, entries(w.flat), 'HST', i)}, {free})"
-        else:
-            w_text = free
-        w.now[state] = w.put(state, w_text)
+            new = f"pt_where({w.held}, x_{state}, {new})"
+        elif w.held and e.moved_by(i, w.flat.held):
+            new = f"pt_where({w.held}, {_row(w, e, ('H', 'S', 'T'), i)}, {new})"
+        w.now[state] = w.put(state, new)
 
 
-class entries:
+class Entries:
     """Which entries of a linear cell's propagator can differ from 0 (from its structure, so that code does not depend on values)."""
 
     def __init__(self, flat: Flat) -> None:
@@ -202,7 +199,7 @@ class entries:
         return any(self.states[j] in held for j in self.reads[i])
 
 
-def _row(w: Writer, e: entries, letters: str, i: int) -> str:
+def _row(w: Writer, e: Entries, letters: tuple[str, str, str], i: int) -> str:
     p, q, r = letters
     terms = [f"{w.use(f'{p}_{i}_{j}')}*x_{e.states[j]}" for j in e.reads[i]]
     if e.injected[i] and w.injected:
@@ -286,11 +283,11 @@ def _writes(w: Writer) -> list[str]:
 
 def _event(w: Writer, port: Port) -> tuple[str, ...]:
     """Statements of one arriving spike, for a port whose arrivals cannot be summed."""
-    table = {p.name: f"p_{p.name}_post" for p in (*w.flat.parameters, *w.flat.constants)}
-    table |= {s: f"x_{s}_post" for s in w.flat.state_names} | {"weight": "w"}
+    fixed = {*(p.name for p in w.flat.parameters), *(c.name for c in w.flat.constants)}
+    table = {n: f"p_{n}_post" for n in fixed} | {s: f"x_{s}_post" for s in w.flat.state_names} | {"weight": "w"}
     out = []
     for a in port.assignments:
-        for n in names(a.expr) & {p.name for p in (*w.flat.parameters, *w.flat.constants)}:
+        for n in sorted(names(a.expr) & fixed):
             w.use(f"p_{n}")
         value = text(a.expr, table)
         if a.variable in w.flat.held and w.held:

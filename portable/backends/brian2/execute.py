@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import brian2
 import numpy as np
 import numpy.typing as npt
 
-from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, brian2, neuron_group, settings, synapses
+from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, neuron_group, settings, synapses
 from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.brian2.code import entries, generate, summed
+from portable.backends.brian2.code import Entries, generate, summed
 from portable.backends.brian2.plan import Brian2Plan, Cells, Code, Drive, Layer, Member, Part, Source, Synapse
 from portable.backends.contract import Lowered, RunConfig, chosen_integrator
 from portable.dynamics.evaluate import evaluate
@@ -153,7 +153,7 @@ def _with_code(cells: Cells, program: Program) -> Cells:
 
 
 def _synapses(rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[Source, ...]) -> tuple[Synapse, ...]:
-    where = {m.name: (x.name, m.offset) for x in (*cells, *sources) for m in x.members}
+    where = {m.name: (c.name, m.offset) for c in cells for m in c.members} | {m.name: (s.name, m.offset) for s in sources for m in s.members}
     table: dict[tuple[str, str, str], list[Part]] = {}
     for c in rest:
         if c.count:
@@ -187,7 +187,7 @@ def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[
 def _propagators(cells: Cells, values: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
     system = linear(cells.flat)
     assert system is not None
-    e = entries(cells.flat)
+    e = Entries(cells.flat)
     out: dict[str, PerCell] = {}
     for letters, held in (("PQR", ()), ("HST", cells.flat.held)):
         step = propagator(system, values, dt, held)

@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
+import brian2
 import numpy as np
 
-from portable.backends.brian2.build import SCHEDULE, array, brian2, neuron_group, settings, synapses
+from portable.backends.brian2.build import SCHEDULE, array, neuron_group, settings, synapses
 from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
 from portable.backends.brian2.lower import drive_numbers, numbers
 from portable.backends.brian2.plan import Brian2Plan, Cells, Source
