@@ -178,12 +178,21 @@ class Simulation:
                     _guarded(self.backend.name, partial(self.session.run, piece))
                 except KeyboardInterrupt:
                     self.interrupted = True
+                    self.phases["run"] += time.perf_counter() - began
+                    self.steps = self._reached()
                     raise
                 spent = time.perf_counter() - began
                 self.phases["run"] += spent
                 self.steps, left = self.steps + piece, left - piece
                 report(steps - left, steps)
                 piece = max(1, min(int(piece * PIECE_SECONDS / max(spent, 1e-6)), 16 * piece))
+
+    def _reached(self) -> int:
+        """Steps that the session has taken: a piece that was interrupted may be done in part."""
+        for name in ("now", "step"):
+            if hasattr(self.session, name):
+                return int(getattr(self.session, name))
+        return self.steps
 
     def set(self, target: Population | View, **parameters: Any) -> None:
         """Change parameters of a population or view from now on: sim.set(exc, tau_m="10 ms")."""

@@ -360,6 +360,23 @@ def test_control_c_keeps_what_was_recorded(capsys, model, monkeypatch, tmp_path)
     assert (tmp_path / "part.png").exists()
 
 
+def test_a_piece_that_was_interrupted_counts_as_far_as_it_got(capsys, model, monkeypatch, tmp_path):
+    """Otherwise there would be spikes after the end, and too high a rate."""
+    whole, calls = ReferenceSession.run, []
+
+    def interrupted(self, steps):
+        calls.append(steps)
+        whole(self, steps if len(calls) < 3 else 7)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ReferenceSession, "run", interrupted)
+    assert run(capsys, "run", model, "--duration", "100 s", "--out", tmp_path / "part.npz")[0] == 130
+    results = load_results(tmp_path / "part.npz")
+    assert results.steps == sum(calls[:2]) + 7
+    assert results.spikes["exc"].steps.max() <= results.steps
+
+
 def test_plot_without_a_file_takes_the_models_name(capsys, model, tmp_path, monkeypatch):
     assert prepared(["run", "m.py", "--plot"])[-1] == "auto"
     assert prepared(["run", "--plot", "m.py"]) == ["run", "--plot", "auto", "m.py"]
