@@ -51,7 +51,8 @@ _IZHIKEVICH = {
 @dataclass(frozen=True)
 class Model:
     """A row: NEST's model of a library cell. receptor: the kernel its two ports have ("" = voltage jumps); multi: NEST's model with any
-    number of receptors; fixed: parameters always set; synaptic: (state, settable as, recordable as) with {} = ex or in."""
+    number of receptors; fixed: parameters always set; synaptic: (state, settable as, recordable as) with {} = ex or in. Only what can also
+    be read from the node counts as recordable (record.Traces needs it), so not NEST's I_syn_ex."""
 
     nest: str
     parameters: Mapping[str, str]
@@ -65,9 +66,9 @@ class Model:
 
 
 TABLE: Mapping[str, Model] = {
-    "IF_curr_exp": Model("iaf_psc_exp", _CURRENT, "exact", "CurrExp", "iaf_psc_exp_multisynapse", {"v": "V_m"}, {}, (("isyn", "", "I_syn_{}"),)),
+    "IF_curr_exp": Model("iaf_psc_exp", _CURRENT, "exact", "CurrExp", "iaf_psc_exp_multisynapse", {"v": "V_m"}, {}, (("isyn", "", ""),)),
     "IF_curr_alpha": Model(
-        "iaf_psc_alpha", _CURRENT, "exact", "CurrAlpha", "iaf_psc_alpha_multisynapse", {"v": "V_m"}, {}, (("jsyn", "", ""), ("isyn", "", "I_syn_{}"))
+        "iaf_psc_alpha", _CURRENT, "exact", "CurrAlpha", "iaf_psc_alpha_multisynapse", {"v": "V_m"}, {}, (("jsyn", "", ""), ("isyn", "", ""))
     ),
     "IF_curr_delta": Model("iaf_psc_delta", _CURRENT, "exact", "", "", {"v": "V_m"}, {"refractory_input": False}),
     "IF_cond_exp": Model(
@@ -78,7 +79,7 @@ TABLE: Mapping[str, Model] = {
         (("hsyn", "dg_{}", ""), ("gsyn", "g_{}", "g_{}")), ("rkf45",),
     ),
     "EIF_cond_exp_isfa_ista": Model(
-        "aeif_cond_exp", _AEIF, "gsl rkf45 (abs 1e-6), spike and reset inside the step", "CondExp", "", {"v": "V_m", "w": "w"},
+        "aeif_cond_exp", _AEIF, "gsl rkf45 (abs 1e-6, rel 1e-6 of the change), spikes within the step", "CondExp", "", {"v": "V_m", "w": "w"},
         {"gsl_error_tol": 1e-6}, (("gsyn", "g_{}", "g_{}"),), ("rkf45",),
     ),
     "Izhikevich": Model("izhikevich", _IZHIKEVICH, "euler", "", "", {"v": "V_m", "u": "U_m"}, {"consistent_integration": True}, (), ("euler",)),
@@ -132,7 +133,11 @@ def _legal(row: Model, group: CellGroup) -> bool:
     if row.nest == "izhikevich":
         return True
     if row.nest == "aeif_cond_exp":
-        return bool(np.all(np.less(p["v_reset"], p["v_spike"])) and np.all(np.less_equal(p["v_thresh"], p["v_spike"])) and np.all(np.less((np.asarray(p["v_spike"]) - p["v_thresh"]), 600.0 * np.asarray(p["delta_T"])) | np.equal(p["delta_T"], 0.0)))
+        return bool(
+            np.all(np.less(p["v_reset"], p["v_spike"]))
+            and np.all(np.less_equal(p["v_thresh"], p["v_spike"]))
+            and np.all(np.less((np.asarray(p["v_spike"]) - p["v_thresh"]), 600.0 * np.asarray(p["delta_T"])) | np.equal(p["delta_T"], 0.0))
+        )
     return bool(np.all(np.less(p["v_reset"], p["v_thresh"])))
 
 
@@ -156,10 +161,10 @@ def _two_ports(row: Model, group: CellGroup, program: Program) -> Choice | None:
     if row.receptor.startswith("Cond"):  # conductances: the inhibitory port wants the weight negated
         if any(low < 0 for low, _ in signs.values()):
             return None
-        return _named(row, group, ports, {p: PortMap(1.0 - 2.0 * i) for i, p in enumerate(ports)})
+        return _named(row, ports, {p: PortMap(1.0 - 2.0 * i) for i, p in enumerate(ports)})
     for order in (ports, ports[::-1]):
         if (len(ports) == 1 or signs[order[1]][1] <= 0) and signs[order[0]][0] >= 0:
-            return _named(row, group, order, {p: PortMap() for p in ports})
+            return _named(row, order, {p: PortMap() for p in ports})
     return None
 
 
@@ -168,7 +173,7 @@ def _signs(program: Program, group: str, port: str) -> tuple[float, float]:
     return min([0.0, *(float(np.min(w)) for w in found)]), max([0.0, *(float(np.max(w)) for w in found)])
 
 
-def _named(row: Model, group: CellGroup, order: tuple[str, ...], ports: Mapping[str, PortMap]) -> Choice:
+def _named(row: Model, order: tuple[str, ...], ports: Mapping[str, PortMap]) -> Choice:
     initial, recordables = dict(row.states), dict(row.states)
     for port, side in zip(order, ("ex", "in"), strict=False):
         for state, settable, shown in row.synaptic:
@@ -181,8 +186,7 @@ def _multi(row: Model, group: CellGroup) -> Choice | None:
     ports = tuple(group.flat.receptors)
     if not row.multi or not ports:
         return None
-    recordables = {**row.states, **{receptor_state(p, "isyn"): f"I_syn_{i + 1}" for i, p in enumerate(ports)}}
-    return Choice(row, row.multi, ports, {p: PortMap(1.0, i + 1) for i, p in enumerate(ports)}, row.states, recordables)
+    return Choice(row, row.multi, ports, {p: PortMap(1.0, i + 1) for i, p in enumerate(ports)}, row.states, row.states)
 
 
 def parameters(choice: Choice, group: CellGroup, values: Mapping[str, PerCell], dt: float) -> dict[str, Any]:

@@ -1,65 +1,44 @@
 """Plan -> NEST. The only file here that imports it.
 
-NEST has one kernel a process: opening a network ends the session before it, which keeps what it had recorded.
+NEST has one kernel a process: a network opened while another is open gets a process of its own (`remote`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import itertools
 import weakref
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from portable.backends.contract import Recorded
 from portable.backends.nest.feed import Chunk, Feed
+from portable.backends.nest.kernel import failing, part, simulator, with_refractory
 from portable.backends.nest.lower import parameters_of, split
 from portable.backends.nest.plan import Cells, Edges, Plan
 from portable.backends.nest.record import Traces, stop_quietly
-from portable.dynamics.evaluate import evaluate
-from portable.errors import BackendFailed, BackendUnavailable, ModelError, suggestion
-from portable.resolve.program import CellGroup, Ints, PerCell, PoissonGroup
+from portable.errors import BackendFailed, ModelError, suggestion
+from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
+
+if TYPE_CHECKING:
+    from portable.backends.nest.remote import RemoteSession
 
 CONNECT_AT_ONCE = 2**23
 _open: weakref.ref[NestSession] | None = None
 
 
-def simulator() -> Any:
-    """The `nest` module, imported without its banner. BackendUnavailable if it is not there."""
-    quiet = os.environ.get("PYNEST_QUIET")
-    os.environ["PYNEST_QUIET"] = "1"
-    try:
-        import nest
-    except ImportError as error:
-        raise BackendUnavailable(f"NEST cannot be imported ({error}); pip install 'portable-snn[nest]'") from error
-    finally:
-        if quiet is None:
-            del os.environ["PYNEST_QUIET"]
-    nest.verbosity = nest.VerbosityLevel.ERROR
-    return nest
-
-
-@contextlib.contextmanager
-def failing(element: str) -> Iterator[None]:
-    """Errors of NEST become BackendFailed that names what was being built or run."""
-    try:
-        yield
-    except (KeyboardInterrupt, BackendFailed, ModelError):
-        raise
-    except Exception as error:
-        raise BackendFailed(f"NEST failed at {element}: {type(error).__name__}: {error}") from error
-
-
-def open_session(plan: Plan) -> NestSession:
-    """Build the network. The session that was open before keeps its records and can run no more."""
+def open_session(plan: Plan) -> NestSession | RemoteSession:
+    """Build the network: here, or in a process of its own where this one's kernel still holds an open session."""
     global _open
     nest = simulator()
     before = _open() if _open is not None else None
-    if before is not None:
-        before.retire()
+    if before is not None and not before.over:
+        from portable.backends.nest.remote import RemoteSession
+
+        return RemoteSession(plan)
     session = NestSession(nest, plan)
     _open = weakref.ref(session)
     return session
@@ -70,8 +49,7 @@ class NestSession:
 
     def __init__(self, nest: Any, plan: Plan) -> None:
         self.nest, self.plan = nest, plan
-        self.step, self.prepared, self.over = 0, False, ""
-        self.last: Recorded | None = None
+        self.step, self.prepared, self.over = 0, False, False
         self.nodes: dict[str, Any] = {}
         self.first: dict[str, int] = {}
         self.cells: dict[str, Cells] = {c.group.name: c for c in plan.cells}
@@ -143,7 +121,8 @@ class NestSession:
         source = next((s for s in self.plan.sources if s.group.name == c.pre), None)
         native = source is not None and source.how == "native"
         if native:
-            assert source is not None and isinstance(source.group, PoissonGroup)
+            assert source is not None
+            assert isinstance(source.group, PoissonGroup)
             pre = self._generators(source.group)
         else:
             pre = np.arange(c.indptr.size - 1, dtype=np.int64) + self.first[c.pre]
@@ -153,14 +132,15 @@ class NestSession:
             inside = np.diff(np.clip(c.indptr, low, high))
             self.nest.Connect(
                 pre[np.repeat(rows, inside)], c.targets[low:high].astype(np.int64) + self.first[c.post], "one_to_one",
-                {"weight": _slice(c.weights, low, high) * edges.port.factor, "delay": _slice(c.delays, low, high) * self.plan.dt,
+                {"weight": part(c.weights, low, high) * edges.port.factor, "delay": part(c.delays, low, high) * self.plan.dt,
                  "receptor_type": edges.port.receptor},
             )  # fmt: skip
 
     def _generators(self, group: PoissonGroup) -> Ints:
         """NEST's Poisson generators, one for each distinct rate; the node id for each source."""
         rates, which = np.unique(np.broadcast_to(np.asarray(group.rate, dtype=np.float64), group.size), return_inverse=True)
-        window = {"start": group.start * self.plan.dt} | ({} if group.stop is None else {"stop": group.stop * self.plan.dt})
+        # NEST's first spike is stamped two steps after `start` (measured), ours one; at time 0 nothing is earlier (lower says so)
+        window = {"start": max(group.start - 1, 0) * self.plan.dt} | ({} if group.stop is None else {"stop": max(group.stop - 1, 0) * self.plan.dt})
         nodes = [self.nest.Create("poisson_generator", params={"rate": float(r) * 1000.0, **window}) for r in rates]
         self.nodes[group.name] = nodes
         return np.array([n.global_id for n in nodes], dtype=np.int64)[which.reshape(-1)]
@@ -224,7 +204,7 @@ class NestSession:
         bounds = chunk.indptr.tolist()
         times = chunk.steps * self.plan.dt
         # repeats of a stamp as weights: faster to hand over than multiplicities, and every receptor that NEST gets is linear in the weight
-        given = [{"spike_times": times[a:b], "spike_weights": chunk.counts[a:b]} for a, b in zip(bounds, bounds[1:], strict=False)]
+        given = [{"spike_times": times[a:b], "spike_weights": chunk.counts[a:b]} for a, b in itertools.pairwise(bounds)]
         self.nodes[name].set(given)
 
     def _inject(self) -> None:
@@ -260,7 +240,7 @@ class NestSession:
             if name not in known:
                 raise ModelError(f"population '{group}'.{name}", "is no parameter of its cells", suggestion(name, known))
         new = {**self.values[group], **values}
-        changed = _with_refractory(cells.group, new, self.plan.dt)
+        changed = with_refractory(cells.group, new, self.plan.dt)
         scalars, arrays = split(parameters_of(cells.mapping, cells.choice, changed, new, self.plan.dt), cells.group.size)
         with failing(f"population '{group}'"):
             self._pause()
@@ -286,10 +266,8 @@ class NestSession:
 
     def recorded(self) -> Recorded:
         """Everything recorded since the start."""
-        if self.last is not None:
-            return self.last
         out = Recorded()
-        for name, ids in self.plan.spikes.items():
+        for name in self.plan.spikes:
             if name in self.feeds:
                 out.spikes[name] = self.feeds[name].recorded()
             elif name in self.recorders:
@@ -301,46 +279,14 @@ class NestSession:
             out.traces[t.key] = t.read(self.step)
         return out
 
-    def retire(self) -> None:
-        """Another network needs the kernel: keep the records, refuse to run on."""
-        if not self.over:
-            with contextlib.suppress(Exception):
-                self.last = self.recorded()
-            self._end("NEST holds one network at a time and another was opened; run the sessions one after the other")
-
     def close(self) -> None:
         """Free the kernel."""
         if not self.over:
-            self._end("the session is closed")
+            with contextlib.suppress(Exception):
+                self._pause()
+            self.over = True
             self.nest.ResetKernel()
-
-    def _end(self, why: str) -> None:
-        self.over = why
-        with contextlib.suppress(Exception):
-            self._pause()
 
     def _alive(self) -> None:
         if self.over:
-            raise BackendFailed(self.over)
-
-
-def _slice(values: Any, low: int, high: int) -> Floats:
-    if np.ndim(values) == 0:
-        return np.full(high - low, float(values))
-    return np.asarray(values[low:high], dtype=np.float64)
-
-
-def _with_refractory(group: CellGroup, values: Mapping[str, PerCell], dt: float) -> CellGroup:
-    from dataclasses import replace
-
-    steps = group.refractory
-    if group.flat.refractory is not None:
-        table: dict[str, Any] = dict(values)
-        for d in group.flat.constants:
-            table[d.name] = evaluate(d.expr, table)
-        exact = np.asarray(evaluate(group.flat.refractory.duration, table), dtype=np.float64) / dt
-        whole = np.rint(exact)
-        if np.any(np.abs(exact - whole) > 1e-6):
-            raise ModelError(f"population '{group.name}'", f"the refractory period must be whole steps of {dt} ms")
-        steps = int(whole) if whole.ndim == 0 else whole.astype(np.int64)
-    return replace(group, parameters=dict(values), refractory=steps)
+            raise BackendFailed("the session is closed")

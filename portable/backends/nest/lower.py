@@ -30,7 +30,6 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         if choice is not None:
             cells.append(_built_in(choice, group, program.dt))
             integrators[group.name] = choice.row.integrator
-            changed += _built_in_changes(choice, group, program, config)
         else:
             method = chosen_integrator(group.flat, config)
             cells.append(generated.cells(group, method, program.dt))
@@ -92,23 +91,19 @@ def _source(group: PoissonGroup | TrainGroup, program: Program, config: RunConfi
 def _input_changes(inputs: Mapping[str, str], config: RunConfig, program: Program) -> list[Approximation]:
     if config.inputs != "native":
         return []
-    return [
+    out = [
         Approximation(where(program, name), "trains drawn by the simulator", "the program's frozen trains", "none",
                       "its spikes are recorded or reach several cells, and NEST's poisson_generator gives every target its own train")
         for name, how in inputs.items() if how == "frozen" and any(c.pre == name for c in program.connections)
     ]  # fmt: skip
-
-
-def _built_in_changes(choice: builtin.Choice, group: CellGroup, program: Program, config: RunConfig) -> list[Approximation]:
-    out = []
-    asked = chosen_integrator(group.flat, config)
-    if asked not in choice.row.methods:
-        out.append(Approximation(where(program, group.name), f"integrator {asked}", choice.row.integrator, "the method's error in a step", f"NEST's {choice.model} has its own"))
-    if choice.row.nest == "aeif_cond_exp":
-        out.append(Approximation(
-            where(program, group.name), "threshold and reset at the end of a step", "inside it", "under one step of w after each spike",
-            "NEST's aeif_cond_exp tests its threshold in every substep of rkf45; options={'nestml': 'always'} generates the cell instead",
-        ))  # fmt: skip
+    for name, how in inputs.items():
+        source = program.group(name)
+        if how == "native" and isinstance(source, PoissonGroup) and source.start == 0:
+            out.append(
+                Approximation(
+                    where(program, name), "spikes from the first step on", "from the second", "one step", "NEST's poisson_generator cannot start earlier"
+                )
+            )
     return out
 
 

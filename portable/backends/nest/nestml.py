@@ -29,7 +29,7 @@ _B4 = (25 / 216, 0.0, 1408 / 2565, 2197 / 4104, -1 / 5, 0.0)
 TOLERANCE = 1e-6  # absolute (coherent units), and relative to the change in a substep
 
 _FUNCTIONS = {
-    **{f: f + "({0})" for f in "exp ln log10 sin cos tan sinh cosh tanh abs ceil floor expm1".split()},
+    **{f: f + "({0})" for f in ("exp", "ln", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "floor", "expm1")},
     "sqrt": "({0}**0.5)",
     "H": "(({0}) == 0.0 ? 0.5 : (({0}) > 0.0 ? 1.0 : 0.0))",
     "exprel": "(({0}) == 0.0 ? 1.0 : expm1({0}) / ({0}))",
@@ -241,4 +241,3 @@ def test_conditions(w: Text, mark: str, time: str, free: str, start: str) -> Non
         if not c.spike and not c.assignments:
             w.line("fired = fired")
         w.depth -= 1
-

@@ -1,0 +1,128 @@
+"""A session in a process of its own, for when this process's NEST kernel already holds another network.
+
+The child is `python -m portable.backends.nest.remote`; both sides speak pickles with a length in front, over its stdin and stdout.
+Only this module's two ends ever talk to each other; nothing from a model file is unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from portable.backends.contract import Recorded
+from portable.backends.nest.plan import Plan
+from portable.errors import BackendFailed, ModelError
+from portable.units import Floats
+
+
+def _send(stream: BinaryIO, message: Any) -> None:
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(struct.pack("<Q", len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def _receive(stream: BinaryIO) -> Any:
+    """EOFError where the other side is gone."""
+    head = stream.read(8)
+    if len(head) < 8:
+        raise EOFError
+    return pickle.loads(stream.read(struct.unpack("<Q", head)[0]))
+
+
+class RemoteSession:
+    """contract.Session by proxy."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.inputs = plan.inputs
+        self.child = subprocess.Popen([sys.executable, "-m", "portable.backends.nest.remote"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.owed = 0  # replies not read yet, after a Ctrl-C while waiting
+        try:
+            self._call("open", plan)
+        except BaseException:
+            self.close()
+            raise
+
+    def _call(self, what: str, *arguments: Any) -> Any:
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        if self.child.poll() is not None:
+            raise BackendFailed("the session is closed")
+        try:
+            _send(self.child.stdin, (what, arguments))  # type: ignore[arg-type]
+            self.owed += 1
+            while self.owed:
+                reply = _receive(self.child.stdout)  # type: ignore[arg-type]
+                self.owed -= 1
+        except (EOFError, BrokenPipeError) as error:
+            raise BackendFailed(f"NEST's process ended (exit code {self.child.wait()}) at '{what}'") from error
+        kind, value = reply
+        if kind == "ok":
+            return value
+        raise ModelError("", value) if kind == "ModelError" else BackendFailed(value)
+
+    def run(self, steps: int) -> None:
+        """Advance by whole steps."""
+        self._call("run", steps)
+
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
+        """Change parameters from now on."""
+        self._call("set", group, dict(values))
+
+    def recorded(self) -> Recorded:
+        """Everything recorded since the start."""
+        found: Recorded = self._call("recorded")
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        with contextlib.suppress(OSError):
+            if self.child.stdin is not None:
+                self.child.stdin.close()
+        try:
+            self.child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+        if self.child.stdout is not None:
+            self.child.stdout.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            if self.child.poll() is None:
+                self.child.kill()
+
+
+def _serve() -> None:
+    """The child: answer until the parent closes the pipe. Ctrl-C is the parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever NEST prints must not get between the answers
+    from portable.backends.nest.execute import open_session
+
+    session: Any = None
+    while True:
+        try:
+            what, arguments = _receive(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            if what == "open":
+                session = open_session(*arguments)
+                reply: tuple[str, Any] = ("ok", None)
+            else:
+                reply = ("ok", getattr(session, what)(*arguments))
+        except Exception as error:
+            reply = (type(error).__name__, str(error))
+        _send(answers, reply)
+
+
+if __name__ == "__main__":
+    _serve()
