@@ -132,7 +132,7 @@ class NestSession:
             inside = np.diff(np.clip(c.indptr, low, high))
             self.nest.Connect(
                 pre[np.repeat(rows, inside)], c.targets[low:high].astype(np.int64) + self.first[c.post], "one_to_one",
-                {"weight": part(c.weights, low, high) * edges.port.factor, "delay": part(c.delays, low, high) * self.plan.dt,
+                {"weight": part(c.weights, low, high, edges.port.factor), "delay": part(c.delays, low, high, self.plan.dt),
                  "receptor_type": edges.port.receptor},
             )  # fmt: skip
 
@@ -188,8 +188,10 @@ class NestSession:
     def _advance(self, stop: int, end: int) -> None:
         """Run to `stop`. Near `end`, traces are read sample by sample (record.Traces)."""
         for k in sorted({stop, *(k for t in self.traces for k in t.unseen(end, self.min_delay) if self.step < k < stop)}):
-            self.nest.Run((k - self.step) * self.plan.dt)
-            self.step = k
+            try:
+                self.nest.Run((k - self.step) * self.plan.dt)
+            finally:  # Ctrl-C: the kernel is further than k or not yet there, and what was recorded goes up to its own time
+                self.step = round(self.nest.biological_time / self.plan.dt)
             for t in self.traces:
                 t.look(k, end, self.min_delay)
 
