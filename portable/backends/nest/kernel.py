@@ -42,10 +42,12 @@ def failing(element: str) -> Iterator[None]:
         raise BackendFailed(f"NEST failed at {element}: {type(error).__name__}: {error}") from error
 
 
-def part(values: Any, low: int, high: int) -> Floats:
+def part(values: Any, low: int, high: int, factor: float) -> Floats:
+    """values[low:high] * factor as float64; one number is repeated."""
     if np.ndim(values) == 0:
-        return np.full(high - low, float(values))
-    return np.asarray(values[low:high], dtype=np.float64)
+        return np.full(high - low, float(values) * factor)
+    found = np.asarray(values[low:high], dtype=np.float64)
+    return found if factor == 1.0 else found * factor
 
 
 def with_refractory(group: CellGroup, values: Mapping[str, PerCell], dt: float) -> CellGroup:
