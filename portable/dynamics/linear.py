@@ -109,19 +109,22 @@ def propagator(system: Linear, values: Mapping[str, Floats | float], dt: float, 
     """
     n, s = max([1, *(int(np.size(v)) for v in values.values())]), len(system.states)
     index = {name: i for i, name in enumerate(system.states)}
-    augmented = np.zeros((n, s + 2, s + 2))
+    a, b, c = np.zeros((n, s, s)), np.zeros((n, s)), np.zeros((n, s))
     for (row, column), expr in system.a.items():
-        augmented[:, index[row], index[column]] = evaluate(expr, values)
-    for row, expr in system.b.items():
-        augmented[:, index[row], s] = evaluate(expr, values)
-    for row, expr in system.c.items():
-        augmented[:, index[row], s + 1] = evaluate(expr, values)
+        a[:, index[row], index[column]] = evaluate(expr, values)
+    for target, terms in ((b, system.b), (c, system.c)):
+        for row, expr in terms.items():
+            target[:, index[row]] = evaluate(expr, values)
     for name in held:
         if name in index:
-            augmented[:, index[name], :] = 0.0
-    distinct, inverse = np.unique(augmented.reshape(n, -1), axis=0, return_inverse=True)
-    step = _expm(distinct.reshape(-1, s + 2, s + 2) * dt)[inverse.reshape(-1)]
-    return Propagator(system.states, step[:, :s, :s], step[:, :s, s], step[:, :s, s + 1])
+            a[:, index[name], :] = b[:, index[name]] = c[:, index[name]] = 0.0
+    # Only A needs the exponential: cells that differ in their currents alone share one. exp([[A, 1], [0, 0]] dt) holds both integrals.
+    distinct, inverse = np.unique(a.reshape(n, -1), axis=0, return_inverse=True)
+    augmented = np.zeros((len(distinct), 2 * s, 2 * s))
+    augmented[:, :s, :s], augmented[:, :s, s:] = distinct.reshape(-1, s, s), np.eye(s)
+    step = _expm(augmented * dt)[inverse.reshape(-1)]
+    integral = step[:, :s, s:]
+    return Propagator(system.states, step[:, :s, :s], np.einsum("nij,nj->ni", integral, b), np.einsum("nij,nj->ni", integral, c))
 
 
 def _expm(matrices: Floats) -> Floats:
