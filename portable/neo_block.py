@@ -59,7 +59,7 @@ def _unit(text: str) -> pq.Quantity:
         return pq.Quantity(1.0, text)
     except LookupError:
         whole = pq.dimensionless
-        for symbol, exponent in re.findall(r"(ng|um|ms|pA|K|amol|cd)(?:\*1e-9)?\*\*(-?\d+)", text):
+        for symbol, exponent in re.findall(r"(ng|um|ms|pA|K|amol|cd)\*\*(-?\d+)", text):
             whole = whole * _BASE[symbol] ** int(exponent)
         return whole
 

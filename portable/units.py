@@ -139,7 +139,7 @@ def coherent_unit(dimension: Dimension) -> str:
     """Name of the coherent unit of a dimension ("mV", "pA", ...); built from base symbols where it has no name."""
     if dimension in _NAMES:
         return _NAMES[dimension]
-    parts = [f"{s}**{e}" for s, e in zip(("ng*1e-9", "um", "ms", "pA", "K", "amol", "cd"), dimension, strict=True) if e]
+    parts = [f"{s}**{e}" for s, e in zip(("ng", "um", "ms", "pA", "K", "amol", "cd"), dimension, strict=True) if e]
     return "*".join(parts)
 
 
