@@ -174,7 +174,7 @@ def test_native_inputs_need_private_unrecorded_sources() -> None:
 
 
 def test_integrators_are_told() -> None:
-    assert BACKEND.lower(program(network(pt.IF_cond_exp(), 0.01, 0.01)), RunConfig()).integrators["cells"].startswith("gsl rkf45 (abs 1e-3)")
+    assert BACKEND.lower(program(network(pt.IF_cond_exp(), 0.01, 0.01)), RunConfig()).integrators["cells"].startswith("gsl rkf45 (abs 0.001)")
     assert BACKEND.lower(program(network(pt.IF_curr_exp())), RunConfig()).integrators["cells"] == "exact"
 
 

@@ -72,14 +72,14 @@ TABLE: Mapping[str, Model] = {
     ),
     "IF_curr_delta": Model("iaf_psc_delta", _CURRENT, "exact", "", "", {"v": "V_m"}, {"refractory_input": False}),
     "IF_cond_exp": Model(
-        "iaf_cond_exp", _CONDUCTANCE, "gsl rkf45 (abs 1e-3)", "CondExp", "", {"v": "V_m"}, {}, (("gsyn", "g_{}", "g_{}"),), ("rkf45",)
+        "iaf_cond_exp", _CONDUCTANCE, "gsl rkf45 (abs 0.001)", "CondExp", "", {"v": "V_m"}, {}, (("gsyn", "g_{}", "g_{}"),), ("rkf45",)
     ),
     "IF_cond_alpha": Model(
-        "iaf_cond_alpha", _CONDUCTANCE, "gsl rkf45 (abs 1e-3)", "CondAlpha", "", {"v": "V_m"}, {},
+        "iaf_cond_alpha", _CONDUCTANCE, "gsl rkf45 (abs 0.001)", "CondAlpha", "", {"v": "V_m"}, {},
         (("hsyn", "dg_{}", ""), ("gsyn", "g_{}", "g_{}")), ("rkf45",),
     ),
     "EIF_cond_exp_isfa_ista": Model(
-        "aeif_cond_exp", _AEIF, "gsl rkf45 (abs 1e-6, rel 1e-6 of the change), spikes within the step", "CondExp", "", {"v": "V_m", "w": "w"},
+        "aeif_cond_exp", _AEIF, "gsl rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt, spikes within the step)", "CondExp", "", {"v": "V_m", "w": "w"},
         {"gsl_error_tol": 1e-6}, (("gsyn", "g_{}", "g_{}"),), ("rkf45",),
     ),
     "Izhikevich": Model("izhikevich", _IZHIKEVICH, "euler", "", "", {"v": "V_m", "u": "U_m"}, {"consistent_integration": True}, (), ("euler",)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from portable.backends.nest.nestml import _A, _B4, _B5, _C, TOLERANCE, Text, structure, test_conditions
+from portable.backends.nest.nestml import _A, _B4, _B5, _C, Text, structure, test_conditions, tolerance, within_step
 from portable.dynamics.linear import linear
 
 
@@ -98,10 +98,10 @@ def rk4(w: Text) -> None:
 
 
 def rkf45(w: Text) -> None:
-    """Fehlberg's 4(5) pair, step size by the rule of the GNU Scientific Library's manual ("Adaptive Step-size Control") with the error
-    level that NEST's aeif models were measured to have: eps_abs = eps_rel = TOLERANCE on h*y' at the end of the substep.
+    """Fehlberg's 4(5) pair, step size by the rule of the GNU Scientific Library's manual ("Adaptive Step-size Control"). Models with
+    `within_step` have the error level that NEST's aeif models were measured to have: eps_abs = eps_rel on h*y' at the end of the substep.
 
-    A cell with a single condition that spikes and resets is tested after each substep, as on the other backends.
+    Where the model is defined by this method (`within_step`), its condition is tested after each substep.
     """
     w.line("done real = 0.0")
     w.line("while done < step_h:")
@@ -125,11 +125,14 @@ def _fehlberg(w: Text, held: bool) -> None:
         states = _moved(w, moving, f"{stage}{tag}", "span", [(a, f"{i + 1}{tag}") for i, a in enumerate(row)])
         _slopes(w, states, f"{stage}{tag}", f"({begin}) + {w.number(c)} * span", held)
     after = _moved(w, moving, "7" + tag, "span", [(b, f"{i + 1}{tag}") for i, b in enumerate(_B5)])
-    _slopes(w, after, "8" + tag, f"({begin}) + span", held)
-    tolerance = w.number(TOLERANCE)
+    within = within_step(w.flat)
+    level = w.number(tolerance(w.flat))
+    if within:
+        _slopes(w, after, "8" + tag, f"({begin}) + span", held)
     for s in moving:
         terms = [f"{w.number(b5 - b4)} * k{i + 1}{tag}_{s}" for i, (b5, b4) in enumerate(zip(_B5, _B4, strict=True)) if b5 != b4]
-        w.line(f"error = max(error, abs(span * ({' + '.join(terms)})) / ({tolerance} + {tolerance} * abs(span * k8{tag}_{s})))")
+        limit = f"({level} + {level} * abs(span * k8{tag}_{s}))" if within else level
+        w.line(f"error = max(error, abs(span * ({' + '.join(terms)})) / {limit})")
     w.line(f"ratio{tag} real = max(error, {w.number(1e-300)})")
     w.line("size = span")
     w.line(f"if ratio{tag} > 1.1:")
@@ -144,7 +147,7 @@ def _fehlberg(w: Text, held: bool) -> None:
     w.line("    done = step_h")
     w.line("else:")
     w.line("    done = done + span")
-    if not held and len(w.flat.conditions) == 1 and w.flat.conditions[0].spike and w.flat.conditions[0].assignments:
+    if within and not held:
         # the end of the step still counts one down
         test_conditions(w, "m", begin, "left == 0", "left = refractory > 0 ? refractory + 1 : 0")
     w.depth -= 1

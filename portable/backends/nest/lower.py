@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.contract import Lowered, RunConfig, chosen_integrator
-from portable.backends.nest import builtin, generated
+from portable.backends.nest import builtin, generated, nestml
 from portable.backends.nest.plan import Cells, Edges, Plan, PortMap, Source, where
 from portable.resolve.program import Approximation, CellGroup, PerCell, PoissonGroup, Program, TrainGroup
 from portable.units import Floats
@@ -33,7 +33,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         else:
             method = chosen_integrator(group.flat, config)
             cells.append(generated.cells(group, method, program.dt))
-            integrators[group.name] = method
+            integrators[group.name] = nestml.described(group.flat, method)
     ports = {c.group.name: c.ports for c in cells}
     edges = tuple(Edges(c, ports[c.post][c.port]) for c in program.connections if c.count)
     sources = tuple(_source(g, program, config) for g in program.groups if not isinstance(g, CellGroup))

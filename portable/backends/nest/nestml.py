@@ -26,7 +26,7 @@ _A = (
 _C = (1 / 4, 3 / 8, 12 / 13, 1.0, 1 / 2)
 _B5 = (16 / 135, 0.0, 6656 / 12825, 28561 / 56430, -9 / 50, 2 / 55)
 _B4 = (25 / 216, 0.0, 1408 / 2565, 2197 / 4104, -1 / 5, 0.0)
-TOLERANCE = 1e-6  # absolute (coherent units), and relative to the change in a substep
+OWN_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3  # absolute, in coherent units; of models defined by rkf45, and of others run with it
 
 _FUNCTIONS = {
     **{f: f + "({0})" for f in ("exp", "ln", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "floor", "expm1")},
@@ -97,6 +97,27 @@ class Text:
             self.line(f"now{mark} real = {time}")
         for d in reversed(chosen):
             self.line(f"d{mark}_{d.name} real = {self.expr(d.expr, states, mark)}")
+
+
+def tolerance(flat: Flat) -> float:
+    """The error of an rkf45 substep."""
+    return OWN_TOLERANCE if flat.integrator == "rkf45" else ASKED_TOLERANCE
+
+
+def within_step(flat: Flat) -> bool:
+    """Whether rkf45 tests the condition after every substep: a model defined by that method, whose one condition resets what it tests."""
+    if flat.integrator != "rkf45" or len(flat.conditions) != 1:
+        return False
+    condition = flat.conditions[0]
+    return bool(names(flat.inlined(condition.test)) & {a.variable for a in condition.assignments})
+
+
+def described(flat: Flat, method: str) -> str:
+    """The integrator, as results report it."""
+    if method != "rkf45":
+        return method
+    level = tolerance(flat)
+    return f"rkf45 (abs {level:g}{f', rel {level:g} of h*dy/dt, spikes within the step' * within_step(flat)})"
 
 
 def reads_time(flat: Flat) -> bool:
