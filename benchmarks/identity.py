@@ -1,6 +1,6 @@
 """Are the spike lists identical? Published models and 1000-cell networks of each kind of cell, on every backend, several seeds.
 
-    python benchmarks/identity.py                        # everything (about 20 minutes on 2 cores)
+    python benchmarks/identity.py                        # everything (about 10 minutes on 2 cores)
     python benchmarks/identity.py --only psc_exp,cuba --seeds 1 --duration 200
 
 Frozen connectivity and frozen input spikes, dt 0.1 ms, heterogeneous weights and delays. One row a model and seed: spikes of the first
@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 EVERY = ("native", "nest", "brian2")
 
 
-def recurrent(cell: pt.Cell, exc: Any, inh: Any, drive: Any, rate: float, n: int = 1000) -> pt.Network:
+def recurrent(cell: pt.Cell, exc: Any, inh: Any, drive: Any, rate: float = 100.0, n: int = 1000) -> pt.Network:
     """800 excitatory and 200 inhibitory cells, in-degree 100, and 400 Poisson sources with in-degree 40."""
     n_e = int(0.8 * n)
     initial = {"v": pt.Uniform(-65, -50)}
@@ -43,20 +43,33 @@ def recurrent(cell: pt.Cell, exc: Any, inh: Any, drive: Any, rate: float, n: int
 
 def example(name: str, **arguments: Any) -> pt.Network:
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.network(**arguments)
 
 
+LIF = {"tau_refrac": 2.0, "cm": 0.25, "tau_m": 10.0}
+# name -> cell, weights (excitatory, inhibitory, drive) of 1000 cells and of 200; they fire irregularly at 10 to 40 Hz
+KINDS: dict[str, tuple[Callable[[], pt.Cell], tuple[float, float, float], tuple[float, float, float] | None, tuple[str, ...]]] = {
+    "psc_exp": (lambda: pt.IF_curr_exp(**LIF), (0.01, -0.08, 0.02), (0.03, -0.2, 0.1), EVERY),
+    "psc_alpha": (lambda: pt.IF_curr_alpha(**LIF), (0.04, -0.3, 0.07), (0.1, -0.6, 0.4), EVERY),
+    "psc_delta": (lambda: pt.IF_curr_delta(tau_refrac=2.0), (0.1, -0.6, 0.2), (0.3, -1.8, 1.0), EVERY),
+    "cond_exp": (lambda: pt.IF_cond_exp(tau_refrac=2.0, cm=0.25, tau_m=15.0), (0.0001, 0.001, 0.00028), (0.0005, 0.004, 0.0014), EVERY),
+    "adex": (lambda: pt.EIF_cond_exp_isfa_ista(tau_refrac=2.0), (0.0002, 0.002, 0.001), None, ("native", "nest")),
+    "izhikevich": (lambda: pt.Izhikevich(), (0.3, -1.5, 1.2), None, EVERY),
+}
+
+
+def _case(kind: str) -> tuple[Callable[[], pt.Network], Callable[[], pt.Network] | None, tuple[str, ...]]:
+    cell, large, small, backends = KINDS[kind]
+    return (lambda: recurrent(cell(), *large)), (None if small is None else lambda: recurrent(cell(), *small, n=200)), backends
+
+
 # name -> (network, network of a smaller size for the reference backend, backends)
 CASES: dict[str, tuple[Callable[[], pt.Network], Callable[[], pt.Network] | None, tuple[str, ...]]] = {
-    "psc_exp": (lambda: recurrent(pt.IF_curr_exp(tau_refrac=2.0, cm=0.25, tau_m=10.0), 0.04, -0.2, 0.08, 100.0), lambda: recurrent(pt.IF_curr_exp(tau_refrac=2.0, cm=0.25, tau_m=10.0), 0.12, -0.6, 0.24, 150.0, 200), EVERY),
-    "psc_alpha": (lambda: recurrent(pt.IF_curr_alpha(tau_refrac=2.0, cm=0.25, tau_m=10.0), 0.1, -0.5, 0.3, 100.0), lambda: recurrent(pt.IF_curr_alpha(tau_refrac=2.0, cm=0.25, tau_m=10.0), 0.3, -1.5, 1.5, 100.0, 200), EVERY),
-    "psc_delta": (lambda: recurrent(pt.IF_curr_delta(tau_refrac=2.0), 0.15, -0.75, 0.3, 100.0), lambda: recurrent(pt.IF_curr_delta(tau_refrac=2.0), 0.5, -2.5, 1.5, 100.0, 200), EVERY),
-    "cond_exp": (lambda: recurrent(pt.IF_cond_exp(tau_refrac=2.0, cm=0.25, tau_m=15.0), 0.0006, 0.005, 0.0015, 100.0), lambda: recurrent(pt.IF_cond_exp(tau_refrac=2.0, cm=0.25, tau_m=15.0), 0.002, 0.02, 0.008, 100.0, 200), EVERY),
-    "adex": (lambda: recurrent(pt.EIF_cond_exp_isfa_ista(tau_refrac=2.0), 0.0006, 0.005, 0.003, 100.0), None, ("native", "nest")),
-    "izhikevich": (lambda: recurrent(pt.Izhikevich(), 0.15, -0.75, 0.6, 100.0), None, EVERY),
+    **{kind: _case(kind) for kind in KINDS},
     "brunel": (lambda: example("brunel2000"), None, EVERY),
     "cuba": (lambda: example("cuba"), None, EVERY),
     "coba": (lambda: example("coba"), None, EVERY),
@@ -65,7 +78,7 @@ CASES: dict[str, tuple[Callable[[], pt.Network], Callable[[], pt.Network] | None
 
 
 def row(name: str, make: Callable[[], pt.Network], backends: tuple[str, ...], duration: float, seed: int) -> None:
-    comparison = pt.compare(make(), backends=backends, duration=duration, seed=seed)
+    comparison = pt.compare(make(), backends=backends, duration=duration, seeds=seed)
     print(f"{name:<26} seed {seed}  {'identical' if comparison.identical else 'NOT identical'}")
     print("    " + repr(comparison).replace("\n", "\n    "), flush=True)
 
