@@ -92,11 +92,14 @@ class StandaloneSession:
     def _afford(self, steps: int) -> None:
         problems = []
         for c in self.plan.cells:
-            rows = {f"population '{d.source.name}'": steps for d in c.drives}
-            rows |= {f"population '{x.group}' (currents)": int(x.steps[-1]) + 1 for x in c.currents}
-            for where, n in rows.items():
-                if n * c.size * 8 > LARGEST_INPUT:
-                    reason = f"{n} steps of {c.size} cells are {n * c.size * 8 / 1e9:.2f} GB of frozen input, at most {LARGEST_INPUT / 1e9:.2f} GB goes into a standalone program"
+            given = {port: (steps, [d.source.name for d in c.drives if d.port == port]) for port in {d.port for d in c.drives}}
+            if c.currents:
+                given["i_ext"] = (max(int(x.steps[-1]) for x in c.currents) + 1, sorted({x.group for x in c.currents}))
+            for rows, names in given.values():
+                size = rows * c.size * 8
+                if size > LARGEST_INPUT:
+                    reason = f"{rows} steps of {c.size} cells are {size / 1e9:.2f} GB of frozen input, at most {LARGEST_INPUT / 1e9:.2f} GB goes into a standalone program"
+                    where = f"populations {', '.join(repr(n) for n in names)}"
                     problems.append(Shortfall("sources.poisson.frozen", where, reason, "use inputs='native', a shorter run, or options={'target': 'cython'}"))
         if problems:
             raise UnsupportedError("brian2", problems)
@@ -105,12 +108,12 @@ class StandaloneSession:
         """Objects that add drives to the buffers of ports and set injected currents."""
         made = []
         dt = self.plan.dt * brian2.ms
-        for k, d in enumerate(cells.drives):
+        for port in dict.fromkeys(d.port for d in cells.drives):
             table = np.zeros((steps, cells.size))
-            low, high = d.target.offset, d.target.offset + d.target.size
-            table[:, low:high] = self.poissons[d.source.name].window(1 - d.delay, steps) * d.weights
-            group.namespace[f"pt_drive_{k}"] = brian2.TimedArray(table, dt=dt, name=f"{cells.name}_drive_{k}")
-            made.append(group.run_regularly(f"in_{d.port} = in_{d.port} + pt_drive_{k}(t, i)", when="synapses", name=f"{cells.name}_feed_{k}", clock=clock))
+            for d in (d for d in cells.drives if d.port == port):
+                table[:, d.target.offset : d.target.offset + d.target.size] += self.poissons[d.source.name].window(1 - d.delay, steps) * d.weights
+            group.namespace[f"pt_drive_{port}"] = brian2.TimedArray(table, dt=dt, name=f"{cells.name}_drive_{port}")
+            made.append(group.run_regularly(f"in_{port} = in_{port} + pt_drive_{port}(t, i)", when="synapses", name=f"{cells.name}_feed_{port}", clock=clock))
         if cells.currents:
             table = np.zeros((max(int(c.steps[-1]) for c in cells.currents) + 1, cells.size))
             for c in cells.currents:
