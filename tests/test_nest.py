@@ -388,3 +388,38 @@ def test_a_generated_model_equals_the_built_in() -> None:
     for name in ("v", "w"):
         # pow() of the step control and the order of sums round differently; spikes amplify it (seen: 3e-8). A wrong rule gives 1e-2.
         np.testing.assert_allclose(ours.traces["cells", name][2], theirs.traces["cells", name][2], atol=1e-5, rtol=0)
+
+
+@needs_nest
+def test_several_generated_models_in_one_network() -> None:
+    """Two types of our own that excite each other, three receptors on one of them, against the reference backend."""
+    a = pt.cell_type(
+        "one", equations="dv/dt = (E - v)/tau + (x + y*v/(1 mV))/tau : mV\ndx/dt = -x/tau : mV\ndy/dt = -y/tau : mV",
+        parameters={"E": "-60 mV", "tau": "10 ms"}, threshold="v >= -50 mV", reset="v = E; x *= 0.5",
+        events={"p": "x += weight", "q": "x += 2*weight; y += -0.001*weight", "r": "v += weight"}, initial={"v": "E"}, integrator="rk4",
+    )  # fmt: skip
+    b = pt.cell_type(
+        "two", equations="dv/dt = (E - v)/tau + (3 mV)*sin(t/(5 ms))/tau : mV (held)", parameters={"E": "-51 mV", "tau": "5 ms", "hold": "1 ms"},
+        threshold="v >= -50 mV", reset="v = -60 mV", refractory="hold", events={"p": "v += weight"}, initial={"v": "E"}, integrator="euler",
+    )  # fmt: skip
+    first, second = pt.Population("first", 5, a(), initial={"v": pt.Uniform(-60, -50)}), pt.Population("second", 4, b())
+    links = [pt.Projection(second, first, pt.AllToAll(), pt.StaticSynapse(w, 0.7), port) for port, w in (("p", 20.0), ("q", 8.0), ("r", 0.5))]
+    links.append(pt.Projection(first, second, pt.AllToAll(), pt.StaticSynapse(0.5, 1.1), "p"))
+    recordings = [pt.Record([first, second], ["spikes", "v"])]
+    net = pt.Network("two", [first, second], links, recordings=recordings)
+    ours, truth = pt.run(net, "nest", "100 ms", seed=2), pt.run(net, "reference", "100 ms", seed=2)
+    for name in ("first", "second"):
+        assert len(truth.spikes[name]) > 10
+        np.testing.assert_array_equal(ours.spikes[name].steps, truth.spikes[name].steps)
+        np.testing.assert_array_equal(ours.spikes[name].ids, truth.spikes[name].ids)
+        # the same operations in the same order; libm's sin may differ from numpy's by 1 ulp
+        np.testing.assert_allclose(ours.traces[name, "v"].values, truth.traces[name, "v"].values, atol=1e-10, rtol=0)
+
+
+@needs_nest
+def test_a_refused_model_says_what_the_compiler_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("PORTABLE_CACHE", str(tmp_path))
+    good = generated.model(pt.IF_curr_delta().flat, "rk4")[0]
+    with pytest.raises(pt.BackendFailed, match="code generator refused"):
+        compiled.shared_object(replace(good, text=good.text.replace("x_v real", "x_v nonsense")))
+    assert not list(tmp_path.rglob("*.so*"))

@@ -24,7 +24,7 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
             out.append(Shortfall("receptors.general", where, reason, "write it as sums of weights, or use native or reference"))
         else:
             texts.append((where, generated.model(group.flat, chosen_integrator(group.flat, config))[0]))
-    if texts and (reason := compiled.missing()) and not compiled.path_of(tuple({m.digest: m for _, m in texts}.values())).exists():
-        for where, _ in texts:
+    for where, text in texts:
+        if not compiled.path_of(text).exists() and (reason := compiled.missing()):
             out.append(Shortfall("compiler", where, f"its equations need a NEST model made from NESTML, and {reason}"))
     return out

@@ -1,6 +1,6 @@
-"""NESTML text -> a module that NEST can install: generated and compiled once, cached by content.
+"""NESTML text -> a module that NEST can install: generated and compiled once, cached by content (one model a module).
 
-The key is the models' text, the versions of NEST and NESTML, the compiler and its flags; an entry is a finished .so, put in place by a
+The key is the model's text, the versions of NEST and NESTML, the compiler and its flags; an entry is a finished .so, put in place by a
 rename, so that two processes may build the same one.
 """
 
@@ -22,7 +22,7 @@ from portable.errors import BackendFailed, BackendUnavailable
 
 HEADERS = ("gsl/gsl_odeiv.h", "ltdl.h", "boost/version.hpp")
 PACKAGES = "apt-get install g++ libgsl-dev libltdl-dev libboost-dev"
-FLAGS = ("-O2", "-std=c++20", "-fPIC", "-shared", "-fopenmp", "-ffp-contract=off", "-D_GLIBCXX_USE_CXX11_ABI=0")
+FLAGS = ("-O2", "-std=c++20", "-fPIC", "-fopenmp", "-ffp-contract=off", "-D_GLIBCXX_USE_CXX11_ABI=0")
 
 
 def compiler() -> str:
@@ -64,47 +64,51 @@ def folder() -> Path:
     return (Path(base) if base else Path(platformdirs.user_cache_dir("portable-snn"))) / "nest"
 
 
-def key(models: tuple[Nestml, ...]) -> str:
+def key(model: Nestml) -> str:
     """What a finished module depends on."""
-    parts = [version("nest-simulator"), version("nestml"), sys.version.split()[0], compiler(), *FLAGS, *sorted(m.text for m in models)]
+    parts = [version("nest-simulator"), version("nestml"), sys.version.split()[0], compiler(), *FLAGS, model.text]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def path_of(models: tuple[Nestml, ...]) -> Path:
-    """Where the module of these models is or will be."""
-    return folder() / f"portable_{key(models)}_module.so"
+def path_of(model: Nestml) -> Path:
+    """Where the module of this model is or will be."""
+    return folder() / f"portable_{key(model)}_module.so"
 
 
-def shared_object(models: tuple[Nestml, ...]) -> Path:
+def shared_object(model: Nestml) -> Path:
     """The module, built if it is not in the cache (about 20 s). BackendUnavailable without a compiler, BackendFailed if it refuses."""
-    path = path_of(models)
+    path = path_of(model)
     if path.exists():
         return path
     if reason := missing():
         raise BackendUnavailable(f"this network needs a NEST model made from NESTML, and {reason}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="portable-nest-") as place:
-        built = _build(models, Path(place), path.stem)
+        built = _build(model, Path(place), path.stem)
         temporary = path.with_suffix(f".{os.getpid()}.part")
         shutil.copyfile(built, temporary)
         os.replace(temporary, path)
     return path
 
 
-def _build(models: tuple[Nestml, ...], place: Path, module: str) -> Path:
+def _build(model: Nestml, place: Path, module: str) -> Path:
     source, target = place / "nestml", place / "cpp"
     source.mkdir()
-    for m in models:
-        (source / f"{m.name}.nestml").write_text(m.text, encoding="utf-8")
-    _call([sys.executable, "-m", "portable.backends.nest.codegen", str(source), str(target), module], place, "NESTML's code generator")
+    (source / f"{model.name}.nestml").write_text(model.text, encoding="utf-8")
+    _call([[sys.executable, "-m", "portable.backends.nest.codegen", str(source), str(target), module]], place, "NESTML's code generator")
+    files = sorted(target.glob("*.cpp"))
+    compile_ = [compiler(), *FLAGS, f"-I{headers()}", f"-I{target}", "-c"]
+    _call([[*compile_, str(f), "-o", f"{f}.o"] for f in files], place, "the C++ compiler")
     out = place / f"{module}.so"
-    files = [str(f) for f in sorted(target.glob("*.cpp"))]
-    _call([compiler(), *FLAGS, f"-I{headers()}", f"-I{target}", *files, "-o", str(out)], place, "the C++ compiler")
+    _call([[compiler(), *FLAGS, "-shared", *(f"{f}.o" for f in files), "-o", str(out)]], place, "the linker")
     return out
 
 
-def _call(command: list[str], place: Path, who: str) -> None:
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
-    if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
-        raise BackendFailed(f"{who} refused a generated model:\n{tail}")
+def _call(commands: list[list[str]], place: Path, who: str) -> None:
+    """Run them side by side; BackendFailed with the end of what the first failing one said."""
+    running = [subprocess.Popen(c, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for c in commands]
+    said = [p.communicate()[0] for p in running]
+    for process, text in zip(running, said, strict=True):
+        if process.returncode:
+            tail = "\n".join(text.strip().splitlines()[-12:])
+            raise BackendFailed(f"{who} refused a generated model:\n{tail}")

@@ -91,12 +91,11 @@ class NestSession:
         self._inject()
 
     def _install(self) -> None:
-        models = {c.nestml.digest: c.nestml for c in self.plan.cells if c.nestml is not None}
-        if models:
+        for model in {c.nestml.digest: c.nestml for c in self.plan.cells if c.nestml is not None}.values():
             from portable.backends.nest.compiled import shared_object
 
-            path = shared_object(tuple(models.values()))
-            with failing("the generated NESTML models"):
+            path = shared_object(model)
+            with failing(f"the generated model of {model.name}"):
                 self.nest.Install(str(path))
 
     def _nodes(self, name: str, nodes: Any) -> None:
