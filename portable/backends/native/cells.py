@@ -13,7 +13,6 @@ from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Ints, PerCell, Program
 from portable.units import Floats
 
-FIRST_SUBSTEP = 0.01  # ms; what rkf45 tries first, or dt if that is smaller
 
 
 def blocks(size: int) -> int:
@@ -74,7 +73,7 @@ class Arena:
         self.scalars = np.array(scalars or [0.0])
         self.fields = [np.zeros(max(n, 1)) for n in sizes]
         for c in self.cells.values():
-            default = {LEFT: 0.0, SIZE: min(FIRST_SUBSTEP, self.program.dt), CURRENT: 0.0}
+            default = {LEFT: 0.0, SIZE: self.program.dt, CURRENT: 0.0}
             for name in c.layout.fields:
                 value = c.states.get(name, c.values.get(name, default.get(name, 0.0)))
                 self._write(c, name, _full(value, c.group.size))

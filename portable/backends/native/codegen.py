@@ -8,7 +8,7 @@ from __future__ import annotations
 from portable.backends.native.layout import BLOCK, CURRENT, LEFT, SIZE, Layout, needed_derived
 from portable.backends.native.rungekutta import adaptive, rk4
 from portable.dynamics.emit import PYTHON, emit
-from portable.dynamics.expressions import Expr, Name, names, substitute
+from portable.dynamics.expressions import Bin, Expr, Name, names, substitute
 from portable.dynamics.flat import INJECTED
 
 DIALECT = PYTHON.but(
@@ -23,6 +23,16 @@ from portable.backends.native.kernels import (
     OPTIONS, barrier, collect, deliver_all, deliver_due, drive, fire_poisson, fire_trains, inject, pointer, publish, sample)
 
 '''
+
+
+def leftmost(expr: Expr) -> Expr:
+    """The expression with x + (a + b) as (x + a) + b, and likewise x + (a - b), in sums at its top and in its operands."""
+    if not isinstance(expr, Bin) or expr.op == "^":
+        return expr
+    a, b = leftmost(expr.a), leftmost(expr.b)
+    if expr.op == "+" and isinstance(b, Bin) and b.op in "+-":
+        return Bin(b.op, leftmost(Bin("+", a, b.a)), b.b)
+    return Bin(expr.op, a, b)
 
 
 def text(expr: Expr) -> str:
@@ -165,9 +175,14 @@ class CellCode:
         return " + ".join(terms) or "0.0"
 
     def slopes(self, code: Code, prefix: str) -> None:
-        """prefix + state = derivative at the present values of the states' local variables."""
-        self.derived(code, list(self.flat.derivatives.values()))
-        for s, e in self.flat.derivatives.items():
+        """prefix + state = derivative at the present values of the states' local variables.
+
+        Sums of receptors are written out term by term from the left, as simulators with a fixed pair of receptors do: bits are then equal.
+        """
+        totals = {d.name: d.expr for d in self.flat.derived if isinstance(d.expr, Bin) and d.expr.op == "+"}
+        written = {s: leftmost(substitute(e, totals)) for s, e in self.flat.derivatives.items()}
+        self.derived(code, list(written.values()))
+        for s, e in written.items():
             code.add(f"{prefix}{s} = 0.0 if held else {text(e)}" if self.held(s) else f"{prefix}{s} = {text(e)}")
 
     def euler(self, code: Code, jumps: dict[str, list[str]]) -> None:

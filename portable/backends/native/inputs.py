@@ -33,10 +33,11 @@ class PoissonTables:
         used = 0
         for name, g in groups.items():
             tab = poisson.table(g, dt)
-            low, which = np.unique(tab.offset, return_inverse=True)
+            # A rate of 0 has no thresholds, so that its offset is another rate's, too.
+            low, which = np.unique(np.stack([tab.offset, tab.length], axis=1), axis=0, return_inverse=True)
             rows = []
-            for at in low:
-                part = tab.thresholds[at : at + tab.length[tab.offset == at][0]]
+            for at, length in low:
+                part = tab.thresholds[at : at + length]
                 certain = int(np.count_nonzero(part == 0))
                 below = part[certain:] - np.uint32(1)  # u >= t is u > t - 1
                 padded = np.full(-(-below.size // THRESHOLDS) * THRESHOLDS, NEVER, dtype=np.uint32)
