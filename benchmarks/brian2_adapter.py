@@ -33,6 +33,7 @@ def arrays(cells: int, indegree: int) -> tuple[Any, ...]:
 
 def adapter(cells: int, indegree: int, duration: float) -> dict[str, float]:
     import brian2  # noqa: F401  both sides pay for the import before the clock starts
+
     import portable as pt
 
     pre, post, weights, delays, current = arrays(cells, indegree)
