@@ -41,7 +41,8 @@ def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]
 def _general(handlers: Sequence[tuple[int, str]]) -> str:
     calls = [f"                        {'if' if i == 0 else 'elif'} handler == {i}:\n                            arrive_{k}_{port}(F, at, C, co, w, t)\n" for i, (k, port) in enumerate(handlers)]
     return (
-        '''@njit(**OPTIONS)
+        '''# Port after port, the oldest spikes first: an update that reads the state may depend on the order.
+@njit(**OPTIONS)
 def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C):
     t = stamp * dt
     mask, window, many = spikes.size - 1, heads.size - 1, kinds.shape[0]
@@ -49,10 +50,10 @@ def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments
     for kind in range(many):
         if kinds[kind, 0] < 0:
             handler, co = -1 - kinds[kind, 0], kinds[kind, 2]
-            for column in range(delays.size):
+            for column in range(delays.size - 1, -1, -1):
                 sent = stamp - delays[column]
                 if sent < 1:
-                    break
+                    continue
                 for q in range(heads[sent & window], tails[sent & window]):
                     source = int64(spikes[q & mask])
                     place = source * width + column * many + kind

@@ -104,7 +104,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     weights = _weights(program, rest, by_name, config, approximations)
     kinds: dict[Kind, int] = {}
     where: list[int | None] = [None] * len(program.connections)
-    for i in rest:
+    for i in sorted(rest, key=lambda i: _port_order(program.connections[i], program)):
         where[i] = kinds.setdefault(_kind(program.connections[i], by_name, bool(weights)), len(kinds))
     delays = _delays(program, rest)
     interval = max(1, min(min(delays, default=MAX_INTERVAL), MAX_INTERVAL))
@@ -139,6 +139,12 @@ def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
             jumps.append(added)
         ports[port.name] = channels[key]
     return CellPlan(g.name, method, tolerance, substeps, tuple(jumps), ports)
+
+
+def _port_order(c: Connections, program: Program) -> int:
+    post = program.group(c.post)
+    assert isinstance(post, CellGroup)
+    return [p.name for p in post.flat.ports].index(c.port)
 
 
 def _is_drive(c: Connections, program: Program, cells: Mapping[str, CellPlan]) -> bool:
