@@ -95,14 +95,14 @@ class _Cells:
         resets = any(c.spike and c.assignments for c in self.flat.conditions) and len(self.flat.conditions) == 1
         while (active := done < self.dt).any():
             f = integrate.right_hand_side(self.flat, self.values, i_ext, self.left > 0)
-            last = self.h >= self.dt - done
+            last = self.h > self.dt - done
             h = np.where(last, self.dt - done, self.h)
-            new, error = integrate.fehlberg(self.states, t + done, h, f)
-            suggested, repeat = integrate.next_size(h, error / integrate.TOLERANCE)
+            new, ratio = integrate.fehlberg(self.states, t + done, h, f, sloped=resets)
+            suggested, repeat = integrate.next_size(h, ratio)
             keep = active & ~repeat
             self.states = {s: np.where(keep, new[s], x) for s, x in self.states.items()}
             self.h = np.where(active, suggested, self.h)
-            done = np.where(keep, np.where(last, self.dt, done + h), done)
+            done = np.where(keep, np.where(last, self.dt, done + h), done)  # `last`: cut to the end of dt
             if resets:
                 self._conditions(t, i_ext, (self.left > 0) | ~keep, spiked, extra=1)
 
@@ -217,6 +217,7 @@ class ReferenceSession:
             total = np.bincount(targets, weights * many, minlength=group.n)
             for state, expr in added.items():
                 jumps[state] = jumps.get(state, 0.0) + np.asarray(evaluate(expr, {**group.values, "weight": total}))
+        events.sort(key=lambda e: group.flat.ports.index(e[0]))  # port after port, the oldest spikes first
         return jumps, events
 
     @staticmethod

@@ -21,13 +21,13 @@ _A = (
     (1 / 4,),
     (3 / 32, 9 / 32),
     (1932 / 2197, -7200 / 2197, 7296 / 2197),
-    (439 / 216, -8.0, 3680 / 513, -845 / 4104),
-    (-8 / 27, 2.0, -3544 / 2565, 1859 / 4104, -11 / 40),
+    (8341 / 4104, -32832 / 4104, 29440 / 4104, -845 / 4104),
+    (-6080 / 20520, 41040 / 20520, -28352 / 20520, 9295 / 20520, -5643 / 20520),
 )
 _C = (0.0, 1 / 4, 3 / 8, 12 / 13, 1.0, 1 / 2)
 _B5 = (16 / 135, 0.0, 6656 / 12825, 28561 / 56430, -9 / 50, 2 / 55)
-_B4 = (25 / 216, 0.0, 1408 / 2565, 2197 / 4104, -1 / 5, 0.0)
-TOLERANCE = 1e-6  # absolute, in coherent units (mV, pA, nS), as NEST's aeif models have it
+_ERROR = (1 / 360, 0.0, -128 / 4275, -2197 / 75240, 1 / 50, 2 / 55)  # fifth minus fourth order
+TOLERANCE = 1e-6  # in coherent units (mV, pA, nS), as NEST's aeif models have it
 
 
 def right_hand_side(flat: Flat, values: Mapping[str, Any], i_ext: Floats, held: Bools) -> Rhs:
@@ -64,21 +64,28 @@ def rk4(states: States, t: float, h: float, f: Rhs) -> States:
     return moved(states, h, [(1 / 6, k1), (1 / 3, k2), (1 / 3, k3), (1 / 6, k4)])
 
 
-def fehlberg(states: States, t: Floats, h: Floats, f: Rhs) -> tuple[States, Floats]:
-    """One step of the 4(5) pair: the fifth-order result and the largest error over the states, per cell."""
+def fehlberg(states: States, t: Floats, h: Floats, f: Rhs, sloped: bool) -> tuple[States, Floats]:
+    """One step of the 4(5) pair, per cell: the fifth-order result, and the largest of error / tolerance over the states.
+
+    The tolerance is absolute, or with `sloped` TOLERANCE (1 + |h y'|) with y' at the end of the step, as NEST 3.10's aeif models have it.
+    """
     k = [f(states, t)]
     for row, c in zip(_A, _C[1:], strict=True):
         k.append(f(moved(states, h, list(zip(row, k, strict=True))), t + c * h))
     new = moved(states, h, list(zip(_B5, k, strict=True)))
-    difference = [(b5 - b4, x) for b5, b4, x in zip(_B5, _B4, k, strict=True)]
-    error = np.max([np.abs(h * sum(c * x[name] for c, x in difference)) for name in k[0]], axis=0)
-    return new, error
+    difference = list(zip(_ERROR, k, strict=True))
+    end = f(new, t + h) if sloped else {}
+    ratios = []
+    for name in k[0]:
+        allowed = TOLERANCE + TOLERANCE * np.abs(h * end[name]) if sloped else TOLERANCE
+        ratios.append(np.abs(h * sum(c * x[name] for c, x in difference)) / allowed)
+    return new, np.asarray(np.max(ratios, axis=0))
 
 
 def next_size(h: Floats, ratio: Floats) -> tuple[Floats, Bools]:
     """Step size control of the GNU Scientific Library's manual, section "Adaptive Step-size Control": the next h and whether
     the step must be repeated. ratio = error / tolerance, per cell."""
     ratio = np.maximum(ratio, 1e-300)
-    smaller = h * np.maximum(0.9 * ratio ** (-1 / 5), 0.2)
-    larger = h * np.clip(0.9 * ratio ** (-1 / 6), 1.0, 5.0)
+    smaller = h * np.maximum(0.9 / ratio ** (1 / 5), 0.2)
+    larger = h * np.clip(0.9 / ratio ** (1 / 6), 1.0, 5.0)
     return np.where(ratio > 1.1, smaller, np.where(ratio < 0.5, larger, h)), ratio > 1.1
