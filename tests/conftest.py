@@ -36,6 +36,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)  # the fast tier first; the sort is stable
     for item in items:
         name = getattr(item, "callspec", None) and item.callspec.params.get("backend")
         if not name:
