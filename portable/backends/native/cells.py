@@ -14,7 +14,6 @@ from portable.resolve.program import CellGroup, Ints, PerCell, Program
 from portable.units import Floats
 
 
-
 def blocks(size: int) -> int:
     return -(-size // BLOCK)
 

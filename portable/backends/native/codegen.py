@@ -6,7 +6,7 @@ Symbols of the model get a trailing underscore (v -> v_), which users' names can
 from __future__ import annotations
 
 from portable.backends.native.layout import BLOCK, CURRENT, LEFT, SIZE, Layout, needed_derived
-from portable.backends.native.rungekutta import adaptive, rk4
+from portable.backends.native.rungekutta import Lines, adaptive, rk4
 from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.expressions import Bin, Expr, Name, names, substitute
 from portable.dynamics.flat import INJECTED
@@ -89,7 +89,7 @@ class CellCode:
     def store(self, code: Code, what: tuple[str, ...], lane: str = "i") -> None:
         code.add(*(f"block[{BLOCK * self.place[n]} + {lane}] = {self.local(n)}" for n in what))
 
-    def derived(self, code: Code, exprs: list[Expr]) -> None:
+    def derived(self, code: Lines, exprs: list[Expr]) -> None:
         code.add(*(f"{d.name}_ = {text(d.expr)}" for d in needed_derived(self.flat, exprs)))
 
     def held(self, state: str) -> bool:
@@ -174,12 +174,12 @@ class CellCode:
             terms.append(" * ".join(p for p in (c, x) if p))
         return " + ".join(terms) or "0.0"
 
-    def slopes(self, code: Code, prefix: str) -> None:
+    def slopes(self, code: Lines, prefix: str) -> None:
         """prefix + state = derivative at the present values of the states' local variables.
 
         Sums of receptors are written out term by term from the left, as simulators with a fixed pair of receptors do: bits are then equal.
         """
-        totals = {d.name: d.expr for d in self.flat.derived if isinstance(d.expr, Bin) and d.expr.op == "+"}
+        totals: dict[str, Expr] = {d.name: d.expr for d in self.flat.derived if isinstance(d.expr, Bin) and d.expr.op == "+"}
         written = {s: leftmost(substitute(e, totals)) for s, e in self.flat.derivatives.items()}
         self.derived(code, list(written.values()))
         for s, e in written.items():
@@ -199,7 +199,7 @@ class CellCode:
         after = self.substep_condition if self.layout.substeps else None
         adaptive(code, tuple(self.flat.derivatives), self.slopes, after, self.layout.refractory, self.layout.substeps)
 
-    def substep_condition(self, code: Code) -> None:
+    def substep_condition(self, code: Lines) -> None:
         """After a substep: reset inside the step. The counter gets one more, for the rest of this step."""
         (condition,) = self.flat.conditions
         self.derived(code, [condition.test, *(a.expr for a in condition.assignments)])
@@ -208,7 +208,7 @@ class CellCode:
         if condition.spike:
             self.spike(code, 1)
 
-    def spike(self, code: Code, deeper: int) -> None:
+    def spike(self, code: Lines, deeper: int) -> None:
         if self.layout.refractory:
             code.add("own_left = own_period + 1.0 if own_period > 0.0 else 0.0", deeper=deeper)
         code.add(f"if b * {BLOCK} + i < valid:", deeper=deeper)

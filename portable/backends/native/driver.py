@@ -75,8 +75,8 @@ def _run(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, 
     due = "" if ring else "\n                deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells)"
     return f'''@njit(**OPTIONS)
 def run(first, last, threads, start, steps, interval, dt, numbers, addresses, shapes, sync, shared_flags):
-    """Parts first .. last - 1; with several threads, beside others. Returns the status, the steps done, and how often it had to nap."""
-    reached, end, meetings, naps = start, start + steps, 0, 0
+    """Parts first .. last - 1; with several threads, beside others. Returns the status and the steps done."""
+    reached, end, meetings = start, start + steps, 0
     while reached < end:
         many = min(interval, end - reached)
         for p in range(first, last):
@@ -85,7 +85,7 @@ def run(first, last, threads, start, steps, interval, dt, numbers, addresses, sh
 {"".join(views)}            slot, before = channels * cells, state[1]
             if before > 0:
                 if not collect(out, ends, sends, state[0] & 1, before, k - before + 1, spikes, position, heads, tails, reach):
-                    return {GROW}, k - start, naps
+                    return {GROW}, k - start
                 {take}
             state[0] += 1
             parity, at, kept_at, failed = state[0] & 1, 0, state[2], 0
@@ -110,13 +110,13 @@ def run(first, last, threads, start, steps, interval, dt, numbers, addresses, sh
         reached += many
         meetings += 1
         if threads > 1:
-            naps += barrier(sync, meetings * threads)
+            barrier(sync, meetings * threads)
         parity, worst = (sync[8] + meetings) & 1, 0
         for p in range(shared_flags.shape[1]):
             worst = max(worst, shared_flags[parity, p])
         if worst:
-            return {OVERFLOW} if worst > 1 else {DRAIN}, reached - start, naps
-    return {DONE}, reached - start, naps
+            return {OVERFLOW} if worst > 1 else {DRAIN}, reached - start
+    return {DONE}, reached - start
 '''
 
 

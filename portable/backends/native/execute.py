@@ -18,38 +18,51 @@ from portable.errors import BackendFailed
 from portable.units import Floats
 
 STRETCH = 0.03  # seconds of one compiled call: between two of them Ctrl-C is seen and the number of threads settled
-NAPPED, NAP_SECONDS = 0.15, 1e-4  # part of a stretch spent napping (about 0.1 ms each) from which on others want the processors
+SHORT = STRETCH / 16  # of a trial of the other number of threads
+RARELY = 64  # stretches between two trials, at most
+FEW = 16  # steps of the first stretch, when no speed is known
 
 
 class Pace:
-    """How many threads work: all of them, or one where others keep the processors busy and waiting for each other costs more.
+    """How many threads work, and for how many steps: all threads, or one where others keep the processors busy so that waiting for
+    each other costs more than it brings. What is computed does not depend on it.
 
-    With much napping one thread is tried for a few stretches, then all for one; the faster goes on, each time for longer.
-    What is computed does not depend on it.
+    The other way is tried in short stretches, more and more rarely as the present one keeps winning. After a change to all threads
+    stretches start short, since beside busy processes a stretch of all can take many times longer than planned.
     """
 
     def __init__(self, threads: int) -> None:
-        self.threads, self.alone = threads, False
-        self.left, self.patience = 0, 4  # stretches to go before the next comparison; how many after it
-        self.speed_alone = 0.0  # steps a second; 0 = not known
+        self.threads, self.together = threads, threads > 1
+        self.speed = {True: 0.0, False: 0.0}  # steps a second, together or alone
+        self.length = SHORT
+        self.gap = {True: 4, False: 4}  # stretches together (alone) before a trial of the other
+        self.left = 4
 
-    def next(self) -> int:
-        return 1 if self.alone else self.threads
+    def next(self) -> tuple[int, int]:
+        """(threads, steps) of the next stretch."""
+        trial = self.threads > 1 and self.left <= 0
+        together = self.together != trial
+        speed = self.speed[together] or self.speed[not together]
+        seconds = SHORT if trial else self.length
+        return self.threads if together else 1, max(FEW, int(speed * seconds))
 
-    def report(self, steps: int, seconds: float, naps: int) -> None:
+    def report(self, threads: int, steps: int, seconds: float) -> None:
         """Learn from a stretch."""
-        if self.threads == 1 or seconds <= 0:
-            return
+        together = threads > 1
+        self.speed[together] = steps / max(seconds, 1e-9)
         self.left -= 1
-        if self.alone:
-            self.speed_alone = steps / seconds
-            self.alone = self.left > 0
-        elif naps * NAP_SECONDS < NAPPED * seconds:
-            self.patience = 4
-        elif self.left <= 0:
-            self.alone = self.speed_alone == 0.0 or steps / seconds < self.speed_alone
-            self.left, self.patience = self.patience, min(2 * self.patience, 64)
-            self.speed_alone = 0.0
+        trial = together != self.together
+        slower = bool(self.speed[not self.together]) and self.speed[self.together] < self.speed[not self.together]
+        if slower and (trial or self.together):
+            self.gap[self.together] = 4
+            self.together, self.length = not self.together, SHORT
+            self.left = self.gap[self.together]
+            self.gap[self.together] = min(2 * self.gap[self.together], RARELY)
+        elif trial:
+            self.gap[self.together] = min(2 * self.gap[self.together], RARELY)
+            self.left = self.gap[self.together]
+        else:
+            self.length = min(2 * self.length, STRETCH)
 
 
 class NativeSession:
@@ -68,7 +81,6 @@ class NativeSession:
         self._chunks: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
         self._samples = [[self.parts.arena.read(self.parts.arena.cells[t.group], t.variable)[t.ids][None, :]] for t in self.program.traces]
         self._pace = Pace(plan.threads)
-        self._stretch = 16
         self.parts.room_for_traces(0, 0)
         self._call(0, 1)  # compiles or loads the code; runs no step
 
@@ -99,34 +111,33 @@ class NativeSession:
 
     def _stretches(self, end: int) -> None:
         """One compiled call, and what has to happen after it."""
-        threads = self._pace.next()
-        steps = min(end - self.now, self._stretch)
+        threads, steps = self._pace.next()
+        steps = min(end - self.now, steps)
         began = time.perf_counter()
-        status, done, naps = self._call(steps, threads)
+        status, done = self._call(steps, threads)
         spent = time.perf_counter() - began
         self.now += done
         self._drain()
         if status == DONE:
-            self._pace.report(done, spent, naps)
-            self._stretch = max(16, min(int(done * STRETCH / max(spent, 1e-6)), 4 * self._stretch))
+            self._pace.report(threads, done, spent)
         elif status == GROW:
             self.parts.grow()
         elif status == OVERFLOW:
             raise BackendFailed(f"more than {WITHIN_STEP} spikes of a cell within one step at {self.now * self.program.dt:g} ms; use a smaller dt")
         assert status in (DONE, DRAIN, GROW)
 
-    def _call(self, steps: int, threads: int) -> tuple[int, int, int]:
+    def _call(self, steps: int, threads: int) -> tuple[int, int]:
         parts = self.parts
         numbers, addresses, shapes = parts.addressed()
         parts.sync[0], parts.sync[8] = 0, parts.arrays[0]["state"][0]
         rest = (self.now, steps, self.plan.interval, self.program.dt, numbers, addresses, shapes, parts.sync, parts.flags)
         if threads == 1 or self._pool is None:
-            status, done, naps = parts.code(0, parts.count, 1, *rest)
-            return int(status), int(done), int(naps)
+            status, done = parts.code(0, parts.count, 1, *rest)
+            return int(status), int(done)
         each = parts.count // threads
         jobs = [self._pool.submit(parts.code, t * each, (t + 1) * each, threads, *rest) for t in range(threads)]
         results = [job.result() for job in jobs]
-        return int(results[0][0]), int(results[0][1]), sum(int(r[2]) for r in results)
+        return int(results[0][0]), int(results[0][1])
 
     def _drain(self) -> None:
         for a in self.parts.arrays:

@@ -27,7 +27,9 @@ class PoissonTables:
     table (m, 3): low and high in `thresholds` and the count that is certain. `most` is the largest count a source can have."""
 
     def __init__(self, groups: Rates, dt: float) -> None:
-        sources, table, numbers = [], [], []
+        sources: list[tuple[int, ...]] = []
+        table: list[list[tuple[int, int, int]]] = []
+        numbers: list[npt.NDArray[np.uint32]] = []
         self.row = {name: i for i, name in enumerate(groups)}
         self.most: dict[str, int] = {}
         used = 0
@@ -47,7 +49,7 @@ class PoissonTables:
                 used += padded.size
             self.most[name] = int(tab.length.max())
             key = int(np.uint64(g.key).view(np.int64))
-            sources.append((key, g.start, FOREVER if g.stop is None else g.stop, g.size if len(low) > 1 else 1, sum(len(t) for t in table), len(low) == 1))
+            sources.append((key, g.start, FOREVER if g.stop is None else g.stop, g.size if len(low) > 1 else 1, sum(len(t) for t in table), int(len(low) == 1)))
             table.append([rows[w] for w in which.reshape(-1)] if len(low) > 1 else rows)
         self.sources = np.array(sources or np.zeros((0, 6)), dtype=np.int64).reshape(-1, 6)
         self.table = np.array([r for t in table for r in t] or [(0, 0, 0)], dtype=np.int64)

@@ -9,14 +9,16 @@ import sys
 
 import numpy as np
 from llvmlite import ir
-from numba import int32, int64, njit, types, uint32, uint64
+from numba import int32, int64, njit, types, uint64
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from portable.resolve.random import LOW, M0, M1, W0, W1
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False, "cache": True}
-SPINS, YIELDS, NAP = 3000, 40, 50  # looks at the counter, then yields, then naps of so many microseconds: a waiting thread gives way
+# A waiting thread looks at the counter so often (some 20 us), then naps (us). It never yields: the scheduler would give its processor
+# to a busy process for milliseconds, where a thread that wakes from a nap is let in at once (seen: 5 times slower with sched_yield).
+SPINS, NAP = 10000, 50
 LANES = 64
 THRESHOLDS = 8  # Poisson thresholds compared at once; tables are padded to a multiple of it
 _32 = np.uint64(32)
@@ -52,11 +54,11 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: 
     """Ask for the cache line of array[index]."""
 
     def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        pointer = builder.bitcast(_pointer(context, builder, signature.args[0], args[0], args[1]), cgutils.voidptr_t)
+        place = builder.bitcast(_pointer(context, builder, signature.args[0], args[0], args[1]), cgutils.voidptr_t)
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8" if not getattr(ir.PointerType, "is_opaque", False) else "llvm.prefetch.p0")
-        builder.call(function, [pointer, number(0), number(3), number(1)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8" if str(cgutils.voidptr_t) == "i8*" else "llvm.prefetch.p0")
+        builder.call(function, [place, number(0), number(3), number(1)])
         return context.get_dummy_value()
 
     return types.void(array, types.intp), code
@@ -72,26 +74,19 @@ def pointer(typingctx, address):  # type: ignore[no-untyped-def]  # noqa: ARG001
     return types.voidptr(types.int64), code
 
 
-if sys.platform == "win32":
-    _yield_now, _nap = types.ExternalFunction("SwitchToThread", types.int32()), types.ExternalFunction("Sleep", types.void(types.uint32))
-else:
-    _yield_now, _nap = types.ExternalFunction("sched_yield", types.int32()), types.ExternalFunction("usleep", types.int32(types.uint32))
+_nap = types.ExternalFunction("Sleep", types.void(types.uint32)) if sys.platform == "win32" else types.ExternalFunction("usleep", types.int32(types.uint32))
 _NAP = np.uint32(1 if sys.platform == "win32" else NAP)
 
 
 @njit(**OPTIONS)
 def barrier(sync, target):  # type: ignore[no-untyped-def]
-    """Wait until `target` arrivals have been counted in sync[0] (it only grows). Returns the number of naps."""
+    """Wait until `target` arrivals have been counted in sync[0]."""
     fetch_add(sync, 0, 1)
-    looks, naps = 0, 0
+    looks = 0
     while load_now(sync, 0) < target:
         looks += 1
-        if looks > SPINS + YIELDS:
+        if looks > SPINS:
             _nap(_NAP)
-            naps += 1
-        elif looks > SPINS:
-            _yield_now()
-    return naps
 
 
 @njit(**OPTIONS)
@@ -143,7 +138,7 @@ def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targ
     segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel, row of the weight or -1, place of scalars.
     """
     mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    width = count * delays.size + 1
+    width, ahead = count * delays.size + 1, weights.size >= targets.size
     for column in range(delays.size):
         sent = stamp - delays[column]
         if sent < 1:
@@ -153,8 +148,9 @@ def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targ
             source = int64(spikes[q & mask])
             base = rows[source]
             place = source * width + column * count
+            b = base + int64(segments[place])
             for kind in range(count):
-                a, b = base + int64(segments[place + kind]), base + int64(segments[place + kind + 1])
+                a, b = b, base + int64(segments[place + kind + 1])
                 channel = kinds[kind, 0]
                 if a < b and channel >= 0:
                     buffer = A[channel * cells : (channel + 1) * cells]
@@ -162,6 +158,9 @@ def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targ
                         add_segment(buffer, targets, weights, a, b)
                     else:
                         add_equal(buffer, targets, weights[kinds[kind, 1]], a, b)
+            if ahead:  # what this spike delivers in the next step lies here
+                prefetch(targets, b)
+                prefetch(weights, b)
 
 
 @njit(**OPTIONS)
@@ -351,5 +350,3 @@ def inject(step, currents, times, amplitudes, places, columns, F):  # type: igno
                         F[places[j]] += amplitudes[currents[c, 3] + columns[j] * currents[c, 4] + m]
         r = last
 
-
-assert uint32 and THRESHOLDS == 8

@@ -125,7 +125,8 @@ def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
     substeps = method == "rkf45" == flat.integrator and bool(tested & reset)
     tolerance = float(config.options.get("rkf45_tolerance", OWN_TOLERANCE if flat.integrator == "rkf45" else ASKED_TOLERANCE))
     channels: dict[str, int] = {}
-    jumps, ports = [], {}
+    jumps: list[Mapping[str, Expr]] = []
+    ports: dict[str, int] = {}
     for port in flat.ports:
         if not any(c.post == g.name and c.port == port.name and c.count for c in program.connections):
             continue
@@ -158,7 +159,7 @@ def _is_drive(c: Connections, program: Program, cells: Mapping[str, CellPlan]) -
 
 def _kind(c: Connections, cells: Mapping[str, CellPlan], stored: bool) -> Kind:
     channel = cells[c.post].ports[c.port]
-    weight = None if stored else float(c.weights)  # type: ignore[arg-type]
+    weight = None if stored else float(c.weights)
     return Kind(channel, c.post if channel < 0 else "", c.port if channel < 0 else "", weight)
 
 

@@ -95,7 +95,7 @@ class Parts:
         window = power_of_two(self.reach + self.plan.interval + 2)
         self.flags, self.sync = np.zeros((2, self.count), dtype=np.int64), np.zeros(16, dtype=np.int64)
         ends = np.zeros((self.count, 2, self.plan.interval, max(1, len(self.program.groups))), dtype=np.int64)
-        sends = np.array([g.name in self.bases for g in self.program.groups] or [0], dtype=np.int64)
+        sends = np.array([int(g.name in self.bases) for g in self.program.groups] or [0], dtype=np.int64)
         for p, a in enumerate(self.arrays):
             a.update(
                 state=np.zeros(8, dtype=np.int64), position=np.zeros(8, dtype=np.int64), spikes=np.zeros(SMALL, dtype=np.int32), heads=np.zeros(window, dtype=np.int64),

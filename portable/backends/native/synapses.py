@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,7 @@ def _pieces(arguments: Sequence[Any], sources: int, parts: int) -> list[tuple[in
     total = np.concatenate([[0.0], np.cumsum(load)])
     cuts = np.searchsorted(total, np.linspace(0, total[-1], parts + 1))
     cuts[0], cuts[-1] = 0, sources
-    return [(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [(int(a), int(b)) for a, b in pairwise(cuts)]
 
 
 def _together(work: Callable[[int, int], None], pieces: Sequence[tuple[int, int]]) -> None:
