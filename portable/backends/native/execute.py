@@ -148,7 +148,7 @@ class NativeSession:
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
         with self._lock:
-            self.parts.set(group, values)
+            self.parts.set(group, values, self.now)
 
     def recorded(self) -> Recorded:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,12 +60,15 @@ def poisson_groups(plan: NativePlan) -> dict[str, PoissonGroup]:
     return {g.name: g for g in plan.program.groups if isinstance(g, PoissonGroup)}
 
 
-def with_rate(group: PoissonGroup, rate: Any) -> PoissonGroup:
-    return replace(group, rate=rate)
+def with_rate(group: PoissonGroup, rate: Any, now: int) -> tuple[PoissonGroup, PoissonGroup]:
+    """The group as it was up to stamp `now`, whose spikes may still be under way, and as it is from the next stamp on."""
+    stop = now if group.stop is None else min(now, group.stop)
+    return replace(group, stop=stop), replace(group, rate=rate, start=max(now, group.start))
 
 
-def drive_rows(plan: NativePlan, tables: PoissonTables, arena: Arena, p: int, arrivals: Mapping[str, int], cells: int) -> tuple[Ints, Floats]:
-    """Rows of kernels.drive for part p, and the weights they read. arrivals: place of each group's first cell in a buffer of `cells`."""
+def drive_rows(plan: NativePlan, tables: PoissonTables, past: Sequence[str], arena: Arena, p: int, arrivals: Mapping[str, int], cells: int) -> tuple[Ints, Floats]:
+    """Rows of kernels.drive for part p, and the weights they read. arrivals: place of each group's first cell in a buffer of
+    `cells`; past: names in `tables` of groups as they were before their rate was changed."""
     rows, amounts, used = [], [], 0
     for i in plan.drives:
         c = plan.program.connections[i]
@@ -77,7 +80,8 @@ def drive_rows(plan: NativePlan, tables: PoissonTables, arena: Arena, p: int, ar
             each = np.array([c.weights], dtype=np.float64)
         single = not isinstance(c.weights, np.ndarray)
         place = target.plan.ports[c.port] * cells + arrivals[c.post]
-        rows.append((tables.row[c.pre], c.delay_range()[0], place, low * BLOCK, high - low, -1 - used if single else used))
+        for name in (c.pre, *(n for n in past if n.split("@")[0] == c.pre)):
+            rows.append((tables.row[name], c.delay_range()[0], place, low * BLOCK, high - low, -1 - used if single else used))
         amounts.append(each)
         used += each.size
     return np.array(rows, dtype=np.int64).reshape(-1, 6), np.concatenate([*amounts, np.zeros(1)])

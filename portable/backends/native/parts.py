@@ -44,6 +44,7 @@ class Parts:
         self.arrays: list[Arrays] = [{} for _ in range(self.count)]
         self.arena = Arena(plan, self.count)
         self.rates = inputs.poisson_groups(plan)
+        self.past: dict[str, PoissonGroup] = {}  # "name@stamp": before a change of rate
         self._number()
         self._connect()
         self._exchange()
@@ -90,7 +91,7 @@ class Parts:
 
     def _exchange(self) -> None:
         """Histories of spikes under way and the lists that parts exchange."""
-        self.tables = inputs.PoissonTables(self.rates, self.program.dt)
+        self._tables()
         self.trains = [inputs.Trains(self.plan, self.count, p) for p in range(self.count)]
         window = power_of_two(self.reach + self.plan.interval + 2)
         self.flags, self.sync = np.zeros((2, self.count), dtype=np.int64), np.zeros(16, dtype=np.int64)
@@ -104,6 +105,9 @@ class Parts:
                 ids=np.zeros(0, dtype=np.int32), stamps=np.zeros(0, dtype=np.int64), out=np.zeros((self.count, 2, 0), dtype=np.int32),
             )  # fmt: skip
         self._make_room()
+
+    def _tables(self) -> None:
+        self.tables = inputs.PoissonTables({**self.rates, **self.past}, self.program.dt)
 
     def _make_room(self) -> None:
         """Lists of spikes long enough for the most that can happen between two exchanges."""
@@ -164,7 +168,7 @@ class Parts:
             rows.append((channel, -1 if self.plan.weights else i, scalars))
         for p, a in enumerate(self.arrays):
             currents = inputs.Currents(self.program.currents, self.arena, p)
-            a["drives"], a["amounts"] = inputs.drive_rows(self.plan, self.tables, self.arena, p, self.arrivals[p], self.cells[p])
+            a["drives"], a["amounts"] = inputs.drive_rows(self.plan, self.tables, list(self.past), self.arena, p, self.arrivals[p], self.cells[p])
             a.update(
                 F=self.arena.fields[p], C=self.arena.scalars, kinds=np.array(rows, dtype=np.int64).reshape(-1, 3), S=self._slices(p, of_group),
                 sources=self.tables.sources, thresholds=self.tables.thresholds, table=self.tables.table, currents=currents.rows, times=currents.times,
@@ -236,11 +240,14 @@ class Parts:
                 addresses[p, i], shapes[p, i, :dimensions] = x.ctypes.data, x.shape
         return numbers, addresses, shapes
 
-    def set(self, name: str, values: Mapping[str, Any]) -> None:
-        """Change parameters of cells, or the rate of Poisson sources; states and spikes under way stay."""
+    def set(self, name: str, values: Mapping[str, Any], now: int) -> None:
+        """Change parameters of cells, or the rate of Poisson sources, after step `now`; states and spikes under way stay."""
         if name in self.rates:
-            self.rates = {**self.rates, name: inputs.with_rate(self.rates[name], values["rate"])}
-            self.tables = inputs.PoissonTables(self.rates, self.program.dt)
+            longest = max((self.program.connections[i].delay_range()[1] for i in self.plan.drives), default=0)
+            self.past = {n: g for n, g in self.past.items() if g.stop is not None and g.stop + longest > now}
+            before, self.rates[name] = inputs.with_rate(self.rates[name], values["rate"], now)
+            self.past.setdefault(f"{name}@{now}", before)  # a second change at one step leaves nothing in between
+            self._tables()
             self._make_room()
         else:
             self.arena.set(name, values)
