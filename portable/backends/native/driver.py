@@ -69,8 +69,8 @@ def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments
 def _run(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, str]) -> str:
     views = []
     for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
-        shape = f"shapes[p, {i}, 0]" if dimensions == 1 else "(" + ", ".join(f"shapes[p, {i}, {d}]" for d in range(dimensions)) + ")"
-        views.append(f"            {name} = carray(pointer(addresses[p, {i}]), {shape}, np.{kind or types[name]})\n")
+        shape = "(" + "".join(f"shapes[p, {i}, {d}], " for d in range(dimensions)) + ")"
+        views.append(f"            {name} = view(addresses[p, {i}], {shape}, np.{kind or types[name]})\n")
     take = "deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels)" if ring else "pass"
     due = "" if ring else "\n                deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells)"
     return f'''@njit(**OPTIONS)

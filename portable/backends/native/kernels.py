@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba import int32, int64, njit, types, uint64
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from portable.resolve.random import LOW, M0, M1, W0, W1
 
@@ -65,13 +66,22 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: 
 
 
 @intrinsic
-def pointer(typingctx, address):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """An int64 as a pointer for numba.carray."""
+def view(typingctx, address, shape, dtype):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """The array of that address (int64), shape (a tuple of int64) and type; like numba.carray, which takes much longer to compile."""
+    array = types.Array(dtype.dtype, len(shape), "C")
 
-    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
+    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        item = context.get_abi_sizeof(context.get_data_type(array.dtype))
+        lengths = cgutils.unpack_tuple(builder, args[1])
+        strides = [context.get_constant(types.intp, item)]
+        for n in lengths[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], n))
+        made = context.make_array(array)(context, builder)
+        data = builder.inttoptr(args[0], made.data.type)
+        populate_array(made, data=data, shape=lengths, strides=strides, itemsize=context.get_constant(types.intp, item), meminfo=None)
+        return made._getvalue()
 
-    return types.voidptr(types.int64), code
+    return array(address, shape, dtype), code
 
 
 _nap = types.ExternalFunction("Sleep", types.void(types.uint32)) if sys.platform == "win32" else types.ExternalFunction("usleep", types.int32(types.uint32))
