@@ -39,7 +39,7 @@ _PUBLIC = {
     **dict.fromkeys(("load", "save", "to_document", "from_document"), "portable.schemas.document"),
 }  # fmt: skip
 
-__all__ = sorted(_PUBLIC)  # noqa: PLE0604
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

@@ -179,6 +179,17 @@ class NestSession:
                     if feed.needed:
                         self._hand_over(name, feed.draw(self.step + 1, stop - self.step))
                 self._advance(stop, end)
+        self._finite()
+
+    def _finite(self) -> None:
+        """NEST's own models raise when a state blows up; a generated one goes on, so it is looked at after each run."""
+        for cells in self.plan.cells:
+            for state, name in cells.recordables.items() if cells.nestml is not None and cells.group.size else ():
+                x = np.atleast_1d(np.asarray(self.nodes[cells.group.name].get(name), dtype=np.float64))
+                bad = np.flatnonzero(~np.isfinite(x))
+                if bad.size:
+                    t, path = self.step * self.plan.dt, f"population '{cells.group.name}'"
+                    raise BackendFailed(f"{path}: {state} of cell {bad[0]} is {x[bad[0]]} at {t:g} ms; use a smaller dt or another integrator")
 
     def _next_stop(self, end: int) -> int:
         stop = min([end, *(k for k in self.changes if k > self.step)])
