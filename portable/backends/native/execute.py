@@ -129,7 +129,7 @@ class NativeSession:
     def _call(self, steps: int, threads: int) -> tuple[int, int]:
         parts = self.parts
         numbers, addresses, shapes = parts.addressed()
-        parts.sync[0], parts.sync[8] = 0, parts.arrays[0]["state"][0]
+        parts.sync[0], parts.sync[8], parts.sync[9] = 0, parts.arrays[0]["state"][0], parts.sync.ctypes.data
         rest = (self.now, steps, self.plan.interval, self.program.dt, numbers, addresses, shapes, parts.sync, parts.flags)
         if threads == 1 or self._pool is None:
             status, done = parts.code(0, parts.count, 1, *rest)

@@ -5,6 +5,7 @@ Integers in this file are int64 (indices) or float64, never mixed 32-bit arithme
 
 from __future__ import annotations
 
+import platform
 import sys
 
 import numpy as np
@@ -17,9 +18,11 @@ from numba.np.arrayobj import populate_array
 from portable.resolve.random import LOW, M0, M1, W0, W1
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False, "cache": True}
-# A waiting thread looks at the counter so often (some 20 us), then naps (us). It never yields: the scheduler would give its processor
-# to a busy process for milliseconds, where a thread that wakes from a nap is let in at once (seen: 5 times slower with sched_yield).
-SPINS, NAP = 10000, 50
+# A waiting thread looks at the counter so often (some 20 us), then sleeps until it is woken. It never yields: the scheduler would give its
+# processor to a busy process for milliseconds (seen: 5 times slower), and sleeping for a set time lets threads wait for each other in turn.
+SPINS, NAP = 10000, 20
+FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
+SLEEPERS, ADDRESS = 2, 9  # places in `sync`: how many sleep, and the array's own address
 LANES = 64
 THRESHOLDS = 8  # Poisson thresholds compared at once; tables are padded to a multiple of it
 _32 = np.uint64(32)
@@ -84,19 +87,48 @@ def view(typingctx, address, shape, dtype):  # type: ignore[no-untyped-def]  # n
     return array(address, shape, dtype), code
 
 
-_nap = types.ExternalFunction("Sleep", types.void(types.uint32)) if sys.platform == "win32" else types.ExternalFunction("usleep", types.int32(types.uint32))
-_NAP = np.uint32(1 if sys.platform == "win32" else NAP)
+if FUTEX:
+    _syscall = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
+
+    @njit(**OPTIONS)
+    def _sleep(sync, target):  # type: ignore[no-untyped-def]
+        """Sleep until sync[0] changes (futex, FUTEX_WAIT_PRIVATE): the kernel looks at its lower half again before it lets us sleep."""
+        fetch_add(sync, SLEEPERS, 1)
+        seen = load_now(sync, 0)
+        if seen < target:
+            _syscall(FUTEX, sync[ADDRESS], 128, seen & 0xFFFFFFFF, 0, 0, 0)
+        fetch_add(sync, SLEEPERS, -1)
+
+    @njit(**OPTIONS)
+    def _wake(sync):  # type: ignore[no-untyped-def]
+        """Wake all who sleep (FUTEX_WAKE_PRIVATE)."""
+        if load_now(sync, SLEEPERS) > 0:
+            _syscall(FUTEX, sync[ADDRESS], 129, 0x7FFFFFFF, 0, 0, 0)
+
+else:
+    _nap = types.ExternalFunction("Sleep", types.void(types.uint32)) if sys.platform == "win32" else types.ExternalFunction("usleep", types.int32(types.uint32))
+    _NAP = np.uint32(1 if sys.platform == "win32" else NAP)
+
+    @njit(**OPTIONS)
+    def _sleep(sync, target):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        _nap(_NAP)
+
+    @njit(**OPTIONS)
+    def _wake(sync):  # type: ignore[no-untyped-def]
+        pass
 
 
 @njit(**OPTIONS)
 def barrier(sync, target):  # type: ignore[no-untyped-def]
     """Wait until `target` arrivals have been counted in sync[0]."""
-    fetch_add(sync, 0, 1)
+    if fetch_add(sync, 0, 1) + 1 >= target:
+        _wake(sync)
+        return
     looks = 0
     while load_now(sync, 0) < target:
         looks += 1
         if looks > SPINS:
-            _nap(_NAP)
+            _sleep(sync, target)
 
 
 @njit(**OPTIONS)
