@@ -73,7 +73,7 @@ def view(typingctx, address, shape, dtype):  # type: ignore[no-untyped-def]  # n
     """The array of that address (int64), shape (a tuple of int64) and type; like numba.carray, which takes much longer to compile."""
     array = types.Array(dtype.dtype, len(shape), "C")
 
-    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
         item = context.get_abi_sizeof(context.get_data_type(array.dtype))
         lengths = cgutils.unpack_tuple(builder, args[1])
         strides = [context.get_constant(types.intp, item)]
