@@ -88,7 +88,7 @@ def test_a_seed_means_the_same_network_for_ever(base):
     assert digest.hexdigest() == GOLDEN
 
 
-GOLDEN = "33a06a9721eedb2d2e4f00dee1ca6b570591282575822ed7a866db8fbf613247"
+GOLDEN = "36f81567589da1acc7ef1f70db06704da1952bfd6d9dfa77f303cd6a179b326f"
 
 
 def test_another_seed_is_another_network(base):

@@ -190,3 +190,18 @@ def test_drawn_time_constants_must_be_positive():
     cell = pt.cell_type("own", equations="dv/dt = x*v/ms : mV", threshold="v > 1 mV", reset="v = 0 mV", parameters={"x": 1.0}, initial={"v": "sqrt(x)*mV"})
     with pytest.raises(pt.ModelError, match=r"^population 'a'\.initial\['v'\]: is nan for cell \d+; check the parameters"), np.errstate(invalid="ignore"):
         one(cell(x=pt.Normal(0.0, 1.0)), size=50)
+
+
+@pytest.mark.parametrize("weight", [pt.Normal("0.3 nS", "0.05 nS"), pt.Uniform("1e-9 uS", "3e-9 uS"), pt.Lognormal("12 nS", "4 nS")])
+def test_sums_of_drawn_weights_do_not_depend_on_their_order(weight):
+    """Drawn weights lie on a dyadic grid, so that every order of arrivals at a cell gives the same bits; nothing else of them changes."""
+    cells = pt.Population("cells", 100, pt.IF_cond_exp())
+    net = pt.Network("grid", [cells], [pt.Projection(cells, cells, pt.AllToAll(), pt.StaticSynapse(weight, 1.0))])
+    w = resolve(net, 1).connections[0].weights
+    assert len(np.unique(w)) > 9000
+    rng = np.random.default_rng(0)
+    sums = {float(np.add.accumulate(w[rng.permutation(w.size)])[-1]) for _ in range(50)}
+    assert len(sums) == 1
+    smallest = min(abs(w[w != 0]))
+    scale = 2.0 ** (32 if smallest > 2**-8 else 60)
+    np.testing.assert_array_equal(w * scale, np.round(w * scale))

@@ -22,6 +22,7 @@ from portable.units import Floats, Quantity
 UNIFORM, NORMAL, LOGNORMAL = 0, 1, 2
 LEAST_MASS = 1e-3  # of a distribution inside its bounds; below it, drawing again and again would take too long
 MOST_Z = 6.77  # |normal()| never exceeds sqrt(-2 ln 2^-33)
+GRID = 32  # drawn weights are multiples of 2^-GRID coherent units (finer where all are small)
 _ATTEMPTS = 1_000_000  # (1 - LEAST_MASS)**_ATTEMPTS = 1e-435: never reached
 
 
@@ -45,6 +46,15 @@ class Spec:
         """A value that no draw exceeds."""
         top = self.a + self.b * (1.0 if self.kind == UNIFORM else MOST_Z)
         return min(math.exp(min(top, 700.0)) if self.kind == LOGNORMAL else top, self.high, self.ceiling)
+
+    def grid(self) -> float:
+        """2^k such that values on the grid 2^-k are within 2^-24 of their typical size, and k is at least GRID.
+
+        Sums of such values up to 2^(53 - k) are exact, so that they do not depend on the order in which a simulator delivers spikes:
+        without it a last bit of a conductance differs between simulators, and non-linear cells make spikes of that.
+        """
+        size = math.exp(min(self.a, 700.0)) if self.kind == LOGNORMAL else abs(self.a) + abs(self.b)
+        return 2.0 ** max(GRID, 24 - math.floor(math.log2(size))) if size > 0 else 2.0**GRID
 
 
 def spec(given: Uniform | Normal | Lognormal | Clipped, path: str) -> Spec:
@@ -133,11 +143,14 @@ def _block(key, pair, w, z, kind, a, b, low, high, floor, ceiling):  # type: ign
 
 
 @njit(cache=True, nogil=True)
-def _fill(key, first, out, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
-    """out[i] = draw of slot first + i; `first` is even."""
+def _fill(key, first, out, grid, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
+    """out[i] = draw of slot first + i, rounded to a multiple of 1/grid (0: not rounded); `first` is even."""
     w, z = np.empty(4 * BLOCK, dtype=np.uint64), np.empty(2 * BLOCK)
     for begin in range(0, out.size, 2 * BLOCK):
         _block(key, (first + begin) >> 1, w, z, kind, a, b, low, high, floor, ceiling)
+        if grid > 0.0:
+            for i in range(2 * BLOCK):
+                z[i] = math.floor(z[i] * grid + 0.5) / grid
         part = out[begin : begin + 2 * BLOCK]
         for i in range(part.size >> 1):
             part[2 * i], part[2 * i + 1] = z[i], z[BLOCK + i]
@@ -159,10 +172,10 @@ def _fill_steps(key, first, out, dt, kind, a, b, low, high, floor, ceiling):  # 
             part[part.size - 1] = int64(z[part.size >> 1])
 
 
-def fill(key: int, out: npt.NDArray[np.floating], distribution: Spec) -> None:
-    """Fill `out` (float64 or float32, length n) with draws of slots 0..n-1."""
+def fill(key: int, out: npt.NDArray[np.floating], distribution: Spec, grid: float = 0.0) -> None:
+    """Fill `out` (float64 or float32, length n) with draws of slots 0..n-1, rounded to multiples of 1/grid if grid > 0."""
     k, arguments = np.uint64(key), distribution.arguments()
-    run(lambda lo, hi: _fill(k, lo, out[lo:hi], *arguments), blocks(out.size, 2))
+    run(lambda lo, hi: _fill(k, lo, out[lo:hi], grid, *arguments), blocks(out.size, 2))
 
 
 def fill_steps(key: int, out: npt.NDArray[np.unsignedinteger], dt: float, distribution: Spec) -> None:

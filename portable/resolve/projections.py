@@ -184,7 +184,8 @@ def _weights(p: Projection, values: npt.NDArray[np.float64] | None, order: Ints,
     if values is not None:
         return values[order].astype(dtype)
     out = np.empty(total, dtype=dtype)
-    draws.fill(key, out, draws.spec(given, f"{path}.weight"))
+    made = draws.spec(given, f"{path}.weight")
+    draws.fill(key, out, made, made.grid())
     return out
 
 
