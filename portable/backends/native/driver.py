@@ -20,7 +20,7 @@ ARRAYS: dict[str, tuple[str, int]] = {
     "state": ("int64", 1), "out": ("int32", 3), "ends": ("int64", 4), "flags": ("int64", 2), "sends": ("int64", 1), "S": ("int64", 2),
     "F": ("float64", 1), "A": ("float64", 1), "C": ("float64", 1), "hits": ("int32", 1), "spikes": ("int32", 1), "position": ("int64", 1),
     "heads": ("int64", 1), "tails": ("int64", 1), "delays": ("int64", 1), "kinds": ("int64", 2), "rows": ("int64", 1), "segments": ("", 1),
-    "targets": ("", 1), "weights": ("", 1), "lags": ("", 1), "where": ("int64", 1), "drives": ("int64", 2), "sources": ("int64", 2),
+    "targets": ("", 1), "weights": ("", 1), "lags": ("", 1), "where": ("int64", 1), "edges": ("int64", 1), "drives": ("int64", 2), "sources": ("int64", 2),
     "thresholds": ("uint32", 1), "table": ("int64", 2), "amounts": ("float64", 1), "u": ("uint32", 1), "n": ("int32", 1),
     "train_steps": ("int64", 1), "train_ids": ("int32", 1), "cursor": ("int64", 1), "kept": ("bool_", 1), "ids": ("int32", 1), "stamps": ("int64", 1),
     "traces": ("int64", 2), "trace_cells": ("int64", 1), "trace_columns": ("int64", 1), "values": ("float64", 1), "currents": ("int64", 2),
@@ -72,7 +72,7 @@ def _run(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, 
         shape = "(" + "".join(f"shapes[p, {i}, {d}], " for d in range(dimensions)) + ")"
         views.append(f"            {name} = view(addresses[p, {i}], {shape}, np.{kind or types[name]})\n")
     take = "deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels)" if ring else "pass"
-    due = "" if ring else "\n                deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells)"
+    due = "" if ring else "\n                deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells, edges)"
     return f'''@njit(**OPTIONS)
 def run(first, last, threads, start, steps, interval, dt, numbers, addresses, shapes, sync, shared_flags):
     """Parts first .. last - 1; with several threads, beside others. Returns the status and the steps done."""

@@ -24,6 +24,7 @@ SPINS, NAP = 10000, 20
 FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
 SLEEPERS, ADDRESS = 2, 9  # places in `sync`: how many sleep, and the array's own address
 LANES = 64
+BATCH, AHEAD = 64, 4  # spikes whose segments are looked up at once; how many spikes ahead synapses are asked for
 THRESHOLDS = 8  # Poisson thresholds compared at once; tables are padded to a multiple of it
 _32 = np.uint64(32)
 
@@ -174,35 +175,43 @@ def add_equal(buffer, targets, weight, low, high):  # type: ignore[no-untyped-de
 
 
 @njit(**OPTIONS)
-def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, A, cells):  # type: ignore[no-untyped-def]
+def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, A, cells, edges):  # type: ignore[no-untyped-def]
     """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay d, for each delay d.
 
-    segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel, row of the weight or -1, place of scalars.
+    segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel, row of the weight or -1,
+    place of scalars. Segments lie anywhere in memory: the edges of up to BATCH of them are read first, so that these reads overlap,
+    and what is delivered AHEAD spikes later is asked for. `edges` is room for that.
     """
     mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    width, ahead = count * delays.size + 1, weights.size >= targets.size
+    width, stored = count * delays.size + 1, weights.size >= targets.size
     for column in range(delays.size):
         sent = stamp - delays[column]
         if sent < 1:
             break
-        high = tails[sent & window]
-        for q in range(heads[sent & window], high):
-            source = int64(spikes[q & mask])
-            base = rows[source]
-            place = source * width + column * count
-            b = base + int64(segments[place])
-            for kind in range(count):
-                a, b = b, base + int64(segments[place + kind + 1])
-                channel = kinds[kind, 0]
-                if a < b and channel >= 0:
-                    buffer = A[channel * cells : (channel + 1) * cells]
-                    if kinds[kind, 1] < 0:
-                        add_segment(buffer, targets, weights, a, b)
-                    else:
-                        add_equal(buffer, targets, weights[kinds[kind, 1]], a, b)
-            if ahead:  # what this spike delivers in the next step lies here
-                prefetch(targets, b)
-                prefetch(weights, b)
+        last = tails[sent & window]
+        for first in range(heads[sent & window], last, BATCH):
+            batch = min(BATCH, last - first)
+            for i in range(batch):
+                source = int64(spikes[(first + i) & mask])
+                place = source * width + column * count
+                for kind in range(count + 1):
+                    edges[i * (count + 1) + kind] = rows[source] + int64(segments[place + kind])
+            for i in range(batch):
+                if i + AHEAD < batch:
+                    a, b = edges[(i + AHEAD) * (count + 1)], edges[(i + AHEAD) * (count + 1) + count]
+                    for j in range(a, min(b, a + 128), 32):
+                        prefetch(targets, j)
+                    if stored:
+                        for j in range(a, min(b, a + 128), 16):
+                            prefetch(weights, j)
+                for kind in range(count):
+                    a, b, channel = edges[i * (count + 1) + kind], edges[i * (count + 1) + kind + 1], kinds[kind, 0]
+                    if a < b and channel >= 0:
+                        buffer = A[channel * cells : (channel + 1) * cells]
+                        if kinds[kind, 1] < 0:
+                            add_segment(buffer, targets, weights, a, b)
+                        else:
+                            add_equal(buffer, targets, weights[kinds[kind, 1]], a, b)
 
 
 @njit(**OPTIONS)

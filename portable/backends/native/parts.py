@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native import compiled, inputs, synapses
+from portable.backends.native import compiled, inputs, kernels, synapses
 from portable.backends.native.cells import Arena, bounds
 from portable.backends.native.driver import ARRAYS, POISSON, SYNAPSES, TRAINS, program_source
 from portable.backends.native.layout import BLOCK, Layout
@@ -170,7 +170,7 @@ class Parts:
             currents = inputs.Currents(self.program.currents, self.arena, p)
             a["drives"], a["amounts"] = inputs.drive_rows(self.plan, self.tables, list(self.past), self.arena, p, self.arrivals[p], self.cells[p])
             a.update(
-                F=self.arena.fields[p], C=self.arena.scalars, kinds=np.array(rows, dtype=np.int64).reshape(-1, 3), S=self._slices(p, of_group),
+                F=self.arena.fields[p], C=self.arena.scalars, edges=np.zeros(kernels.BATCH * (len(rows) + 1), dtype=np.int64), kinds=np.array(rows, dtype=np.int64).reshape(-1, 3), S=self._slices(p, of_group),
                 sources=self.tables.sources, thresholds=self.tables.thresholds, table=self.tables.table, currents=currents.rows, times=currents.times,
                 amplitudes=currents.amplitudes, places=currents.places, columns=currents.columns, where=self._where(p) if handlers else np.zeros(1, dtype=np.int64),
             )  # fmt: skip
