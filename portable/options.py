@@ -16,6 +16,8 @@ from portable.units import milliseconds
 
 # Above this many Poisson spikes a second, handing trains to another simulator costs more than it is worth.
 NATIVE_INPUTS_ABOVE = 5e6
+# Cells times steps between two exchanges of spikes: below it, a step of the native engine takes about as long as waiting for each other.
+THREADS_ABOVE = 16_000
 
 
 def run_config(
@@ -24,7 +26,7 @@ def run_config(
     """The options of a run, with the ones left to us settled."""
     check_arguments(threads, inputs, integrator)
     if threads is None:
-        threads = (len(_cores()) or 1) if backend == "native" else 1
+        threads = _worthwhile(program) if backend == "native" else 1
     if inputs == "auto":
         events = sum(float(np.mean(g.rate)) * 1000.0 * g.size for g in program.groups if isinstance(g, PoissonGroup))
         inputs = "native" if events > NATIVE_INPUTS_ABOVE else "frozen"
@@ -41,6 +43,12 @@ def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
         raise ModelError("integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS))
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ModelError("threads", f"must be a whole number > 0, got {threads!r}")
+
+
+def _worthwhile(program: Program) -> int:
+    """Every processor where the network is large enough, else one thread: the spikes are the same."""
+    interval = min((c.delay_range()[0] for c in program.connections if c.count), default=100)
+    return (len(_cores()) or 1) if sum(g.size for g in program.cells) * min(interval, 100) >= THREADS_ABOVE else 1
 
 
 def _cores() -> list[int]:

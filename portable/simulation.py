@@ -44,7 +44,7 @@ def run(
 ) -> Results:
     """Run a network and return what it recorded.
 
-    duration, dt: ms or "1 s". threads: default 1 (native: all cores). inputs: "frozen" (every backend gets the same Poisson trains),
+    duration, dt: ms or "1 s". threads: default 1 (native: all processors for a large network). inputs: "frozen" (every backend gets the same Poisson trains),
     "native" (the simulator draws its own), "auto" (frozen below a size). integrator: "auto", "exact", "euler", "rk4", "rkf45".
     compact: float32 weights. progress: True for a bar, or a function of (steps done, steps in all).
 

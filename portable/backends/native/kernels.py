@@ -20,7 +20,7 @@ from portable.resolve.random import LOW, M0, M1, W0, W1
 OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False, "cache": True}
 # A waiting thread looks at the counter so often (some 20 us), then sleeps until it is woken. It never yields: the scheduler would give its
 # processor to a busy process for milliseconds (seen: 5 times slower), and sleeping for a set time lets threads wait for each other in turn.
-SPINS, NAP = 10000, 20
+SPINS, NAP = 100_000, 20
 FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
 SLEEPERS, ADDRESS = 2, 9  # places in `sync`: how many sleep, and the array's own address
 LANES = 64
