@@ -112,7 +112,9 @@ def caption(results: Results, bands: list[Band], by_variable: dict[str, list[tup
 def _title(r: Results) -> str:
     p = r.provenance
     simulator = f"{r.backend} {p['simulator']}" if p.get("simulator") else r.backend
-    second = [simulator, f"dt {r.dt:g} ms", f"{r.duration:g} ms", f"seed {p.get('seed', '?')}", f"{sum(r.sizes.values()):,} cells"]
+    sources = sum(n for name, n in r.sizes.items() if name in p.get("sources", ()))
+    cells = f"{sum(r.sizes.values()) - sources:,} cells" + (f" and {sources:,} sources" if sources else "")
+    second = [simulator, f"dt {r.dt:g} ms", f"{r.duration:g} ms", f"seed {p.get('seed', '?')}", cells]
     second += [f"{int(p['synapses']):,} synapses"] if p.get("synapses") is not None else []
     return f"{r.network}\n" + "  ·  ".join(second)
 
