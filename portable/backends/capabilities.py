@@ -22,10 +22,9 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 from portable.backends.contract import INTEGRATORS, RunConfig, Shortfall, chosen_integrator
-from portable.dynamics.emit import emit
-from portable.dynamics.expressions import Cmp, Expr, Logic, Name, names
+from portable.dynamics.expressions import Expr, names
 from portable.dynamics.flat import Flat
-from portable.dynamics.linear import linear
+from portable.dynamics.linear import linear, plain_jumps
 from portable.errors import ModelError, suggestion
 from portable.resolve.program import CellGroup, PoissonGroup, Program, TrainGroup
 
@@ -110,16 +109,6 @@ class Capabilities:
         return out
 
 
-def edge_state(flat: Flat) -> str | None:
-    """Name of the flag that makes a threshold fire on its upward crossing only ("above"), if the flat form has that pattern."""
-    if len(flat.conditions) != 2 or not flat.conditions[0].spike or flat.conditions[1].spike:
-        return None
-    match flat.conditions[0].test:
-        case Logic("and", (_, Cmp("<", Name(flag), _))) if flag in flat.state_names and flag not in flat.derivatives:
-            return flag
-    return None
-
-
 def expressions(flat: Flat) -> Iterator[Expr]:
     """Every expression of a flat cell that can read a state."""
     yield from flat.derivatives.values()
@@ -167,17 +156,4 @@ def _cell_needs(g: CellGroup, ports: set[str]) -> Iterator[str]:
         yield "cells.refractory"
     for port in flat.ports:
         if port.name in ports:
-            yield "receptors.jump" if _plain(port.jumps()) else "receptors.general"
-
-
-def _plain(jumps: Mapping[str, Expr] | None) -> bool:
-    """Jumps whose coefficient is `weight` times something without states, so that weights add up before it is applied."""
-    if jumps is None:
-        return False
-    from portable.dynamics.linear import ONE, affine
-
-    for expr in jumps.values():
-        parts = affine(expr, frozenset({"weight"}))
-        if parts is None or (ONE in parts and emit(parts[ONE]) != "0.0"):
-            return False
-    return True
+            yield "receptors.jump" if plain_jumps(port, flat) is not None else "receptors.general"

@@ -14,7 +14,7 @@ import numpy as np
 
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Bin, Expr, Name, Neg, Num, Where, children, names
-from portable.dynamics.flat import INJECTED, Flat
+from portable.dynamics.flat import INJECTED, Flat, Port
 from portable.units import Floats
 
 ONE = "1"
@@ -54,6 +54,19 @@ def affine(expr: Expr, variables: frozenset[str]) -> dict[str, Expr] | None:
             return {k: Where(test, yes.get(k, Num(0.0)), no.get(k, Num(0.0))) for k in yes.keys() | no.keys()}
     assert children(expr)
     return None
+
+
+def plain_jumps(port: Port, flat: Flat) -> dict[str, Expr] | None:
+    """The port's jumps if each is weight times something constant, so that a sum of weights can stand for the weight."""
+    jumps = port.jumps()
+    known = {p.name for p in flat.parameters} | {d.name for d in flat.constants} | {"weight"}
+    if jumps is None or any(not names(e) <= known for e in jumps.values()):
+        return None
+    for expr in jumps.values():
+        parts = affine(expr, frozenset({"weight"}))
+        if parts is None or (ONE in parts and parts[ONE] != Num(0.0)):
+            return None
+    return jumps
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ import numpy as np
 
 from portable.backends.contract import Lowered, RunConfig, Shortfall, chosen_integrator
 from portable.dynamics.emit import emit
-from portable.dynamics.expressions import Expr, Num, names
-from portable.dynamics.flat import Flat, Port
-from portable.dynamics.linear import ONE, affine
+from portable.dynamics.expressions import Expr, names
+from portable.dynamics.linear import plain_jumps
 from portable.resolve.program import Approximation, CellGroup, Connections, PoissonGroup, Program
 
 OWN_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3  # absolute; NEST's for its aeif and hh models, and for iaf_cond_*
@@ -65,19 +64,6 @@ class NativePlan:
     interval: int
     delays: tuple[int, ...]
     weights: str  # "float64", "float32" or "" where every kind has one weight
-
-
-def plain_jumps(port: Port, flat: Flat) -> dict[str, Expr] | None:
-    """The port's jumps if each is weight times something constant, so that a sum of weights can stand for the weight."""
-    jumps = port.jumps()
-    known = {p.name for p in flat.parameters} | {d.name for d in flat.constants} | {"weight"}
-    if jumps is None or any(not names(e) <= known for e in jumps.values()):
-        return None
-    for expr in jumps.values():
-        parts = affine(expr, frozenset({"weight"}))
-        if parts is None or (ONE in parts and parts[ONE] != Num(0.0)):
-            return None
-    return jumps
 
 
 def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
