@@ -9,7 +9,7 @@ from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg
 from portable.errors import ModelError, suggestion
 from portable.units import NONE, Dimension, describe
 
-_SAME = frozenset({"abs", "min", "max"})  # result has the dimension of the arguments
+_SAME = frozenset({"abs", "min", "max", "random"})  # result has the dimension of the arguments
 
 
 def dimension_of(expr: Expr, symbols: Mapping[str, Dimension]) -> Dimension:

@@ -16,10 +16,18 @@ def _exprel(x: Any) -> Any:
     return np.where(x == 0.0, 1.0, np.expm1(safe) / safe)
 
 
+def _factorial(x: Any) -> Any:
+    x = np.asarray(x, dtype=float)
+    whole = (x == np.floor(x)) & (x >= 0.0)
+    return np.where(whole, _FACTORIALS[np.where(whole, np.minimum(x, 171.0), 0.0).astype(int)], np.nan)
+
+
+_FACTORIALS = np.concatenate([[1.0], np.cumprod(np.arange(1.0, 171.0)), [np.inf]])
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": np.exp, "ln": np.log, "log10": np.log10, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan,
     "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "abs": np.abs, "ceil": np.ceil, "floor": np.floor,
     "expm1": np.expm1, "exprel": _exprel, "H": lambda x: np.heaviside(x, 0.5), "min": np.minimum, "max": np.maximum,
+    "factorial": _factorial,
 }  # fmt: skip
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "<": np.less, "<=": np.less_equal,

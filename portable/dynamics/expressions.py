@@ -20,6 +20,7 @@ from portable.units import NONE, UNIT_NAMES, Dimension, shift, unit
 
 FUNCTIONS = frozenset({
     "exp", "ln", "log", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "floor", "H", "expm1", "exprel", "min", "max",
+    "factorial",
 })  # fmt: skip
 _TWO_ARGUMENTS = frozenset({"min", "max"})
 MAX_LENGTH = 20_000
@@ -102,24 +103,25 @@ _WORDS = {
 }  # fmt: skip
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
-    out: list[tuple[str, str]] = []
+def _tokens(text: str) -> list[tuple[str, str, str]]:
+    """(kind, word, spelling): `.lt.` and `<` are the word `<` in two spellings."""
+    out: list[tuple[str, str, str]] = []
     pos, end = 0, len(text.rstrip())
     while pos < end:
         match = _TOKEN.match(text, pos)
         if not match:
-            raise ModelError("", f"unexpected character {text[pos:].strip()[:1]!r} in expression '{_short(text)}'", "use numbers, names, + - * / ^ ( ) and functions")
-        kind, word = match.lastgroup or "", match[match.lastgroup or 0]
-        word = _WORDS.get(word, word)
+            raise ModelError("", f"unexpected character {text[pos:].strip()[:1]!r} in expression '{short(text)}'", "use numbers, names, + - * / ^ ( ) and functions")
+        kind, spelling = match.lastgroup or "", match[match.lastgroup or 0]
+        word = _WORDS.get(spelling, spelling)
         if kind == "id" and word in ("and", "or", "not"):
             kind = "op"
-        out.append(("op" if kind == "word" else kind, word))
+        out.append(("op" if kind == "word" else kind, word, spelling))
         pos = match.end()
-    out.append(("end", ""))
+    out.append(("end", "", ""))
     return out
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -132,10 +134,10 @@ class _Parser:
         self.tokens, self.at, self.depth = _tokens(text), 0, 0
 
     def fail(self, what: str) -> ModelError:
-        return ModelError("", f"{what} in expression '{_short(self.text)}'", "write it like '(v_rest - v)/tau_m'")
+        return ModelError("", f"{what} in expression '{short(self.text)}'", "write it like '(v_rest - v)/tau_m'")
 
     def take(self, *words: str) -> str:
-        kind, word = self.tokens[self.at]
+        kind, word, _ = self.tokens[self.at]
         if kind in ("op",) and word in words:
             self.at += 1
             return word
@@ -149,7 +151,7 @@ class _Parser:
     def expression(self) -> Expr:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ModelError("", f"more than {MAX_DEPTH} levels of nesting in expression '{_short(self.text)}'", "split it into derived variables")
+            raise ModelError("", f"more than {MAX_DEPTH} levels of nesting in expression '{short(self.text)}'", "split it into derived variables")
         test = self.either()
         if self.take("?"):
             a = self.expression()
@@ -211,7 +213,7 @@ class _Parser:
         return x
 
     def atom(self) -> Expr:
-        kind, word = self.tokens[self.at]
+        kind, word, _ = self.tokens[self.at]
         if kind == "num":
             self.at += 1
             return self.with_unit(float(word))
@@ -229,7 +231,7 @@ class _Parser:
         raise self.fail(f"unexpected '{word}'" if word else "something is missing at the end")
 
     def with_unit(self, value: float) -> Num:
-        kind, word = self.tokens[self.at]
+        kind, word, _ = self.tokens[self.at]
         if kind == "id" and word in UNIT_NAMES and self.tokens[self.at + 1][1] != "(":
             self.at += 1
             return self.unit_constant(value, word)
@@ -246,7 +248,7 @@ class _Parser:
 
     def call(self, fn: str) -> Expr:
         if fn not in FUNCTIONS and fn != "where":
-            raise ModelError("", f"unknown function '{fn}' in expression '{_short(self.text)}'", suggestion(fn, FUNCTIONS | {"where"}))
+            raise ModelError("", f"unknown function '{fn}' in expression '{short(self.text)}'", suggestion(fn, FUNCTIONS | {"where"}))
         args = [self.expression()]
         while self.take(","):
             args.append(self.expression())
@@ -259,16 +261,19 @@ class _Parser:
         return Call("ln" if fn == "log" else fn, tuple(args))  # jLEMS: log is the natural logarithm
 
 
-def parse(text: str, symbols: frozenset[str] = frozenset()) -> Expr:
+def parse(text: str, symbols: frozenset[str] = frozenset(), lems: bool = False) -> Expr:
     """Parse an expression. `symbols` lists the names the model defines; they win over unit names.
 
+    With `lems`, by the stricter grammar of LEMS files (`lems_grammar`), where units do not exist.
     Raises ModelError (path empty) that quotes the expression.
     """
     if not isinstance(text, str):
         raise ModelError("", f"an expression must be text, got {text!r}", "put it in quotes")
     if len(text) > MAX_LENGTH:
         raise ModelError("", f"an expression of {len(text)} characters; at most {MAX_LENGTH} are read", "split it into derived variables")
-    parser = _Parser(text, symbols)
+    from portable.dynamics.lems_grammar import LemsParser  # it is built on this module's tree
+
+    parser = LemsParser(text, _tokens(text)) if lems else _Parser(text, symbols)
     result = parser.expression()
     if parser.tokens[parser.at][0] != "end":
         raise parser.fail(f"unexpected '{parser.tokens[parser.at][1]}'")
@@ -281,7 +286,7 @@ def _check_depth(expr: Expr, text: str) -> None:
     while level:
         depth += 1
         if depth > MAX_CHAIN:
-            raise ModelError("", f"more than {MAX_CHAIN} chained operations in '{_short(text)}'", "split it into derived variables")
+            raise ModelError("", f"more than {MAX_CHAIN} chained operations in '{short(text)}'", "split it into derived variables")
         level = [c for e in level for c in children(e)]
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from brian2 import Function
 
+from portable.dynamics.evaluate import evaluate
+from portable.dynamics.expressions import Call, Name
+
 # name: (argument types, C expression of a, b, c; numpy function)
 _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
     "pt_where": (("boolean", "float", "float"), "(a ? b : c)", np.where),
@@ -21,6 +24,10 @@ _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
     "pt_floor": (("float",), "floor(a)", np.floor),
     "pt_heaviside": (("float",), "(a == 0.0 ? 0.5 : (a > 0.0 ? 1.0 : 0.0))", lambda a: np.heaviside(a, 0.5)),
     "pt_exprel": (("float",), "(a == 0.0 ? 1.0 : expm1(a) / a)", lambda a: np.where(a == 0.0, 1.0, np.expm1(a) / np.where(a == 0.0, 1.0, a))),
+    "pt_factorial": (
+        ("float",), "(!(a >= 0.0) || a != floor(a) ? NAN : a > 170.0 ? INFINITY : a <= 1.0 ? 1.0 : a * pt_factorial(a - 1.0))",
+        lambda a: evaluate(Call("factorial", (Name("a"),)), {"a": a}),
+    ),
     "pt_power": (("float", "float"), "pow(a, b)", np.float_power),
 }
 _C_TYPE = {"boolean": "int", "float": "double"}
