@@ -1,0 +1,262 @@
+"""The tree of instances that a component stands for: its parameters in SI, the instances inside it, where events go.
+
+What jLEMS builds when it starts. `flatten` makes one flat cell of a tree; the jLEMS integrator runs the tree as it stands.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from portable.dynamics.evaluate import evaluate
+from portable.dynamics.expressions import parse
+from portable.dynamics.lems.inherit import FullType, Types
+from portable.dynamics.lems.model import Component, Model
+from portable.dynamics.lems.types import Node, Where
+from portable.errors import ModelError, suggestion
+
+MAX_DEPTH = 60
+_SEGMENT = re.compile(r"([^\[\]]+)(?:\[([^\]]*)\])?$")
+_FILTER = re.compile(r"\s*(\w+)\s*=+\s*['\"]?([^'\"]*)['\"]?\s*$")
+
+
+@dataclass(eq=False)
+class Instance:
+    """One instance. `values` are parameters, constants, derived parameters and properties in SI; `missing` parameters that were not given.
+
+    `children` holds single children by slot name, `lists` those of Children and Attachments slots. `outlets` are event connections:
+    (own port or "" = first, receiver, its port or "" = first).
+    """
+
+    component: Component
+    type: FullType
+    name: str
+    parent: Instance | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    children: dict[str, Instance] = field(default_factory=dict)
+    lists: dict[str, list[Instance]] = field(default_factory=dict)
+    outlets: list[tuple[str, Instance, str]] = field(default_factory=list)
+    peer: dict[str, Instance] = field(default_factory=dict)
+
+    @property
+    def where(self) -> Where:
+        return self.component.where
+
+    def everything(self) -> Iterator[Instance]:
+        """This instance and all inside it, children first in the order of jLEMS' advance: single children, then lists."""
+        for c in self.inside():
+            yield from c.everything()
+        yield self
+
+    def inside(self) -> Iterator[Instance]:
+        """Direct children, single ones first."""
+        yield from self.children.values()
+        for many in self.lists.values():
+            yield from many
+
+    def text(self, name: str) -> str:
+        """A Text or other attribute; "" if it was not given."""
+        return self.component.attributes.get(name, "")
+
+    def has(self, variable: str) -> bool:
+        """Whether a name means something in this instance by itself."""
+        t = self.type
+        return variable in self.values or variable in self.missing or any(v.name == variable for v in (*t.dynamics.states, *t.dynamics.derived))
+
+
+class Builder:
+    """Components -> instances."""
+
+    def __init__(self, model: Model, types: Types | None = None) -> None:
+        self.model, self.types, self.scope = model, types or Types(model), model.scope
+
+    def build(self, component: Component, name: str = "", parent: Instance | None = None, depth: int = 0) -> Instance:
+        """The tree of a component. ModelError naming file, line and element."""
+        if depth > MAX_DEPTH:
+            raise ModelError(str(component), f"more than {MAX_DEPTH} levels of components in each other", "does a component refer to itself?")
+        full = self.types[component.type]
+        made = Instance(component, full, name or component.id or component.tag, parent)
+        self._values(made)
+        for child in component.children:
+            self._child(made, child, depth)
+        self._structure(made, depth)
+        return made
+
+    # -- values
+
+    def _values(self, i: Instance) -> None:
+        full, given, where = i.type, i.component.attributes, i.where
+        for name, q in full.constants.items():
+            i.values[name] = self.scope.si(q.value, q.dimension, q.where, name)
+        for name, q in full.properties.items():
+            i.values[name] = self.scope.si(given.get(name, q.value or "0"), q.dimension, where, name)
+        for name, q in full.parameters.items():
+            text = given.get(name, full.fixed.get(name, q.value))
+            if text:
+                i.values[name] = self.scope.si(text, q.dimension, where, name)
+            else:
+                i.missing[name] = f"a {full.name} needs the parameter '{name}' ({q.dimension})"
+        for name, q in full.derived_parameters.items():
+            self._derived_parameter(i, name, q.value)
+
+    def _derived_parameter(self, i: Instance, name: str, text: str) -> None:
+        path = f"{i.type.derived_parameters[name].where}"
+        try:
+            value = float(evaluate(parse(text, frozenset(i.values), lems=True), _Known(i)))
+        except KeyError as error:
+            i.missing[name] = f"'{name}' reads {error.args[0]!r}, which is not given"
+            return
+        except ModelError as error:
+            raise error.under(path) from None
+        if not math.isfinite(value):
+            raise ModelError(str(i.where), f"'{name}' = {text} is {value}", f"check the parameters that it reads (defined at {path})")
+        i.values[name] = value
+
+    # -- children
+
+    def slot(self, i: Instance, child: Component) -> tuple[str, str]:
+        """(kind, name) of the slot that a child element goes to; ("", "") if there is none."""
+        slots = i.type.slots
+        if child.tag in slots and slots[child.tag].kind in ("Child", "Children"):
+            return slots[child.tag].kind, child.tag
+        for s in slots.values():
+            if s.kind in ("Child", "Children") and self.model.extends(child.type, s.type):
+                return s.kind, s.name
+        return "", ""
+
+    def _child(self, i: Instance, child: Component, depth: int) -> None:
+        kind, slot = self.slot(i, child)
+        if not kind:
+            raise ModelError(str(child), f"a {child.type} cannot be inside a {i.type.name}", suggestion(child.tag, i.type.slots))
+        if kind == "Child":
+            i.children[slot] = self.build(child, slot, i, depth + 1)
+        else:
+            many = i.lists.setdefault(slot, [])
+            many.append(self.build(child, child.id or f"{slot}{len(many)}", i, depth + 1))
+
+    def _structure(self, i: Instance, depth: int) -> None:
+        names: dict[str, Instance | None] = {}
+        for node in i.type.structure:
+            if node.tag == "ChildInstance":
+                self._child_instance(i, node, depth)
+            elif node.tag == "With":
+                names[node.attributes.get("as", "")] = self._with(i, node)
+        for node in i.type.structure:
+            if node.tag == "EventConnection" and "receiver" not in node.attributes:
+                a, b = names.get(node.attributes.get("from", "")), names.get(node.attributes.get("to", ""))
+                if a is not None and b is not None:
+                    a.outlets.append((self._port(i, node, "sourcePort"), b, self._port(i, node, "targetPort")))
+
+    @staticmethod
+    def _port(i: Instance, node: Node, key: str) -> str:
+        """sourcePort and targetPort name a text parameter whose value is the port."""
+        return i.text(node.attributes.get(key, ""))
+
+    def _child_instance(self, i: Instance, node: Node, depth: int) -> None:
+        name = node.attributes.get("component", "")
+        key = next((k for k in i.component.attributes if k.lower() == name.lower()), "")
+        if not key:
+            raise ModelError(str(i.where), f"a {i.type.name} needs {name}=, the component inside it", f'write {name}="..."')
+        target = self.model.component(i.component.attributes[key], i.where, "the component")
+        i.children[name] = self.build(target, name, i, depth + 1)
+
+    def _with(self, i: Instance, node: Node) -> Instance | None:
+        name = node.attributes.get("instance", "")
+        if name == "this":
+            return i
+        if name == "parent":
+            return i.parent
+        path = i.text(name)
+        return find(i, [s for s in path.split("/") if s not in ("", ".")]) if path else None
+
+
+class _Known(dict[str, float]):
+    """Values of an instance, for evaluate; a name that was not given raises KeyError."""
+
+    def __init__(self, i: Instance) -> None:
+        super().__init__(i.values)
+
+
+def find(start: Instance, path: list[str]) -> Instance | None:
+    """The instance that a path of names leads to; a name is a slot, an id, or the id of something deeper, as jLEMS looks it up."""
+    at: Instance | None = start
+    for name in path:
+        if at is None:
+            return None
+        at = at.parent if name == ".." else _step(at, name)
+    return at
+
+
+def _step(at: Instance, name: str) -> Instance | None:
+    if name in at.children:
+        return at.children[name]
+    for c in at.inside():
+        if name in (c.component.id, c.name):
+            return c
+    for c in at.inside():
+        found = _step(c, name)
+        if found is not None:
+            return found
+    return None
+
+
+def select(start: Instance, path: str) -> tuple[list[Instance], str] | None:
+    """The instances of a `select` path, and the variable at its end; None if a single child on the way is not there.
+
+    Each step may be a slot, an attachment, a peer, or an id; [*] takes all of a list, [k='v'] those whose attribute k is v.
+    """
+    *steps, variable = path.split("/")
+    here = [start]
+    for step in steps:
+        found = _SEGMENT.match(step.strip())
+        if not found:
+            raise ModelError(str(start.where), f"cannot read '{step}' in the path '{path}'")
+        name, condition = found[1], found[2]
+        after: list[Instance] = []
+        for i in here:
+            got = _several(i, name)
+            if got is None:
+                return None
+            after += _filtered(got, condition)
+        here = after
+    return here, variable
+
+
+def _several(i: Instance, name: str) -> list[Instance] | None:
+    slot = i.type.slots.get(name)
+    if name in i.peer:
+        return [i.peer[name]]
+    if name in i.lists:
+        return i.lists[name]
+    if slot is not None and slot.kind in ("Children", "Attachments"):
+        return []
+    if name in i.children:
+        return [i.children[name]]
+    found = next((c for c in i.inside() if c.component.id == name), None)
+    return None if found is None else [found]
+
+
+def _filtered(found: list[Instance], condition: str | None) -> list[Instance]:
+    if condition is None or condition.strip() in ("", "*"):
+        return found
+    if condition.strip().isdigit():
+        return found[int(condition) : int(condition) + 1]
+    match = _FILTER.match(condition)
+    if not match:
+        return found
+    return [i for i in found if i.component.attributes.get(match[1]) == match[2]]
+
+
+def java_order(names: list[str]) -> list[str]:
+    """Strings in the order of a Java HashMap of up to 12 of them: jLEMS takes the first port in this order where none is named."""
+
+    def bucket(text: str) -> int:
+        h = 0
+        for ch in text:
+            h = (31 * h + ord(ch)) & 0xFFFFFFFF
+        return (h ^ (h >> 16)) & 15
+
+    return sorted(names, key=bucket)

@@ -1,0 +1,124 @@
+"""A NeuroML network as tables: populations, connections by arrays, inputs. Read from the XML (schemas.neuroml.tables)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from portable.dynamics.lems.model import Component
+from portable.dynamics.lems.types import Where
+from portable.units import Floats
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A population: `size` instances of `component`; locations (size, 3) in um where it is a populationList."""
+
+    id: str
+    component: Component
+    size: int
+    locations: Floats | None = None
+    where: Where = field(default=Where(), compare=False)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Event connections, one entry of the arrays each: spikes of pre's cells go through a new instance of `synapse` on post's cells
+    (straight to the cell where synapse is None). Weights are numbers, delays seconds; None = 1 and 0."""
+
+    id: str
+    synapse: Component | None
+    pre: str
+    post: str
+    pre_ids: Ints
+    post_ids: Ints
+    weights: Floats | None
+    delays: Floats | None
+    target_port: str = ""
+    where: Where = field(default=Where(), compare=False)
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """Continuous connections: an instance of `pre_component` on each pre cell and of `post_component` on each post cell, which see each
+    other as `peer`. Electrical connections have the gap junction on both sides."""
+
+    id: str
+    pre_component: Component
+    post_component: Component
+    pre: str
+    post: str
+    pre_ids: Ints
+    post_ids: Ints
+    weights: Floats | None
+    where: Where = field(default=Where(), compare=False)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """An instance of `component` attached to each of the cells `ids` of a population (repeats allowed). weights None = 1."""
+
+    id: str
+    component: Component
+    population: str
+    ids: Ints
+    weights: Floats | None
+    where: Where = field(default=Where(), compare=False)
+
+
+@dataclass(frozen=True)
+class LemsNetwork:
+    """A network in the order of its elements. temperature in K, None where not given."""
+
+    id: str
+    temperature: float | None
+    populations: tuple[Cells, ...]
+    events: tuple[Events, ...] = ()
+    continuous: tuple[Continuous, ...] = ()
+    inputs: tuple[Inputs, ...] = ()
+    ignored: tuple[str, ...] = ()
+    order: tuple[tuple[str, Any], ...] = ()  # ("events", index) ... as the elements stand in the file
+
+    def population(self, id: str) -> Cells | None:
+        return next((p for p in self.populations if p.id == id), None)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A recorded quantity: output file and column id, and the path as written."""
+
+    file: str
+    id: str
+    quantity: str
+    where: Where = field(default=Where(), compare=False)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Recorded events of a cell: output file, format ("TIME_ID" or "ID_TIME"), id in the file, path of the cell, port."""
+
+    file: str
+    format: str
+    id: str
+    select: str
+    port: str
+    where: Where = field(default=Where(), compare=False)
+
+
+@dataclass(frozen=True)
+class LemsSimulation:
+    """A Simulation component: what to run, how long (s), with which step (s), what to record; `displays` are lines of plots."""
+
+    id: str
+    target: str
+    length: float
+    step: float
+    seed: int | None
+    columns: tuple[Column, ...]
+    selections: tuple[Selection, ...]
+    displays: tuple[Column, ...] = ()
