@@ -20,7 +20,8 @@ QUADRATIC = pt.cell_type(
     """,
     parameters={"k": "0.7 nS/mV", "v_r": "-60 mV", "v_t": "-40 mV", "cm": "100 pF", "tau_w": "30 ms", "gain": "1/ms", "free": "dimensionless"},
     threshold="v >= 35 mV", reset="v = -50 mV; w += 1", receptors={"fast": pt.CondExp, "slow": NMDA}, events={"kick": "v += weight"},
-    initial={"v": "v_r"}, positive=("tau_w", "cm"), integrator="rk4",
+    initial={"v": "v_r"}, positive=("tau_w", "cm"), integrator="rk4", inputs={"peer": "mV"},
+    conditions=[("w > 3 and v < peer", "w = 0; spike"), ("v < -90 mV", "v = -90 mV; w -= 1")],
 )  # fmt: skip
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)

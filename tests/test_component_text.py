@@ -194,3 +194,37 @@ def test_every_standard_type_says_what_it_is(kind: Any) -> None:
     assert any(mark in c.source for mark in ("doi:10.", "&")), "the paper"
     assert c.aliases
     assert kind().type == kind
+
+
+def test_conditions_and_inputs_of_a_cell_type() -> None:
+    cell = pt.cell_type(
+        "graded", equations="dv/dt = (i_in - g*(v - v_peer))/C : mV\ndup/dt = 0 : 1", parameters={"C": "1 pF", "g": "1 nS", "v_th": "0 mV"},
+        inputs={"v_peer": "mV", "i_in": "nA"}, threshold="v > 2*v_th", reset="v = 0 mV",
+        conditions=[("v > v_th and up < 0.5", "up = 1; spike"), ("v < v_th", "up = 0")],
+    )  # fmt: skip
+    flat = cell().flat
+    assert [c.spike for c in flat.conditions] == [True, True, False]
+    assert [[a.variable for a in c.assignments] for c in flat.conditions] == [["v"], ["up"], ["up"]]
+    assert list(flat.inputs) == ["v_peer", "i_in"]
+    assert "\ninput v_peer [mV]" in flat.text()
+    assert "\ninput" not in pt.IF_curr_exp().flat.text()
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"inputs": {"x": "mV", "v": "mV"}}, "v: is defined twice"),
+    ({"inputs": {"x": "parsec"}}, r"inputs\['x'\]"),
+    ({"inputs": {"t": "ms"}}, r"inputs\['t'\]: 't' cannot be a name"),
+    ({"inputs": "x"}, "inputs: expected a mapping"),
+    ({"inputs": {"x": "nA"}, "conditions": [("v > x", "spike")]}, r"conditions\[0\]: .*two sides of '>'"),
+    ({"conditions": [("v/(1*mV)", "spike")]}, r"conditions\[0\]: 'v/\(1\*mV\)' is no condition"),
+    ({"conditions": [("v > 1*mV", "")]}, r"conditions\[0\]: .*does nothing"),
+    ({"conditions": [("v > 1*mV", "spikes")]}, r"conditions\[0\]: cannot read 'spikes'"),
+    ({"conditions": [("v > 1*mV", "w = 1")]}, r"conditions\[0\]: 'w' is assigned but is no state variable"),
+    ({"conditions": ["v > 1*mV"]}, r"conditions\[0\]: expected \(test, statements\)"),
+    ({"conditions": "v > 1*mV"}, "conditions: expected a list"),
+    ({"inputs": {"x": "mV"}, "initial": {"v": "x"}}, r"initial\['v'\]: may read parameters only"),
+    ({"inputs": {"d": "ms"}, "refractory": "d", "threshold": "v > 1*mV", "reset": "v = 0*mV"}, "refractory: 'd' depends on a state variable"),
+])  # fmt: skip
+def test_bad_conditions_and_inputs(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(pt.ModelError, match=message):
+        pt.cell_type("bad", equations="dv/dt = 1 mV/ms : mV", parameters={}, **given)

@@ -43,6 +43,7 @@ FEATURES: Mapping[str, str] = {
     "sources.trains": "spike sources with given times",
     "sources.poisson.frozen": "Poisson sources with the trains that every backend gets",
     "sources.poisson.native": "Poisson sources drawn by the simulator",
+    "links": "continuous coupling between cells",
     "inputs.current": "injected currents, constant or in steps",
     "record.spikes": "recorded spikes",
     "record.states": "recorded state variables",
@@ -152,6 +153,8 @@ def _cell_needs(g: CellGroup, ports: set[str]) -> Iterator[str]:
         yield "cells.conditions"
     if any(not isinstance(v, float) for v in (*g.parameters.values(), *g.initial.values())):
         yield "cells.heterogeneous"
+    if flat.inputs:
+        yield "links"
     if flat.refractory:
         yield "cells.refractory"
     for port in flat.ports:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portable.dynamics.expressions import Expr
+from portable.frozen import Frozen
 from portable.units import Dimension, Quantity, unit
 
 
@@ -91,8 +92,9 @@ class ComponentType:
     """One type of cell or receptor.
 
     `requires` are names that the parent provides (a conductance receptor reads `v`); `exposes` is what a
-    receptor adds to the parent, keyed by the parent's name for the sum (`i_syn`). `integrator` is the
-    method this model is defined with, where the publication fixes one (Izhikevich: forward Euler).
+    receptor adds to the parent, keyed by the parent's name for the sum (`i_syn`). `inputs` are names whose value links
+    give, constant over a step (0 where nothing is linked). `integrator` is the method this model is defined with, where the publication
+    fixes one (Izhikevich: forward Euler).
     """
 
     name: str
@@ -105,6 +107,7 @@ class ComponentType:
     events: tuple[OnEvent, ...] = ()
     refractory: Refractory | None = None
     requires: Mapping[str, Dimension] = field(default_factory=dict)
+    inputs: Mapping[str, Dimension] = Frozen()
     exposes: Mapping[str, Expr] = field(default_factory=dict)
     integrator: str = ""
     description: str = ""

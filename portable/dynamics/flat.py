@@ -20,7 +20,7 @@ from portable.dynamics.dimensions import dimension_of
 from portable.dynamics.emit import emit
 from portable.dynamics.expressions import MAX_CHAIN, Bin, Expr, Name, Num, children, names, substitute, walk
 from portable.errors import ModelError, suggestion
-from portable.units import CURRENT, TIME, Dimension, describe
+from portable.units import CURRENT, TIME, Dimension, coherent_unit, describe
 
 MAX_TERMS = 20_000  # of a derived variable with all that it reads written out
 INJECTED = "i_ext"  # the sum of injected currents (pA), constant over a step
@@ -80,6 +80,7 @@ class Flat:
     integrator: str = ""
     base: str = ""  # the cell type's name, and the receptors' by port: what NEST's recognition starts from
     receptors: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Dimension] = field(default_factory=dict)  # what links give, constant over a step
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -89,11 +90,16 @@ class Flat:
     def state_names(self) -> tuple[str, ...]:
         return tuple(s.name for s in self.states)
 
+    @property
+    def recordable(self) -> tuple[str, ...]:
+        """Every variable that has a value at each step: states, derived variables, constants, inputs."""
+        return (*self.state_names, *(d.name for d in (*self.derived, *self.constants)), *self.inputs)
+
     def port(self, name: str) -> Port | None:
         return next((p for p in self.ports if p.name == name), None)
 
     def inlined(self, expr: Expr) -> Expr:
-        """The expression with derived variables replaced by what they stand for: only states, parameters, constants, i_ext, t."""
+        """The expression with derived variables replaced by what they stand for: only states, parameters, constants, inputs, i_ext, t."""
         table: dict[str, Expr] = {}
         for d in self.derived:
             table[d.name] = substitute(d.expr, table)
@@ -108,6 +114,7 @@ class Flat:
         """The whole meaning as text; two Flats with the same text are the same model."""
         lines = [f"cell {self.name}"]
         lines += [f"parameter {p.name} [{p.unit}]" for p in self.parameters]
+        lines += [f"input {n} [{coherent_unit(d)}]" for n, d in self.inputs.items()]
         lines += [f"constant {d.name} = {emit(d.expr)}" for d in self.constants]
         lines += [f"state {s.name} = {emit(s.initial)}" for s in self.states]
         lines += [f"derived {d.name} = {emit(d.expr)}" for d in self.derived]
@@ -170,7 +177,7 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
     ordered = _in_order(cell.name, [*kernel, *totals, *derived])
     _bounded(cell.name, ordered, derivatives)
     static = _constant_names(ordered, {p.name for p in parameters})
-    _unique(cell.name, [*(p.name for p in parameters), *(s.name for s in states), *(d.name for d in ordered)], [p.name for p in ports])
+    _unique(cell.name, [*(p.name for p in parameters), *cell.inputs, *(s.name for s in states), *(d.name for d in ordered)], [p.name for p in ports])
     return Flat(
         name=cell.name if not receptors else f"{cell.name}({', '.join(f'{k}={r.name}' for k, r in receptors.items())})",
         parameters=tuple(parameters),
@@ -184,6 +191,7 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
         integrator=cell.integrator,
         base=cell.name,
         receptors={k: r.name for k, r in receptors.items()},
+        inputs=cell.inputs,
     )
 
 
@@ -191,7 +199,7 @@ def _fits(cell: ComponentType, port: str, receptor: ComponentType) -> None:
     """What the receptor reads of the cell and adds to it must be there, with its dimension."""
     path = f"{cell.name}.receptors['{port}']"
     given = {p.name: p.dimension for p in cell.parameters} | {s.name: s.dimension for s in cell.states}
-    given |= {d.name: d.dimension for d in cell.derived}
+    given |= {d.name: d.dimension for d in cell.derived} | dict(cell.inputs)
     for name, want in receptor.requires.items():
         if name not in given:
             raise ModelError(path, f"{receptor.name} reads '{name}', which {cell.name} does not have", suggestion(name, given))

@@ -80,14 +80,14 @@ class Linear:
 
 
 def linear(flat: Flat) -> Linear | None:
-    """The whole cell as a linear system, or None if any derivative is not affine with constant coefficients."""
+    """The whole cell as a linear system, or None if any derivative is not affine with constant coefficients, or reads an input of links."""
     variables = frozenset(flat.state_names) | {INJECTED}
     a: dict[tuple[str, str], Expr] = {}
     b: dict[str, Expr] = {}
     c: dict[str, Expr] = {}
     for state, raw in flat.derivatives.items():
         expr = flat.inlined(raw)
-        row = None if "t" in names(expr) else affine(expr, variables)
+        row = None if names(expr) & {"t", *flat.inputs} else affine(expr, variables)
         if row is None:
             return None
         for k, v in row.items():

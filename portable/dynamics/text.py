@@ -3,14 +3,14 @@
     dv/dt = (v_rest - v)/tau_m + (i_syn + i_ext)/cm : mV (held)     a state variable, its equation and unit
     i_leak = g*(v_rest - v) : nA                                    a derived variable
 
-`t` (ms) is the time and `i_ext` (nA) the sum of injected currents. Every expression's dimension is checked.
+`t` (ms) is the time and `i_ext` (nA) the sum of injected currents; `inputs` are values that links give. Every expression's dimension is checked.
 """
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portable.dynamics.component import (
@@ -87,6 +87,8 @@ def component(
     requires: Mapping[str, str] | None = None,
     exposes: Mapping[str, str] | None = None,
     initial: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    conditions: Sequence[tuple[str, str]] = (),
     positive: tuple[str, ...] = (),
     nonnegative: tuple[str, ...] = (),
     integrator: str = "",
@@ -98,6 +100,7 @@ def component(
     _identifier(name, "name")
     try:
         reader = _Reader(read_parameters(parameters, positive, nonnegative), requires or {})
+        reader.take_inputs(inputs or {})
         reader.equations(equations)
         reader.initial(initial or {})
         if refractory:
@@ -106,6 +109,7 @@ def component(
             reader.threshold(threshold, reset, edge)
         elif reset:
             raise ModelError("reset", "there is a reset but no threshold", "give threshold='v >= v_thresh'")
+        reader.conditions += reader.more_conditions(conditions)
         on_event = tuple(reader.event(port, text, (weight_units or {}).get(port, "")) for port, text in (events or {}).items())
         shown = {n: reader.checked(e, f"exposes['{n}']", None) for n, e in (exposes or {}).items()}
         reader.check()
@@ -114,7 +118,7 @@ def component(
     return ComponentType(
         name=name, kind=kind, parameters=reader.parameters, states=tuple(reader.states.values()), derived=tuple(reader.derived),
         derivatives=Frozen(reader.derivatives), conditions=tuple(reader.conditions), events=on_event, refractory=reader.held,
-        requires=Frozen({n: unit(u).dimension for n, u in (requires or {}).items()}), exposes=Frozen(shown), integrator=integrator,
+        requires=Frozen({n: unit(u).dimension for n, u in (requires or {}).items()}), inputs=Frozen(reader.inputs), exposes=Frozen(shown), integrator=integrator,
         description=description, source=source, aliases=Frozen(aliases or {}),
     )  # fmt: skip
 
@@ -133,11 +137,21 @@ class _Reader:
         self.conditions: list[OnCondition] = []
         self.held: Refractory | None = None
         self.flagged: list[str] = []
+        self.inputs: dict[str, Dimension] = {}
 
     def declare(self, name: str, dimension: Dimension) -> None:
         if name in self.symbols:
             raise ModelError(name, "is defined twice", "rename one of them")
         self.symbols[name] = dimension
+
+    def take_inputs(self, given: Mapping[str, str]) -> None:
+        if not isinstance(given, Mapping):
+            raise ModelError("inputs", f"expected a mapping, got {given!r}", 'write {"i_in": "nA"}')
+        for name, text in given.items():
+            path = f"inputs['{name}']"
+            _identifier(name, path)
+            self.inputs[name] = unit(_unit(text, path)).dimension
+            self.declare(name, self.inputs[name])
 
     def equations(self, text: str) -> None:
         lines = _joined(text)
@@ -198,10 +212,30 @@ class _Reader:
             out.append(Assign(name, Bin(match["op"], Name(name), expr) if match["op"] else expr))
         return tuple(out)
 
-    def threshold(self, test: str, reset: str, edge: bool) -> None:
-        expr = self.checked(test, "threshold", NONE)
+    def condition(self, test: str, path: str) -> Expr:
+        expr = self.checked(test, path, NONE)
         if not isinstance(expr, (Cmp, Logic)):
-            raise ModelError("threshold", f"'{test}' is no condition", "write for example 'v >= v_thresh'")
+            raise ModelError(path, f"'{test}' is no condition", "write for example 'v >= v_thresh'")
+        return expr
+
+    def more_conditions(self, given: Sequence[tuple[str, str]]) -> list[OnCondition]:
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise ModelError("conditions", f"expected a list of (test, statements), got {given!r}", 'write [("v < v_th", "above = 0")]')
+        out = []
+        for i, pair in enumerate(given):
+            path = f"conditions[{i}]"
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(x, str) for x in pair):
+                raise ModelError(path, f"expected (test, statements), got {pair!r}", 'write ("v < v_th", "above = 0")')
+            parts = [p.strip() for line in pair[1].splitlines() for p in line.split(";")]
+            actions = self.assignments("; ".join(p for p in parts if p != "spike"), path)
+            spike = "spike" in parts
+            if not actions and not spike:
+                raise ModelError(path, f"'{pair[0]}' does nothing", "give assignments, or the statement spike")
+            out.append(OnCondition(self.condition(pair[0], path), actions, spike))
+        return out
+
+    def threshold(self, test: str, reset: str, edge: bool) -> None:
+        expr = self.condition(test, "threshold")
         actions = self.assignments(reset, "reset")
         if not edge:
             self.conditions = [OnCondition(expr, actions, spike=True)]
@@ -216,7 +250,7 @@ class _Reader:
 
     def refractory(self, text: str, reset: str) -> None:
         expr = self.checked(text, "refractory", TIME)
-        if names(expr) & (self.states.keys() | {"t"}):
+        if names(expr) & (self.states.keys() | self.inputs.keys() | {"t"}):
             raise ModelError("refractory", f"'{text}' depends on a state variable", "use parameters only")
         held = self.flagged or [a.variable for a in self.assignments(reset, "reset") if a.variable not in names(a.expr)]
         self.held = Refractory(expr, tuple(dict.fromkeys(held)))
@@ -231,7 +265,7 @@ class _Reader:
 
     def check(self) -> None:
         for name, s in self.states.items():
-            if names(s.initial) & (self.states.keys() | {d.name for d in self.derived} | {"t"}):
+            if names(s.initial) & (self.states.keys() | {d.name for d in self.derived} | self.inputs.keys() | {"t"}):
                 raise ModelError(f"initial['{name}']", "may read parameters only", "write the value that it has there")
         if self.flagged and not self.held:
             raise ModelError("equations", f"'{self.flagged[0]}' is (held) but there is no refractory period", "give refractory='tau_refrac' or drop the flag")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portable.dynamics.component import ComponentType
@@ -27,6 +27,8 @@ def cell_type(
     weight_units: Mapping[str, str] | None = None,
     receptors: Mapping[str, ReceptorType | Receptor] | None = None,
     initial: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    conditions: Sequence[tuple[str, str]] = (),
     positive: tuple[str, ...] = (),
     nonnegative: tuple[str, ...] = (),
     integrator: str = "",
@@ -39,6 +41,10 @@ def cell_type(
     events: what a spike does at each receptor, {"exc": "g_e += weight"}; weight_units: the unit of its weight, {"exc": "nS"}, left out that of the
     first state it changes. receptors: kernels to attach, {"exc": pt.CurrExp}; they add their current to `i_syn` (nA) if the equations read it.
     initial: {"v": "v_rest"}. parameters: {"tau": "20 ms", "a": 0.02, "gain": "nA"}; a unit alone makes the parameter required.
+    inputs: {"v_peer": "mV"}, names that links give a value (pt.Link), constant over a step; 0 where nothing is linked.
+    conditions: (test, statements) pairs beside or in place of the threshold: [("v > v_th and above < 0.5", "above = 1; spike"), ("v < v_th",
+    "above = 0")]. Tested at the end of every step in order, after the threshold; each sees what those before it assigned; the statement
+    `spike` sends a spike, one a step. Only those with `spike` are not tested while refractory.
     positive, nonnegative: parameters that must be > 0 or >= 0, such as time constants.
     integrator: "euler", "rk4", "rkf45" fixes the method; left out, linear equations are exact and others use the run's.
 
@@ -54,7 +60,7 @@ def cell_type(
     shared: dict[str, Any] = {
         "equations": equations, "threshold": threshold, "reset": reset, "refractory": refractory, "edge": edge, "events": Frozen(events or {}),
         "weight_units": Frozen(weight_units or {}), "initial": Frozen(initial or {}), "positive": tuple(positive), "nonnegative": tuple(nonnegative),
-        "integrator": integrator,
+        "integrator": integrator, "inputs": Frozen(inputs or {}) if isinstance(inputs or {}, Mapping) else inputs, "conditions": _pairs(conditions),
     }  # fmt: skip
     made = component(name, "cell", parameters=parameters, requires=reads, **shared)
     _declared(made, positive, nonnegative)
@@ -125,6 +131,11 @@ def _declared(made: ComponentType, *groups: tuple[str, ...]) -> None:
     for name in (n for group in groups for n in group):
         if name not in known:
             raise ModelError(f"{made.kind}_type '{made.name}'.positive", f"'{name}' is no parameter", f"parameters: {', '.join(known)}")
+
+
+def _pairs(given: Any) -> Any:
+    """Conditions as a tuple of tuples; what is none stays as it is, for the reader to refuse."""
+    return tuple(tuple(p) if isinstance(p, list) else p for p in given) if isinstance(given, (list, tuple)) else given
 
 
 def _mentions(equations: str, name: str) -> bool:

@@ -102,7 +102,8 @@ def _types(data: Data) -> _Types:
         place = f"cell_types[{i}]"
         kinds = {k: out.receptor(n, f"{place}.receptors.{k}") for k, n in t.get("receptors", {}).items()}
         with _placed({f"cell_type '{t['name']}'": place, f"{t['name']}.": f"{place}."}):
-            out.cells[t["name"]] = cell_type(**{**_tuples(t), "receptors": kinds})
+            conditions = tuple((c["test"], c["statements"]) for c in t.get("conditions", ()))
+            out.cells[t["name"]] = cell_type(**{**_tuples(t), "receptors": kinds, "conditions": conditions})
     return out
 
 

@@ -123,11 +123,17 @@ _SHARED = {
     "positive": _optional(ListOf(Text()), "Parameters that must be > 0."),
     "nonnegative": _optional(ListOf(Text()), "Parameters that must be >= 0."),
 }
+CONDITION = Obj("Condition", "Statements that are executed at the end of every step at which a test holds.", {
+    "test": Key(Text(example='"v > v_th and above < 0.5"'), "The condition."),
+    "statements": Key(Text(example='"above = 1; spike"'), "Assignments in order; spike sends a spike."),
+})  # fmt: skip
 CELL_TYPE = Obj("CellType", "A cell type given by its equations.", {
     **_SHARED,
     "threshold": _optional(Text(), "Condition of a spike: v >= v_thresh."),
     "reset": _optional(Text(), "Assignments after a spike: v = v_reset; w += b."),
     "refractory": _optional(Text(), "Duration after a spike during which held states do not move."),
+    "conditions": _optional(ListOf(CONDITION), "Conditions beside or in place of the threshold, tested in order."),
+    "inputs": _optional(_TEXTS, "Names that links give a value, with their units."),
     "edge": _optional(Flag(), "Fire on the upward crossing of the threshold only.", False),
     "receptors": _optional(MapOf(Text(example='"CurrExp"')), "Receptors of the type and their receptor types."),
     "integrator": _optional(Const(("", "euler", "rk4", "rkf45")), "The method that this model is defined with, if one is."),

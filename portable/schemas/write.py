@@ -69,6 +69,8 @@ def _type(t: CellType | ReceptorType) -> Data:
     out: Data = {"name": t.name}
     for key, given in t.definition.items():
         plain = dict(given) if isinstance(given, dict) else list(given) if isinstance(given, tuple) else given
+        if key == "conditions":
+            plain = [{"test": test, "statements": statements} for test, statements in plain]
         if plain or key in ("equations", "parameters"):
             out[key] = plain
     return out

@@ -116,7 +116,7 @@ def array(group: Any, name: str) -> npt.NDArray[Any]:
     return np.asarray(group.variables[name].get_value())
 
 
-def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, general: bool, suffix: str = "") -> Any:
+def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, general: bool, suffix: str = "", order: int = 0) -> Any:
     """One Synapses object with all its connections; `general` where its port's arrivals act one by one, after the update."""
     float32 = plan.weight is None and all(getattr(p.connections.weights, "dtype", None) == np.float32 for p in plan.parts)
     made = brian2.Synapses(
@@ -124,7 +124,7 @@ def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, gen
         delay=None if plan.delay is None else (plan.delay - 1) * dt * brian2.ms, dtype={"w": np.float32} if float32 else None,
     )  # fmt: skip
     if general:
-        made.pre.when = "after_groups"
+        made.pre.when, made.pre.order = "after_groups", order
     one = len(plan.parts) == 1
     pre = [p.connections.sources().view(np.int32) for p in plan.parts]
     post = [p.connections.targets.astype(np.int32) for p in plan.parts]  # Brian2 takes signed integers only

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 
 from portable.backends.brian2.plan import Code
+from portable.dynamics.component import Derived
 from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, names
 from portable.dynamics.flat import INJECTED, Flat, Port
@@ -21,7 +22,7 @@ from portable.dynamics.linear import ONE, affine, linear
 DIALECT = PYTHON.but(
     functions={
         **PYTHON.functions,
-        "H": "pt_heaviside({0})", "exprel": "pt_exprel({0})", "min": "pt_min({0}, {1})", "max": "pt_max({0}, {1})",
+        "H": "pt_heaviside({0})", "exprel": "pt_exprel({0})", "factorial": "pt_factorial({0})", "min": "pt_min({0}, {1})", "max": "pt_max({0}, {1})",
         "ceil": "pt_ceil({0})", "floor": "pt_floor({0})", "abs": "pt_abs({0})", "divide": "pt_divide({0}, {1})",
     },
     where="pt_where({test}, {a}, {b})",
@@ -55,12 +56,23 @@ def _divisions(expr: Expr) -> Expr:
             return Logic(op, tuple(_divisions(a) for a in args))
 
 
+def needed(flat: Flat, exprs: list[Expr]) -> list[Derived]:
+    """The derived variables that the expressions read, directly or not, in order of evaluation."""
+    wanted = {n for e in exprs for n in names(e)}
+    out = []
+    for d in reversed(flat.derived):
+        if d.name in wanted:
+            wanted |= names(d.expr)
+            out.append(d)
+    return out[::-1]
+
+
 def summed(port: Port, flat: Flat) -> dict[str, Expr] | None:
     """{state: expression of `weight`} if arrivals can be summed before they act: multiples of the weight, without states."""
     jumps = port.jumps()
     if jumps is None:
         return None
-    variable = set(flat.state_names) | {d.name for d in flat.derived} | {INJECTED, "t"}
+    variable = set(flat.state_names) | {d.name for d in flat.derived} | {INJECTED, "t", *flat.inputs}
     for expr in jumps.values():
         parts = affine(expr, frozenset({"weight"}))
         rest = (parts or {}).get(ONE)
@@ -98,7 +110,7 @@ class Writer:
         """Mangled names of everything `exprs` read, derived variables computed first."""
         table = {**{p.name: f"p_{p.name}" for p in self.flat.parameters}, **{c.name: f"p_{c.name}" for c in self.flat.constants}}
         constant = set(table)
-        table |= {**states, INJECTED: "i_ext" if self.injected else "0.0", "t": t, **(extra or {})}
+        table |= {**states, INJECTED: "i_ext" if self.injected else "0.0", "t": t, **dict.fromkeys(self.flat.inputs, "0.0"), **(extra or {})}
         needed, todo = set[str](), list(exprs)
         derived = {d.name: d for d in self.flat.derived}
         while todo:
@@ -285,7 +297,13 @@ def _event(w: Writer, port: Port) -> tuple[str, ...]:
     """Statements of one arriving spike, for a port whose arrivals cannot be summed."""
     fixed = {*(p.name for p in w.flat.parameters), *(c.name for c in w.flat.constants)}
     table = {n: f"p_{n}_post" for n in fixed} | {s: f"x_{s}_post" for s in w.flat.state_names} | {"weight": "w"}
+    table |= {INJECTED: "i_ext_post" if w.injected else "0.0", "t": f"((t_in_timesteps + 1)*{w.dt!r})", **dict.fromkeys(w.flat.inputs, "0.0")}
     out = []
+    for d in needed(w.flat, [a.expr for a in port.assignments]):
+        for n in sorted(names(d.expr) & fixed):
+            w.use(f"p_{n}")
+        out.append(f"d_{d.name} = {text(d.expr, table)}")
+        table[d.name] = f"d_{d.name}"
     for a in port.assignments:
         for n in sorted(names(a.expr) & fixed):
             w.use(f"p_{n}")

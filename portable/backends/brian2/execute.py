@@ -87,7 +87,7 @@ class RuntimeSession:
             self.groups[source.name] = FrozenSource(source.size, self.clock, source.name)
             objects.append(self.groups[source.name])
         self.synapses = [
-            synapses(s, self.groups[s.source], self.groups[s.target], plan.dt, self.clock, s.port in self._cells(s.target).code.events) for s in plan.synapses
+            synapses(s, self.groups[s.source], self.groups[s.target], plan.dt, self.clock, s.port in self._cells(s.target).code.events, order=s.order) for s in plan.synapses
         ]
         self.network = brian2.Network(*objects, *self.synapses, name="pt_network")
         self.network.schedule = SCHEDULE

@@ -161,11 +161,11 @@ def _synapses(rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[
             table.setdefault((source, target, c.port), []).append(Part(c, pre, post))
     out = []
     for i, ((source, target, port), parts) in enumerate(table.items()):
-        code = next(x.code for x in cells if x.name == target)
+        code, flat = next((x.code, x.flat) for x in cells if x.name == target)
         weights = {float(p.connections.weights) if np.ndim(p.connections.weights) == 0 else None for p in parts}
         delays = {int(d) if np.ndim(d := p.connections.delays) == 0 else None for p in parts}
         on_pre = code.events.get(port, (f"in_{port}_post += w",))
-        out.append(Synapse(f"pt_synapses_{i}", source, target, port, on_pre, tuple(parts), _only(weights), _only(delays)))
+        out.append(Synapse(f"pt_synapses_{i}", source, target, port, on_pre, tuple(parts), _only(weights), _only(delays), [p.name for p in flat.ports].index(port)))
     return tuple(out)
 
 

@@ -111,6 +111,7 @@ class Synapse:
     parts: tuple[Part, ...]
     weight: float | None
     delay: int | None
+    order: int = 0  # place of its port among those of the target: ports whose arrivals act one by one are served port after port
 
     @property
     def count(self) -> int:

@@ -81,7 +81,7 @@ class StandaloneSession:
         for s in plan.synapses:
             general = s.port in next(c for c in plan.cells if c.name == s.target).code.events
             for source in levels.get(s.source) or [self.groups[s.source]]:
-                objects.append(synapses(s, source, self.groups[s.target], plan.dt, clock, general, source.name if s.source in levels else ""))
+                objects.append(synapses(s, source, self.groups[s.target], plan.dt, clock, general, source.name if s.source in levels else "", s.order))
         self.spikes = {
             c.name: brian2.SpikeMonitor(self.groups[c.name], name=f"{c.name}_spikes") for c in plan.cells if any(m.name in plan.spikes for m in c.members)
         }

@@ -85,6 +85,7 @@ class CellCode:
             code.add(f"{INJECTED}_ = 0.0")
         else:
             code.add(f"{INJECTED}_ = {self.local(CURRENT)}")
+        code.add(*(f"{n}_ = 0.0" for n in self.flat.inputs if n not in self.place))
 
     def store(self, code: Code, what: tuple[str, ...], lane: str = "i") -> None:
         code.add(*(f"block[{BLOCK * self.place[n]} + {lane}] = {self.local(n)}" for n in what))
@@ -208,23 +209,27 @@ class CellCode:
         if condition.spike:
             self.spike(code, 1)
 
-    def spike(self, code: Lines, deeper: int) -> None:
+    def spike(self, code: Lines, deeper: int, once: str = "") -> None:
+        """A spike of cell i; `once` is "" or the local variable that says whether it has had one in this step."""
         if self.layout.refractory:
             code.add("own_left = own_period + 1.0 if own_period > 0.0 else 0.0", deeper=deeper)
-        code.add(f"if b * {BLOCK} + i < valid:", deeper=deeper)
-        code.add(f"if count < hits.size: hits[count] = b * {BLOCK} + i", "count += 1", deeper=deeper + 1)
+        code.add(f"if b * {BLOCK} + i < valid{f' and not {once}' if once else ''}:", deeper=deeper)
+        code.add(f"if count < hits.size: hits[count] = b * {BLOCK} + i", "count += 1", *([f"{once} = True"] if once else []), deeper=deeper + 1)
 
     def lane_conditions(self, code: Code) -> None:
         self.load(code)
         code.add("t_ = start + dt")
         if self.layout.refractory:
             code.add("free = own_left <= 0.0")
+        once = "fired" if sum(c.spike for c in self.flat.conditions) > 1 else ""
+        if once:
+            code.add("fired = False")
         for c in self.flat.conditions:
             self.derived(code, [c.test, *(a.expr for a in c.assignments)])
             code.add(f"if {text(c.test)}" + (" and free:" if c.spike and self.layout.refractory else ":"))
             code.add(*(f"{a.variable}_ = {text(a.expr)}" for a in c.assignments), *(() if c.assignments or c.spike else ("pass",)), deeper=1)
             if c.spike:
-                self.spike(code, 1)
+                self.spike(code, 1, once)
         assigned = {a.variable for c in self.flat.conditions for a in c.assignments}
         self.store(code, (*(s for s in self.states if s in assigned), *((LEFT,) * self.layout.refractory)))
 

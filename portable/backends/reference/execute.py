@@ -13,9 +13,8 @@ from portable.backends.reference import integrate
 from portable.backends.reference.integrate import Bools, States
 from portable.backends.reference.lower import ReferencePlan
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.expressions import names
 from portable.dynamics.flat import Port
-from portable.dynamics.linear import linear, propagator
+from portable.dynamics.linear import linear, plain_jumps, propagator
 from portable.errors import BackendFailed
 from portable.resolve import poisson
 from portable.resolve.program import CellGroup, Connections, Ints, PoissonGroup, Program, TrainGroup
@@ -31,6 +30,7 @@ class _Cells:
         self.states: States = {s: np.array(np.broadcast_to(np.asarray(group.initial[s], dtype=np.float64), self.n)) for s in self.flat.state_names}
         self.left = np.zeros(self.n, dtype=np.int64)  # refractory updates still to come
         self.h = np.full(self.n, dt)  # rkf45's own step size
+        self.given: dict[str, Any] = {name: np.zeros(self.n) for name in self.flat.inputs}  # constant over a step
         self.prepare()
 
     def prepare(self) -> None:
@@ -61,7 +61,7 @@ class _Cells:
             for state, amount in jumps.items():
                 self.states[state] = self.states[state] + amount
         for port, cells, weights in events:
-            self._general(port, cells, weights, held)
+            self._general(port, cells, weights, {"i_ext": i_ext, "t": (step + 1) * self.dt}, held)
         # Decremented before the conditions: a spike stamped k+1 holds the updates k+1 .. k+R.
         self.left = self.left - (self.left > 0)
         self._conditions((step + 1) * self.dt, i_ext, held, spiked)
@@ -77,7 +77,7 @@ class _Cells:
             self.states[s] = new[:, i]
 
     def _numerical(self, step: int, held: Bools, i_ext: Floats, jumps: dict[str, Floats], spiked: Bools) -> None:
-        f = integrate.right_hand_side(self.flat, self.values, i_ext, held)
+        f = integrate.right_hand_side(self.flat, {**self.values, **self.given}, i_ext, held)
         t = step * self.dt
         if self.method == "rk4":
             self.states = integrate.rk4(self.states, t, self.dt, f)
@@ -94,7 +94,7 @@ class _Cells:
         done = np.zeros(self.n)
         resets = any(c.spike and c.assignments for c in self.flat.conditions) and len(self.flat.conditions) == 1
         while (active := done < self.dt).any():
-            f = integrate.right_hand_side(self.flat, self.values, i_ext, self.left > 0)
+            f = integrate.right_hand_side(self.flat, {**self.values, **self.given}, i_ext, self.left > 0)
             last = self.h > self.dt - done
             h = np.where(last, self.dt - done, self.h)
             new, ratio = integrate.fehlberg(self.states, t + done, h, f, sloped=resets)
@@ -106,13 +106,16 @@ class _Cells:
             if resets:
                 self._conditions(t, i_ext, (self.left > 0) | ~keep, spiked, extra=1)
 
-    def _general(self, port: Port, cells: Ints, weights: Floats, held: Bools) -> None:
-        """A port with any update: one arrival after another in the order of cells, since each may change what the next one reads."""
+    def _general(self, port: Port, cells: Ints, weights: Floats, more: Mapping[str, Any], held: Bools) -> None:
+        """A port with any update: one arrival after another in the order given, since each may change what the next one reads. Derived
+        variables have their values from before the first assignment."""
         for rank in range(int(np.bincount(cells).max())):  # the rank-th arrival of each cell, all cells at once
             nth = np.flatnonzero(_rank(cells) == rank)
             c = cells[nth]
-            scope: dict[str, Any] = {k: (v[c] if np.ndim(v) else v) for k, v in {**self.values, **self.states}.items()}
+            scope: dict[str, Any] = {k: (v[c] if np.ndim(v) else v) for k, v in {**self.values, **self.given, **more, **self.states}.items()}
             scope["weight"] = weights[nth]
+            for d in self.flat.derived:
+                scope[d.name] = evaluate(d.expr, scope)
             for a in port.assignments:
                 value = evaluate(a.expr, scope)
                 scope[a.variable] = np.where(held[c], scope[a.variable], value) if a.variable in self.flat.held else value
@@ -120,7 +123,7 @@ class _Cells:
 
     def _conditions(self, t: float, i_ext: Floats, held: Bools, spiked: Bools, extra: int = 0) -> None:
         for c in self.flat.conditions:
-            scope: dict[str, Any] = {**self.values, **self.states, "i_ext": i_ext, "t": t}
+            scope: dict[str, Any] = {**self.values, **self.given, **self.states, "i_ext": i_ext, "t": t}
             for d in self.flat.derived:
                 scope[d.name] = evaluate(d.expr, scope)
             true = np.broadcast_to(np.asarray(evaluate(c.test, scope), dtype=bool), self.n)
@@ -210,8 +213,8 @@ class ReferenceSession:
             port = self.ports[name, c.port]
             weights = np.broadcast_to(np.asarray(c.weights, dtype=np.float64), c.targets.shape)[index]
             targets = c.targets[index].astype(np.int64)
-            added = port.jumps()
-            if added is None or any(self._reads_state(group, e) for e in added.values()):
+            added = plain_jumps(port, group.flat)
+            if added is None:
                 events.append((port, np.repeat(targets, many.astype(int)), np.repeat(weights, many.astype(int))))
                 continue
             total = np.bincount(targets, weights * many, minlength=group.n)
@@ -219,10 +222,6 @@ class ReferenceSession:
                 jumps[state] = jumps.get(state, 0.0) + np.asarray(evaluate(expr, {**group.values, "weight": total}))
         events.sort(key=lambda e: group.flat.ports.index(e[0]))  # port after port, the oldest spikes first
         return jumps, events
-
-    @staticmethod
-    def _reads_state(group: _Cells, expr: Any) -> bool:
-        return bool(names(expr) & set(group.flat.state_names))
 
     def _current(self, name: str, n: int) -> Floats:
         total = np.zeros(n)
