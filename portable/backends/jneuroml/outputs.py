@@ -120,7 +120,7 @@ def _declared(element: ET.Element, main: Path) -> Declared:
     where = f"{main.name}: {_tag(element)} '{element.get('id', '')}'"
     # A model is read, and must not write: not outside the folder where it runs.
     text = str(PurePosixPath(element.get("path", "") or ".") / name)
-    if not PLAIN_NAME.fullmatch(text) or ".." in text.split("/"):
+    if not name or not PLAIN_NAME.fullmatch(text) or ".." in text.split("/"):
         raise ModelError(f"{where}.fileName", f"must be a plain relative name, got {text!r}", "for example results/v.dat")
     path = "quantity" if _tag(element) == "OutputFile" else "select"
     columns = tuple(Column(e.get("id", ""), e.get(path, ""), e.get("eventPort", "")) for e in element if _tag(e) in ("OutputColumn", "EventSelection"))
