@@ -21,6 +21,7 @@ from portable.model.values import Array
 from portable.options import check_arguments, run_config, step_size, whole_steps
 from portable.progress import Report, reporter
 from portable.resolve import resolve, values_for
+from portable.resolve.derived import Samples, dimension
 from portable.resolve.program import CellGroup, PoissonGroup, Program
 from portable.results import Results, TraceTable, sorted_spikes
 from portable.units import coherent_unit, milliseconds
@@ -145,6 +146,7 @@ class Simulation:
         self.lowered, self.session, self.phases = lowered, session, {**phases, "run": 0.0}
         self.steps, self.interrupted, self._closed = 0, False, False
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
+        self._changes: dict[str, list[tuple[int, dict[str, Any]]]] = {}  # by population: (step, all parameters from then on)
 
     def __enter__(self) -> Simulation:
         return self
@@ -209,6 +211,8 @@ class Simulation:
             given = {k: self._merged(group, view, k, v) for k, v in given.items()}
         self._now.setdefault(name, {}).update(given)
         _guarded(self.backend.name, lambda: self.session.set(name, given))
+        if isinstance(group, CellGroup):
+            self._changes.setdefault(name, []).append((self.steps, dict(self._now[name])))
 
     def _merged(self, group: Any, view: View, parameter: str, new: Any) -> Any:
         """The present values of the whole population with those of the view replaced."""
@@ -226,13 +230,13 @@ class Simulation:
         none = np.zeros(0, dtype=np.int64)
         found = {name: raw.spikes.get(name, (none, none)) for name in p.spikes}
         spikes = {name: sorted_spikes(found[name][0], found[name][1], dt, ids) for name, ids in p.spikes.items()}
+        samples = Samples(p, raw.traces, self._changes, self.steps)
         traces = {}
-        for t in p.traces:
-            ids, steps, values = raw.traces[t.group, t.variable]
+        for t in p.shown:
+            steps, values = samples.read(t)
             group = p.group(t.group)
             assert isinstance(group, CellGroup)
-            dimension = next(s.dimension for s in group.flat.states if s.name == t.variable)
-            traces[t.group, t.variable] = TraceTable(ids, steps, dt, values, coherent_unit(dimension))
+            traces[t.group, t.variable] = TraceTable(t.ids, steps, dt, values, coherent_unit(dimension(group.flat, t.variable)))
         self.phases["collect"] = time.perf_counter() - began
         sizes = {g.name: g.size for g in p.groups}
         return Results(

@@ -26,7 +26,7 @@ CASES: list[tuple[Any, str]] = [
     (lambda: pt.CurrExp(tau=20), "CurrExp.tau: is no parameter of this type; did you mean 'tau_syn'?"),
     (lambda: pt.Population("p", 1, pt.IF_curr_exp, {"V": 1}), "Population 'p'.initial['V']: is no state variable of this cell; known: isyn_exc, isyn_inh, v"),
     (lambda: projection(receptor="exitatory"), "projection 'exc->exc/exitatory'.receptor: 'exc' has no receptor 'exitatory'; did you mean 'excitatory'?"),
-    (lambda: pt.Record(EXC, "gsyn"), "Record.variables: 'exc' has no 'gsyn' to record; known: isyn_exc, isyn_inh, spikes, v"),
+    (lambda: pt.Record(EXC, "gsyn"), "Record.variables: 'exc' has no 'gsyn' to record; did you mean 'i_syn'?"),
     (lambda: pt.Record(NOISE, "v"), "Record.variables: 'noise' has no 'v' to record; known: spikes"),
     (lambda: pt.Network("n", [EXC]).population("ecx"), "no population 'ecx'; did you mean 'exc'?"),
     (lambda: pt.Population("1p", 1, pt.IF_curr_exp), "Population.name: must be letters, digits and _, starting with a letter, got '1p'; call it for example \"exc\""),

@@ -52,7 +52,7 @@ def _course(injection: Injection, key: int, dt: float, path: str) -> tuple[Ints,
 
 
 def recordings(records: Sequence[Record], dt: float) -> tuple[Mapping[str, Ints], tuple[Trace, ...]]:
-    """Cells whose spikes are kept, and traces; several records of one variable are joined."""
+    """Cells whose spikes are kept, and what results show; several records of one variable are joined."""
     spikes: dict[str, Ints] = {}
     traces: dict[tuple[str, str], Trace] = {}
     for i, record in enumerate(records):

@@ -135,8 +135,26 @@ class Current:
 
 
 @dataclass(frozen=True)
+class Coupling:
+    """A link: before every update target.input[post[j]] += source.variable[pre[j]], in the order of j; the input is then constant over it.
+
+    `variable` is a state, or a derived variable or constant of the flat form; the program's couplings are in order of evaluation.
+    """
+
+    source: str
+    variable: str
+    target: str
+    input: str
+    pre: Ints
+    post: Ints
+
+
+@dataclass(frozen=True)
 class Trace:
-    """A state variable to record: of `ids`, at steps 0, every, 2*every, ... (the state after that step; 0 = initial)."""
+    """A state variable to record: of `ids`, at steps 0, every, 2*every, ... (the state after that step; 0 = initial).
+
+    In Program.shown any variable of the cell: a derived one has the value of the states after that step.
+    """
 
     group: str
     variable: str
@@ -146,7 +164,10 @@ class Trace:
 
 @dataclass(frozen=True)
 class Program:
-    """A resolved network. `spikes` maps the groups whose spikes are recorded to the cells (positions) to keep."""
+    """A resolved network. `spikes` maps the groups whose spikes are recorded to the cells (positions) to keep.
+
+    `traces` are what a backend records, states only; `shown` what results give, computed from them (resolve.derived).
+    """
 
     name: str
     dt: float
@@ -158,6 +179,8 @@ class Program:
     traces: tuple[Trace, ...] = ()
     approximations: tuple[Approximation, ...] = ()
     model_hash: str = ""
+    shown: tuple[Trace, ...] = ()
+    links: tuple[Coupling, ...] = ()  # in the order in which they are evaluated
 
     def group(self, name: str) -> Group:
         """The group of that name; KeyError if there is none."""
