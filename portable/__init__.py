@@ -26,6 +26,7 @@ _PUBLIC = {
         ("AllToAll", "OneToOne", "FixedProbability", "FixedInDegree", "FixedTotalNumber", "Explicit", "StaticSynapse"), "portable.model.connectors"
     ),
     **dict.fromkeys(("Population", "View", "Projection", "Injection", "Record", "Network"), "portable.model.network"),
+    "Link": "portable.model.links",
     **dict.fromkeys(("CurrExp", "CurrAlpha", "CondExp", "CondAlpha"), "portable.library.receptors"),
     **dict.fromkeys(
         (

@@ -28,6 +28,7 @@ from portable.model.connectors import FixedProbability as FixedProbability
 from portable.model.connectors import FixedTotalNumber as FixedTotalNumber
 from portable.model.connectors import OneToOne as OneToOne
 from portable.model.connectors import StaticSynapse as StaticSynapse
+from portable.model.links import Link as Link
 from portable.model.network import Injection as Injection
 from portable.model.network import Network as Network
 from portable.model.network import Population as Population

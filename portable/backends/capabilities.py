@@ -134,6 +134,8 @@ def requirements(program: Program, config: RunConfig) -> Iterator[tuple[str, str
             yield from ((feature, where) for feature in _cell_needs(g, {port for post, port in used if post == g.name}))
     for c in program.connections:
         yield "synapses.static", f"projection '{c.projection}'"
+    for link in program.links:
+        yield "links", f"link '{link.source}.{link.variable}->{link.target}.{link.input}'"
     for current in program.currents:
         yield "inputs.current", f"population '{current.group}'"
     if program.spikes:

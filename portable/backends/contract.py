@@ -106,6 +106,8 @@ def chosen_integrator(flat: Flat, config: RunConfig) -> str:
 
     An explicit config.integrator other than "exact" is taken at its word for linear cells too.
     """
+    if not flat.derivatives:
+        return "euler"  # no state, nothing to integrate
     if config.integrator not in ("auto", "exact"):
         return config.integrator
     if linear(flat) is not None and not flat.integrator:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from portable.errors import ModelError, suggestion
 from portable.model.cells import Cell
 from portable.model.connectors import Connector, StaticSynapse
+from portable.model.links import Link, ordered
 from portable.model.populations import All, Node, Population, Side, View, side
 from portable.model.sources import DCSource, StepCurrentSource
 from portable.model.values import Array, extremes, value
@@ -98,7 +99,10 @@ class Injection:
 
 @dataclass(frozen=True, init=False)
 class Record:
-    """What to keep: "spikes" or state variables, of a population or view; `interval` (ms) between samples (default every step)."""
+    """What to keep: "spikes", or variables of the cell's equations, of a population or view; `interval` (ms) between samples (default every step).
+
+    A derived variable (i_syn), a constant or an input has at time t the value of the states at t, and of the injected current from t on.
+    """
 
     target: Side
     variables: tuple[str, ...]
@@ -115,7 +119,7 @@ class Record:
             raise ModelError("Record.interval", f"must be > 0 ms, got {self.interval}", "leave it out to record every step")
         for view in self.target:
             cell = view.population.cell
-            known = {"spikes", *(cell.flat.state_names if isinstance(cell, Cell) else ())}
+            known = {"spikes", *(cell.flat.recordable if isinstance(cell, Cell) else ())}
             for v in chosen:
                 if v not in known:
                     raise ModelError("Record.variables", f"'{view.population.name}' has no '{v}' to record", suggestion(v, known))
@@ -130,6 +134,7 @@ class Network:
     projections: tuple[Projection, ...] = field(default=())
     inputs: tuple[Injection, ...] = field(default=())
     recordings: tuple[Record, ...] = field(default=())
+    links: tuple[Link, ...] = field(default=())
 
     def __init__(
         self,
@@ -138,13 +143,14 @@ class Network:
         projections: Iterable[Projection] = (),
         inputs: Iterable[Injection] = (),
         recordings: Iterable[Record] = (),
+        links: Iterable[Link] = (),
     ) -> None:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ModelError("Network.name", f"must be a line of text, got {name!r}", 'for example "brunel"')
         object.__setattr__(self, "name", name)
         for attribute, kind, given in (
             ("populations", Population, populations), ("projections", Projection, projections),
-            ("inputs", Injection, inputs), ("recordings", Record, recordings),
+            ("inputs", Injection, inputs), ("recordings", Record, recordings), ("links", Link, links),
         ):  # fmt: skip
             items = tuple(given)
             for i, item in enumerate(items):
@@ -154,6 +160,7 @@ class Network:
         self._names()
         self._members()
         object.__setattr__(self, "projections", _numbered(self.projections))
+        ordered(self.links)  # a loop shows now
 
     def _names(self) -> None:
         seen: dict[str, int] = {}
@@ -167,10 +174,11 @@ class Network:
         groups = [(f"projections[{i}].{s}", getattr(p, s)) for i, p in enumerate(self.projections) for s in ("pre", "post")]
         groups += [(f"inputs[{i}].target", x.target) for i, x in enumerate(self.inputs)]
         groups += [(f"recordings[{i}].target", x.target) for i, x in enumerate(self.recordings)]
-        for path, views in groups:
-            for view in views:
-                if known.get(view.population.name) is not view.population and known.get(view.population.name) != view.population:
-                    raise ModelError(path, f"population '{view.population.name}' is not in the network", "add it to populations=[...]")
+        used = [(path, view.population) for path, views in groups for view in views]
+        used += [(f"links[{i}].{s}", getattr(x, s)) for i, x in enumerate(self.links) for s in ("source", "target")]
+        for path, population in used:
+            if known.get(population.name) is not population and known.get(population.name) != population:
+                raise ModelError(path, f"population '{population.name}' is not in the network", "add it to populations=[...]")
 
     def population(self, name: str) -> Population:
         """The population of that name; ModelError with a suggestion if there is none."""
@@ -181,7 +189,7 @@ class Network:
 
     def __repr__(self) -> str:
         cells = sum(p.size for p in self.populations)
-        return f"Network({self.name!r}: {cells} cells in {len(self.populations)} populations, {len(self.projections)} projections)"
+        return f"Network({self.name!r}: {cells} cells in {len(self.populations)} populations, {len(self.projections)} projections{f', {len(self.links)} links' if self.links else ''})"
 
 
 def _numbered(projections: tuple[Projection, ...]) -> tuple[Projection, ...]:
@@ -207,4 +215,4 @@ def _renamed(p: Projection, name: str) -> Projection:
     return copy
 
 
-__all__ = ["All", "Injection", "Network", "Node", "Population", "Projection", "Record", "Side", "View", "replace", "side"]
+__all__ = ["All", "Injection", "Link", "Network", "Node", "Population", "Projection", "Record", "Side", "View", "replace", "side"]

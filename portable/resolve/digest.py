@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from portable.model.cells import Cell
+from portable.model.links import Link
 from portable.model.network import Network, Population, View
 from portable.model.values import Array
 
@@ -34,6 +35,9 @@ def _parts(item: Any) -> Iterator[bytes]:
         case View():
             yield b"view " + item.population.name.encode()
             yield np.ascontiguousarray(item.ids, dtype="<i8").tobytes()
+        case Link():
+            yield b"link"
+            yield from _parts((item.source.name, item.variable, item.target.name, item.input, item.pre, item.post))
         case Population():
             yield b"population"
             for x in (item.name, item.size, item.cell, dict(item.initial)):
@@ -50,6 +54,8 @@ def _parts(item: Any) -> Iterator[bytes]:
         case _ if dataclasses.is_dataclass(item):
             yield type(item).__name__.encode()
             for f in dataclasses.fields(item):
+                if f.name == "links" and isinstance(item, Network) and not item.links:
+                    continue  # networks without any have the fingerprint that they had before there were links
                 yield f.name.encode()
                 yield from _parts(getattr(item, f.name))
         case np.integer():

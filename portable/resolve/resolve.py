@@ -7,11 +7,13 @@ from collections.abc import Callable
 from portable.errors import ModelError
 from portable.model.network import Network
 from portable.resolve.cells import group
+from portable.resolve.couplings import couplings
+from portable.resolve.derived import sampled
 from portable.resolve.digest import model_hash
 from portable.resolve.estimate import check_memory, estimate
 from portable.resolve.grid import check_dt
 from portable.resolve.injected import currents, recordings
-from portable.resolve.program import Approximation, Connections, Group, Program
+from portable.resolve.program import Approximation, CellGroup, Connections, Group, Program
 from portable.resolve.projections import connections
 from portable.resolve.threads import using
 
@@ -44,7 +46,8 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
         groups.append(made)
         notes += more
         offset[p.name], first = first, first + p.size
-    injected, (spikes, traces) = currents(network.inputs, seed, dt), recordings(network.recordings, dt)
+    injected, (spikes, shown) = currents(network.inputs, seed, dt), recordings(network.recordings, dt)
+    links = couplings(network.links)
     joined: list[Connections] = []
     done, total = 0, sizes.total_synapses
     for q in network.projections:
@@ -56,7 +59,8 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
             progress(done, total)
     if weights32 and any(not isinstance(c.weights, float) for c in joined):
         notes.append(Approximation("projections: weights", "float64", "float32", "6e-8 of each weight", "weights32 was asked for"))
-    return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), model_hash(network))
+    traces = sampled([g for g in groups if isinstance(g, CellGroup)], links, shown)
+    return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), model_hash(network), shown, links)
 
 
 def _seed(seed: int) -> int:

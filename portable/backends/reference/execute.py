@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,13 @@ class _Cells:
             assert system is not None
             self.free = propagator(system, self.values, self.dt)
             self.stuck = propagator(system, self.values, self.dt, self.flat.held)
+
+    def read(self, variable: str, i_ext: Floats, t: float) -> Floats:
+        """A state, derived variable or constant of every cell, with the inputs as they are."""
+        scope: dict[str, Any] = {**self.values, **self.given, **self.states, "i_ext": i_ext, "t": t}
+        for d in self.flat.derived:
+            scope[d.name] = evaluate(d.expr, scope)
+        return np.broadcast_to(np.asarray(scope[variable], dtype=np.float64), self.n)
 
     def advance(self, step: int, i_ext: Floats, jumps: dict[str, Floats], events: list[tuple[Port, Ints, Floats]]) -> Ints:
         """step -> step + 1; jumps are summed arrivals by state, events those of other ports. Returns the cells that spike."""
@@ -146,6 +153,25 @@ def _rank(cells: Ints) -> Ints:
     return out
 
 
+@dataclass(frozen=True)
+class _Due:
+    """Arrivals through one of the program's connections, sent at one stamp: places in its arrays, their sources, spikes of each."""
+
+    connections: Connections
+    number: int
+    sent: int
+    index: Ints
+    source: Ints
+    many: Ints
+
+    def targets(self) -> Ints:
+        return self.connections.targets[self.index].astype(np.int64)
+
+    def weights(self) -> Floats:
+        c = self.connections
+        return np.broadcast_to(np.asarray(c.weights, dtype=np.float64), c.targets.shape)[self.index]
+
+
 class ReferenceSession:
     """Runs a ReferencePlan."""
 
@@ -157,8 +183,8 @@ class ReferenceSession:
         self.poisson = {g.name: (g, poisson.table(g, p.dt)) for g in p.groups if isinstance(g, PoissonGroup)}
         self.trains = {g.name: (np.repeat(np.arange(g.size), np.diff(g.indptr)), g.steps) for g in p.groups if isinstance(g, TrainGroup)}
         self.ports = {(g.name, port.name): port for g in p.cells for port in g.flat.ports}
-        # arrivals[step] = [(connections, sources, multiplicity)] that are due at that stamp, sorted out by delay on sending
-        self.due: dict[int, list[tuple[Connections, Ints, Floats]]] = {}
+        self.number = {g.name: i for i, g in enumerate(p.groups)}
+        self.due: dict[int, list[_Due]] = {}  # by the stamp at which they arrive, in order of sending
         self.spikes: dict[str, list[tuple[Ints, Ints]]] = {name: [] for name in p.spikes}
         self.samples: list[list[Floats]] = [[] for _ in p.traces]
         self._sample()
@@ -175,10 +201,12 @@ class ReferenceSession:
     def _step(self) -> None:
         stamp = self.now + 1
         arrivals = self.due.pop(stamp, [])
+        currents = {name: self._current(name, group.n) for name, group in self.cells.items()}
+        self._couple(currents)
         fired: dict[str, Ints] = {}
         for name, group in self.cells.items():
-            jumps, events = self._arrivals(name, group, [a for a in arrivals if a[0].post == name])
-            fired[name] = group.advance(self.now, self._current(name, group.n), jumps, events)
+            jumps, events = self._arrivals(name, group, [a for a in arrivals if a.connections.post == name])
+            fired[name] = group.advance(self.now, currents[name], jumps, events)
         for name, (source, tab) in self.poisson.items():
             fired[name] = np.repeat(np.arange(source.size), poisson.counts(source, tab, stamp, 1)[0])
         for name, (ids, steps) in self.trains.items():
@@ -188,6 +216,14 @@ class ReferenceSession:
             self._send(name, ids)
         self._sample()
 
+    def _couple(self, currents: Mapping[str, Floats]) -> None:
+        """Inputs of all cells from the states as they are, by the links in their order; constant over the step."""
+        for group in self.cells.values():
+            group.given = {name: np.zeros(group.n) for name in group.flat.inputs}
+        for c in self.program.links:
+            values = self.cells[c.source].read(c.variable, currents[c.source], self.now * self.program.dt)
+            np.add.at(self.cells[c.target].given[c.input], c.post, values[c.pre])
+
     def _send(self, name: str, ids: Ints) -> None:
         if not ids.size:
             return
@@ -195,33 +231,41 @@ class ReferenceSession:
             kept = ids[np.isin(ids, self.program.spikes[name])]
             self.spikes[name].append((kept, np.full(kept.size, self.now)))
         sources, times = np.unique(ids, return_counts=True)
-        for c in self.program.connections:
+        for number, c in enumerate(self.program.connections):
             if c.pre != name:
                 continue
             length = c.indptr[sources + 1] - c.indptr[sources]
             index = np.repeat(c.indptr[sources + 1] - np.cumsum(length), length) + np.arange(length.sum())
-            many = np.repeat(times, length).astype(np.float64)
+            many, source = np.repeat(times, length), np.repeat(sources, length)
             delays = np.broadcast_to(np.asarray(c.delays)[..., index] if np.ndim(c.delays) else np.asarray(c.delays), index.shape)
             for d in np.unique(delays):
                 chosen = delays == d
-                self.due.setdefault(self.now + int(d), []).append((c, index[chosen], many[chosen]))
+                self.due.setdefault(self.now + int(d), []).append(_Due(c, number, self.now, index[chosen], source[chosen], many[chosen]))
 
-    def _arrivals(self, name: str, group: _Cells, due: list[tuple[Connections, Ints, Floats]]) -> tuple[dict[str, Floats], list[tuple[Port, Ints, Floats]]]:
+    def _arrivals(self, name: str, group: _Cells, due: list[_Due]) -> tuple[dict[str, Floats], list[tuple[Port, Ints, Floats]]]:
         jumps: dict[str, Floats] = {}
-        events = []
-        for c, index, many in due:
-            port = self.ports[name, c.port]
-            weights = np.broadcast_to(np.asarray(c.weights, dtype=np.float64), c.targets.shape)[index]
-            targets = c.targets[index].astype(np.int64)
-            added = plain_jumps(port, group.flat)
+        alone: dict[str, list[_Due]] = {}
+        for a in due:
+            added = plain_jumps(self.ports[name, a.connections.port], group.flat)
             if added is None:
-                events.append((port, np.repeat(targets, many.astype(int)), np.repeat(weights, many.astype(int))))
+                alone.setdefault(a.connections.port, []).append(a)
                 continue
-            total = np.bincount(targets, weights * many, minlength=group.n)
+            total = np.bincount(a.targets(), a.weights() * a.many, minlength=group.n)
             for state, expr in added.items():
                 jumps[state] = jumps.get(state, 0.0) + np.asarray(evaluate(expr, {**group.values, "weight": total}))
-        events.sort(key=lambda e: group.flat.ports.index(e[0]))  # port after port, the oldest spikes first
-        return jumps, events
+        return jumps, [(port, *self._one_by_one(alone[port.name])) for port in group.flat.ports if port.name in alone]
+
+    def _one_by_one(self, due: list[_Due]) -> tuple[Ints, Floats]:
+        """Cells and weights of the arrivals at a port, each spike for itself: the oldest first, then by population, cell and connection."""
+        rows: list[tuple[Any, ...]] = []
+        for a in due:
+            again = np.arange(a.many.sum()) - np.repeat(np.cumsum(a.many) - a.many, a.many)  # 1 for the second spike of a source in a step
+            base = np.ones_like(again)
+            keys = (a.sent * base, self.number[a.connections.pre] * base, np.repeat(a.source, a.many), again, a.number * base)
+            rows.append((*keys, np.repeat(a.targets(), a.many), np.repeat(a.weights(), a.many)))
+        *columns, cells, weights = (np.concatenate(column) for column in zip(*rows, strict=True))
+        order = np.lexsort(columns[::-1])
+        return cells[order], weights[order]
 
     def _current(self, name: str, n: int) -> Floats:
         total = np.zeros(n)
