@@ -47,6 +47,8 @@ def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
 
 def _worthwhile(program: Program) -> int:
     """Every processor where the network is large enough, else one thread: the spikes are the same."""
+    if program.links:
+        return 1
     interval = min((c.delay_range()[0] for c in program.connections if c.count), default=100)
     return (len(_cores()) or 1) if sum(g.size for g in program.cells) * min(interval, 100) >= THREADS_ABOVE else 1
 

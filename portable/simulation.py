@@ -249,7 +249,7 @@ class Simulation:
         return {
             "portable": version("portable-snn"), "backend": self.backend.name, "simulator": self.backend.version(), "python": platform.python_version(),
             "numpy": np.__version__, "machine": platform.platform(), "seed": self.program.seed, "model_hash": self.program.model_hash,
-            "threads": self.config.threads, "inputs": self._inputs(), "integrators": dict(self.lowered.integrators),
+            "threads": getattr(self.session, "threads", self.config.threads), "inputs": self._inputs(), "integrators": dict(self.lowered.integrators),
             "compact": self.config.compact, "options": dict(self.config.options), "seconds": {**self.phases, **getattr(self.session, "seconds", {})}, "interrupted": self.interrupted,
             "synapses": self.program.synapses, "sources": [g.name for g in self.program.groups if not isinstance(g, CellGroup)], "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }  # fmt: skip

@@ -86,6 +86,7 @@ class NativeSession:
 
     def __init__(self, plan: NativePlan) -> None:
         self.plan, self.program, self.now = plan, plan.program, 0
+        self.threads = plan.threads
         self._lock = threading.RLock()
         self._stop = False
         self._launcher = ThreadPoolExecutor(1, thread_name_prefix="portable-run")

@@ -94,12 +94,15 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         where[i] = kinds.setdefault(_kind(program.connections[i], by_name, bool(weights)), len(kinds))
     delays = _delays(program, rest)
     interval = max(1, min(min(delays, default=MAX_INTERVAL), MAX_INTERVAL))
+    threads = 1 if program.links else config.threads
+    if threads != config.threads:
+        approximations.append(Approximation("threads", str(config.threads), "1", "none: the same numbers", "links reach any cell at every step; networks with links run on one thread"))
     delivery = config.options.get("delivery", "auto")
     if delivery == "auto":
-        delivery = _faster(program, rest, config.threads, len(delays))
+        delivery = _faster(program, rest, threads, len(delays))
     if any(k.channel < 0 for k in kinds):
         delivery = DUE
-    plan = NativePlan(program, config.threads, config.compact, delivery, cells, tuple(kinds), tuple(where), drives, interval, delays, weights)
+    plan = NativePlan(program, threads, config.compact, delivery, cells, tuple(kinds), tuple(where), drives, interval, delays, weights)
     return Lowered(plan, tuple(approximations), {c.group: c.described for c in cells})
 
 
@@ -153,7 +156,10 @@ def _weights(program: Program, rest: list[int], cells: Mapping[str, CellPlan], c
     chosen = [program.connections[i] for i in rest]
     arrays = [c.weights for c in chosen if isinstance(c.weights, np.ndarray)]
     single = {(cells[c.post].ports[c.port], c.weights) for c in chosen if not isinstance(c.weights, np.ndarray)}
-    if not arrays and len(single) <= MAX_WEIGHT_KINDS:
+    # Where arrivals are handled one by one, all of a port are of one kind, so that the oldest come first whatever their weights.
+    alone = [(p, w) for p, w in {((c.post, c.port), float(c.weights)) for c in chosen if np.ndim(c.weights) == 0 and cells[c.post].ports[c.port] < 0}]
+    ordered = len(alone) == len({p for p, _ in alone})
+    if not arrays and len(single) <= MAX_WEIGHT_KINDS and ordered:
         return ""
     scalars = [w for _, w in single]
     narrow = all(a.dtype == np.float32 for a in arrays) and all(float(np.float32(w)) == w for w in scalars)
