@@ -143,6 +143,11 @@ def coherent_unit(dimension: Dimension) -> str:
     return "*".join(parts)
 
 
+def coherent_power(dimension: Dimension) -> int:
+    """log10 of the coherent unit of a dimension in SI: -3 for a voltage (mV)."""
+    return sum(a * b for a, b in zip(dimension, _COHERENT, strict=True))
+
+
 def describe(dimension: Dimension) -> str:
     """A dimension for an error message: "voltage (mV)"."""
     words = {

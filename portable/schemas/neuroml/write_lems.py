@@ -1,0 +1,278 @@
+"""A resolved network as NeuroML and LEMS files: a pure function from the Program to texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from portable.errors import ModelError
+from portable.model.network import Network
+from portable.resolve.program import Approximation, CellGroup, Group, PoissonGroup, Program, TrainGroup
+from portable.schemas.neuroml import write_attachments, write_core, write_sources
+from portable.schemas.neuroml.write_annotation import annotation
+from portable.schemas.neuroml.write_cells import NAME, custom_type
+from portable.schemas.neuroml.write_network import Placed, Pulses, input_list, placed, projection_text, projections
+from portable.schemas.neuroml.write_simulation import Column, Recorded, simulation
+from portable.schemas.neuroml.write_units import Units
+
+NAMESPACE = "http://www.neuroml.org/schema/neuroml2"
+SPLIT = 64  # populations that one of ours is split into, at most, where its cells differ; above it its cells get a type of our own
+EARLY = 0.01  # steps: times are written that much early, because jLEMS adds up its clock and rounds
+
+
+@dataclass(frozen=True)
+class LemsFiles:
+    """Files by name, the one to run ("" if there is no simulation), what its output files hold, what was changed.
+
+    cells: for each group, path of every cell in the network ("exc[3]" or, where a population was split, "exc_2[0]").
+    """
+
+    files: Mapping[str, str | bytes]
+    main: str
+    network: str
+    recorded: Recorded
+    placed: Mapping[str, Placed]
+    approximations: tuple[Approximation, ...] = ()
+
+    def path(self, group: str, cell: int) -> str:
+        """The path of a cell in the network."""
+        return self.placed[group].path(cell)
+
+
+@dataclass
+class _Parts:
+    """What is collected for the files."""
+
+    units: Units = field(default_factory=Units)
+    types: dict[str, list[str]] = field(default_factory=dict)  # name -> element
+    own: list[str] = field(default_factory=list)  # components of our own types
+    components: list[str] = field(default_factory=list)  # of NeuroML's
+    populations: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
+    projections: list[str] = field(default_factory=list)
+    placed: dict[str, Placed] = field(default_factory=dict)
+    notes: list[Approximation] = field(default_factory=list)
+    customs: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Options:
+    types: str
+    timing: str
+    inputs: str
+    split: int
+    dt: float
+    steps: int | None
+
+    @property
+    def exact(self) -> bool:
+        return self.timing == "steps"
+
+
+def write_lems(
+    program: Program, *, steps: int | None = None, network: Network | None = None, types: str = "auto", timing: str = "steps",
+    inputs: str = "frozen", split: int = SPLIT, hdf5_above: int | None = None,
+) -> LemsFiles:  # fmt: skip
+    """The files of a resolved network.
+
+    steps: length of the simulation; None writes no simulation file (and Poisson sources as NeuroML's, drawn by the simulator).
+    network: kept whole in an annotation, from which `network_from_annotation` restores it.
+    types: "auto" (NeuroML's own cells where they do the same), "core" (also where they are only nearly the same), "custom" (own types only).
+    timing: "steps" writes delays, refractory periods and times so that jLEMS at this dt acts in the same steps as we do; "nominal"
+    writes the model's numbers, which jLEMS takes up to one step differently. inputs: "frozen" or "native" Poisson trains.
+    hdf5_above: networks with more connections are also written as HDF5.
+
+    Raises ModelError for what LEMS cannot say.
+    """
+    _known("types", types, ("auto", "core", "custom"))
+    _known("timing", timing, ("steps", "nominal"))
+    _known("inputs", inputs, ("frozen", "native"))
+    _refuse(program)
+    options = _Options(types, timing, inputs if steps is not None else "native", split, program.dt, steps)
+    parts = _Parts(notes=list(program.approximations))
+    for g in program.groups:
+        parts.placed[g.name] = _group(g, program, options, parts)
+    _currents(program, options, parts)
+    _notes(program, options, parts)
+    name = identifier(program.name)
+    files, net = _network_files(name, program, network, options, parts, hdf5_above)
+    main, recorded = "", Recorded()
+    if steps is not None:
+        main = f"LEMS_{name}.xml"
+        files[main], recorded = simulation(name, program, steps, parts.placed, [f for f in (f"{name}.types.xml", net) if f in files])
+    return LemsFiles(files, main, net, recorded, parts.placed, tuple(parts.notes))
+
+
+def _known(name: str, word: str, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise ModelError(name, f"unknown word {word!r}", f"one of {', '.join(words)}")
+
+
+def _refuse(program: Program) -> None:
+    if getattr(program, "links", ()):
+        raise ModelError(f"network '{program.name}'.links", "continuous coupling between cells is not written as NeuroML", "leave the links out")
+    for g in program.cells:
+        if getattr(g.flat, "inputs", None):
+            raise ModelError(f"population '{g.name}'", "its cells have inputs that links feed, which are not written as NeuroML", "use cells without inputs")
+
+
+def identifier(text: str) -> str:
+    """A name that NeuroML takes: letters, digits and _, no digit first."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    return name if re.match(r"[A-Za-z_]", name) else f"n_{name}"
+
+
+# -- groups
+
+
+def _group(g: Group, program: Program, o: _Options, parts: _Parts) -> Placed:
+    if isinstance(g, CellGroup):
+        recorded = frozenset(t.variable for t in program.traces if t.group == g.name)
+        core = None
+        if o.types != "custom":
+            core = write_core.core_cells(g, recorded, o.dt, 0.5 if o.exact else 0.0, o.types == "core", g.size if o.types == "core" else o.split)
+        where = _core(g, core, o, parts) if core is not None else _custom(g, o, parts)
+    else:
+        where = _sources(g, o, parts)
+    parts.populations += [f'    <population id="{i}" component="{c}" size="{n}"/>\n' for i, c, n in where.populations]
+    return where
+
+
+def _core(g: CellGroup, core: write_core.CoreCells, o: _Options, parts: _Parts) -> Placed:
+    populations, synapses, counts = [], [], np.bincount(core.part, minlength=len(core.sets))
+    made: dict[tuple[str, str], str] = {}
+    for n, attributes in enumerate(core.sets):
+        name = g.name if len(core.sets) == 1 else f"{g.name}_{n}"
+        parts.components.append(f'  <{core.type} id="{name}_cell" {_attributes(attributes)}/>\n')
+        ports = {}
+        for port, (kind, numbers) in core.synapses[n].items():
+            key = (port, _attributes(numbers))
+            if key not in made:
+                made[key] = f"{name}_{port}"
+                parts.components.append(f'  <{kind} id="{made[key]}" {key[1]}/>\n')
+            ports[port] = made[key]
+        populations.append((name, f"{name}_cell", int(counts[n])))
+        synapses.append(ports)
+    one = len(core.sets) == 1
+    late = 1.0 if o.exact else 0.0
+    return Placed(tuple(populations), None if one else core.part, None if one else placed(core.part), tuple(synapses), write_core.WEIGHT, late, shown_late=1)
+
+
+def _attributes(numbers: Mapping[str, str]) -> str:
+    return " ".join(f'{k}="{v}"' for k, v in numbers.items())
+
+
+def _custom(g: CellGroup, o: _Options, parts: _Parts) -> Placed:
+    made = custom_type(g, parts.units, o.dt)
+    if made.lines not in parts.customs:
+        name = parts.customs[made.lines] = _unused(f"{identifier(g.flat.base)}_cell", parts.types)
+        parts.types[name] = [line.replace(NAME, name) for line in made.lines]
+    kind = parts.customs[made.lines]
+    numbers = {n: parts.units.number(v, d) for n, (d, v) in made.values.same.items()}
+    parts.own.append(f'<{kind} id="{g.name}_cell" {_attributes(numbers)}/>')
+    ports = {port: f"{g.name}_{port}" for port in made.ports}
+    parts.own += [f'<{kind}_to_{port} id="{ports[port]}" unit="{parts.units.number(1.0, d)}"/>' for port, d in made.ports.items()]
+    where = Placed(((g.name, f"{g.name}_cell", g.size),), synapses=(ports,), pulse=f"{kind}_pulse")
+    for name, (d, values) in made.values.varying.items():
+        identity = f"{g.name}_with_{name}"
+        parts.own.append(f'<{kind}_with_{name} id="{identity}" unit="{parts.units.number(1.0, d)}"/>')
+        parts.lists += input_list(identity + "_list", identity, where, range(g.size), np.asarray(values).tolist())
+    for port in made.approximate_ports:
+        parts.notes.append(Approximation(
+            f"population '{g.name}'.{port}", "each arriving spike changes the states that the next one reads", "arrivals of one step count as one with the summed weight",
+            "none where at most one spike arrives in a step", "LEMS hands a cell the sum over its synapses"))  # fmt: skip
+    return where
+
+
+def _unused(name: str, taken: Mapping[str, object]) -> str:
+    n, found = 1, name
+    while found in taken:
+        n += 1
+        found = f"{name}_{n}"
+    return found
+
+
+def _sources(g: PoissonGroup | TrainGroup, o: _Options, parts: _Parts) -> Placed:
+    early = EARLY if o.exact else 0.0
+    if isinstance(g, PoissonGroup) and o.inputs == "native":
+        made = write_sources.native(g, g.name, o.dt)
+        parts.notes.append(Approximation(
+            f"population '{g.name}'", "the Poisson trains of this seed", "a SpikeSourcePoisson, drawn by the simulator", "other spikes of the same statistics",
+            "trains are written out only with the length of a simulation"))  # fmt: skip
+    else:
+        train = write_sources.frozen(g, o.dt, o.steps or 0) if isinstance(g, PoissonGroup) else write_sources.within(g, o.steps)
+        most = {"auto": o.split, "core": g.size, "custom": 0}[o.types]
+        made = write_sources.trains(train, g.name, o.dt, early, most)
+    if made.own:
+        before = sum("OnCondition" in line and "EventOut" in line for line in parts.types.get(write_attachments.SOURCE, ()))
+        lines = write_attachments.source_types(max(before, made.most, 1))
+        split = lines.index("</ComponentType>") + 1
+        parts.types[write_attachments.SPIKE], parts.types[write_attachments.SOURCE] = lines[:split], lines[split:]
+    parts.components += made.components
+    parts.own += made.own
+    parts.lists += made.lists
+    return made.placed
+
+
+def _currents(program: Program, o: _Options, parts: _Parts) -> None:
+    pulses = Pulses()
+    for n, c in enumerate(program.currents):
+        last = int(1e9 / o.dt) if o.steps is None else o.steps + 2
+        pulses.add(c, f"{c.group}_current_{n}", parts.placed[c.group], o.dt, 0.5 if o.exact else 0.0, max(last, int(c.steps[-1]) + 1 if c.steps.size else 0))
+    parts.components += pulses.components
+    parts.own += pulses.own
+    parts.lists += pulses.lists
+
+
+def _notes(program: Program, o: _Options, parts: _Parts) -> None:
+    """What is not as in the model, once for the whole network."""
+    add = parts.notes.append
+    add(Approximation("cells", "each cell's method", "forward Euler at dt", "of the order of dt", "jLEMS knows no other; NEURON, made from these files, has its own"))
+    core = [g.name for g in program.cells if parts.placed[g.name].weight != 1.0]
+    where = f"network '{program.name}'"
+    if o.exact and core:
+        add(Approximation(
+            where, "delays and refractory periods of the model", "delays one step longer, refractory periods half a step shorter in the file, for "
+            + ", ".join(core), "none in jLEMS at this dt; up to one step elsewhere",
+            "NeuroML's synapses act one step before ours, and its refractory cells leave one step after"))  # fmt: skip
+    if o.exact:
+        add(Approximation(where, "times on the grid", f"times and delays {EARLY:g} steps early", "none at this dt", "jLEMS adds up its clock, so a time on the grid may come a step late"))
+    else:
+        add(Approximation(where, "steps as in ARCHITECTURE.md", "the model's numbers, as jLEMS takes them", "one step in delays, refractory periods and currents", 'timing="nominal" was asked for'))
+    for g in program.cells:
+        if g.name in core and {"CurrAlpha", "CondAlpha"} & set(g.flat.receptors.values()):
+            add(Approximation(f"population '{g.name}'", "e = 2.718281828...", "2.7182818 in NeuroML's alpha synapses", "1.1e-8 of every weight", "it is written so in PyNN.xml"))
+    thresholds = [g.name for g in program.cells if g.name in core]
+    if thresholds:
+        add(Approximation(", ".join(f"population '{n}'" for n in thresholds), "a spike where v >= v_thresh", "where v > v_thresh", "none unless v meets the threshold to the last bit", "NeuroML's cells test it so"))
+
+
+# -- files
+
+
+def _network_files(name: str, program: Program, network: Network | None, o: _Options, parts: _Parts, hdf5_above: int | None) -> tuple[dict[str, str | bytes], str]:
+    files: dict[str, str | bytes] = {}
+    early = EARLY if o.exact else 0.0
+    blocks = [p for n, c in enumerate(program.connections) for p in projections(c, parts.placed[c.pre], parts.placed[c.post], o.dt, early, f"projection_{n}") if p.size]
+    if parts.types:
+        files[f"{name}.types.xml"] = _types_text(parts)
+    if hdf5_above is not None and sum(p.size for p in blocks) > hdf5_above:
+        raise ModelError("hdf5_above", "is not there yet")
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<neuroml xmlns="{NAMESPACE}" id="{name}">\n'
+    kept = annotation(network) if network is not None else ""
+    body = [head, kept, *parts.components, f'  <network id="{name}_net">\n', *parts.populations, *(projection_text(p) for p in blocks), *parts.lists]
+    files[f"{name}.net.nml"] = "".join([*body, "  </network>\n</neuroml>\n"])
+    return files, f"{name}.net.nml"
+
+
+def _types_text(parts: _Parts) -> str:
+    lines = [f"  {line}" for element in parts.types.values() for line in element]
+    declared = [f"  {line}" for line in parts.units.elements()]
+    includes = [f'  <Include file="{f}"/>' for f in ("Cells.xml", "Synapses.xml", "Inputs.xml")]
+    return "\n".join(["<Lems>", *includes, *declared, *lines, *(f"  {c}" for c in parts.own), "</Lems>", ""])
+
+
+__all__ = ["Column", "LemsFiles", "identifier", "replace", "write_lems"]

@@ -1,0 +1,171 @@
+"""Populations, projections and inputs as NeuroML text, made from arrays: no element objects, no loop beyond one join per projection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from portable.resolve.program import Connections, Current, Ints
+from portable.units import Floats
+
+Whole = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where the cells of a group are: populations (id, component, size), and for each cell its population and its place there.
+
+    synapses: for each population the component of every port; weight: how many of our units one of the synapse's weights is;
+    late: steps that are added to a delay, so that the arrival acts when ours does.
+    """
+
+    populations: tuple[tuple[str, str, int], ...]
+    part: Whole | None = None  # None: one population, in order
+    place: Whole | None = None
+    synapses: tuple[Mapping[str, str], ...] = ()
+    weight: float = 1.0
+    late: float = 0.0
+    attached: str = "synapses"
+    shown_late: int = 0  # steps after which jLEMS shows a recorded value
+    pulse: str = ""  # the type of its current pulses, where it is not pulseGenerator
+
+    def path(self, i: int) -> str:
+        """The cell's path in the network: "exc[3]"."""
+        if self.part is None or self.place is None:
+            return f"{self.populations[0][0]}[{i}]"
+        return f"{self.populations[int(self.part[i])][0]}[{int(self.place[i])}]"
+
+    def parts(self, ids: npt.NDArray[np.integer]) -> tuple[Whole, Whole]:
+        """Population and place of many cells."""
+        if self.part is None or self.place is None:
+            return np.zeros(ids.size, dtype=np.int64), ids.astype(np.int64)
+        return self.part[ids], self.place[ids]
+
+
+def placed(sizes: Whole) -> Whole:
+    """The place of every cell in its part: the how-manieth of that part it is."""
+    order = np.argsort(sizes, kind="stable")
+    ordered = sizes[order]
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size) - np.searchsorted(ordered, ordered, "left")
+    return place
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What one <projection> holds: connections of one pair of populations through one synapse; delays in ms."""
+
+    id: str
+    pre: str
+    post: str
+    synapse: str
+    sources: Whole
+    targets: Whole
+    weights: Floats | float
+    delays: Floats | float
+
+    @property
+    def size(self) -> int:
+        return int(self.sources.size)
+
+
+def projections(c: Connections, pre: Placed, post: Placed, dt: float, early: float, name: str) -> Iterator[Projection]:
+    """The projections of a block of connections, one per pair of populations. `early`: steps off every delay, against the rounding of t."""
+    sources, targets = c.sources(), c.targets
+    weights: Floats | float = c.weights / post.weight if isinstance(c.weights, float) else np.asarray(c.weights, dtype=np.float64) / post.weight
+    delays: Floats | float
+    if isinstance(c.delays, (int, np.integer)):
+        delays = float(np.round((int(c.delays) + post.late - early) * dt, 9))
+    else:
+        delays = np.round((c.delays.astype(np.float64) + (post.late - early)) * dt, 9)
+    if len(pre.populations) == 1 and len(post.populations) == 1:
+        synapse = post.synapses[0][c.port]
+        yield Projection(name, pre.populations[0][0], post.populations[0][0], synapse, sources.astype(np.int64), targets.astype(np.int64), weights, delays)
+        return
+    (a, i), (b, j) = pre.parts(sources), post.parts(targets)
+    pair = a * len(post.populations) + b
+    order = np.argsort(pair, kind="stable")
+    bounds = np.flatnonzero(np.diff(pair[order])) + 1
+    for n, chosen in enumerate(np.split(order, bounds)):
+        if chosen.size:
+            p, q = int(a[chosen[0]]), int(b[chosen[0]])
+            part = [x if isinstance(x, float) else x[chosen] for x in (weights, delays)]
+            yield Projection(f"{name}_{n}", pre.populations[p][0], post.populations[q][0], post.synapses[q][c.port], i[chosen], j[chosen], part[0], part[1])
+
+
+def _texts(values: Floats | float, count: int) -> list[str]:
+    """Shortest texts that read back to the same numbers; few distinct values are written once."""
+    if isinstance(values, float):
+        return [repr(values)] * count
+    if values.size:
+        some = np.unique(values[:: max(1, values.size // 1000)])
+        if some.size < 300:
+            distinct, inverse = np.unique(values, return_inverse=True)
+            if distinct.size * 4 < values.size:
+                table = np.array([repr(x) for x in distinct.tolist()], dtype=object)
+                return list(table[inverse.reshape(-1)])
+    return list(map(repr, values.tolist()))
+
+
+def projection_text(p: Projection) -> str:
+    """<projection> with its <connectionWD>s."""
+    head = f'    <projection id="{p.id}" presynapticPopulation="{p.pre}" postsynapticPopulation="{p.post}" synapse="{p.synapse}">\n'
+    weights, delays = _texts(p.weights, p.size), _texts(p.delays, p.size)
+    before, middle = f'" preCellId="../{p.pre}[', f']" postCellId="../{p.post}['
+    rows = [
+        f'      <connectionWD id="{k}{before}{i}{middle}{j}]" weight="{w}" delay="{d} ms"/>\n'
+        for k, i, j, w, d in zip(range(p.size), p.sources.tolist(), p.targets.tolist(), weights, delays, strict=True)
+    ]
+    return head + "".join(rows) + "    </projection>\n"
+
+
+def input_list(name: str, component: str, where: Placed, ids: Iterable[int], weights: Iterable[float] | None = None) -> Iterator[str]:
+    """<inputList>s that attach a component to cells, one for each population; `weights` scale it."""
+    chosen = np.fromiter(ids, dtype=np.int64)
+    scale = None if weights is None else np.fromiter(weights, dtype=np.float64)
+    part, place = where.parts(chosen)
+    for q in np.unique(part).tolist():
+        population = where.populations[q][0]
+        here = np.flatnonzero(part == q)
+        suffix = "" if len(where.populations) == 1 else f"_{q}"
+        rows = []
+        for n, k in enumerate(here.tolist()):
+            tag, weight = ("input", "") if scale is None else ("inputW", f' weight="{float(scale[k])!r}"')
+            rows.append(f'      <{tag} id="{n}" target="../{population}[{place[k]}]" destination="{where.attached}"{weight}/>\n')
+        yield f'    <inputList id="{name}{suffix}" population="{population}" component="{component}">\n{"".join(rows)}    </inputList>\n'
+
+
+@dataclass
+class Pulses:
+    """Injected currents as pulse generators: components, and the lists that attach them."""
+
+    components: list[str] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)  # components of our own types
+    lists: list[str] = field(default_factory=list)
+
+    def add(self, c: Current, name: str, where: Placed, dt: float, late: float, last: int) -> None:
+        """One pulse for each piece of a current. jLEMS lets a pulse act in the step after its time: `late` steps (0.5) make that the same step."""
+        for j in range(c.steps.size):
+            amplitude: Floats = np.broadcast_to(c.amplitude[:, j], c.ids.size)
+            if not np.any(amplitude):
+                continue
+            start, end = int(c.steps[j]), int(c.steps[j + 1]) if j + 1 < c.steps.size else last
+            if end <= start:
+                continue
+            equal = bool(np.all(amplitude == amplitude[0]))
+            identity = f"{name}_{j}"
+            size = repr(float(amplitude[0])) if equal else "1.0"
+            delay, duration = float(np.round((start + late) * dt, 9)), float(np.round((end - start) * dt, 9))
+            numbers = f'id="{identity}" delay="{delay!r} ms" duration="{duration!r} ms" amplitude="{size} pA"/>'
+            if where.pulse:
+                self.own.append(f"<{where.pulse} {numbers}")
+            else:
+                self.components.append(f"  <pulseGenerator {numbers}\n")
+            self.lists += input_list(f"inject_{identity}", identity, where, c.ids.tolist(), None if equal else amplitude.tolist())
+
+
+def spikes_of(indptr: Ints, steps: Ints, i: int) -> Ints:
+    return steps[indptr[i] : indptr[i + 1]]

@@ -1,0 +1,102 @@
+"""Spike sources: given trains and Poisson sources, as NeuroML's own spikeArray and SpikeSourcePoisson, or as sources with attached times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from portable.resolve import poisson
+from portable.resolve.program import Ints, PoissonGroup, TrainGroup
+from portable.schemas.neuroml.write_attachments import SOURCE, SPIKE
+from portable.schemas.neuroml.write_core import distinct
+from portable.schemas.neuroml.write_network import Placed, input_list, placed, spikes_of
+
+CHUNK = 2_000_000  # counts of Poisson spikes drawn at a time
+FOREVER = 1e9  # ms
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A group of sources: where they are, components of the network file, components of our own types, attachments; `most` spikes in a step."""
+
+    placed: Placed
+    components: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    most: int = 0
+
+
+def frozen(group: PoissonGroup, dt: float, steps: int) -> TrainGroup:
+    """The trains of a Poisson group up to `steps`, the same that every backend gets."""
+    tab = poisson.table(group, dt)
+    piece = max(1, CHUNK // group.size)
+    who, when = [], []
+    for first in range(1, steps + 1, piece):
+        found = poisson.counts(group, tab, first, min(piece, steps + 1 - first))
+        row, source = np.nonzero(found)
+        many = found[row, source].astype(np.int64)
+        who.append(np.repeat(source, many))
+        when.append(np.repeat(row + first, many))
+    ids = np.concatenate(who) if who else np.zeros(0, dtype=np.int64)
+    times = np.concatenate(when) if when else np.zeros(0, dtype=np.int64)
+    order = np.argsort(ids, kind="stable")
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=group.size))]).astype(np.int64)
+    return TrainGroup(group.name, group.size, indptr, times[order].astype(np.int64))
+
+
+def within(group: TrainGroup, steps: int | None) -> TrainGroup:
+    """The trains without spikes after the end."""
+    if steps is None or not group.steps.size or group.steps.max() <= steps:
+        return group
+    keep = group.steps <= steps
+    ids = np.repeat(np.arange(group.size), np.diff(group.indptr))[keep]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=group.size))]).astype(np.int64)
+    return TrainGroup(group.name, group.size, indptr, group.steps[keep])
+
+
+def _times(steps: Ints, dt: float, early: float) -> list[float]:
+    return [float(x) for x in np.round((steps - early) * dt, 9)]
+
+
+def trains(group: TrainGroup, name: str, dt: float, early: float, most: int) -> Sources:
+    """Given trains: one spikeArray for each distinct train, or sources of our own type where there are more than `most` of them.
+
+    early: steps taken off every time, so that a spike comes in its step whatever the rounding of jLEMS's clock.
+    """
+    texts = [spikes_of(group.indptr, group.steps, i) for i in range(group.size)]
+    keys = [x.tobytes() for x in texts]
+    kinds = {k: n for n, k in enumerate(dict.fromkeys(keys))}
+    if len(kinds) > most:
+        return _attached(group, name, dt, early)
+    part = np.array([kinds[k] for k in keys], dtype=np.int64)
+    sizes, components, populations = np.bincount(part), [], []
+    for k, n in kinds.items():
+        identity = name if len(kinds) == 1 else f"{name}_{n}"
+        train = "".join(f'<spike id="{m}" time="{t!r} ms"/>' for m, t in enumerate(_times(np.frombuffer(k, dtype=np.int64), dt, early)))
+        components.append(f'  <spikeArray id="{identity}_train">{train}</spikeArray>\n')
+        populations.append((identity, f"{identity}_train", int(sizes[n])))
+    one = len(kinds) == 1
+    return Sources(Placed(tuple(populations), None if one else part, None if one else placed(part)), tuple(components))
+
+
+def _attached(group: TrainGroup, name: str, dt: float, early: float) -> Sources:
+    where = Placed(((name, f"{name}_source", group.size),), attached="spikes")
+    ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
+    pairs = np.unique(np.stack([ids, group.steps]), axis=1, return_counts=True)[1] if ids.size else np.zeros(1, dtype=np.int64)
+    lists = tuple(input_list(f"{name}_spikes", f"{name}_spike", where, ids.tolist(), _times(group.steps, dt, early))) if ids.size else ()
+    return Sources(where, (), (f'<{SOURCE} id="{name}_source"/>', f'<{SPIKE} id="{name}_spike"/>'), lists, int(pairs.max()))
+
+
+def native(group: PoissonGroup, name: str, dt: float) -> Sources:
+    """Poisson sources that the simulator draws: SpikeSourcePoisson, one component and population for each distinct rate."""
+    rows, part = distinct([group.rate], group.size)
+    start, end = group.start * dt, FOREVER if group.stop is None else group.stop * dt
+    components, populations, sizes = [], [], np.bincount(part, minlength=rows.shape[0])
+    for n, rate in enumerate(rows[:, 0].tolist()):
+        identity = name if rows.shape[0] == 1 else f"{name}_{n}"
+        shown = f'start="{start!r} ms" duration="{end - start!r} ms" rate="{rate * 1000!r} Hz"'
+        components.append(f'  <SpikeSourcePoisson id="{identity}_source" {shown}/>\n')
+        populations.append((identity, f"{identity}_source", int(sizes[n])))
+    one = rows.shape[0] == 1
+    return Sources(Placed(tuple(populations), None if one else part, None if one else placed(part)), tuple(components))
