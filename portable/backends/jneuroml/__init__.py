@@ -1,1 +1,36 @@
-"""jNeuroML through the jar that pyneuroml brings: jLEMS itself, or NEURON by jNeuroML's export."""
+"""jNeuroML through the jar that pyneuroml brings: jLEMS itself, or NEURON by jNeuroML's export. An oracle, not a fast backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from portable.backends.capabilities import Capabilities
+from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
+from portable.backends.jneuroml.lower import JNeuroMLPlan, lower, shortfalls
+from portable.backends.jneuroml.runner import jar_version, java
+from portable.resolve.program import Program
+
+
+class JNeuroMLBackend:
+    """The program written as NeuroML and LEMS (lower.py), run in a process of its own and read back (execute.py)."""
+
+    name = "jneuroml"
+    capabilities = Capabilities.load(Path(__file__).parent)
+
+    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
+        return shortfalls(program, config)
+
+    def lower(self, program: Program, config: RunConfig) -> Lowered:
+        return lower(program, config)
+
+    def open(self, plan: JNeuroMLPlan) -> Session:
+        from portable.backends.jneuroml.execute import JNeuroMLSession
+
+        return JNeuroMLSession(plan)
+
+    def version(self) -> str | None:
+        """jNeuroML's version; None where its jar or Java is missing."""
+        return jar_version() if java() is not None else None
+
+
+BACKEND = JNeuroMLBackend()

@@ -1,0 +1,82 @@
+"""Program -> JNeuroMLPlan: what is to be written as NeuroML and LEMS. The files themselves depend on the length of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portable.backends.contract import Lowered, RunConfig, Shortfall, chosen_integrator
+from portable.errors import ModelError
+from portable.resolve.program import Approximation, Program
+from portable.schemas.neuroml.write_lems import LemsFiles, write_lems
+
+ENGINES = ("jlems", "neuron")
+TYPES = ("auto", "core", "custom")
+# jLEMS takes our own types in exactly our steps; jNeuroML's export to NEURON knows NeuroML's best.
+DEFAULT_TYPES = {"jlems": "custom", "neuron": "auto"}
+METHOD = {"jlems": "jLEMS forward Euler", "neuron": "NEURON"}
+
+
+@dataclass(frozen=True)
+class JNeuroMLPlan:
+    """The program, what runs it, as which types its cells are written, where its Poisson trains come from, and the wall-clock limit of
+    a run in s (None: none)."""
+
+    program: Program
+    engine: str
+    types: str
+    inputs: str
+    timeout: float | None
+
+    def files(self, steps: int) -> LemsFiles:
+        """The files of a run of so many steps from the start. Times are shifted so that jLEMS acts in the steps of ARCHITECTURE.md."""
+        return write_lems(self.program, steps=steps, types=self.types, inputs=self.inputs, timing="steps" if self.engine == "jlems" else "nominal")
+
+
+def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
+    """Options that make no sense, a method that is not there, and what LEMS cannot say."""
+    found = []
+    engine, limit = config.options.get("engine", "jlems"), config.options.get("timeout")
+    if engine not in ENGINES:
+        return [Shortfall("options", "options['engine']", f"must be one of {', '.join(ENGINES)}, got {engine!r}")]
+    if config.options.get("types", "custom") not in TYPES:
+        return [Shortfall("options", "options['types']", f"must be one of {', '.join(TYPES)}, got {config.options['types']!r}")]
+    if limit is not None and (_seconds(limit) is None or _seconds(limit) <= 0):  # type: ignore[operator]
+        found.append(Shortfall("options", "options['timeout']", f"must be a number of seconds > 0, got {limit!r}"))
+    allowed = ("auto", "euler") if engine == "jlems" else ("auto",)
+    if config.integrator not in allowed:
+        reason = f"{METHOD[engine]} is the only method of engine '{engine}', and '{config.integrator}' was asked for"
+        found.append(Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'"))
+    try:
+        _plan(program, config).files(1)
+    except ModelError as error:
+        found.append(Shortfall("neuroml.export", error.path, error.rule, error.remedy))
+    return found
+
+
+def _seconds(given: object) -> float | None:
+    """A number, also one from a command line ("60")."""
+    try:
+        return float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def _plan(program: Program, config: RunConfig) -> JNeuroMLPlan:
+    engine = config.options.get("engine", "jlems")
+    types = config.options.get("types", DEFAULT_TYPES[engine])
+    return JNeuroMLPlan(program, engine, types, config.inputs, _seconds(config.options.get("timeout")))
+
+
+def lower(program: Program, config: RunConfig) -> Lowered:
+    """See JNeuroMLPlan. Approximations: those of the export, the method of each group, and the digits of what is read back."""
+    plan = _plan(program, config)
+    method = METHOD[plan.engine]
+    notes = [a for a in plan.files(1).approximations if a not in program.approximations and a.got != "forward Euler at dt"]
+    for g in program.cells:
+        asked = chosen_integrator(g.flat, config)
+        if (asked, plan.engine) != ("euler", "jlems"):
+            notes.append(Approximation(f"population '{g.name}'", f"integrator '{asked}'", method, "of the order of dt", "the simulator has no other; compare runs at dt and dt/2"))
+    if program.traces:
+        digits = "float32" if plan.engine == "jlems" else "seven digits"
+        notes.append(Approximation("recorded states", "float64", digits, "6e-8 of the value" if plan.engine == "jlems" else "5e-7 of the value", "the simulator prints no more"))
+    return Lowered(plan, tuple(notes), {g.name: method for g in program.cells})
