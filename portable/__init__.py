@@ -37,6 +37,8 @@ _PUBLIC = {
     **dict.fromkeys(("run", "open", "check", "Simulation"), "portable.simulation"),
     "Results": "portable.results",
     "compare": "portable.validation.compare",
+    "RunSettings": "portable.model.settings",
+    "read_neuroml": "portable.schemas.neuroml.read",
     **dict.fromkeys(("load", "save", "to_document", "from_document"), "portable.schemas.document"),
 }  # fmt: skip
 

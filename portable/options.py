@@ -11,6 +11,7 @@ import numpy as np
 from portable.backends import registry
 from portable.backends.contract import INTEGRATORS, RunConfig
 from portable.errors import ModelError, suggestion
+from portable.model.network import Network
 from portable.resolve.program import PoissonGroup, Program
 from portable.units import milliseconds
 
@@ -72,3 +73,19 @@ def whole_steps(duration: Any, dt: float, path: str) -> int:
     if value < 0 or abs(steps * dt - value) > 1e-6 * dt * max(1, steps) ** 0.5:
         raise ModelError(path, f"must be a whole number of steps of {dt:g} ms and 0 or more, got {value:g} ms", f"for example {max(1, steps) * dt:g} ms")
     return steps
+
+
+def time_step(network: Network, dt: Any) -> Any:
+    """The step as given, else the one of the network's settings, else 0.1 ms."""
+    if dt is not None:
+        return dt
+    settings = getattr(network, "settings", None)
+    return settings.dt if settings is not None and settings.dt is not None else "0.1 ms"
+
+
+def run_time(network: Network, duration: Any) -> Any:
+    """The duration as given, else the one of the network's settings, else 1 s."""
+    if duration is not None:
+        return duration
+    settings = getattr(network, "settings", None)
+    return settings.duration if settings is not None and settings.duration is not None else "1 s"

@@ -18,7 +18,7 @@ from portable.backends.contract import Backend, Lowered, RunConfig, Session, Sho
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError
 from portable.model.network import Network, Population, View, side
 from portable.model.values import Array
-from portable.options import check_arguments, run_config, step_size, whole_steps
+from portable.options import check_arguments, run_config, run_time, step_size, time_step, whole_steps
 from portable.progress import Report, reporter
 from portable.resolve import resolve, values_for
 from portable.resolve.derived import Samples, dimension
@@ -32,8 +32,8 @@ PIECE_SECONDS = 0.25  # wall-clock between two progress reports
 def run(
     network: Network,
     backend: str = "native",
-    duration: Any = "1 s",
-    dt: Any = "0.1 ms",
+    duration: Any = None,
+    dt: Any = None,
     seed: int = 0,
     *,
     threads: int | None = None,
@@ -45,13 +45,14 @@ def run(
 ) -> Results:
     """Run a network and return what it recorded.
 
-    duration, dt: ms or "1 s". threads: default 1 (native: all processors for a large network). inputs: "frozen" (every backend gets the same Poisson trains),
+    duration, dt: ms or "1 s"; left out, what the network's settings say (a NeuroML simulation), else 1 s and 0.1 ms. threads: default 1 (native: all processors for a large network). inputs: "frozen" (every backend gets the same Poisson trains),
     "native" (the simulator draws its own), "auto" (frozen below a size). integrator: "auto", "exact", "euler", "rk4", "rkf45".
     compact: float32 weights. progress: True for a bar, or a function of (steps done, steps in all).
 
     Raises ModelError, UnsupportedError (all shortfalls at once), BackendNotFound, BackendUnavailable, BackendFailed. Ctrl-C returns
     what was recorded so far, with provenance["interrupted"] = True.
     """
+    duration, dt = run_time(network, duration), time_step(network, dt)
     steps = whole_steps(duration, step_size(dt), "duration")
     with open(
         network, backend, dt=dt, seed=seed, threads=threads, inputs=inputs, integrator=integrator, compact=compact, options=options
@@ -67,7 +68,7 @@ def open(
     network: Network,
     backend: str = "native",
     *,
-    dt: Any = "0.1 ms",
+    dt: Any = None,
     seed: int = 0,
     threads: int | None = None,
     inputs: str = "auto",
@@ -86,7 +87,7 @@ def open(
     check_arguments(threads, inputs, integrator)
     started = time.perf_counter()
     if program is None:
-        program = resolve(network, seed, step_size(dt), weights32=compact)
+        program = resolve(network, seed, step_size(time_step(network, dt)), weights32=compact)
     config = run_config(program, backend, threads, inputs, integrator, compact, options)
     resolved = time.perf_counter()
     problems = [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
@@ -103,7 +104,7 @@ def check(
     network: Network,
     backend: str,
     *,
-    dt: Any = "0.1 ms",
+    dt: Any = None,
     seed: int = 0,
     threads: int | None = None,
     inputs: str = "auto",
@@ -113,7 +114,7 @@ def check(
 ) -> list[Shortfall]:
     """Everything in the network that the backend cannot do; [] if it can run it. Needs no simulator."""
     adapter = registry.get(backend)
-    program = resolve(network, seed, step_size(dt), weights32=compact)
+    program = resolve(network, seed, step_size(time_step(network, dt)), weights32=compact)
     config = run_config(program, backend, threads, inputs, integrator, compact, options)
     return [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
 

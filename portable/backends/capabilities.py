@@ -22,7 +22,8 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 from portable.backends.contract import INTEGRATORS, RunConfig, Shortfall, chosen_integrator
-from portable.dynamics.expressions import Expr, names
+from portable.dynamics.draws import draws
+from portable.dynamics.expressions import Call, Expr, names, walk
 from portable.dynamics.flat import Flat
 from portable.dynamics.linear import linear, plain_jumps
 from portable.errors import ModelError, suggestion
@@ -35,8 +36,11 @@ FEATURES: Mapping[str, str] = {
     "cells.nonlinear": "cells whose equations are not linear",
     "cells.time": "equations that read the time t",
     "cells.conditions": "several conditions, or one that does not spike",
+    "cells.random": "equations that draw random numbers",
+    "cells.factorial": "factorials in equations",
     "cells.heterogeneous": "parameters and initial values that differ between cells",
     "cells.refractory": "refractory periods",
+    "cells.compartments": "cells with several compartments",
     "receptors.jump": "receptors that add a multiple of the weight to states",
     "receptors.general": "receptors with any other event update",
     "synapses.static": "connections with fixed weights and delays",
@@ -155,10 +159,16 @@ def _cell_needs(g: CellGroup, ports: set[str]) -> Iterator[str]:
         yield "cells.conditions"
     if any(not isinstance(v, float) for v in (*g.parameters.values(), *g.initial.values())):
         yield "cells.heterogeneous"
+    if draws(expressions(flat)):
+        yield "cells.random"
+    if any(isinstance(x, Call) and x.fn == "factorial" for e in expressions(flat) for x in walk(e)):
+        yield "cells.factorial"
     if flat.inputs:
         yield "links"
     if flat.refractory:
         yield "cells.refractory"
+    if flat.compartments > 1:
+        yield "cells.compartments"
     for port in flat.ports:
         if port.name in ports:
             yield "receptors.jump" if plain_jumps(port, flat) is not None else "receptors.general"

@@ -108,6 +108,7 @@ class ComponentType:
     refractory: Refractory | None = None
     requires: Mapping[str, Dimension] = field(default_factory=dict)
     inputs: Mapping[str, Dimension] = Frozen()
+    compartments: int = 1  # more than one: the equations here stand for a cell that only some backends can run
     exposes: Mapping[str, Expr] = field(default_factory=dict)
     integrator: str = ""
     description: str = ""

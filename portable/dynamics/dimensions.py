@@ -18,8 +18,13 @@ def dimension_of(expr: Expr, symbols: Mapping[str, Dimension]) -> Dimension:
     A literal zero has every dimension (as in LEMS). Raises ModelError (path empty) on an unknown name or on a
     sum, comparison, exponent or function argument whose dimensions do not fit.
     """
-    found = _infer(expr, symbols)
+    found = inferred(expr, symbols)
     return NONE if found is None else found
+
+
+def inferred(expr: Expr, symbols: Mapping[str, Dimension]) -> Dimension | None:
+    """As dimension_of; None for zero and multiples of it, which have every dimension."""
+    return _infer(expr, symbols)
 
 
 def _infer(expr: Expr, symbols: Mapping[str, Dimension]) -> Dimension | None:

@@ -39,7 +39,7 @@ PYTHON = Dialect(
         "H": "(0.5 if {0} == 0.0 else (1.0 if {0} > 0.0 else 0.0))",
         "exprel": "(1.0 if {0} == 0.0 else expm1({0}) / {0})",
         "min": "min({0}, {1})", "max": "max({0}, {1})",
-        "factorial": "factorial({0})",
+        "factorial": "factorial({0})", "random": "random({0})",
     }
 )  # fmt: skip
 

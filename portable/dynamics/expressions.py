@@ -20,7 +20,7 @@ from portable.units import NONE, UNIT_NAMES, Dimension, shift, unit
 
 FUNCTIONS = frozenset({
     "exp", "ln", "log", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "floor", "H", "expm1", "exprel", "min", "max",
-    "factorial",
+    "factorial", "random",
 })  # fmt: skip
 _TWO_ARGUMENTS = frozenset({"min", "max"})
 MAX_LENGTH = 20_000
@@ -319,23 +319,28 @@ def names(expr: Expr) -> frozenset[str]:
     return frozenset(e.id for e in walk(expr) if isinstance(e, Name))
 
 
-def rebuild(expr: Expr, leaf: Callable[[Expr], Expr]) -> Expr:
-    """A copy with `leaf` applied to every Num and Name."""
+def transform(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """A copy with `change` applied to every node, operands first."""
     match expr:
         case Num() | Name():
-            return leaf(expr)
+            return change(expr)
         case Neg(x):
-            return Neg(rebuild(x, leaf))
+            return change(Neg(transform(x, change)))
         case Bin(op, a, b):
-            return Bin(op, rebuild(a, leaf), rebuild(b, leaf))
+            return change(Bin(op, transform(a, change), transform(b, change)))
         case Cmp(op, a, b):
-            return Cmp(op, rebuild(a, leaf), rebuild(b, leaf))
+            return change(Cmp(op, transform(a, change), transform(b, change)))
         case Call(fn, args):
-            return Call(fn, tuple(rebuild(a, leaf) for a in args))
+            return change(Call(fn, tuple(transform(a, change) for a in args)))
         case Logic(op, args):
-            return Logic(op, tuple(rebuild(a, leaf) for a in args))
+            return change(Logic(op, tuple(transform(a, change) for a in args)))
         case Where(test, a, b):
-            return Where(rebuild(test, leaf), rebuild(a, leaf), rebuild(b, leaf))
+            return change(Where(transform(test, change), transform(a, change), transform(b, change)))
+
+
+def rebuild(expr: Expr, leaf: Callable[[Expr], Expr]) -> Expr:
+    """A copy with `leaf` applied to every Num and Name."""
+    return transform(expr, lambda e: leaf(e) if isinstance(e, (Num, Name)) else e)
 
 
 def substitute(expr: Expr, table: dict[str, Expr]) -> Expr:

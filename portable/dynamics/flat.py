@@ -81,6 +81,7 @@ class Flat:
     base: str = ""  # the cell type's name, and the receptors' by port: what NEST's recognition starts from
     receptors: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Dimension] = field(default_factory=dict)  # what links give, constant over a step
+    compartments: int = 1
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -115,6 +116,7 @@ class Flat:
         lines = [f"cell {self.name}"]
         lines += [f"parameter {p.name} [{p.unit}]" for p in self.parameters]
         lines += [f"input {n} [{coherent_unit(d)}]" for n, d in self.inputs.items()]
+        lines += [f"compartments {self.compartments}"] * (self.compartments > 1)
         lines += [f"constant {d.name} = {emit(d.expr)}" for d in self.constants]
         lines += [f"state {s.name} = {emit(s.initial)}" for s in self.states]
         lines += [f"derived {d.name} = {emit(d.expr)}" for d in self.derived]
@@ -192,6 +194,7 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
         base=cell.name,
         receptors={k: r.name for k, r in receptors.items()},
         inputs=cell.inputs,
+        compartments=cell.compartments,
     )
 
 

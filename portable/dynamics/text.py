@@ -23,7 +23,8 @@ from portable.dynamics.component import (
     Refractory,
     StateVariable,
 )
-from portable.dynamics.dimensions import dimension_of
+from portable.dynamics.dimensions import inferred
+from portable.dynamics.draws import check_places
 from portable.dynamics.expressions import FUNCTIONS, MAX_LENGTH, Bin, Cmp, Expr, Logic, Name, Num, names, parse
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
@@ -32,7 +33,7 @@ from portable.units import CURRENT, NONE, TIME, Dimension, describe, dimensional
 RESERVED = {"t": TIME, "i_ext": CURRENT}
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}\Z")
 # Words that the grammar or the languages of the code generators take.
-_TAKEN = FUNCTIONS | frozenset(keyword.kwlist) | {*RESERVED, "weight", "where", "dt", "inf", "nan"}
+TAKEN = FUNCTIONS | frozenset(keyword.kwlist) | {*RESERVED, "weight", "where", "dt", "inf", "nan"}
 _UNIT_ALONE = re.compile(r"\s*(?![-+.\d])|\s*1\s*/")
 _LINE = re.compile(r"(?:d(?P<state>[A-Za-z]\w*)\s*/\s*dt|(?P<name>[A-Za-z]\w*))\s*=(?!=)\s*(?P<expr>.*):\s*(?P<unit>[^:()]+?)\s*(?:\((?P<flags>[^()]*)\))?\s*$", re.S)
 _ASSIGN = re.compile(r"(?P<name>[A-Za-z]\w*)\s*(?P<op>[-+*/]?)=(?!=)\s*(?P<expr>.*)$", re.S)
@@ -68,7 +69,7 @@ def _unit(text: str, path: str) -> str:
 def _identifier(name: str, path: str) -> None:
     if not isinstance(name, str) or not IDENTIFIER.match(name) or name.endswith("_"):
         raise ModelError(path, f"'{name}' cannot be a name", "use letters, digits and _, starting with a letter, and no _ at the end")
-    if name in _TAKEN:
+    if name in TAKEN:
         raise ModelError(path, f"'{name}' cannot be a name: it has a meaning of its own", f"call it for example {name}_0")
 
 
@@ -89,6 +90,7 @@ def component(
     initial: Mapping[str, str] | None = None,
     inputs: Mapping[str, str] | None = None,
     conditions: Sequence[tuple[str, str]] = (),
+    compartments: int = 1,
     positive: tuple[str, ...] = (),
     nonnegative: tuple[str, ...] = (),
     integrator: str = "",
@@ -115,12 +117,17 @@ def component(
         reader.check()
     except ModelError as error:
         raise error.under(f"{kind}_type '{name}'") from None
-    return ComponentType(
+    made = ComponentType(
         name=name, kind=kind, parameters=reader.parameters, states=tuple(reader.states.values()), derived=tuple(reader.derived),
         derivatives=Frozen(reader.derivatives), conditions=tuple(reader.conditions), events=on_event, refractory=reader.held,
-        requires=Frozen({n: unit(u).dimension for n, u in (requires or {}).items()}), inputs=Frozen(reader.inputs), exposes=Frozen(shown), integrator=integrator,
+        requires=Frozen({n: unit(u).dimension for n, u in (requires or {}).items()}), inputs=Frozen(reader.inputs), compartments=compartments, exposes=Frozen(shown), integrator=integrator,
         description=description, source=source, aliases=Frozen(aliases or {}),
     )  # fmt: skip
+    try:
+        check_places(made)
+    except ModelError as error:
+        raise error.under(f"{kind}_type '{name}'") from None
+    return made
 
 
 class _Reader:
@@ -181,11 +188,10 @@ class _Reader:
         symbols = {**self.symbols, **(extra or {})}
         try:
             expr = parse(str(text), frozenset(symbols))
-            found = dimension_of(expr, symbols)
+            found = inferred(expr, symbols)
         except ModelError as error:
             raise error.under(path) from None
-        zero = isinstance(expr, Num) and expr.value == 0.0
-        if want is not None and found != want and not zero:
+        if want is not None and found is not None and found != want:
             raise ModelError(path, f"'{text.strip()}' is {describe(found)} but must be {describe(want)}", "check the units of its parameters")
         return expr
 

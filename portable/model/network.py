@@ -10,6 +10,7 @@ from portable.errors import ModelError, suggestion
 from portable.model.cells import Cell
 from portable.model.connectors import Connector, StaticSynapse
 from portable.model.links import Link, ordered
+from portable.model.settings import RunSettings
 from portable.model.populations import All, Node, Population, Side, View, side
 from portable.model.sources import DCSource, StepCurrentSource
 from portable.model.values import Array, extremes, value
@@ -135,6 +136,8 @@ class Network:
     inputs: tuple[Injection, ...] = field(default=())
     recordings: tuple[Record, ...] = field(default=())
     links: tuple[Link, ...] = field(default=())
+    settings: RunSettings | None = field(default=None, compare=False)
+    lems: Any = field(default=None, compare=False, repr=False)  # the origin of a network that was read from NeuroML
 
     def __init__(
         self,
@@ -144,10 +147,14 @@ class Network:
         inputs: Iterable[Injection] = (),
         recordings: Iterable[Record] = (),
         links: Iterable[Link] = (),
+        settings: RunSettings | None = None,
+        lems: Any = None,
     ) -> None:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ModelError("Network.name", f"must be a line of text, got {name!r}", 'for example "brunel"')
         object.__setattr__(self, "name", name)
+        object.__setattr__(self, "settings", settings)
+        object.__setattr__(self, "lems", lems)
         for attribute, kind, given in (
             ("populations", Population, populations), ("projections", Projection, projections),
             ("inputs", Injection, inputs), ("recordings", Record, recordings), ("links", Link, links),

@@ -32,6 +32,7 @@ def cell_type(
     positive: tuple[str, ...] = (),
     nonnegative: tuple[str, ...] = (),
     integrator: str = "",
+    compartments: int = 1,
 ) -> CellType:
     """A cell type from your own equations, units checked.
 
@@ -48,8 +49,13 @@ def cell_type(
     positive, nonnegative: parameters that must be > 0 or >= 0, such as time constants.
     integrator: "euler", "rk4", "rkf45" fixes the method; left out, linear equations are exact and others use the run's.
 
+    compartments: more than one says that the equations are only the first compartment's of an imported cell: backends without
+    compartments refuse it.
+
     Raises ModelError that quotes the line. Expressions are parsed by the LEMS grammar; nothing is executed.
     """
+    if not isinstance(compartments, int) or compartments < 1:
+        raise ModelError(f"cell_type '{name}'.compartments", f"must be a whole number > 0, got {compartments!r}", "leave it out")
     kinds = {k: (r.type if isinstance(r, Receptor) else r) for k, r in (receptors or {}).items()}
     for k, r in kinds.items():
         if not isinstance(r, ReceptorType):
@@ -60,7 +66,7 @@ def cell_type(
     shared: dict[str, Any] = {
         "equations": equations, "threshold": threshold, "reset": reset, "refractory": refractory, "edge": edge, "events": Frozen(events or {}),
         "weight_units": Frozen(weight_units or {}), "initial": Frozen(initial or {}), "positive": tuple(positive), "nonnegative": tuple(nonnegative),
-        "integrator": integrator, "inputs": Frozen(inputs or {}) if isinstance(inputs or {}, Mapping) else inputs, "conditions": _pairs(conditions),
+        "integrator": integrator, "inputs": Frozen(inputs or {}) if isinstance(inputs or {}, Mapping) else inputs, "conditions": _pairs(conditions), "compartments": compartments,
     }  # fmt: skip
     made = component(name, "cell", parameters=parameters, requires=reads, **shared)
     _declared(made, positive, nonnegative)

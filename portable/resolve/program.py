@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ class Approximation:
 class CellGroup:
     """A population of cells. `parameters` and `initial` (every state) hold a float, or an array of length `size`.
 
-    `refractory` is whole steps: one int, or an int64 array per cell.
+    `refractory` is whole steps: one int, or an int64 array per cell. `key` is the stream of random() in its assignments.
     """
 
     name: str
@@ -45,6 +45,7 @@ class CellGroup:
     parameters: Mapping[str, PerCell]
     initial: Mapping[str, PerCell]
     refractory: int | Ints = 0
+    key: int = 0
 
     def values(self) -> dict[str, PerCell]:
         """Parameters and the constants derived from them."""
@@ -179,6 +180,7 @@ class Program:
     traces: tuple[Trace, ...] = ()
     approximations: tuple[Approximation, ...] = ()
     model_hash: str = ""
+    lems: Any = None  # the origin of a network that was read from NeuroML (schemas.neuroml.source.LemsSource)
     shown: tuple[Trace, ...] = ()
     links: tuple[Coupling, ...] = ()  # in the order in which they are evaluated
 

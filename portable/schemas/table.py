@@ -132,6 +132,7 @@ CELL_TYPE = Obj("CellType", "A cell type given by its equations.", {
     "threshold": _optional(Text(), "Condition of a spike: v >= v_thresh."),
     "reset": _optional(Text(), "Assignments after a spike: v = v_reset; w += b."),
     "refractory": _optional(Text(), "Duration after a spike during which held states do not move."),
+    "compartments": _optional(Number(1, None, True), "Number of compartments of the cell that the equations are the first of.", 1),
     "conditions": _optional(ListOf(CONDITION), "Conditions beside or in place of the threshold, tested in order."),
     "inputs": _optional(_TEXTS, "Names that links give a value, with their units."),
     "edge": _optional(Flag(), "Fire on the upward crossing of the threshold only.", False),

@@ -71,7 +71,7 @@ def _type(t: CellType | ReceptorType) -> Data:
         plain = dict(given) if isinstance(given, dict) else list(given) if isinstance(given, tuple) else given
         if key == "conditions":
             plain = [{"test": test, "statements": statements} for test, statements in plain]
-        if plain or key in ("equations", "parameters"):
+        if (plain or key in ("equations", "parameters")) and (key, plain) != ("compartments", 1):
             out[key] = plain
     return out
 

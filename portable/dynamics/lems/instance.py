@@ -82,6 +82,10 @@ class Builder:
         self._values(made)
         for child in component.children:
             self._child(made, child, depth)
+        for slot in full.slots.values():  # a cell may name its morphology and biophysicalProperties instead of holding them
+            if slot.kind == "Child" and slot.name in component.attributes and slot.name not in made.children:
+                found = self.model.component(component.attributes[slot.name], component.where, f"the {slot.name}")
+                made.children[slot.name] = self.build(found, slot.name, made, depth + 1)
         self._structure(made, depth)
         return made
 

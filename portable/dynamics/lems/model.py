@@ -9,6 +9,7 @@ from typing import Any
 
 from portable.dynamics.lems.types import ComponentType, Dimension, Quantity, Unit, Where
 from portable.errors import ModelError, suggestion
+from portable.units import shift
 
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.A | re.S)
 # Attributes that say something of the element and not of the component.
@@ -67,7 +68,7 @@ class Scope:
         want, own = self.exponents(dimension, where), self.exponents(unit.dimension, where)
         if want is not None and want != own:
             raise ModelError(f"{where}", f"{name}: must be a {dimension or 'plain number'}, got {text!r} which is a {unit.dimension}", f"give it as {dimension}")
-        return number * unit.scale * 10.0**unit.power + unit.offset
+        return float(shift(number * unit.scale, unit.power)) + unit.offset
 
 
 @dataclass

@@ -311,9 +311,8 @@ def _greater(name: str) -> Expr:
 
 
 def _line(line: Line, units: Units) -> list[str]:
+    """A variable; always conditional, even with one case: jLEMS evaluates every DerivedVariable before the conditional ones."""
     d = units.dimension(line.dimension)
-    if not line.cases:
-        return [f'<DerivedVariable name="{line.name}" dimension="{d}" value="{line.default}"/>']
     out = [f'<ConditionalDerivedVariable name="{line.name}" dimension="{d}">']
     out += [f'  <Case condition="{test}" value="{value}"/>' for test, _, value in line.cases]
     return [*out, f'  <Case value="{line.default}"/>', "</ConditionalDerivedVariable>"]

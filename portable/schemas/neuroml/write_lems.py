@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from portable.resolve.program import Approximation, CellGroup, Group, PoissonGro
 from portable.schemas.neuroml import write_attachments, write_core, write_sources
 from portable.schemas.neuroml.write_annotation import annotation
 from portable.schemas.neuroml.write_cells import NAME, custom_type
-from portable.schemas.neuroml.write_network import Placed, Pulses, input_list, placed, projection_text, projections
+from portable.schemas.neuroml.write_network import InputList, Placed, Projection, Pulses, input_lists, placed, projection_text, projections
 from portable.schemas.neuroml.write_simulation import Column, Recorded, simulation
 from portable.schemas.neuroml.write_units import Units
 
@@ -50,9 +50,8 @@ class _Parts:
     types: dict[str, list[str]] = field(default_factory=dict)  # name -> element
     own: list[str] = field(default_factory=list)  # components of our own types
     components: list[str] = field(default_factory=list)  # of NeuroML's
-    populations: list[str] = field(default_factory=list)
-    lists: list[str] = field(default_factory=list)
-    projections: list[str] = field(default_factory=list)
+    populations: list[tuple[str, str, int]] = field(default_factory=list)
+    lists: list[InputList] = field(default_factory=list)
     placed: dict[str, Placed] = field(default_factory=dict)
     notes: list[Approximation] = field(default_factory=list)
     customs: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -137,7 +136,7 @@ def _group(g: Group, program: Program, o: _Options, parts: _Parts) -> Placed:
         where = _core(g, core, o, parts) if core is not None else _custom(g, o, parts)
     else:
         where = _sources(g, o, parts)
-    parts.populations += [f'    <population id="{i}" component="{c}" size="{n}"/>\n' for i, c, n in where.populations]
+    parts.populations += where.populations
     return where
 
 
@@ -179,7 +178,7 @@ def _custom(g: CellGroup, o: _Options, parts: _Parts) -> Placed:
     for name, (d, values) in made.values.varying.items():
         identity = f"{g.name}_with_{name}"
         parts.own.append(f'<{kind}_with_{name} id="{identity}" unit="{parts.units.number(1.0, d)}"/>')
-        parts.lists += input_list(identity + "_list", identity, where, range(g.size), np.asarray(values).tolist())
+        parts.lists += input_lists(identity + "_list", identity, where, np.arange(g.size), np.asarray(values))
     for port in made.approximate_ports:
         parts.notes.append(Approximation(
             f"population '{g.name}'.{port}", "each arriving spike changes the states that the next one reads", "arrivals of one step count as one with the summed weight",
@@ -259,13 +258,26 @@ def _network_files(name: str, program: Program, network: Network | None, o: _Opt
     blocks = [p for n, c in enumerate(program.connections) for p in projections(c, parts.placed[c.pre], parts.placed[c.post], o.dt, early, f"projection_{n}") if p.size]
     if parts.types:
         files[f"{name}.types.xml"] = _types_text(parts)
-    if hdf5_above is not None and sum(p.size for p in blocks) > hdf5_above:
-        raise ModelError("hdf5_above", "is not there yet")
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<neuroml xmlns="{NAMESPACE}" id="{name}">\n'
-    kept = annotation(network) if network is not None else ""
-    body = [head, kept, *parts.components, f'  <network id="{name}_net">\n', *parts.populations, *(projection_text(p) for p in blocks), *parts.lists]
-    files[f"{name}.net.nml"] = "".join([*body, "  </network>\n</neuroml>\n"])
+    top = [head, annotation(network) if network is not None else "", *parts.components]
+    if hdf5_above is not None and sum(p.size for p in blocks) > hdf5_above:
+        from portable.schemas.neuroml.write_hdf5 import hdf5, losses
+
+        parts.notes += losses(blocks, parts.lists, o.dt)
+        rest = "".join([*top, "</neuroml>\n"])
+        files[f"{name}.net.nml.h5"] = hdf5(name, parts.populations, blocks, parts.lists, rest)
+        return files, f"{name}.net.nml.h5"
+    files[f"{name}.net.nml"] = "".join([*top, *_network_text(name, parts, blocks), "</neuroml>\n"])
     return files, f"{name}.net.nml"
+
+
+def _network_text(name: str, parts: _Parts, blocks: list[Projection]) -> Iterator[str]:
+    yield f'  <network id="{name}_net">\n'
+    for identity, component, size in parts.populations:
+        yield f'    <population id="{identity}" component="{component}" size="{size}"/>\n'
+    yield from (projection_text(p) for p in blocks)
+    yield from (x.text() for x in parts.lists)
+    yield "  </network>\n"
 
 
 def _types_text(parts: _Parts) -> str:

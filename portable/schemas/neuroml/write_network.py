@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -122,20 +122,38 @@ def projection_text(p: Projection) -> str:
     return head + "".join(rows) + "    </projection>\n"
 
 
-def input_list(name: str, component: str, where: Placed, ids: Iterable[int], weights: Iterable[float] | None = None) -> Iterator[str]:
-    """<inputList>s that attach a component to cells, one for each population; `weights` scale it."""
-    chosen = np.fromiter(ids, dtype=np.int64)
-    scale = None if weights is None else np.fromiter(weights, dtype=np.float64)
-    part, place = where.parts(chosen)
+@dataclass(frozen=True)
+class InputList:
+    """What one <inputList> holds: a component attached to cells (places in the population), scaled by `weights` where it has some."""
+
+    id: str
+    component: str
+    population: str
+    destination: str
+    targets: Whole
+    weights: Floats | None = None
+
+    def text(self) -> str:
+        """<inputList> with its <input>s."""
+        head = f'    <inputList id="{self.id}" population="{self.population}" component="{self.component}">\n'
+        before, after = f'" target="../{self.population}[', f']" destination="{self.destination}"'
+        if self.weights is None:
+            rows = [f'      <input id="{n}{before}{i}{after}/>\n' for n, i in enumerate(self.targets.tolist())]
+        else:
+            pairs = enumerate(zip(self.targets.tolist(), self.weights.tolist(), strict=True))
+            rows = [f'      <inputW id="{n}{before}{i}{after} weight="{w!r}"/>\n' for n, (i, w) in pairs]
+        return head + "".join(rows) + "    </inputList>\n"
+
+
+def input_lists(name: str, component: str, where: Placed, ids: npt.NDArray[np.integer], weights: Floats | None = None) -> list[InputList]:
+    """The lists that attach a component to cells, one for each population."""
+    part, place = where.parts(ids)
+    out = []
     for q in np.unique(part).tolist():
-        population = where.populations[q][0]
         here = np.flatnonzero(part == q)
-        suffix = "" if len(where.populations) == 1 else f"_{q}"
-        rows = []
-        for n, k in enumerate(here.tolist()):
-            tag, weight = ("input", "") if scale is None else ("inputW", f' weight="{float(scale[k])!r}"')
-            rows.append(f'      <{tag} id="{n}" target="../{population}[{place[k]}]" destination="{where.attached}"{weight}/>\n')
-        yield f'    <inputList id="{name}{suffix}" population="{population}" component="{component}">\n{"".join(rows)}    </inputList>\n'
+        identity = name if len(where.populations) == 1 else f"{name}_{q}"
+        out.append(InputList(identity, component, where.populations[q][0], where.attached, place[here], None if weights is None else weights[here]))
+    return out
 
 
 @dataclass
@@ -144,7 +162,7 @@ class Pulses:
 
     components: list[str] = field(default_factory=list)
     own: list[str] = field(default_factory=list)  # components of our own types
-    lists: list[str] = field(default_factory=list)
+    lists: list[InputList] = field(default_factory=list)
 
     def add(self, c: Current, name: str, where: Placed, dt: float, late: float, last: int) -> None:
         """One pulse for each piece of a current. jLEMS lets a pulse act in the step after its time: `late` steps (0.5) make that the same step."""
@@ -164,7 +182,7 @@ class Pulses:
                 self.own.append(f"<{where.pulse} {numbers}")
             else:
                 self.components.append(f"  <pulseGenerator {numbers}\n")
-            self.lists += input_list(f"inject_{identity}", identity, where, c.ids.tolist(), None if equal else amplitude.tolist())
+            self.lists += input_lists(f"inject_{identity}", identity, where, c.ids, None if equal else amplitude)
 
 
 def spikes_of(indptr: Ints, steps: Ints, i: int) -> Ints:

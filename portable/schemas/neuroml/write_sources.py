@@ -10,7 +10,8 @@ from portable.resolve import poisson
 from portable.resolve.program import Ints, PoissonGroup, TrainGroup
 from portable.schemas.neuroml.write_attachments import SOURCE, SPIKE
 from portable.schemas.neuroml.write_core import distinct
-from portable.schemas.neuroml.write_network import Placed, input_list, placed, spikes_of
+from portable.schemas.neuroml.write_network import InputList, Placed, input_lists, placed, spikes_of
+from portable.units import Floats
 
 CHUNK = 2_000_000  # counts of Poisson spikes drawn at a time
 FOREVER = 1e9  # ms
@@ -23,7 +24,7 @@ class Sources:
     placed: Placed
     components: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()
+    lists: tuple[InputList, ...] = ()
     most: int = 0
 
 
@@ -55,8 +56,8 @@ def within(group: TrainGroup, steps: int | None) -> TrainGroup:
     return TrainGroup(group.name, group.size, indptr, group.steps[keep])
 
 
-def _times(steps: Ints, dt: float, early: float) -> list[float]:
-    return [float(x) for x in np.round((steps - early) * dt, 9)]
+def _times(steps: Ints, dt: float, early: float) -> Floats:
+    return np.asarray(np.round((steps - early) * dt, 9))
 
 
 def trains(group: TrainGroup, name: str, dt: float, early: float, most: int) -> Sources:
@@ -73,7 +74,7 @@ def trains(group: TrainGroup, name: str, dt: float, early: float, most: int) -> 
     sizes, components, populations = np.bincount(part), [], []
     for k, n in kinds.items():
         identity = name if len(kinds) == 1 else f"{name}_{n}"
-        train = "".join(f'<spike id="{m}" time="{t!r} ms"/>' for m, t in enumerate(_times(np.frombuffer(k, dtype=np.int64), dt, early)))
+        train = "".join(f'<spike id="{m}" time="{t!r} ms"/>' for m, t in enumerate(_times(np.frombuffer(k, dtype=np.int64), dt, early).tolist()))
         components.append(f'  <spikeArray id="{identity}_train">{train}</spikeArray>\n')
         populations.append((identity, f"{identity}_train", int(sizes[n])))
     one = len(kinds) == 1
@@ -84,7 +85,7 @@ def _attached(group: TrainGroup, name: str, dt: float, early: float) -> Sources:
     where = Placed(((name, f"{name}_source", group.size),), attached="spikes")
     ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
     pairs = np.unique(np.stack([ids, group.steps]), axis=1, return_counts=True)[1] if ids.size else np.zeros(1, dtype=np.int64)
-    lists = tuple(input_list(f"{name}_spikes", f"{name}_spike", where, ids.tolist(), _times(group.steps, dt, early))) if ids.size else ()
+    lists = tuple(input_lists(f"{name}_spikes", f"{name}_spike", where, ids, _times(group.steps, dt, early))) if ids.size else ()
     return Sources(where, (), (f'<{SOURCE} id="{name}_source"/>', f'<{SPIKE} id="{name}_spike"/>'), lists, int(pairs.max()))
 
 

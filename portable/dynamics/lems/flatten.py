@@ -1,0 +1,469 @@
+"""A tree of instances -> one flat cell (L2): every name unique, requirements and paths resolved, events inside it worked into the actions.
+
+Regimes become a state that holds the number of the active one; kinetic schemes become rate equations; what the tree takes from outside
+(the membrane potential that a synapse on its own reads) becomes an input. Expressions are in coherent units. A core type whose
+equations are dimensionally wrong (4 of 614 expressions) is evaluated in SI, as jLEMS does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from portable.dynamics.dimensions import inferred
+from portable.dynamics.expressions import Bin, Cmp, Expr, Logic, Name, Num, Where, parse, rebuild, substitute
+from portable.dynamics.flat import INJECTED
+from portable.dynamics.lems.instance import Instance, java_order, select
+from portable.dynamics.lems.model import Model
+from portable.dynamics.lems.names import Namer
+from portable.dynamics.lems.types import Action, Assign, DerivedVariable, KineticScheme, OnCondition, Transition
+from portable.dynamics.lems.types import Where as Place
+from portable.errors import ModelError, suggestion
+from portable.units import CURRENT, NONE, TIME, Dimension, coherent_power, describe, shift
+
+MAX_RELAY = 20
+SPIKE = "spike"
+Statement = tuple[str, Expr]  # (variable, value); (SPIKE, 0) for a spike
+_FLIPPED = {">": "<=", "<=": ">", "<": ">=", ">=": "<", "==": "!=", "!=": "=="}
+
+
+@dataclass
+class FlatModel:
+    """What flattening gives. `symbols` maps (instance, variable) to the name here; `inputs` what is read from outside: name -> (instance there, variable).
+
+    `silent` are derived variables that could not be worked out and that nothing needs: name -> why.
+    """
+
+    parameters: dict[str, tuple[float, Dimension]] = field(default_factory=dict)  # coherent
+    states: dict[str, Dimension] = field(default_factory=dict)
+    initial: dict[str, Expr] = field(default_factory=dict)
+    derived: dict[str, tuple[Expr, Dimension]] = field(default_factory=dict)  # in order of evaluation
+    derivatives: dict[str, Expr] = field(default_factory=dict)
+    conditions: list[tuple[Expr, list[Statement]]] = field(default_factory=list)
+    events: dict[str, list[Statement]] = field(default_factory=dict)
+    inputs: dict[str, Dimension] = field(default_factory=dict)
+    symbols: dict[tuple[int, str], str] = field(default_factory=dict)
+    outside: dict[str, tuple[Instance, str]] = field(default_factory=dict)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    silent: dict[str, str] = field(default_factory=dict)
+
+    def symbol(self, i: Instance, variable: str) -> str:
+        """The name of an instance's variable here; "" if it has none."""
+        return self.symbols.get((id(i), variable), "")
+
+    def inlined(self, expr: Expr) -> Expr:
+        """The expression with derived variables replaced by what they stand for."""
+        table: dict[str, Expr] = {}
+        for name, (e, _) in self.derived.items():
+            table[name] = substitute(e, table)
+        return substitute(expr, table)
+
+
+@dataclass
+class Attached:
+    """What is attached to a cell besides what its component holds.
+
+    masks: instance -> name of a parameter that multiplies it (0 on cells that do not have it). linked: variable -> name of the input
+    that brings the sum over instances elsewhere. ports: (instance, its port or "", name of the port on the cell). current: the variable
+    that injected current adds to. temperature: in K, of the network.
+    """
+
+    masks: dict[int, str] = field(default_factory=dict)
+    linked: dict[str, str] = field(default_factory=dict)
+    ports: list[tuple[Instance, str, str]] = field(default_factory=list)
+    current: str = "i"
+    temperature: float | None = None
+
+
+class Flattener:
+    """Flattens trees. `outside` holds instances that are not part of the flat cell, each with a prefix for what is read of it: an input."""
+
+    def __init__(
+        self, model: Model, roots: Mapping[str, Instance] | Iterable[Instance], outside: Mapping[int, str] | None = None, attached: Attached | None = None, spiking: bool = True
+    ) -> None:
+        self.model, self.scope, self.out = model, model.scope, FlatModel()
+        self.roots, self.spiking = list(roots.values()) if isinstance(roots, Mapping) else list(roots), spiking
+        self.beyond = dict(outside or {})
+        self.attached = attached or Attached()
+        self.namer = Namer(self.roots)
+        self.namer.prefix |= self.beyond
+        if isinstance(roots, Mapping):
+            self.namer.prefix |= {id(i): prefix for prefix, i in roots.items()}
+        self.dims: dict[str, Dimension] = {"t": TIME, "weight": NONE, INJECTED: CURRENT}
+        for mask in self.attached.masks.values():
+            self.out.parameters[mask] = (0.0, NONE)
+            self.dims[mask] = NONE
+            self.namer.used[mask] = (0, mask)
+        self.visiting: list[tuple[int, str]] = []
+        self.event_weight: set[int] = set()  # instances whose `weight` is that of the arriving spike
+
+    # -- the whole
+
+    def flatten(self) -> FlatModel:
+        every = [i for r in self.roots for i in r.everything()]
+        context = self.roots[0].parent if self.roots else None
+        while context is not None and id(context) not in self.beyond:
+            every.append(context)
+            context = context.parent
+        for i in every:
+            self._states(i)
+        for i in every:
+            self._dynamics(i)
+        for i, port, name in self.attached.ports:
+            self.event_weight.add(id(i))
+            self.out.events[name] = self.received(i, port)
+            self.event_weight.discard(id(i))
+        for i in every:
+            self._optional(i)
+        for i in every:
+            self._initial(i)
+        return self.out
+
+    def _states(self, i: Instance) -> None:
+        derived = {d.name for d in i.type.dynamics.derived}
+        for s in i.type.dynamics.states:
+            if s.name not in derived:  # a name that is both: the derived one counts
+                self._declare(i, s.name, self._dimension(s.dimension, s.where), self.out.states)
+        if i.type.dynamics.regimes:
+            self._declare(i, "regime", NONE, self.out.states)
+
+    def _declare(self, i: Instance, variable: str, dimension: Dimension, into: dict[str, Dimension]) -> str:
+        name = self.namer.name(i, variable)
+        into[name] = dimension
+        self.dims[name] = dimension
+        self.out.symbols[id(i), variable] = name
+        return name
+
+    def _dimension(self, name: str, where: Place) -> Dimension:
+        found = self.scope.exponents(name or "none", where)
+        return NONE if found is None else Dimension(*found)
+
+    def _dynamics(self, i: Instance) -> None:
+        d = i.type.dynamics
+        rates: dict[str, Expr] = {}
+        for a in d.derivatives:
+            rates[self._own_state(i, a)] = self._rate(i, a)
+        for number, regime in enumerate(d.regimes):
+            active = Cmp("==", Name(self.out.symbols[id(i), "regime"]), Num(float(number)))
+            for a in regime.derivatives:
+                state = self._own_state(i, a)
+                rates[state] = Where(active, self._rate(i, a), rates.get(state, Num(0.0)))
+        self.out.derivatives |= rates
+        for scheme in d.schemes:
+            self._scheme(i, scheme)
+        for c in d.conditions:
+            self._condition(i, c, None)
+        for number, regime in enumerate(d.regimes):
+            for c in regime.conditions:
+                self._condition(i, c, number)
+        if i in self.roots:
+            self._ports(i)
+
+    def _own_state(self, i: Instance, a: Assign) -> str:
+        name = self.out.symbols.get((id(i), a.variable), "")
+        if name not in self.out.states:
+            raise ModelError(str(a.where), f"'{a.variable}' is no state variable of {i.type.name}", suggestion(a.variable, [s.name for s in i.type.dynamics.states]))
+        return name
+
+    def _rate(self, i: Instance, a: Assign) -> Expr:
+        state = self.out.symbols[id(i), a.variable]
+        return self.expression(i, a.value, self.dims[state].over(TIME), a.where)
+
+    # -- expressions
+
+    def expression(self, i: Instance, text: str, want: Dimension | None, where: Place) -> Expr:
+        """A LEMS expression of an instance, names resolved, dimension checked; None wants none (a test)."""
+        try:
+            written = parse(text, frozenset(), lems=True)
+        except ModelError as error:
+            raise error.under(str(where)) from None
+        made = rebuild(written, lambda e: self.resolve(i, e.id, where) if isinstance(e, Name) else e)
+        return self._checked(made, text, want, where)
+
+    def _checked(self, expr: Expr, text: str, want: Dimension | None, where: Place) -> Expr:
+        try:
+            found = inferred(expr, self.dims)
+            if want is None or found is None or found == want:
+                return expr
+            problem = ModelError("", f"'{text}' is {describe(found)} but must be {describe(want)}", "check its dimensions")
+        except ModelError as error:
+            problem = error
+        if where.file in self.model.files:
+            raise ModelError(str(where), problem.rule, problem.remedy)
+        self.out.notes.append((str(where), f"'{text}' is dimensionally wrong and is evaluated in SI units, as jLEMS does"))
+        plain = rebuild(expr, lambda e: Bin("/", e, _one_si(self.dims[e.id])) if isinstance(e, Name) and self.dims[e.id] != NONE else e)
+        return plain if want in (None, NONE) else Bin("*", plain, _one_si(want or NONE))
+
+    def resolve(self, i: Instance, name: str, where: Place) -> Expr:
+        """What a name means in an instance: its own variable or value, a requirement found further up, or the time."""
+        if name == "weight" and id(i) in self.event_weight:
+            return Name("weight")
+        if i.has(name):
+            return self.variable(i, name, where)
+        if name in i.type.requirements:
+            return self.required(i, name, where)
+        if name == "t":
+            return Name("t")
+        known = [*i.values, *i.missing, *i.type.requirements, *(v.name for v in (*i.type.dynamics.states, *i.type.dynamics.derived))]
+        raise ModelError(str(where), f"undefined variable '{name}'", suggestion(name, known))
+
+    def required(self, i: Instance, name: str, where: Place) -> Expr:
+        """A requirement: an exposure of that name of an instance above, else a variable."""
+        at = i.parent
+        while at is not None:
+            inner = at.type.exposed(name) or (name if at.has(name) else "")
+            if id(at) in self.beyond:
+                return self.input(i, name, at, inner or name)
+            if inner:
+                return self.variable(at, inner, where)
+            at = at.parent
+        if name == "temperature":
+            given = self.attached.temperature
+            note = "" if given is not None else "no temperature is given: 6.3 degC is used, as by jNeuroML's export to NEURON"
+            return self._parameter_named("temperature", 6.3 + 273.15 if given is None else given, Dimension(k=1), note)
+        raise ModelError(str(i.where), f"requires '{name}', which nothing above it provides", "attach it to a component that exposes it")
+
+    def input(self, i: Instance, name: str, at: Instance, variable: str) -> Expr:
+        """A variable of an instance outside."""
+        return self._input_named(self.namer.input(name, at), self._dimension(i.type.requirements[name].dimension, i.where), at, variable)
+
+    def _input_named(self, name: str, dimension: Dimension, at: Instance, variable: str) -> Expr:
+        self.out.inputs[name] = self.dims[name] = dimension
+        self.out.outside[name] = (at, variable)
+        return Name(name)
+
+    def _parameter_named(self, name: str, si: float, dimension: Dimension, note: str = "") -> Expr:
+        if name not in self.out.parameters and note:
+            self.out.notes.append((name, note))
+        self.out.parameters.setdefault(name, (coherent(si, dimension), dimension))
+        self.dims[name] = dimension
+        return Name(name)
+
+    def variable(self, i: Instance, name: str, where: Place) -> Expr:
+        """The symbol of an instance's own variable or value, worked out when first asked for."""
+        key = (id(i), name)
+        if key in self.out.symbols:
+            return Name(self.out.symbols[key])
+        if key in self.visiting:
+            chain = " -> ".join(n for _, n in [*self.visiting[self.visiting.index(key) :], key])
+            raise ModelError(str(where), f"algebraic loop: {chain}", "make one of them a state variable")
+        found = next((d for d in reversed(i.type.dynamics.derived) if d.name == name), None)
+        if found is not None:
+            self.visiting.append(key)
+            made = self._derived(i, found)
+            self.visiting.pop()
+            return made
+        if name in i.values:
+            return self._value(i, name)
+        raise ModelError(str(i.where), i.missing.get(name, f"has no '{name}'"), f'write {name}="..."')
+
+    def _value(self, i: Instance, name: str) -> Expr:
+        t = i.type
+        q = next(d[name] for d in (t.parameters, t.constants, t.derived_parameters, t.properties) if name in d)
+        dimension, symbol = self._dimension(q.dimension, q.where), self.namer.name(i, name)
+        self.out.parameters[symbol] = (coherent(i.values[name], dimension), dimension)
+        self.dims[symbol] = dimension
+        self.out.symbols[id(i), name] = symbol
+        return Name(symbol)
+
+    # -- derived variables
+
+    def _derived(self, i: Instance, d: DerivedVariable) -> Expr:
+        stated = d.dimension or (i.type.exposures[d.exposure].dimension if d.exposure in i.type.exposures else "none")
+        dimension = self._dimension(stated, d.where)
+        if d.select:
+            expr = self._selected(i, d, dimension)
+        elif d.cases:
+            expr = self._cases(i, d, dimension)
+        else:
+            expr = self.expression(i, d.value, dimension, d.where)
+        name = self.namer.name(i, d.name)
+        self.out.derived[name] = (expr, dimension)
+        self.dims[name] = dimension
+        self.out.symbols[id(i), d.name] = name
+        return Name(name)
+
+    def _cases(self, i: Instance, d: DerivedVariable, dimension: Dimension) -> Expr:
+        pairs = [(self.expression(i, c.condition, None, d.where) if c.condition else None, self.expression(i, c.value, dimension, d.where)) for c in d.cases]
+        default = next((value for test, value in pairs if test is None), None)
+        pairs = [p for p in pairs if p[0] is not None]
+        if default is None:
+            *pairs, (last, default) = pairs
+            if d.where.file in self.model.files and not any(test is not None and last is not None and _opposite(test, last) for test, _ in pairs):
+                self.out.notes.append((str(d.where), f"'{d.name}' has no value where none of its cases holds; it takes that of the last one"))
+        for test, value in reversed(pairs):
+            assert test is not None
+            default = Where(test, value, default)
+        return default
+
+    def _selected(self, i: Instance, d: DerivedVariable, dimension: Dimension) -> Expr:
+        found = select(i, d.select)
+        if found is None:
+            return Num(0.0, dimension)
+        instances, variable = found
+        terms = [self._term(x, variable, d) for x in instances]
+        slot = i.type.slots.get(d.select.split("/")[0].split("[")[0])
+        if slot is not None and slot.kind == "Attachments":
+            terms += self._from_elsewhere(variable, dimension)
+        if not terms:
+            return Num(1.0) if d.reduce == "multiply" else Num(0.0, dimension)
+        total = terms[0]
+        for term in terms[1:]:
+            total = Bin("*" if d.reduce == "multiply" else "+", total, term)
+        return self._checked(total, d.select, dimension, d.where)
+
+    def _from_elsewhere(self, variable: str, dimension: Dimension) -> list[Expr]:
+        """What links bring, and injected current."""
+        out: list[Expr] = []
+        if variable in self.attached.linked:
+            name = self.attached.linked[variable]
+            self.out.inputs[name] = self.dims[name] = dimension
+            out.append(Name(name))
+        if variable == self.attached.current and dimension == CURRENT:
+            out.append(Name(INJECTED))
+        return out
+
+    def _term(self, x: Instance, variable: str, d: DerivedVariable) -> Expr:
+        inner = x.type.exposed(variable) or variable
+        if id(x) in self.beyond:
+            return self.input(x, variable, x, inner)
+        if not x.has(inner):
+            if variable in x.type.requirements:  # a peer's own view of its cell
+                return self.required(x, variable, d.where)
+            raise ModelError(str(d.where), f"'{d.select}': {x.component} has no '{variable}'", suggestion(variable, x.type.exposures))
+        term = self.variable(x, inner, d.where)
+        mask = self.attached.masks.get(id(x))
+        return term if mask is None else Bin("*", Name(mask), term)
+
+    def _optional(self, i: Instance) -> None:
+        """Derived variables that nothing has asked for: kept to be recorded, unless they cannot be worked out."""
+        for d in i.type.dynamics.derived:
+            before = (dict(self.out.parameters), dict(self.out.derived), dict(self.out.symbols), dict(self.out.inputs), len(self.out.notes), dict(self.out.outside))
+            try:
+                self.variable(i, d.name, d.where)
+            except ModelError as error:
+                if "algebraic loop" in error.rule or "undefined variable" in error.rule:
+                    raise
+                self.out.parameters, self.out.derived, self.out.symbols, self.out.inputs, kept, self.out.outside = before
+                del self.out.notes[kept:]
+                self.visiting.clear()
+                self.out.silent[self.namer.name(i, d.name)] = str(error)
+
+    # -- kinetic schemes
+
+    def _scheme(self, i: Instance, k: KineticScheme) -> None:
+        nodes, edges = i.lists.get(k.nodes, []), i.lists.get(k.edges, [])
+        if not nodes:
+            raise ModelError(str(i.where), "its kinetic scheme has no states", f"put {k.nodes} such as <openState id='o'/> into it")
+        by_id = {n.component.id: n for n in nodes}
+        change: dict[str, Expr] = {self.out.symbols[id(n), k.state_variable]: Num(0.0, Dimension(t=-1)) for n in nodes}
+        for e in edges:
+            ends = [e.text(key) for key in (k.edge_source, k.edge_target)]
+            for end in ends:
+                if end not in by_id:
+                    raise ModelError(str(e.where), f"leads to the state '{end}', which is not there", suggestion(end, by_id))
+            a, b = (self.out.symbols[id(by_id[end]), k.state_variable] for end in ends)
+            rates = [self.variable(e, e.type.exposed(r) or r, k.where) for r in (k.forward_rate, k.reverse_rate)]
+            flow = Bin("-", Bin("*", rates[0], Name(a)), Bin("*", rates[1], Name(b)))
+            change[a], change[b] = Bin("-", change[a], flow), Bin("+", change[b], flow)
+        self.out.derivatives |= change
+        share = Num(1.0 / len(nodes))
+        self.out.initial |= {s: share for s in change}
+
+    # -- conditions and events
+
+    def _condition(self, i: Instance, c: OnCondition, regime: int | None) -> None:
+        test = self.expression(i, c.test, None, c.where)
+        if regime is not None:
+            test = Logic("and", (Cmp("==", Name(self.out.symbols[id(i), "regime"]), Num(float(regime))), test))
+        self.out.conditions.append((test, self.statements(i, c.actions)))
+
+    def statements(self, i: Instance, actions: Iterable[Action], depth: int = 0) -> list[Statement]:
+        """Actions as assignments in order; events to instances inside are replaced by what those do."""
+        if depth > MAX_RELAY:
+            raise ModelError(str(i.where), f"events are relayed more than {MAX_RELAY} times", "is there a circle of event connections?")
+        out: list[Statement] = []
+        for a in actions:
+            if isinstance(a, Assign):
+                if a.variable not in {s.name for s in i.type.dynamics.states} or (id(i), a.variable) not in self.out.symbols:
+                    raise ModelError(str(a.where), f"'{a.variable}' is assigned but is no state variable", suggestion(a.variable, [s.name for s in i.type.dynamics.states]))
+                state = self.out.symbols[id(i), a.variable]
+                out.append((state, self.expression(i, a.value, self.dims[state], a.where)))
+            elif isinstance(a, Transition):
+                out += self._transition(i, a, depth)
+            else:
+                out += self._emitted(i, a.port, depth)
+        return out
+
+    def _transition(self, i: Instance, a: Transition, depth: int) -> list[Statement]:
+        regimes = {r.name: (n, r) for n, r in enumerate(i.type.dynamics.regimes)}
+        if a.regime not in regimes:
+            raise ModelError(str(i.type.where), f"there is no regime '{a.regime}'", suggestion(a.regime, regimes))
+        number, regime = regimes[a.regime]
+        return [(self.out.symbols[id(i), "regime"], Num(float(number))), *self.statements(i, regime.on_entry, depth + 1)]
+
+    def _emitted(self, i: Instance, port: str, depth: int) -> list[Statement]:
+        out: list[Statement] = []
+        if i in self.roots and self.spiking:
+            out.append((SPIKE, Num(0.0)))
+        first = next((p.name for p in i.type.ports.values() if p.direction == "out"), "")
+        for mine, receiver, theirs in i.outlets:
+            if mine in ("", port) and (mine or port == first or len([p for p in i.type.ports.values() if p.direction == "out"]) <= 2) and id(receiver) not in self.beyond:
+                out += self.received(receiver, theirs, depth + 1)
+        return out
+
+    def received(self, i: Instance, port: str, depth: int = 0) -> list[Statement]:
+        """What an event at a port does; "" = the first port, as jLEMS counts."""
+        handlers: dict[str, tuple[Action, ...]] = {}
+        for e in i.type.dynamics.events:
+            handlers[e.port] = handlers.get(e.port, ()) + e.actions
+        if not port:
+            inward = [p.name for p in i.type.ports.values() if p.direction == "in"]
+            port = next(iter(java_order([*handlers, *(p for p in inward if p not in handlers)])), "")
+        plain = self.statements(i, handlers.get(port, ()), depth)
+        return plain + self._by_regime(i, port, depth)
+
+    def _by_regime(self, i: Instance, port: str, depth: int) -> list[Statement]:
+        out: list[Statement] = []
+        for number, regime in enumerate(i.type.dynamics.regimes):
+            active = Cmp("==", Name(self.out.symbols[id(i), "regime"]), Num(float(number)))
+            for e in regime.events:
+                if e.port == port:
+                    out += [(s, Where(active, x, Name(s))) for s, x in self.statements(i, e.actions, depth) if s != SPIKE]
+        return out
+
+    def _ports(self, i: Instance) -> None:
+        self.event_weight.add(id(i))
+        for p in i.type.ports.values():
+            if p.direction == "in":
+                found = self.received(i, p.name)
+                if found:
+                    self.out.events[self.namer.port(i, p.name)] = found
+        self.event_weight.discard(id(i))
+
+    # -- start
+
+    def _initial(self, i: Instance) -> None:
+        d = i.type.dynamics
+        actions = [a for a in d.on_start if isinstance(a, Assign)]
+        for number, regime in enumerate(d.regimes):
+            if regime.initial or (number == 0 and not any(r.initial for r in d.regimes)):
+                self.out.initial[self.out.symbols[id(i), "regime"]] = Num(float(number))
+                actions += [a for a in regime.on_entry if isinstance(a, Assign)]
+        for a in actions:
+            state = self.out.symbols.get((id(i), a.variable), "")
+            if state in self.out.states:
+                self.out.initial[state] = self.expression(i, a.value, self.dims[state], a.where)
+
+
+def coherent(si: float, dimension: Dimension) -> float:
+    """An SI value in our units."""
+    return float(shift(si, -coherent_power(dimension)))
+
+
+def _one_si(dimension: Dimension) -> Num:
+    return Num(coherent(1.0, dimension), dimension)
+
+
+def _opposite(a: Expr, b: Expr) -> bool:
+    return isinstance(a, Cmp) and isinstance(b, Cmp) and (a.a, a.b) == (b.a, b.b) and _FLIPPED[a.op] == b.op

@@ -1,0 +1,11 @@
+"""A network that `portable` wrote keeps its own description in an annotation: rules and distributions, which NeuroML cannot say."""
+
+from __future__ import annotations
+
+from portable.dynamics.lems.model import Model
+from portable.model.network import Network
+
+
+def kept_network(model: Model) -> Network | None:
+    """The network of the annotation that `write_neuroml` made; None where there is none."""
+    return None

@@ -1,0 +1,322 @@
+"""L1 network -> pt.Network. Cells and what is attached to them are flattened; what a synapse keeps for each connection, and continuous
+connections, become groups with links. Nothing here knows a cell, channel or synapse type by name; spike trains, Poisson sources and
+current pulses are recognised (sources.py), since every backend has its own, faster form of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from portable.dynamics.lems.flatten import Attached, FlatModel, Flattener
+from portable.dynamics.lems.instance import Builder, Instance
+from portable.dynamics.lems.model import Component, Model
+from portable.dynamics.lems.names import identifier
+from portable.dynamics.lems.network import Cells, Continuous, Events, Inputs, Ints, LemsNetwork
+from portable.errors import ModelError
+from portable.model.connectors import Explicit, StaticSynapse
+from portable.model.network import Injection, Link, Population, Projection, View
+from portable.model.sources import DCSource
+from portable.model.values import Array
+from portable.schemas.neuroml import sources
+from portable.schemas.neuroml.celltype import make
+from portable.schemas.neuroml.synapses import Attacher, Site, Synapse, site
+from portable.units import Floats
+
+Notes = list[tuple[str, str]]
+
+
+@dataclasses.dataclass
+class Edge:
+    """A group with one element per connection: of which components, on which population's cells (by connection)."""
+
+    population: str
+    instances: tuple[Instance, ...]
+    flat: FlatModel
+    cells: tuple[Ints, ...]  # the cell that each instance sits on
+    posts: tuple[str, ...]  # and the population
+
+
+class NetworkBuilder:
+    """Collects populations, projections, injections and links."""
+
+    def __init__(self, model: Model, network: LemsNetwork, dt: float, recorded: Iterable[str], context: Component | None) -> None:
+        self.model, self.network, self.dt = model, network, dt
+        self.builder = Builder(model)
+        self.temperature = network.temperature
+        self.context = self._context(context)
+        self.attach = Attacher(model, self.builder)
+        self.recorded = tuple(recorded)
+        self.sites: dict[str, Site] = {}
+        self.sources: dict[str, Any] = {}
+        self.names: dict[str, str] = {}
+        self.made: dict[str, Population] = {}
+        self.projections: list[Projection] = []
+        self.injections: list[Injection] = []
+        self.links: list[Link] = []
+        self.edges: list[Edge] = []
+        self.masks: dict[str, dict[str, Floats]] = {}
+        self._later: list[tuple[DCSource, str, Ints]] = []
+        self._weighted: dict[str, list[Instance]] = {}
+        self.notes: Notes = [(network.id, x) for x in network.ignored]
+
+    def _context(self, component: Component | None) -> Instance | None:
+        if component is None:
+            return None
+        own = dataclasses.replace(component, children=tuple(c for c in component.children if not self.model.extends(c.type, "network")))
+        return self.builder.build(own)
+
+    # -- the whole
+
+    def build(self) -> None:
+        for p in self.network.populations:
+            self._start(p)
+        events = list(self.network.events)
+        for x in self.network.inputs:
+            events += self._input(x)
+        self._synapses(events)
+        for p in self.network.populations:
+            if p.id in self.sites:
+                self._cells(p)
+        for e in events:
+            self._connect(e)
+        for c in self.network.continuous:
+            self._continuous(c)
+
+    def _start(self, p: Cells) -> None:
+        name = self._name(p.id)
+        self.names[p.id] = name
+        if p.size == 0:
+            self.notes.append((str(p.where), f"population '{p.id}' has no cells and is left out"))
+            return
+        source = sources.spikes(self.model, self.builder, p.component, self.dt, any(f"{p.id}[" in r or f"{p.id}/" in r for r in self.recorded), self.notes)
+        if source is not None:
+            self.made[p.id] = Population(name, p.size, source)
+            return
+        cell = self.builder.build(p.component, parent=self.context)
+        self.sites[p.id] = site(cell, self.temperature)
+
+    def _name(self, id: str) -> str:
+        name, n = identifier(id), 2
+        while name in self.names.values():
+            name, n = f"{identifier(id)}_{n}", n + 1
+        return name
+
+    # -- inputs
+
+    def _input(self, x: Inputs) -> list[Events]:
+        """Attach an input; those that are spikes into a synapse become a source and a projection."""
+        if x.population not in self.sites:
+            raise ModelError(str(x.where), f"population '{x.population}' is a source of spikes and takes no input", "put the input on cells")
+        s = self.sites[x.population]
+        watched = any(f"/{x.component.id}/" in r and x.population in r for r in self.recorded)
+        pulse = None if watched or s.attached.current != "i" else sources.pulse(self.model, self.builder, x.component, self.dt)
+        if pulse is not None:
+            self.injections += self._pulse(x, *pulse)
+            return []
+        train = None if watched else sources.into_synapse(self.model, self.builder, x.component, self.dt, self.notes)
+        if train is not None:
+            source, synapse = train
+            name = self._name(f"{x.component.id}_{x.population}")
+            id = f"{name} (input)"
+            self.names[id] = name
+            self.made[id] = Population(name, int(x.ids.size), source)
+            return [Events(name, synapse, id, x.population, np.arange(x.ids.size), x.ids, x.weights, None, "", x.where)]
+        self._folded(x, s)
+        return []
+
+    def _pulse(self, x: Inputs, amplitude: float, start: float, stop: float) -> list[Injection]:
+        values = np.full(x.ids.size, amplitude) * (1.0 if x.weights is None else x.weights)
+        same = bool(np.all(values == values[0]))
+        source = DCSource(f"{float(values[0])!r} pA" if same else Array(values, "pA"), f"{start!r} ms", f"{stop!r} ms")
+        self._later.append((source, x.population, x.ids))
+        return []
+
+    def _folded(self, x: Inputs, s: Site) -> None:
+        rank = np.zeros(x.ids.size, dtype=np.int64)
+        seen: dict[int, int] = {}
+        for n, cell in enumerate(x.ids.tolist()):
+            rank[n] = seen.get(cell, 0)
+            seen[cell] = int(rank[n]) + 1
+        before = sum(1 for i in s.cell.lists.get(s.slot, []) if i.component is x.component)
+        size = next(p.size for p in self.network.populations if p.id == x.population)
+        for r in range(int(rank.max(initial=-1)) + 1):
+            made, mask = self.attach.input(s, x.component, r + before)
+            mine = rank == r
+            on = np.zeros(size)
+            on[x.ids[mine]] = 1.0
+            values = self.masks.setdefault(x.population, {})
+            values[mask] = on
+            if x.weights is not None:
+                if "weight" not in made.values:
+                    raise ModelError(str(x.where), f"'{x.component.id}' has no weight to set", "use input instead of inputW")
+                weights = np.ones(size)
+                weights[x.ids[mine]] = x.weights[mine]
+                values[f"weight of {id(made)}"] = weights
+        self._weighted.setdefault(x.population, []).extend(i for i in s.cell.lists[s.slot] if i.component is x.component)
+
+    # -- synapses and cells
+
+    def _synapses(self, events: list[Events]) -> None:
+        for e in events:
+            if e.post in self.made and e.post not in self.sites:
+                raise ModelError(str(e.where), f"population '{e.post}' is a source of spikes and takes no input", "connect from it, not to it")
+            if e.post not in self.sites or e.synapse is None:
+                continue
+            watched = any(f"/{e.synapse.id}/" in r or f":{e.synapse.id}:" in r for r in self.recorded if e.post in r)
+            several = watched and np.unique(e.post_ids).size < e.post_ids.size
+            self.attach.synapse(self.sites[e.post], e.synapse, e.target_port, alone=several)
+        for c in self.network.continuous:
+            for population in (c.pre, c.post):
+                if population in self.sites:
+                    s = self.sites[population]
+                    s.attached.linked |= {v: f"{v}_links" for v in s.shown}
+
+    def _cells(self, p: Cells) -> None:
+        s = self.sites[p.id]
+        segments = _segments(s.cell)
+        s.flat = Flattener(self.model, [s.cell], attached=s.attached).flatten()
+        self.notes += s.flat.notes
+        kind = make(identifier(p.component.id), s.flat, compartments=max(segments, 1))
+        parameters: dict[str, Any] = {}
+        for key, values in self.masks.get(p.id, {}).items():
+            name = key
+            if key.startswith("weight of "):
+                made = next(i for i in self._weighted[p.id] if key == f"weight of {id(i)}")
+                name = s.flat.symbol(made, "weight")
+            if name in s.flat.parameters:
+                parameters[name] = float(values[0]) if bool(np.all(values == values[0])) else Array(values)
+        self.made[p.id] = Population(self.names[p.id], p.size, kind(**parameters))
+        self.injections += [Injection(source, self._view(p.id, ids)) for source, population, ids in self._later if population == p.id]
+
+    def _view(self, id: str, ids: Ints) -> Population | View:
+        p = self.made[id]
+        return p if ids.size == p.size and bool(np.all(ids == np.arange(p.size))) else p[ids]
+
+    # -- connections
+
+    def _connect(self, e: Events) -> None:
+        if e.pre not in self.made or e.post not in self.made:
+            return
+        pre, post = self.made[e.pre], self.made[e.post]
+        weights = np.ones(e.pre_ids.size) if e.weights is None else e.weights
+        delay = self._delays(e)
+        if e.synapse is None:
+            self._project(e, pre, post, e.pre_ids, e.post_ids, weights, delay, identifier(e.target_port or self._first_port(e)))
+            return
+        s = self.sites[e.post]
+        synapse = s.synapses[e.synapse.id, e.target_port]
+        if synapse.folded:
+            self._project(e, pre, post, e.pre_ids, e.post_ids, weights, delay, synapse.port)
+        else:
+            self._separate(e, s, synapse, weights, delay)
+
+    def _first_port(self, e: Events) -> str:
+        flat = self.sites[e.post].flat
+        assert flat is not None
+        if not flat.events:
+            raise ModelError(str(e.where), f"the cells of '{e.post}' take no events", "name a synapse=")
+        return next(iter(flat.events))
+
+    def _project(self, e: Events, pre: Population, post: Population, i: Ints, j: Ints, weights: Floats, delay: Any, port: str) -> None:
+        same = weights.size and bool(np.all(weights == weights[0]))
+        synapse = StaticSynapse(float(weights[0]) if same else Array(weights), delay)
+        self.projections.append(Projection(pre, post, Explicit(i, j), synapse, port, f"{e.id}: {pre.name}->{post.name}/{port}"))
+
+    def _delays(self, e: Events) -> Any:
+        """Delays in ms, rounded up to whole steps, at least one: an event acts in the first step at or after its time, as in jLEMS."""
+        given = np.zeros(e.pre_ids.size) if e.delays is None else e.delays * 1e3
+        steps = np.maximum(np.ceil(given / self.dt - 1e-6), 1.0)
+        off = np.abs(steps * self.dt - given)
+        if off.max(initial=0.0) > 1e-9:
+            self.notes.append((str(e.where), f"delays of '{e.id}' are whole steps of {self.dt:g} ms, at least one: changed by up to {off.max():.3g} ms"))
+        delays = np.round(steps * self.dt, 9)
+        return f"{float(delays[0])!r} ms" if delays.size and bool(np.all(delays == delays[0])) else Array(delays, "ms")
+
+    def _separate(self, e: Events, s: Site, synapse: Synapse, weights: Floats, delay: Any) -> None:
+        """A group with one instance per connection."""
+        flat = Flattener(self.model, [synapse.instance], {id(s.cell): ""}, Attached(temperature=self.temperature), spiking=False).flatten()
+        self.notes += flat.notes
+        size, name = int(e.pre_ids.size), self._name(f"{e.id}_{e.synapse.id if e.synapse else ''}")
+        kind = make(identifier(synapse.component.id), flat)
+        weight = flat.symbol(synapse.instance, "weight")
+        parameters = {weight: Array(weights)} if weight in flat.parameters else {}
+        population = self._edge(name, Population(name, size, kind(**parameters)), (synapse.instance,), flat, (e.post_ids,), (e.post,))
+        port = self._port(flat, synapse, e)
+        self._project(e, self.made[e.pre], population, e.pre_ids, np.arange(size), weights, delay, port)
+        for _, theirs in synapse.back:
+            back = dataclasses.replace(e, id=f"{e.id} (back)")
+            self._project(back, self.made[e.post], population, e.post_ids, np.arange(size), np.ones(size), f"{self.dt!r} ms", identifier(theirs))
+            self.notes.append((str(e.where), f"'{synapse.component.id}' sees the spikes of its own cell one step of {self.dt:g} ms later"))
+
+    @staticmethod
+    def _port(flat: FlatModel, synapse: Synapse, e: Events) -> str:
+        from portable.dynamics.lems.instance import java_order
+
+        wanted = e.target_port or next(iter(java_order(list(flat.events))), "")
+        if identifier(wanted) not in flat.events:
+            raise ModelError(str(synapse.component), f"a {synapse.component.type} does nothing when an event arrives at '{wanted}'", "choose a synapse with OnEvent")
+        return identifier(wanted)
+
+    def _edge(self, name: str, population: Population, instances: tuple[Instance, ...], flat: FlatModel, cells: tuple[Ints, ...], posts: tuple[str, ...]) -> Population:
+        """Register a group, link what it reads of cells, and what cells take of it."""
+        self.names[f"{name} (group)"] = name
+        self.made[f"{name} (group)"] = population
+        self.edges.append(Edge(name, instances, flat, cells, posts))
+        for instance, ids, post in zip(instances, cells, posts, strict=True):
+            s = self.sites[post]
+            assert s.flat is not None
+            for read, (at, variable) in flat.outside.items():
+                if at is instance.parent:
+                    symbol = s.flat.symbol(s.cell, s.cell.type.exposed(variable) or variable)
+                    if not symbol:
+                        raise ModelError(str(instance.where), f"requires '{variable}', which '{s.cell.component.id}' does not expose", "attach it to another type of cell")
+                    if symbol in s.flat.parameters:
+                        raise ModelError(str(instance.where), f"requires '{variable}', which is a parameter of '{s.cell.component.id}'", "use a variable")
+                    self.links.append(Link(self.made[post], symbol, population, read, pre=ids))
+            for variable in s.shown:
+                inner = instance.type.exposed(variable) or variable
+                symbol = flat.symbol(instance, inner) if instance.has(inner) else ""
+                if symbol and not _always_zero(flat, symbol):
+                    self.links.append(Link(population, symbol, self.made[post], f"{variable}_links", post=ids))
+        return population
+
+    def _continuous(self, c: Continuous) -> None:
+        """Both ends of each connection in one group; each sees its own cell and the other end."""
+        ends = []
+        for component, population in ((c.pre_component, c.pre), (c.post_component, c.post)):
+            if population not in self.sites:
+                raise ModelError(str(c.where), f"population '{population}' is a source of spikes and has no membrane", "connect cells")
+            s = self.sites[population]
+            stand_in = dataclasses.replace(s.cell, outlets=[])  # of its own, so that the two cells are told apart
+            made, _ = self.attach.instance(dataclasses.replace(s, cell=stand_in), component)
+            ends.append(made)
+        a, b = ends
+        a.peer["peer"], b.peer["peer"] = b, a
+        assert a.parent is not None
+        assert b.parent is not None
+        outside = {id(a.parent): "pre_", id(b.parent): "post_"}
+        flat = Flattener(self.model, {"pre_": a, "post_": b}, outside, Attached(temperature=self.temperature), spiking=False).flatten()
+        flat.events.clear()
+        size, name = int(c.pre_ids.size), self._name(c.id)
+        parameters = {}
+        if c.weights is not None:
+            parameters = {w: Array(c.weights) for i in (a, b) if (w := flat.symbol(i, "weight")) in flat.parameters}
+        kind = make(name, flat)
+        self._edge(name, Population(name, size, kind(**parameters)), (a, b), flat, (c.pre_ids, c.post_ids), (c.pre, c.post))
+
+
+def _segments(cell: Instance) -> int:
+    morphology = cell.children.get("morphology")
+    return len(morphology.lists.get("segments", [])) if morphology is not None else 0
+
+
+def _always_zero(flat: FlatModel, symbol: str) -> bool:
+    from portable.dynamics.expressions import Bin, Expr, Name, Num
+
+    def zero(e: Expr) -> bool:
+        return (isinstance(e, Num) and e.value == 0.0) or (isinstance(e, Bin) and e.op == "*" and (zero(e.a) or zero(e.b)))
+
+    return zero(flat.inlined(Name(symbol)))

@@ -1,0 +1,82 @@
+"""Addresses of cells: "../pop[3]", "pop[3]", "../pop/3/comp", "pop/3", or a bare number; many at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from portable.dynamics.lems.network import Ints
+from portable.dynamics.lems.types import Where
+from portable.errors import ModelError, suggestion
+from portable.schemas.neuroml.xml import where
+
+# population, then [index] or /id, then the component's name, which says nothing new
+ADDRESS = re.compile(r"^(?:\.\.?/)*([A-Za-z_]\w*)(?:\[(\d+)\]|/(\d+)(?:/[\w.-]*)?)$", re.M | re.A)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What can be addressed: sizes of populations, and for lists whose instances are not numbered 0, 1, ... their ids."""
+
+    sizes: Mapping[str, int]
+    ids: Mapping[str, Ints]
+
+    def cells(self, elements: Sequence[Any], attribute: str, file: str) -> tuple[tuple[str, ...], Ints, Ints]:
+        """(populations, which of them, position there) of one attribute of many elements. ModelError on the first that leads nowhere."""
+        texts = [e.get(attribute) for e in elements]
+        if None in texts:
+            raise ModelError(str(where(elements[texts.index(None)], file)), f"must have {attribute}=", f'write {attribute}="../pop/0/cell"')
+        found = ADDRESS.findall("\n".join(texts))
+        if len(found) != len(texts):
+            bad = next(i for i, t in enumerate(texts) if not ADDRESS.fullmatch(t))
+            raise ModelError(str(where(elements[bad], file)), f"{attribute}: cannot read {texts[bad][:80]!r} as a cell", 'write "../pop/0/cell" or "../pop[0]"')
+        names, indices, ids = zip(*found) if found else ((), (), ())
+        populations = tuple(dict.fromkeys(names))
+        which = np.zeros(len(found), dtype=np.int64)
+        if len(populations) > 1:
+            number = {p: i for i, p in enumerate(populations)}
+            which = np.array([number[n] for n in names], dtype=np.int64)
+        position = np.array([int(a or b) for a, b in zip(indices, ids, strict=True)], dtype=np.int64)
+        by_id = np.array([not a for a in indices], dtype=bool)
+        for k, p in enumerate(populations):
+            mine = which == k
+            if p not in self.sizes:
+                raise ModelError(str(where(elements[int(np.flatnonzero(mine)[0])], file)), f"{attribute}: there is no population '{p}'", suggestion(p, self.sizes))
+            if p in self.ids:
+                position[mine & by_id] = self._numbered(p, position[mine & by_id])
+            bad_ids = mine & ((position >= self.sizes[p]) | (position < 0))
+            if bad_ids.any():
+                i = int(np.flatnonzero(bad_ids)[0])
+                raise ModelError(str(where(elements[i], file)), f"{attribute}: population '{p}' has no cell {texts[i]!r}", f"it has {self.sizes[p]}, numbered from 0")
+        return populations, which, position
+
+    def _numbered(self, population: str, ids: Ints) -> Ints:
+        known = self.ids[population]
+        order = np.argsort(known, kind="stable")
+        at = np.minimum(np.searchsorted(known[order], ids), known.size - 1)
+        return np.where(known[order][at] == ids, order[at], -1)
+
+    def one(self, text: str, place: Where) -> tuple[str, int, str]:
+        """(population, position, rest of the path) of a recorded quantity such as "pop[0]/v" or "pop/0/cell/bio/.../q"."""
+        parts = [p for p in text.split("/") if p not in ("", ".", "..")]
+        if parts and parts[0] not in self.sizes and "[" not in parts[0] and len(parts) > 1:
+            parts = parts[1:]  # "net1/pop[0]/v"
+        head = re.fullmatch(r"([A-Za-z_]\w*)(?:\[(\d+)\])?", parts[0], re.A) if parts else None
+        if not head or head[1] not in self.sizes:
+            raise ModelError(str(place), f"cannot find {text[:80]!r}", suggestion(head[1] if head else text[:40], self.sizes))
+        population, rest = head[1], parts[1:]
+        if head[2] is not None:
+            position = int(head[2])
+        elif rest and rest[0].isdigit():
+            position = int(rest[0])
+            position = int(self._numbered(population, np.array([position]))[0]) if population in self.ids else position
+            rest = rest[2:] if len(rest) > 2 else rest[2:] if len(rest) == 2 and rest[1] not in ("v", "V") else rest[1:]
+        else:
+            raise ModelError(str(place), f"{text[:80]!r} does not say which cell of '{population}'", f'write "{population}[0]/..."')
+        if not 0 <= position < self.sizes[population]:
+            raise ModelError(str(place), f"population '{population}' has no cell {position}", f"it has {self.sizes[population]}, numbered from 0")
+        return population, position, "/".join(rest)

@@ -1,0 +1,282 @@
+"""XML of a network or a simulation -> tables (dynamics.lems.network). Long lists are read by column, not one by one into objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from portable.dynamics.lems.model import Component, Model
+from portable.dynamics.lems.network import Cells, Column, Continuous, Events, Inputs, Ints, LemsNetwork, LemsSimulation, Selection
+from portable.dynamics.lems.types import Where
+from portable.errors import ModelError
+from portable.schemas.neuroml.paths import Place
+from portable.schemas.neuroml.xml import name, where
+from portable.units import Floats
+
+_SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "layer", "extracellularProperties", "extracellularProperties"})
+
+
+def read_network(model: Model, component: Component) -> LemsNetwork:
+    """The tables of a network component. ModelError naming file, line and element."""
+    return _Reader(model, component).read()
+
+
+class _Reader:
+    def __init__(self, model: Model, component: Component) -> None:
+        self.model, self.component, self.file = model, component, component.where.file
+        self.populations: list[Cells] = []
+        self.events: list[Events] = []
+        self.continuous: list[Continuous] = []
+        self.inputs: list[Inputs] = []
+        self.ignored: list[str] = []
+        self.order: list[tuple[str, Any]] = []
+        self.numbers: dict[str, Ints] = {}
+
+    def read(self) -> LemsNetwork:
+        element, scope = self.component.element, self.model.scope
+        temperature = element.get("temperature")
+        kelvin = scope.si(temperature, "temperature", self.component.where, "temperature") if temperature else None
+        later: list[tuple[str, list[Any]]] = []
+        for child in element:
+            tag = name(child)
+            if tag == "population" or tag == "populationList":
+                self._population(child)
+            elif not tag or tag in _SKIPPED:
+                if tag not in ("", "notes", "annotation", "property"):
+                    self.ignored.append(f"{where(child, self.file)} is not simulated")
+            elif tag in self.readers():
+                if later and later[-1][0] == tag and tag in ("synapticConnection", "synapticConnectionWD", "explicitInput", "explicitConnection"):
+                    later[-1][1].append(child)
+                else:
+                    later.append((tag, [child]))
+            else:
+                raise ModelError(str(where(child, self.file)), f"<{tag[:60]}> is nothing that a network can hold", f"known: population, {', '.join(self.readers())}")
+        sizes = {p.id: p.size for p in self.populations}
+        self.place = Place(sizes, self.numbers)
+        for tag, elements in later:
+            self.readers()[tag](elements)
+        return LemsNetwork(
+            self.component.id, kelvin, tuple(self.populations), tuple(self.events), tuple(self.continuous), tuple(self.inputs), tuple(self.ignored), tuple(self.order),
+        )  # fmt: skip
+
+    def readers(self) -> dict[str, Callable[[list[Any]], None]]:
+        return {
+            "projection": self._projection, "synapticConnection": self._synaptic, "synapticConnectionWD": self._synaptic, "explicitConnection": self._synaptic,
+            "electricalProjection": self._electrical, "continuousProjection": self._continuous, "inputList": self._input_list, "explicitInput": self._explicit_input,
+        }  # fmt: skip
+
+    def _needed(self, element: Any, key: str) -> str:
+        found = element.get(key)
+        if not found:
+            raise ModelError(str(where(element, self.file)), f"must have {key}=", f'write {key}="..."')
+        return str(found)
+
+    # -- populations
+
+    def _population(self, element: Any) -> None:
+        id, place = self._needed(element, "id"), where(element, self.file)
+        if any(p.id == id for p in self.populations):
+            raise ModelError(str(place), f"the id '{id}' is taken by another population", "give it another id")
+        component = self.model.component(self._needed(element, "component"), place, "the component")
+        instances = [e for e in element if name(e) == "instance"]
+        if not instances:
+            size = element.get("size", "")
+            if not size.isascii() or not size.isdigit():
+                raise ModelError(str(place), f"size must be a whole number >= 0, got {size[:40]!r}", 'write size="10", or instances')
+            if int(size) >= 2**32:
+                raise ModelError(str(place), f"size must be less than 2**32, got {size[:40]}")
+            self.populations.append(Cells(id, component, int(size), None, place))
+            return
+        locations, numbers = np.zeros((len(instances), 3)), np.arange(len(instances))
+        for i, e in enumerate(instances):
+            at = next((x for x in e if name(x) == "location"), None)
+            if at is not None:
+                locations[i] = [self._number(at, k) for k in "xyz"]
+            numbers[i] = int(e.get("id")) if str(e.get("id", "")).isdigit() else i
+        if np.unique(numbers).size != numbers.size:
+            values, counts = np.unique(numbers, return_counts=True)
+            raise ModelError(str(place), f"the instance id {values[counts > 1][0]} is there twice", "number the instances 0, 1, 2, ...")
+        if np.any(numbers != np.arange(numbers.size)):
+            self.numbers[id] = numbers
+        self.populations.append(Cells(id, component, len(instances), locations, place))
+
+    def _number(self, element: Any, key: str) -> float:
+        try:
+            return float(element.get(key, "0"))
+        except ValueError:
+            raise ModelError(str(where(element, self.file)), f"{key} must be a number, got {element.get(key)[:40]!r}") from None
+
+    # -- connections
+
+    def _projection(self, elements: list[Any]) -> None:
+        (element,) = elements
+        synapse = self.model.component(self._needed(element, "synapse"), where(element, self.file), "the synapse")
+        for key in ("presynapticPopulation", "postsynapticPopulation"):
+            if self._needed(element, key) not in self.place.sizes:
+                raise ModelError(str(where(element, self.file)), f"{key}: there is no population '{element.get(key)[:60]}'", f"there are: {', '.join(self.place.sizes)[:200]}")
+        groups: dict[str, list[Any]] = {}
+        for e in element.iterchildren(tag=None):
+            groups.setdefault(name(e), []).append(e)
+        for tag, found in groups.items():
+            if tag in ("connection", "connectionWD"):
+                self._connected(self._needed(element, "id"), synapse, found, "preCellId", "postCellId", where(element, self.file))
+            elif tag and tag not in _SKIPPED:
+                raise ModelError(str(where(found[0], self.file)), f"<{tag[:60]}> is nothing that a projection can hold", "connection or connectionWD")
+
+    def _synaptic(self, elements: list[Any]) -> None:
+        runs: list[tuple[tuple[str, str], list[Any]]] = []  # consecutive ones through one synapse are read together
+        for e in elements:
+            key = e.get("synapse", ""), e.get("targetPort", "")
+            if runs and runs[-1][0] == key:
+                runs[-1][1].append(e)
+            else:
+                runs.append((key, [e]))
+        for (synapse, port), found in runs:
+            place = where(found[0], self.file)
+            component = self.model.component(synapse, place, "the synapse") if synapse else None
+            self._connected(f"{name(found[0])}{len(self.events)}", component, found, "from", "to", place, port)
+
+    def _connected(self, id: str, synapse: Component | None, elements: list[Any], pre: str, post: str, place: Where, port: str = "") -> None:
+        weights, delays = self._weights(elements), self._delays(elements)
+        a, from_, i = self.place.cells(elements, pre, self.file)
+        b, to, j = self.place.cells(elements, post, self.file)
+        for x, source in enumerate(a):
+            for y, target in enumerate(b):
+                mine = slice(None) if len(a) == len(b) == 1 else np.flatnonzero((from_ == x) & (to == y))
+                if i[mine].size:
+                    self.order.append(("events", len(self.events)))
+                    w, d = (None if v is None else v[mine] for v in (weights, delays))
+                    self.events.append(Events(id, synapse, source, target, i[mine], j[mine], w, d, port, place))
+
+    def _weights(self, elements: Sequence[Any]) -> Floats | None:
+        texts = [e.get("weight") for e in elements]
+        if not any(t is not None for t in texts):
+            return None
+        try:
+            out = np.array([1.0 if t is None else float(t) for t in texts])
+        except ValueError:
+            out = np.full(len(texts), np.nan)
+        if not np.isfinite(out).all():
+            bad = next(i for i, t in enumerate(texts) if not _finite(t))
+            raise ModelError(str(where(elements[bad], self.file)), f"weight must be a number, got {str(texts[bad])[:40]!r}", 'write weight="1.0"')
+        return out
+
+    def _delays(self, elements: Sequence[Any]) -> Floats | None:
+        texts = [e.get("delay") for e in elements]
+        distinct = {t: k for k, t in reversed(list(enumerate(texts))) if t is not None}
+        if not distinct:
+            return None
+        known: dict[str | None, float] = {None: 0.0}
+        for text, first in distinct.items():
+            place = where(elements[first], self.file)
+            known[text] = self.model.scope.si(text, "time", place, "delay")
+            if not 0 <= known[text] < np.inf:
+                raise ModelError(str(place), f"delay must be >= 0, got {text!r}")
+        return np.array([known[t] for t in texts])
+
+    # -- electrical and continuous
+
+    def _electrical(self, elements: list[Any]) -> None:
+        (element,) = elements
+        self._pairs(element, "synapse", "synapse", ("electricalConnection", "electricalConnectionInstance", "electricalConnectionInstanceW"))
+
+    def _continuous(self, elements: list[Any]) -> None:
+        (element,) = elements
+        self._pairs(element, "preComponent", "postComponent", ("continuousConnection", "continuousConnectionInstance", "continuousConnectionInstanceW"))
+
+    def _pairs(self, element: Any, left: str, right: str, known: tuple[str, str, str]) -> None:
+        populations = [self._needed(element, k) for k in ("presynapticPopulation", "postsynapticPopulation")]
+        for p in populations:
+            if p not in self.place.sizes:
+                raise ModelError(str(where(element, self.file)), f"there is no population '{p[:60]}'", f"there are: {', '.join(self.place.sizes)[:200]}")
+        groups: dict[tuple[str, str, bool], list[Any]] = {}
+        for e in element:
+            if not name(e) or name(e) in _SKIPPED:
+                continue
+            if name(e) not in known:
+                raise ModelError(str(where(e, self.file)), f"<{name(e)[:60]}> is nothing that a {name(element)} can hold", f"known: {', '.join(known)}")
+            key = self._needed(e, left), self._needed(e, right), str(e.get("preCell", "")).isdigit()
+            groups.setdefault(key, []).append(e)
+        for (a, b, bare), found in groups.items():
+            place = where(found[0], self.file)
+            ids = [self._indices(found, k, p) if bare else self._addressed(found, k, p) for k, p in zip(("preCell", "postCell"), populations, strict=True)]
+            self.order.append(("continuous", len(self.continuous)))
+            self.continuous.append(Continuous(
+                self._needed(element, "id"), self.model.component(a, place, "the component"), self.model.component(b, place, "the component"),
+                populations[0], populations[1], ids[0], ids[1], self._weights(found), place,
+            ))  # fmt: skip
+
+    def _indices(self, elements: list[Any], key: str, population: str) -> Ints:
+        out = np.zeros(len(elements), dtype=np.int64)
+        for n, e in enumerate(elements):
+            text = self._needed(e, key)
+            if not text.isascii() or not text.isdigit() or int(text) >= self.place.sizes[population]:
+                raise ModelError(str(where(e, self.file)), f"{key}: population '{population}' has no cell {text[:40]!r}", f"it has {self.place.sizes[population]}, numbered from 0")
+            out[n] = int(text)
+        return out
+
+    def _addressed(self, elements: list[Any], key: str, population: str) -> Ints:
+        names, _, ids = self.place.cells(elements, key, self.file)
+        if names != (population,):
+            raise ModelError(str(where(elements[0], self.file)), f"{key} is a cell of {', '.join(names)}, but the projection says '{population}'", "make them the same")
+        return ids
+
+    # -- inputs
+
+    def _input_list(self, elements: list[Any]) -> None:
+        (element,) = elements
+        found = [e for e in element if name(e) and name(e) not in _SKIPPED]
+        for e in found:
+            if name(e) not in ("input", "inputW"):
+                raise ModelError(str(where(e, self.file)), f"<{name(e)[:60]}> is nothing that an inputList can hold", "input or inputW")
+        self._attached(element.get("id", ""), self._needed(element, "component"), found, where(element, self.file))
+
+    def _explicit_input(self, elements: list[Any]) -> None:
+        by: dict[str, list[Any]] = {}
+        for e in elements:
+            by.setdefault(self._needed(e, "input"), []).append(e)
+        for component, found in by.items():
+            self._attached(component, component, found, where(found[0], self.file))
+
+    def _attached(self, id: str, component: str, elements: list[Any], place: Where) -> None:
+        made = self.model.component(component, place, "the input")
+        if not elements:
+            return
+        weights = self._weights(elements)
+        names, which, ids = self.place.cells(elements, "target", self.file)
+        for k, population in enumerate(names):
+            mine = which == k
+            self.order.append(("inputs", len(self.inputs)))
+            self.inputs.append(Inputs(id, made, population, ids[mine], None if weights is None else weights[mine], place))
+
+
+def _finite(text: str | None) -> bool:
+    try:
+        return text is None or bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def read_simulation(model: Model, component: Component) -> LemsSimulation:
+    """A Simulation: length and step in s, what is recorded, and the lines of its displays."""
+    element, scope, file = component.element, model.scope, component.where.file
+    columns, selections, displays = list[Column](), list[Selection](), list[Column]()
+    for group in element:
+        out = group.get("fileName") or group.get("id") or ""
+        for e in group:
+            place = where(e, file)
+            if name(group) in ("OutputFile", "Display") and name(e) in ("OutputColumn", "Line"):
+                (columns if name(group) == "OutputFile" else displays).append(Column(out, e.get("id", ""), e.get("quantity", ""), place))
+            elif name(group) == "EventOutputFile" and name(e) == "EventSelection":
+                selections.append(Selection(out, group.get("format", "TIME_ID"), e.get("id", ""), e.get("select", ""), e.get("eventPort", "spike"), place))
+
+    def seconds(key: str) -> float:
+        value = scope.si(element.get(key, ""), "time", component.where, key)
+        if not 0 < value < np.inf:
+            raise ModelError(str(component.where), f"{key} must be > 0, got {element.get(key)!r}")
+        return value
+
+    seed = element.get("seed")
+    return LemsSimulation(component.id, element.get("target", ""), seconds("length"), seconds("step"), int(seed) if seed and seed.lstrip("-").isdigit() else None, tuple(columns), tuple(selections), tuple(displays))
