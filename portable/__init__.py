@@ -40,6 +40,7 @@ _PUBLIC = {
     "RunSettings": "portable.model.settings",
     "read_neuroml": "portable.schemas.neuroml.read",
     **dict.fromkeys(("load", "save", "to_document", "from_document"), "portable.schemas.document"),
+    "write_neuroml": "portable.schemas.neuroml.write",
 }  # fmt: skip
 
 __all__ = sorted(_PUBLIC)

@@ -51,6 +51,7 @@ from portable.schemas.document import from_document as from_document
 from portable.schemas.document import load as load
 from portable.schemas.document import save as save
 from portable.schemas.document import to_document as to_document
+from portable.schemas.neuroml.write import write_neuroml as write_neuroml
 from portable.simulation import Simulation as Simulation
 from portable.simulation import check as check
 from portable.simulation import open as open

@@ -74,27 +74,28 @@ def _set(name: str, value: str) -> str:
     return f'<StateAssignment variable="{name}" value="{value}"/>'
 
 
-def source_types(most: int) -> list[str]:
-    """A source whose spike times are attached to it, so that a population of sources stays one; `most` spikes in one step."""
-    out = [f'    <OnCondition test="now .gt. {k}.5"><EventOut port="spike"/></OnCondition>' for k in range(most)]
-    return [
+def source_types() -> tuple[list[str], list[str]]:
+    """A source whose spike times are attached to it, so that a population of sources stays one; and the spike that is attached."""
+    spike = [
         f'<ComponentType name="{SPIKE}" extends="baseSynapse" description="One spike of the source it is attached to, at weight milliseconds">',
         '  <Property name="weight" dimension="none" defaultValue="1"/><Constant name="MSEC" dimension="time" value="1 ms"/>',
-        '  <Constant name="NO_CURRENT" dimension="current" value="0 pA"/><Exposure name="now" dimension="none"/>',
+        '  <EventPort name="spike" direction="out"/>',
         "  <Dynamics>",
-        '    <StateVariable name="now" dimension="none" exposure="now"/><StateVariable name="done" dimension="none"/>',
-        '    <DerivedVariable name="i" dimension="current" exposure="i" value="NO_CURRENT"/>',
-        '    <OnCondition test="now .gt. 0.5"><StateAssignment variable="now" value="0"/></OnCondition>',
-        '    <OnCondition test="(done .lt. 0.5) .and. (t .geq. (weight * MSEC))"><StateAssignment variable="now" value="1"/><StateAssignment variable="done" value="1"/></OnCondition>',
+        '    <StateVariable name="i" dimension="current" exposure="i"/><StateVariable name="done" dimension="none"/>',
+        f'    <OnCondition test="(done .lt. 0.5) .and. (t .geq. (weight * MSEC))">{_set("done", "1")}<EventOut port="spike"/></OnCondition>',
         "  </Dynamics>",
+        '  <Structure><With instance="this" as="a"/><With instance="parent" as="b"/><EventConnection from="a" to="b"/></Structure>',
         "</ComponentType>",
+    ]
+    source = [
         f'<ComponentType name="{SOURCE}" extends="baseSpikeSource" description="A spike source with its spike times attached">',
+        '  <EventPort name="in" direction="in"/>',
         '  <Attachments name="spikes" type="basePointCurrent"/>',
         "  <Dynamics>",
         '    <StateVariable name="tsince" dimension="time" exposure="tsince"/>',
-        '    <DerivedVariable name="now" dimension="none" select="spikes[*]/now" reduce="add"/>',
         '    <TimeDerivative variable="tsince" value="1"/>',
-        *out,
+        f'    <OnEvent port="in">{_set("tsince", "0")}<EventOut port="spike"/></OnEvent>',
         "  </Dynamics>",
         "</ComponentType>",
     ]
+    return spike, source

@@ -81,6 +81,7 @@ class _Type:
         for p in flat.ports:
             dims[self.arrived[p.name]] = weight_dimension(p)
         self.refractory = flat.refractory is not None and bool(np.any(np.asarray(group.refractory) > 0))
+        self.spiked = ""
         self.free = self.helper_name("free", NONE) if self.refractory else ""
         self.free_at = self.helper("free_at", TIME, "(0 - {})", 1e9) if self.refractory else ""
 
@@ -111,8 +112,11 @@ class _Type:
         derived, rates = self._derived(), self._rates()
         w.rename = {k: v for k, v in w.rename.items() if k != "t"}
         general = self._arrivals()
+        spiking = sum(c.spike for c in flat.conditions)
         for c in flat.conditions:
-            self._condition(c)
+            self._condition(c, spiking > 1)
+        if spiking > 1:
+            self._on(f"{self.spiked} .gt. 0.5", [(self.spiked, "0")], '<EventOut port="spike"/>')
         if now:
             self._on(ALWAYS, [(now, "t")])
         self._values()
@@ -235,8 +239,13 @@ class _Type:
             held = self.refractory and a.variable in self.flat.held
             self._on(f"({test}) .and. ({self.free} .gt. 0.5)" if held else test, [(self._name(a.variable), text)])
 
-    def _condition(self, c: OnCondition) -> None:
-        """A condition's assignments in order, each seeing those before, derived variables as they were at the start; then the spike."""
+    def _condition(self, c: OnCondition, several: bool) -> None:
+        """A condition's assignments in order, each seeing those before, derived variables as they were at the start; then the spike.
+
+        With `several` spiking conditions it is only noted: jLEMS loses the connections of a type that has more than one EventOut.
+        """
+        if several and not self.spiked:
+            self.spiked = self.helper("spiked", NONE)
         test = self.w.truth(self.flat.inlined(c.test))
         self._flush()
         if c.spike and self.refractory:
@@ -254,7 +263,9 @@ class _Type:
             made.append((self._name(a.variable), text))
         if c.spike and self.refractory:
             made.append((self.free_at, f"t + {self.free_at}_refractory"))
-        self._on(test, made, '<EventOut port="spike"/>' if c.spike else "")
+        if c.spike and several:
+            made.append((self.spiked, "1"))
+        self._on(test, made, '<EventOut port="spike"/>' if c.spike and not several else "")
 
     # -- the element
 

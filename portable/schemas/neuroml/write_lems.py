@@ -206,10 +206,7 @@ def _sources(g: PoissonGroup | TrainGroup, o: _Options, parts: _Parts) -> Placed
         most = {"auto": o.split, "core": g.size, "custom": 0}[o.types]
         made = write_sources.trains(train, g.name, o.dt, early, most)
     if made.own:
-        before = sum("OnCondition" in line and "EventOut" in line for line in parts.types.get(write_attachments.SOURCE, ()))
-        lines = write_attachments.source_types(max(before, made.most, 1))
-        split = lines.index("</ComponentType>") + 1
-        parts.types[write_attachments.SPIKE], parts.types[write_attachments.SOURCE] = lines[:split], lines[split:]
+        parts.types[write_attachments.SPIKE], parts.types[write_attachments.SOURCE] = write_attachments.source_types()
     parts.components += made.components
     parts.own += made.own
     parts.lists += made.lists

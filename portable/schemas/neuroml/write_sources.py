@@ -19,13 +19,12 @@ FOREVER = 1e9  # ms
 
 @dataclass(frozen=True)
 class Sources:
-    """A group of sources: where they are, components of the network file, components of our own types, attachments; `most` spikes in a step."""
+    """A group of sources: where they are, components of the network file, components of our own types, attachments."""
 
     placed: Placed
     components: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     lists: tuple[InputList, ...] = ()
-    most: int = 0
 
 
 def frozen(group: PoissonGroup, dt: float, steps: int) -> TrainGroup:
@@ -84,9 +83,8 @@ def trains(group: TrainGroup, name: str, dt: float, early: float, most: int) -> 
 def _attached(group: TrainGroup, name: str, dt: float, early: float) -> Sources:
     where = Placed(((name, f"{name}_source", group.size),), attached="spikes")
     ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
-    pairs = np.unique(np.stack([ids, group.steps]), axis=1, return_counts=True)[1] if ids.size else np.zeros(1, dtype=np.int64)
     lists = tuple(input_lists(f"{name}_spikes", f"{name}_spike", where, ids, _times(group.steps, dt, early))) if ids.size else ()
-    return Sources(where, (), (f'<{SOURCE} id="{name}_source"/>', f'<{SPIKE} id="{name}_spike"/>'), lists, int(pairs.max()))
+    return Sources(where, (), (f'<{SOURCE} id="{name}_source"/>', f'<{SPIKE} id="{name}_spike"/>'), lists)
 
 
 def native(group: PoissonGroup, name: str, dt: float) -> Sources:

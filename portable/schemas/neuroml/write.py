@@ -1,0 +1,108 @@
+"""Write a network as NeuroML: `pt.write_neuroml(net, "folder/")`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portable.errors import ModelError
+from portable.model.network import Network
+from portable.resolve import resolve
+from portable.resolve.program import Approximation
+from portable.schemas.neuroml.write_lems import SPLIT, LemsFiles, write_lems
+from portable.units import milliseconds
+
+HDF5_ABOVE = 10_000  # connections
+
+
+@dataclass(frozen=True, repr=False)
+class Written:
+    """What was written: the files, the one to run or to open (`main`), and everything that is not as in the model."""
+
+    folder: Path
+    files: tuple[str, ...]
+    main: str
+    approximations: tuple[Approximation, ...]
+
+    @property
+    def path(self) -> Path:
+        """The main file."""
+        return self.folder / self.main
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{n} ({_size((self.folder / n).stat().st_size) if (self.folder / n).exists() else 'gone'})" for n in self.files)
+        notes = "".join(f"\n  {a.where}: {a.got} instead of {a.asked}; error: {a.largest_error}" for a in self.approximations)
+        return f"Written({str(self.folder)!r}, main {self.main!r}: {sizes}){notes}"
+
+
+def _size(count: int) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count = count / 1000  # type: ignore[assignment]
+    return f"{count:.3g} GB"
+
+
+def write_neuroml(
+    network: Network, folder: str | os.PathLike[str], *, simulation: bool = True, duration: Any = "1 s", dt: Any = "0.1 ms", seed: int = 0,
+    types: str = "auto", timing: str = "steps", inputs: str = "frozen", hdf5_above: int | None = HDF5_ABOVE, split: int = SPLIT, keep: bool = True,
+) -> Written:  # fmt: skip
+    """Write a network as NeuroML 2 with LEMS, for jNeuroML (`jnml LEMS_<name>.xml -nogui`) and whatever reads its files.
+
+    The network is resolved with `seed` and written out: connections, drawn numbers, Poisson trains of `duration`. Its rules are kept too, in an
+    annotation from which `read_neuroml` restores an equal Network (keep=False leaves it out).
+
+    simulation: also write the LEMS file that runs it for `duration` at `dt` (ms or "1 s") and records what the network records.
+    types: "auto" uses NeuroML's own cells where jLEMS does the same with them and writes component types of our own for others; "core" uses them
+    also where spikes move by a few steps; "custom" writes own types only. timing: "steps" writes times so that jLEMS at this dt spikes in the same
+    steps as we do with forward Euler; "nominal" writes the model's numbers. inputs: "frozen" (the trains of this seed) or "native" Poisson sources.
+    hdf5_above: with more connections the network goes into a .net.nml.h5, in float32 (None: never). split: where the cells of a population
+    differ, write up to so many NeuroML populations for it.
+
+    All files appear whole or none does. Raises ModelError for what NeuroML cannot say, and what `resolve` raises.
+    """
+    if not isinstance(network, Network):
+        raise ModelError("", f"expected a Network, got {network!r}", "pass the network itself")
+    step = milliseconds(dt, "dt")
+    if step <= 0:
+        raise ModelError("dt", f"must be > 0 ms, got {step} ms")
+    steps = _steps(duration, step) if simulation else None
+    program = resolve(network, seed, step)
+    kept = network if keep else None
+    made = write_lems(program, steps=steps, network=kept, types=types, timing=timing, inputs=inputs, split=split, hdf5_above=hdf5_above)
+    target = Path(folder)
+    save(made, target)
+    return Written(target, tuple(made.files), made.main or made.network, made.approximations)
+
+
+def _steps(duration: Any, dt: float) -> int:
+    value = milliseconds(duration, "duration")
+    steps = round(value / dt)
+    if value < 0 or abs(steps * dt - value) > 1e-6 * dt * max(1, steps) ** 0.5:
+        raise ModelError("duration", f"must be a whole number of steps of {dt:g} ms, got {value:g} ms", f"for example {max(1, steps) * dt:g} ms")
+    return steps
+
+
+def save(made: LemsFiles, folder: Path) -> None:
+    """Write the files into a folder, which is made where it is not there. All are complete before the first gets its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
+    placed: list[Path] = []
+    try:
+        for name, data in made.files.items():
+            (part / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+        for name in made.files:
+            existed = (folder / name).exists()
+            os.replace(part / name, folder / name)
+            if not existed:
+                placed.append(folder / name)
+    except BaseException:
+        for path in placed:
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
