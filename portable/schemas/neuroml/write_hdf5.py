@@ -25,8 +25,9 @@ def hdf5(name: str, populations: Sequence[tuple[str, str, int]], projections: Se
         _say(network, id=f"{name}_net", notes="")
         for identity, component, size in populations:
             made = network.create_group(f"population_{identity}")
-            _say(made, id=identity, component=component)
+            _say(made, id=identity, component=component, type="populationList")
             made.attrs["size"] = np.int64(size)
+            _table(made, identity, {"x": np.arange(size), "y": 0, "z": 0}, size)  # jNeuroML reads connections to cells with a place only
         for p in projections:
             _connections(network, p)
         for x in inputs:

@@ -261,6 +261,7 @@ def _network_files(name: str, program: Program, network: Network | None, o: _Opt
         from portable.schemas.neuroml.write_hdf5 import hdf5, losses
 
         parts.notes += losses(blocks, parts.lists, o.dt)
+        parts.placed = {n: replace(p, listed=True) for n, p in parts.placed.items()}
         rest = "".join([*top, "</neuroml>\n"])
         files[f"{name}.net.nml.h5"] = hdf5(name, parts.populations, blocks, parts.lists, rest)
         return files, f"{name}.net.nml.h5"

@@ -30,13 +30,14 @@ class Placed:
     late: float = 0.0
     attached: str = "synapses"
     shown_late: int = 0  # steps after which jLEMS shows a recorded value
+    listed: bool = False  # the populations are lists of instances, as in HDF5
     pulse: str = ""  # the type of its current pulses, where it is not pulseGenerator
 
     def path(self, i: int) -> str:
-        """The cell's path in the network: "exc[3]"."""
-        if self.part is None or self.place is None:
-            return f"{self.populations[0][0]}[{i}]"
-        return f"{self.populations[int(self.part[i])][0]}[{int(self.place[i])}]"
+        """The cell's path in the network: "exc[3]", or "exc/3/exc_cell" of a list of instances."""
+        part, place = (0, i) if self.part is None or self.place is None else (int(self.part[i]), int(self.place[i]))
+        population, component, _ = self.populations[part]
+        return f"{population}/{place}/{component}" if self.listed else f"{population}[{place}]"
 
     def parts(self, ids: npt.NDArray[np.integer]) -> tuple[Whole, Whole]:
         """Population and place of many cells."""
