@@ -162,7 +162,7 @@ def test_generated_python_and_evaluation_are_the_same_bits(text: str, negative: 
         assert np.array_equal(np.float64(evaluate(expr, VALUES)), np.float64(code), equal_nan=True)
 
 
-@pytest.mark.parametrize("fn", sorted(FUNCTIONS - {"log", "factorial"}))
+@pytest.mark.parametrize("fn", sorted(FUNCTIONS - {"log", "factorial", "random"}))
 @pytest.mark.parametrize("x", [0.0, 0.3, 1.0, 2.7, 1e-9])
 def test_generated_functions_and_evaluation_agree(fn: str, x: float) -> None:
     if fn in ("ln", "log10") and x == 0.0:

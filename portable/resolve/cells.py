@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from portable.dynamics.draws import draws as numbered_draws
+from portable.dynamics.draws import numbered
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.expressions import names, substitute
+from portable.dynamics.expressions import Expr, names, substitute
 from portable.dynamics.flat import Flat
 from portable.errors import ModelError
 from portable.model.cells import Cell
@@ -19,7 +21,7 @@ from portable.resolve import draws
 from portable.resolve.grid import nearest, on_grid, one_on_grid, rounded
 from portable.resolve.poisson import MAX_MEAN
 from portable.resolve.program import Approximation, CellGroup, Group, Ints, PerCell, PoissonGroup, TrainGroup
-from portable.resolve.random import stream
+from portable.resolve.random import draw_all, stream
 from portable.units import Quantity, coherent_unit
 
 
@@ -37,17 +39,24 @@ def group(p: Population, seed: int, dt: float) -> tuple[Group, list[Approximatio
 def _cells(p: Population, cell: Cell, seed: int, dt: float) -> tuple[CellGroup, list[Approximation]]:
     path = f"population '{p.name}'"
     parameters = drawn(p, cell.parameters, seed)
-    known = with_constants(cell.flat, parameters)
+    flat, key = numbered(cell.flat), stream(seed, p.name, "random")
+    known = with_constants(flat, parameters)
     initial: dict[str, PerCell] = {}
-    for s in cell.flat.states:
+    for s in flat.states:
         where = f"{path}.initial['{s.name}']"
         if s.name in p.initial:
             initial[s.name] = draws.values(p.initial[s.name], p.size, stream(seed, p.name, f"initial {s.name}"), where)
         else:
-            initial[s.name] = _per_cell(evaluate(s.initial, known))
+            initial[s.name] = _per_cell(evaluate(s.initial, {**known, **_draws_at_start(s.initial, p.size, key)}))
         _finite(initial[s.name], where)
     steps, notes = refractory(p, cell, known, dt)
-    return CellGroup(p.name, p.size, cell.flat, parameters, initial, steps), notes
+    return CellGroup(p.name, p.size, flat, parameters, initial, steps, key), notes
+
+
+def _draws_at_start(expr: Expr, size: int, key: int) -> dict[str, PerCell]:
+    """The numbers that random() gives in an initial value, one a cell."""
+    cells, none = np.arange(size), np.zeros(size, dtype=np.int64)
+    return {name: draw_all(np.uint64(key), cells, 0, none, number) for number, name in numbered_draws([expr])}
 
 
 def drawn(p: Population, given: Mapping[str, Value], seed: int) -> dict[str, PerCell]:

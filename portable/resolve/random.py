@@ -107,6 +107,27 @@ def uniform53(a, b):  # type: ignore[no-untyped-def]
     return float(int64((uint64(a) >> uint64(5)) * uint64(67108864) + (uint64(b) >> uint64(6)))) * (1.0 / 9007199254740992.0)
 
 
+@njit(inline="always", cache=True)
+def draw(key, cell, stamp, arrival, number):  # type: ignore[no-untyped-def]
+    """The uniform number in [0, 1) of one call of random() in a cell's assignments (dynamics.draws).
+
+    key: the population's stream. stamp < 2^40: the step's end, 0 for initial values. arrival < 2^24: how many arrivals with draws the
+    cell had before in this step; number: the call's.
+    """
+    k = uint64(stamp)
+    x = philox4(key, uint64(cell), k & LOW, (k >> _32) | (uint64(arrival) << uint64(8)), uint64(number))
+    return uniform53(x[0], x[1])
+
+
+@njit(cache=True)
+def draw_all(key, cells, stamp, arrivals, number):  # type: ignore[no-untyped-def]
+    """draw() of each of `cells` with its number of arrivals (int64 arrays)."""
+    out = np.empty(cells.size)
+    for i in range(cells.size):
+        out[i] = draw(key, cells[i], stamp, arrivals[i], number)
+    return out
+
+
 @njit(inline="always", cache=True, error_model="numpy")
 def normal(a, b):  # type: ignore[no-untyped-def]
     """A standard normal from two 32-bit numbers (Box & Muller 1958; the sine half is not used, so draws stay one to one).

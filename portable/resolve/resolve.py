@@ -60,7 +60,7 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
     if weights32 and any(not isinstance(c.weights, float) for c in joined):
         notes.append(Approximation("projections: weights", "float64", "float32", "6e-8 of each weight", "weights32 was asked for"))
     traces = sampled([g for g in groups if isinstance(g, CellGroup)], links, shown)
-    return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), model_hash(network), shown, links, lems=network.lems)
+    return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), model_hash(network), shown=shown, links=links, lems=network.lems)
 
 
 def _seed(seed: int) -> int:

@@ -144,3 +144,17 @@ def test_many_receptors(backend: str) -> None:
     assert len(truth.spikes["cells"]) > 5
     np.testing.assert_array_equal(ours.spikes["cells"].steps, truth.spikes["cells"].steps)
     np.testing.assert_allclose(ours.traces["cells", "v"].values, truth.traces["cells", "v"].values, atol=1e-9)
+
+
+def test_factorials(backend: str) -> None:
+    """x counts up by 1 in two forward Euler steps; 0! ... 5!, and their sum over the steps."""
+    cell = pt.cell_type("counting", equations="dx/dt = 1/(1 ms) : 1\n f = factorial(floor(x)) : 1\n dsum/dt = f/(1 ms) : 1", parameters={}, integrator="euler")
+    cells = pt.Population("cells", 2, cell())
+    net = pt.Network("factorials", [cells], recordings=[pt.Record(cells, ["f", "sum"])])
+    if short := pt.check(net, backend):
+        assert {s.feature for s in short} == {"cells.factorial"}
+        return
+    r = pt.run(net, backend, "5 ms", dt="0.5 ms")
+    f = np.array([1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 6.0, 6.0, 24.0, 24.0, 120.0])
+    np.testing.assert_array_equal(r.traces["cells", "f"].values[:, 1], f)
+    np.testing.assert_array_equal(r.traces["cells", "sum"].values[:, 1], np.concatenate([[0.0], np.cumsum(f[:-1]) / 2]))

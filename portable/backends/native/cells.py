@@ -54,10 +54,17 @@ class Arena:
         self.injected = {c.group for c in plan.program.currents}
         self.cells: dict[str, Cells] = {}
         for cell, group in zip(plan.cells, plan.program.cells, strict=True):
-            layout, values = arrange(cell, group, self.program.dt, group.name in self.injected)
+            layout, values = arrange(cell, group, self.program.dt, group.name in self.injected, *self._coupled(group))
             states = {s: _full(group.initial[s], group.size) for s in group.flat.state_names}
             self.cells[group.name] = Cells(cell, group, layout, values, states, bounds(group.size, parts), [])
         self.pack()
+
+    def _coupled(self, group: CellGroup) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The inputs that links feed, in the order of the type, and the variables that they read and that are no states."""
+        links, flat = self.program.links, group.flat
+        fed = {c.input for c in links if c.target == group.name}
+        read = dict.fromkeys(c.variable for c in links if c.source == group.name and c.variable not in flat.state_names)
+        return tuple(n for n in flat.inputs if n in fed), tuple(read)
 
     def pack(self) -> None:
         """Lay out every group anew from its states and values."""
@@ -95,7 +102,7 @@ class Arena:
         """Change parameters of a group. True if its layout changed, so that other code is needed."""
         c = self.cells[name]
         group = replace(c.group, parameters={**c.group.parameters, **values})
-        layout, numbers = arrange(c.plan, group, self.program.dt, name in self.injected)
+        layout, numbers = arrange(c.plan, group, self.program.dt, name in self.injected, *self._coupled(group))
         same = layout == c.layout
         for other in self.cells.values():
             other.states = {f: self.read(other, f) for f in other.layout.fields if f in other.group.flat.state_names or f in (LEFT, SIZE, CURRENT)}

@@ -5,8 +5,10 @@ Symbols of the model get a trailing underscore (v -> v_), which users' names can
 
 from __future__ import annotations
 
-from portable.backends.native.layout import BLOCK, CURRENT, LEFT, SIZE, Layout, needed_derived
+from portable.backends.native.layout import ARRIVED, BLOCK, CELL, CURRENT, KEY0, KEY1, LEFT, SEEN, SIZE, STAMP, Layout, needed_derived
 from portable.backends.native.rungekutta import Lines, adaptive, rk4
+from portable.dynamics.component import Assign
+from portable.dynamics.draws import draws
 from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.expressions import Bin, Expr, Name, names, substitute
 from portable.dynamics.flat import INJECTED
@@ -23,6 +25,7 @@ from portable.backends.native.kernels import (
     OPTIONS, barrier, collect, deliver_all, deliver_due, drive, fire_poisson, fire_trains, inject, publish, sample, view)
 
 '''
+EXTRA = ("factorial", "random_number")  # of native.functions: imported where they are called
 
 
 def leftmost(expr: Expr) -> Expr:
@@ -68,6 +71,7 @@ class CellCode:
         if self.layout.general:
             parts.append(self.conditions())
             parts += [self.arrive(p) for p in self.layout.general]
+        parts += [self.read(v) for v in self.layout.seen]
         return "\n\n".join(parts)
 
     # ---- pieces
@@ -92,6 +96,11 @@ class CellCode:
 
     def derived(self, code: Lines, exprs: list[Expr]) -> None:
         code.add(*(f"{d.name}_ = {text(d.expr)}" for d in needed_derived(self.flat, exprs)))
+
+    def draws(self, code: Lines, assignments: tuple[Assign, ...], stamp: str, arrival: str, deeper: int = 0) -> None:
+        """The numbers of the calls of random() in the assignments."""
+        start = ", ".join([*map(self.local, (KEY0, KEY1, CELL)), stamp, arrival])
+        code.add(*(f"{name}_ = random_number({start}, {number})" for number, name in draws(a.expr for a in assignments)), deeper=deeper)
 
     def held(self, state: str) -> bool:
         return self.layout.refractory and state in self.flat.held
@@ -144,11 +153,13 @@ class CellCode:
             code.add("own_left = own_left - 1.0 if own_left > 0.0 else own_left", "held = own_left > 0.0")
         else:
             code.add("held = False")
+        if ARRIVED in self.place:
+            code.add(f"{self.local(STAMP)} = step + 1.0", f"{self.local(ARRIVED)} = 0.0")
         jumps = self.jumps()
         {"exact": self.exact, "euler": self.euler, "rk4": self.rk4, "rkf45": self.rkf45}[self.layout.method](code, jumps)
         if self.layout.method != "euler":
             code.add(*(f"{s}_ = {s}_ + {' + '.join(terms) if len(terms) == 1 else '(' + ' + '.join(terms) + ')'}" for s, terms in jumps.items()))
-        own = (LEFT,) * self.layout.refractory + (SIZE,) * (self.layout.method == "rkf45")
+        own = (LEFT,) * self.layout.refractory + (SIZE,) * (self.layout.method == "rkf45") + (STAMP, ARRIVED) * (ARRIVED in self.place)
         moved = [s for s in self.states if s in self.flat.derivatives or s in jumps or self.layout.substeps]
         self.store(code, (*moved, *own))
         if self.flat.conditions and not self.layout.general and self.end_test():
@@ -205,6 +216,7 @@ class CellCode:
         (condition,) = self.flat.conditions
         self.derived(code, [condition.test, *(a.expr for a in condition.assignments)])
         code.add(f"if {text(condition.test)}" + (" and own_left <= 0.0:" if self.layout.refractory else ":"))
+        self.draws(code, condition.assignments, "step + 1", "0", 1)
         code.add(*(f"{a.variable}_ = {text(a.expr)}" for a in condition.assignments), deeper=1)
         if condition.spike:
             self.spike(code, 1)
@@ -227,6 +239,7 @@ class CellCode:
         for c in self.flat.conditions:
             self.derived(code, [c.test, *(a.expr for a in c.assignments)])
             code.add(f"if {text(c.test)}" + (" and free:" if c.spike and self.layout.refractory else ":"))
+            self.draws(code, c.assignments, "step + 1", "0", 1)
             code.add(*(f"{a.variable}_ = {text(a.expr)}" for a in c.assignments), *(() if c.assignments or c.spike else ("pass",)), deeper=1)
             if c.spike:
                 self.spike(code, 1, once)
@@ -264,9 +277,29 @@ class CellCode:
         self.load(code, "0")
         code.add("held = own_left > 0.0" if self.layout.refractory else "held = False")
         self.derived(code, [a.expr for a in port.assignments])
+        self.draws(code, port.assignments, self.local(STAMP), self.local(ARRIVED))
+        counted = (ARRIVED,) * bool(draws(a.expr for a in port.assignments))
+        code.add(*(f"{self.local(n)} += 1.0" for n in counted))
         for a in port.assignments:
             value = text(a.expr)
             code.add(f"{a.variable}_ = {a.variable}_ if held else {value}" if self.held(a.variable) else f"{a.variable}_ = {value}")
-        self.store(code, tuple(dict.fromkeys(a.variable for a in port.assignments)), "0")
+        self.store(code, (*dict.fromkeys(a.variable for a in port.assignments), *counted), "0")
         code.add("return held")
+        return str(code)
+
+    # ---- variables that links read
+
+    def read(self, variable: str) -> str:
+        """The variable of all cells into its field, from the states at the start of a step."""
+        code = Code()
+        code.add("@njit(**OPTIONS)", f"def read_{self.k}_{variable}(F, fo, blocks, C, co, step, dt):")
+        code.depth = 1
+        self.scalars(code)
+        size = BLOCK * len(self.layout.fields)
+        code.add("t_ = step * dt", "for b in range(blocks):")
+        code.add(f"block = F[fo + b * {size} : fo + b * {size} + {size}]", f"for i in range({BLOCK}):", deeper=1)
+        code.depth = 3
+        self.load(code)
+        self.derived(code, [Name(variable)])
+        code.add(f"block[{BLOCK * self.place[SEEN + variable]} + i] = {variable}_")
         return str(code)

@@ -25,7 +25,8 @@ def cache_folder() -> Path:
 
 def load(source: str) -> Callable[..., Any]:
     """The function `run` of the generated source."""
-    kernels = (Path(__file__).parent / "kernels.py").read_bytes()
+    folder = Path(__file__).parent
+    kernels = b"".join((folder / name).read_bytes() for name in ("kernels.py", "functions.py", "../../resolve/random.py"))
     name = hashlib.sha256(b"\0".join((source.encode(), kernels, numba.__version__.encode()))).hexdigest()[:24]
     if name not in _LOADED:
         path = _write(f"portable_{name}", source)

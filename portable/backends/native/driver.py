@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from portable.backends.native.codegen import HEADER, CellCode
+from portable.backends.native import links
+from portable.backends.native.codegen import EXTRA, HEADER, CellCode
 from portable.backends.native.layout import Layout
 
 DONE, DRAIN, GROW, OVERFLOW = 0, 1, 2, 3  # what `run` returns; DRAIN: the record is nearly full, GROW: the history is
@@ -29,12 +30,23 @@ ARRAYS: dict[str, tuple[str, int]] = {
 SYNAPSES = ("segments", "targets", "weights", "lags")
 
 
-def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]], ring: bool, types: dict[str, str]) -> str:
-    """The whole module. `handlers` are (layout, port) of the arrivals that are handled one by one; `types` of the synapses' arrays."""
+def arrays(coupled: bool) -> dict[str, tuple[str, int]]:
+    """The arrays of a part; those of links where there are any."""
+    return {**ARRAYS, **links.ARRAYS} if coupled else ARRAYS
+
+
+def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]], ring: bool, types: dict[str, str], readers: Sequence[tuple[int, str]] | None = None) -> str:
+    """The whole module. `handlers` are (layout, port) of the arrivals that are handled one by one; `types` of the synapses' arrays;
+    `readers` (layout, variable) of what links read beside states, None where there are no links."""
     parts = [HEADER, *(CellCode(layout, k).source() + "\n\n" for k, layout in enumerate(layouts))]
     if handlers:
         parts.append(_general(handlers))
-    parts.append(_run(layouts, bool(handlers), ring, types))
+    if readers is not None:
+        parts.append(links.source(readers))
+    parts.append(_run(layouts, bool(handlers), ring, types, readers is not None))
+    used = [name for name in EXTRA if any(f"{name}(" in p for p in parts)]
+    if used:
+        parts.insert(1, f"from portable.backends.native.functions import {', '.join(used)}\n\n")
     return "".join(parts)
 
 
@@ -66,13 +78,14 @@ def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments
     )
 
 
-def _run(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, str]) -> str:
+def _run(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, str], coupled: bool) -> str:
     views = []
-    for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
+    for i, (name, (kind, dimensions)) in enumerate(arrays(coupled).items()):
         shape = "(" + "".join(f"shapes[p, {i}, {d}], " for d in range(dimensions)) + ")"
         views.append(f"            {name} = view(addresses[p, {i}], {shape}, np.{kind or types[name]})\n")
     take = "deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels)" if ring else "pass"
     due = "" if ring else "\n                deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells, edges)"
+    due = f"\n                {links.CALL}{due}" if coupled else due  # after inject: a variable may read the current
     return f'''@njit(**OPTIONS)
 def run(first, last, threads, start, steps, interval, dt, numbers, addresses, shapes, sync, shared_flags):
     """Parts first .. last - 1; with several threads, beside others. Returns the status and the steps done."""

@@ -13,8 +13,9 @@ import numpy as np
 
 from portable.backends.native.lower import CellPlan
 from portable.dynamics.component import Derived
+from portable.dynamics.draws import draws
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.expressions import Expr, names
+from portable.dynamics.expressions import Expr, Name, names
 from portable.dynamics.flat import INJECTED, Flat
 from portable.dynamics.linear import linear, propagator
 from portable.resolve.program import CellGroup, PerCell
@@ -25,6 +26,9 @@ BLOCK = 64
 LEFT = "*left"  # refractory updates still to come, counted down at the start of an update
 SIZE = "*size"  # rkf45's own step size (ms)
 CURRENT = "*current"  # injected current (pA)
+SEEN = "*seen_"  # and a variable's name: what links read
+CELL, KEY0, KEY1 = "*cell", "*key0", "*key1"  # where random() is called: the position, the halves of the stream's key
+STAMP, ARRIVED = "*stamp", "*arrived"  # and where arrivals call it: the step's end, how many that drew came before in the step
 PERIOD, TOLERANCE = "*period", "*tolerance"  # refractory updates after a spike; error of an rkf45 substep
 Row = tuple[tuple[str, str], ...]  # ((state, CURRENT or "", quantity or ""), ...): terms of a propagator row
 
@@ -50,6 +54,11 @@ class Layout:
     injected: bool
 
     @property
+    def seen(self) -> tuple[str, ...]:
+        """The variables that are computed for links."""
+        return tuple(f.removeprefix(SEEN) for f in self.fields if f.startswith(SEEN))
+
+    @property
     def key(self) -> str:
         """The same for equal layouts."""
         channels = [[(s, repr(e)) for s, e in c] for c in self.channels]
@@ -70,8 +79,9 @@ def needed_derived(flat: Flat, exprs: Iterable[Expr]) -> list[Derived]:
     return out[::-1]
 
 
-def arrange(cell: CellPlan, group: CellGroup, dt: float, injected: bool) -> tuple[Layout, dict[str, PerCell]]:
-    """The layout of a group with its present parameters, and the value of every scalar and field that is no state."""
+def arrange(cell: CellPlan, group: CellGroup, dt: float, injected: bool, linked: tuple[str, ...] = (), seen: tuple[str, ...] = ()) -> tuple[Layout, dict[str, PerCell]]:
+    """The layout of a group with its present parameters, and the value of every scalar and field that is no state.
+    linked, seen: inputs that links feed, variables that they read and that are no states."""
     flat, values = group.flat, group.values()
     injected = injected and flat.reads_injected()
     exprs = [e for c in flat.conditions for e in (c.test, *(a.expr for a in c.assignments))]
@@ -80,6 +90,8 @@ def arrange(cell: CellPlan, group: CellGroup, dt: float, injected: bool) -> tupl
     exprs += [a.expr for p in flat.ports if p.name in general for a in p.assignments]
     if cell.method != "exact":
         exprs += flat.derivatives.values()
+    exprs += [Name(v) for v in seen]
+    drawn, counted = bool(draws(exprs)), bool(draws(a.expr for p in flat.ports if p.name in general for a in p.assignments))
     exprs += [d.expr for d in needed_derived(flat, exprs)]
     read = frozenset().union(*(names(e) for e in exprs)) if exprs else frozenset()
     quantities: dict[str, PerCell] = {n: v for n, v in values.items() if n in read}
@@ -90,8 +102,11 @@ def arrange(cell: CellPlan, group: CellGroup, dt: float, injected: bool) -> tupl
         quantities[PERIOD] = refractory.astype(np.float64)
     if cell.method == "rkf45":
         quantities[TOLERANCE] = cell.tolerance
+    if drawn:
+        quantities |= {CELL: np.arange(group.size, dtype=np.float64), KEY0: float(group.key & 0xFFFFFFFF), KEY1: float(group.key >> 32)}
     quantities = {n: _narrowed(v) for n, v in quantities.items()}
-    own = [LEFT] * has_refractory + [CURRENT] * injected + [SIZE] * (cell.method == "rkf45")
+    own = [*linked, *(SEEN + v for v in seen)]
+    own += [LEFT] * has_refractory + [CURRENT] * injected + [SIZE] * (cell.method == "rkf45") + [STAMP, ARRIVED] * counted
     fields = (*flat.state_names, *own, *(n for n, v in quantities.items() if not isinstance(v, float)))
     scalars = tuple(n for n, v in quantities.items() if isinstance(v, float))
     channels = tuple(tuple(sorted(c.items())) for c in cell.channels)

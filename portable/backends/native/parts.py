@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native import compiled, inputs, kernels, synapses
+from portable.backends.native import compiled, inputs, kernels, links, synapses
 from portable.backends.native.cells import Arena, bounds
-from portable.backends.native.driver import ARRAYS, POISSON, SYNAPSES, TRAINS, program_source
+from portable.backends.native.driver import POISSON, SYNAPSES, TRAINS, arrays, program_source
 from portable.backends.native.layout import BLOCK, Layout
 from portable.backends.native.lower import RING, NativePlan
 from portable.resolve.program import CellGroup, Ints, PoissonGroup
@@ -31,7 +31,9 @@ def power_of_two(n: int) -> int:
 
 
 def parts_for(plan: NativePlan) -> int:
-    """A multiple of the number of threads."""
+    """A multiple of the number of threads; one where there are links, which reach any cell."""
+    if plan.program.links:
+        return 1
     cells = sum(-(-g.size // BLOCK) * BLOCK for g in plan.program.cells)
     return plan.threads * max(1, -(-cells // (MOST_CELLS * plan.threads)))
 
@@ -174,8 +176,12 @@ class Parts:
                 sources=self.tables.sources, thresholds=self.tables.thresholds, table=self.tables.table, currents=currents.rows, times=currents.times,
                 amplitudes=currents.amplitudes, places=currents.places, columns=currents.columns, where=self._where(p) if handlers else np.zeros(1, dtype=np.int64),
             )  # fmt: skip
+        readers: dict[tuple[int, str], int] = {}
+        coupled = bool(self.program.links)
+        if coupled:
+            self.arrays[0].update(links.tables(self.program, self.arena, of_group, readers))
         types = {n: self.arrays[0][n].dtype.name for n in SYNAPSES}
-        self.code = compiled.load(program_source(distinct, list(handlers), self.plan.delivery == RING, types))
+        self.code = compiled.load(program_source(distinct, list(handlers), self.plan.delivery == RING, types, list(readers) if coupled else None))
 
     def _slices(self, p: int, kinds: Mapping[str, int]) -> Ints:
         rows = []
@@ -228,12 +234,13 @@ class Parts:
 
     def addressed(self) -> tuple[Ints, Ints, Ints]:
         """The parts' integers, and addresses and shapes of their arrays, in the order of ARRAYS."""
-        addresses = np.zeros((self.count, len(ARRAYS)), dtype=np.int64)
-        shapes = np.zeros((self.count, len(ARRAYS), 4), dtype=np.int64)
+        table = arrays(bool(self.program.links))
+        addresses = np.zeros((self.count, len(table)), dtype=np.int64)
+        shapes = np.zeros((self.count, len(table), 4), dtype=np.int64)
         numbers = np.zeros((self.count, 8), dtype=np.int64)
         for p, a in enumerate(self.arrays):
             numbers[p, :5] = self.reach, self.ring, self.reserve, self.channels, self.cells[p]
-            for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
+            for i, (name, (kind, dimensions)) in enumerate(table.items()):
                 x = a[name]
                 assert x.flags.c_contiguous
                 assert x.ndim == dimensions and (not kind or x.dtype == np.dtype(kind.rstrip("_"))), name  # noqa: PT018

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from portable.backends.capabilities import expressions
 from portable.backends.contract import RunConfig, Shortfall, chosen_integrator
-from portable.backends.nest import builtin, compiled, generated
+from portable.backends.nest import builtin, compiled, generated, nestml
 from portable.backends.nest.lower import tics
+from portable.dynamics.expressions import Call, walk
 from portable.resolve.program import Program
 
 
@@ -20,6 +22,8 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         if builtin.choose(group, program, config) is not None:
             continue
         where = f"population '{group.name}'"
+        if {e.fn for x in expressions(group.flat) for e in walk(x) if isinstance(e, Call)} - nestml.FUNCTIONS.keys():
+            continue  # the table of capabilities says so
         if reason := generated.problem(group.flat, {c.port for c in program.connections if c.post == group.name}):
             out.append(Shortfall("receptors.general", where, reason, "write it as sums of weights, or use native or reference"))
         else:

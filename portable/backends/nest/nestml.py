@@ -28,7 +28,7 @@ _B5 = (16 / 135, 0.0, 6656 / 12825, 28561 / 56430, -9 / 50, 2 / 55)
 _B4 = (25 / 216, 0.0, 1408 / 2565, 2197 / 4104, -1 / 5, 0.0)
 OWN_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3  # absolute, in coherent units; of models defined by rkf45, and of others run with it
 
-_FUNCTIONS = {
+FUNCTIONS = {
     **{f: f + "({0})" for f in ("exp", "ln", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "floor", "expm1")},
     "sqrt": "({0}**0.5)",
     "H": "(({0}) == 0.0 ? 0.5 : (({0}) > 0.0 ? 1.0 : 0.0))",
@@ -81,7 +81,7 @@ class Text:
             return found
 
         dialect = Dialect(
-            functions=_FUNCTIONS, where="({test} ? {a} : {b})", number=lambda n: self.number(n.value), name=name, power="({a}**{b})",
+            functions=FUNCTIONS, where="({test} ? {a} : {b})", number=lambda n: self.number(n.value), name=name, power="({a}**{b})",
         )  # fmt: skip
         return emit(e, dialect)
 

@@ -12,12 +12,14 @@ from portable.backends.contract import Recorded
 from portable.backends.reference import integrate
 from portable.backends.reference.integrate import Bools, States
 from portable.backends.reference.lower import ReferencePlan
+from portable.dynamics.draws import draws
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Port
 from portable.dynamics.linear import linear, plain_jumps, propagator
 from portable.errors import BackendFailed
 from portable.resolve import poisson
 from portable.resolve.program import CellGroup, Connections, Ints, PoissonGroup, Program, TrainGroup
+from portable.resolve.random import draw_all
 from portable.units import Floats
 
 
@@ -31,6 +33,9 @@ class _Cells:
         self.left = np.zeros(self.n, dtype=np.int64)  # refractory updates still to come
         self.h = np.full(self.n, dt)  # rkf45's own step size
         self.given: dict[str, Any] = {name: np.zeros(self.n) for name in self.flat.inputs}  # constant over a step
+        # what random() is called for, by port and by condition
+        self.drawn = {p.name: draws(a.expr for a in p.assignments) for p in self.flat.ports}
+        self.drawn_by = [draws(a.expr for a in c.assignments) for c in self.flat.conditions]
         self.prepare()
 
     def prepare(self) -> None:
@@ -56,6 +61,7 @@ class _Cells:
 
     def advance(self, step: int, i_ext: Floats, jumps: dict[str, Floats], events: list[tuple[Port, Ints, Floats]]) -> Ints:
         """step -> step + 1; jumps are summed arrivals by state, events those of other ports. Returns the cells that spike."""
+        self.stamp, self.arrived = step + 1, np.zeros(self.n, dtype=np.int64)
         held = self.left > 0
         spiked = np.zeros(self.n, dtype=bool)
         for state, amount in jumps.items():
@@ -123,13 +129,21 @@ class _Cells:
             scope["weight"] = weights[nth]
             for d in self.flat.derived:
                 scope[d.name] = evaluate(d.expr, scope)
+            if found := self.drawn[port.name]:
+                scope |= self._draws(found, c, self.arrived[c])
+                self.arrived[c] += 1
             for a in port.assignments:
                 value = evaluate(a.expr, scope)
                 scope[a.variable] = np.where(held[c], scope[a.variable], value) if a.variable in self.flat.held else value
                 self.states[a.variable][c] = scope[a.variable]
 
+    def _draws(self, names: list[tuple[int, str]], cells: Ints, arrivals: Ints) -> dict[str, Floats]:
+        """The numbers that random() gives these cells in this step; `arrivals`: how many that drew came before."""
+        key = np.uint64(self.group.key)
+        return {name: draw_all(key, cells, self.stamp, arrivals, number) for number, name in names}
+
     def _conditions(self, t: float, i_ext: Floats, held: Bools, spiked: Bools, extra: int = 0) -> None:
-        for c in self.flat.conditions:
+        for c, found in zip(self.flat.conditions, self.drawn_by, strict=True):
             scope: dict[str, Any] = {**self.values, **self.given, **self.states, "i_ext": i_ext, "t": t}
             for d in self.flat.derived:
                 scope[d.name] = evaluate(d.expr, scope)
@@ -139,6 +153,10 @@ class _Cells:
                 spiked |= true
                 # inside an rkf45 step the end of the step still counts one down
                 self.left = np.where(true, np.where(self.refractory > 0, self.refractory + extra, 0), self.left)
+            if not true.any():
+                continue
+            if found:
+                scope |= self._draws(found, np.arange(self.n), np.zeros(self.n, dtype=np.int64))
             for a in c.assignments:
                 scope[a.variable] = self.states[a.variable] = np.where(true, evaluate(a.expr, scope), self.states[a.variable])
 
