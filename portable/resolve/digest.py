@@ -54,8 +54,8 @@ def _parts(item: Any) -> Iterator[bytes]:
         case _ if dataclasses.is_dataclass(item):
             yield type(item).__name__.encode()
             for f in dataclasses.fields(item):
-                if f.name == "links" and isinstance(item, Network) and not item.links:
-                    continue  # networks without any have the fingerprint that they had before there were links
+                if isinstance(item, Network) and (f.name in ("settings", "lems") or (f.name == "links" and not item.links)):
+                    continue  # how it is run and where it comes from; networks without links have the fingerprint that they had before there were any
                 yield f.name.encode()
                 yield from _parts(getattr(item, f.name))
         case np.integer():

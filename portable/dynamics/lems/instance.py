@@ -255,12 +255,15 @@ def _filtered(found: list[Instance], condition: str | None) -> list[Instance]:
 
 
 def java_order(names: list[str]) -> list[str]:
-    """Strings in the order of a Java HashMap of up to 12 of them: jLEMS takes the first port in this order where none is named."""
+    """Strings in the order of a Java HashMap that grew to hold them: jLEMS takes the first port in this order where none is named."""
+    buckets = 16
+    while len(names) > buckets * 3 // 4:
+        buckets *= 2
 
     def bucket(text: str) -> int:
         h = 0
         for ch in text:
             h = (31 * h + ord(ch)) & 0xFFFFFFFF
-        return (h ^ (h >> 16)) & 15
+        return (h ^ (h >> 16)) & (buckets - 1)
 
     return sorted(names, key=bucket)

@@ -29,6 +29,10 @@ class Namer:
         self.used: dict[str, tuple[int, str]] = {}
         self.given: dict[tuple[int, str], str] = {}
         self.prefix: dict[int, str] = {}
+        if len(self.roots) == 1:  # its own variables keep their names, whatever else would like to have them
+            (root,) = self.roots
+            for v in (*root.type.dynamics.states, *root.type.dynamics.derived):
+                self.name(root, v.name)
 
     def name(self, i: Instance, variable: str) -> str:
         key = (id(i), variable)

@@ -12,7 +12,7 @@ from portable.dynamics.lems.flatten import SPIKE, FlatModel
 from portable.errors import ModelError
 from portable.model.cells import CellType
 from portable.model.types import cell_type
-from portable.units import NONE, TIME, Dimension, coherent_unit
+from portable.units import NONE, TIME, Dimension, coherent_unit, shift
 
 _LEVEL = {"or": 1, "and": 2, "not": 3, "cmp": 4, "+": 5, "-": 5, "*": 6, "/": 6, "neg": 7, "^": 8}
 MAX_TERMS, MAX_DEPTH = 300, 20
@@ -31,6 +31,14 @@ def unit_text(d: Dimension) -> str:
     return "*".join(f"{u}^{e}" if e != 1 else u for u, e in parts if e)
 
 
+def quantity_text(value: float, d: Dimension) -> Any:
+    """A coherent value with its unit; amounts of substance by the mole, which is 1e18 of ours."""
+    if d == NONE:
+        return value
+    unit = unit_text(d)
+    return f"{float(shift(value, -18 * d.n)) if 'mol' in unit else value!r} {unit}"
+
+
 def number(value: float, d: Dimension) -> str:
     """A literal with its unit."""
     if d == NONE:
@@ -40,7 +48,7 @@ def number(value: float, d: Dimension) -> str:
         return f"{value!r} {unit}"
     parts = (("mV", d.m), ("pA", d.i + d.m), ("ms", d.t + 3 * d.m), ("um", d.l - 2 * d.m), ("K", d.k), ("mol", d.n))
     factors = [f"(1.0 {u})^{e}" if e != 1 else f"(1.0 {u})" for u, e in parts if e > 0] + [f"/(1.0 {u})^{-e}" if e != -1 else f"/(1.0 {u})" for u, e in parts if e < 0]
-    scaled = value * 10.0 ** (-18 * d.n) if d.n else value  # 1 mol is 1e18 of our unit of amount
+    scaled = float(shift(value, -18 * d.n))
     return repr(scaled) + "".join(f if f.startswith("/") else f"*{f}" for f in factors)
 
 
@@ -83,14 +91,26 @@ def make(name: str, flat: FlatModel, compartments: int = 1) -> CellType:
     starts = {s: started(flat, s) for s in flat.states}
     arguments: dict[str, Any] = {
         "equations": "\n".join(lines),
-        "parameters": {n: (v if d == NONE else f"{v!r} {unit_text(d)}") for n, (v, d) in flat.parameters.items()},
+        "parameters": {n: quantity_text(v, d) for n, (v, d) in flat.parameters.items()},
         "conditions": [(text(test), "; ".join(_statement(s, e) for s, e in statements)) for test, statements in flat.conditions if statements],
         "events": {p: "; ".join(_statement(s, e) for s, e in statements) for p, statements in flat.events.items()},
         "weight_units": dict.fromkeys(flat.events, "1"),
         "inputs": {n: unit_text(d) for n, d in flat.inputs.items()},
         "initial": {s: e for s, e in starts.items() if e != "0.0"}, "compartments": compartments,
+        "integrator": "euler" if explosive(flat) else "",
     }  # fmt: skip
     return cell_type(name, **_relayed(arguments, flat))
+
+
+def explosive(flat: FlatModel) -> bool:
+    """Whether a spike resets a state whose slope has an exponential of that state: between the threshold's tests it grows without bound,
+    and the inner evaluations of a Runge-Kutta step overflow. Such cells take LEMS' own method, forward Euler."""
+    reset = {s for _, statements in flat.conditions for s, _ in statements}
+    for state in reset & flat.derivatives.keys():
+        slope = flat.inlined(flat.derivatives[state])
+        if any(isinstance(e, Call) and e.fn == "exp" and state in names(e) for e in walk(slope)):
+            return True
+    return False
 
 
 def _relayed(arguments: dict[str, Any], flat: FlatModel) -> dict[str, Any]:
