@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import portable as pt
+from portable.resolve import resolve
 
 # A leaky cell that shows what a derived variable can read: states, parameters, a constant, the time, the injected current.
 SHOWING = pt.cell_type(
@@ -88,6 +89,38 @@ def test_parameters_changed_between_pieces(backend: str) -> None:
     e, i = np.zeros((451, 6)), np.full((451, 1), -80.0)
     e[200:, 1:], i[400:] = -10.0, -90.0
     np.testing.assert_array_equal(r.traces["cells", "i_syn"].values, g_e * (e - v) + g_i * (i - v))
+
+
+def test_over_links(backend: str) -> None:
+    """Currents of gap junctions from recorded voltages, and the sum that a cell gets: to the last bit. By forward Euler that sum, at step k, must
+    be what moved the cell from k to k + 1."""
+    passive = pt.cell_type(
+        "passive", equations="dv/dt = (g_leak*(E - v) + i_gap)/C : mV", parameters={"g_leak": "5 nS", "E": "-65 mV", "C": "100 pF"}, inputs={"i_gap": "nA"}, integrator="euler",
+    )  # fmt: skip
+    junction = pt.cell_type("junction", equations="i = g*(v_pre - v_post) : nA", parameters={"g": "2 nS"}, inputs={"v_pre": "mV", "v_post": "mV"})
+    rng = np.random.default_rng(2)
+    pre, post = rng.integers(0, 20, 60), rng.integers(0, 20, 60)
+    cells, edges = pt.Population("cells", 20, passive(), initial={"v": pt.Uniform(-80, -40)}), pt.Population("edges", 60, junction(g=pt.Uniform(1.0, 3.0)))
+    links = [pt.Link(edges, "i", cells, "i_gap", post=post), pt.Link(cells, "v", edges, "v_pre", pre=pre), pt.Link(cells, "v", edges, "v_post", pre=post)]
+    asked = [pt.Record(cells, "v"), pt.Record(edges, "i"), pt.Record(cells[3:8], "i_gap")]
+    net = pt.Network("gap", [cells, edges], recordings=asked, links=links)
+    if short := pt.check(net, backend):
+        assert {s.feature for s in short} == {"links"}
+        return
+    r = pt.run(net, backend, "20 ms", seed=2)
+    v, i = r.traces["cells", "v"].values, r.traces["edges", "i"].values
+    g = resolve(net, 2).group("edges").parameters["g"]  # type: ignore[union-attr]
+    np.testing.assert_array_equal(i, g * (v[:, pre] - v[:, post]))
+    total = np.zeros((201, 20))
+    for j in range(60):
+        total[:, post[j]] += i[:, j]
+    np.testing.assert_array_equal(r.traces["cells", "i_gap"].values, total[:, 3:8])
+    moved = np.diff(v, axis=0) * 100.0 / 0.1 - 5.0 * (-65.0 - v[:-1])
+    np.testing.assert_allclose(moved, total[:-1], rtol=0, atol=1e-9)  # pA; v is kept to 1e-14 mV, times C/dt
+    only = pt.Network("gap", [cells, edges], recordings=[pt.Record(cells[3:8], "i_gap", interval=0.5)], links=links)
+    few = pt.run(only, backend, "20 ms", seed=2).traces
+    assert list(few) == [("cells", "i_gap")]
+    np.testing.assert_array_equal(few["cells", "i_gap"].values, total[::5, 3:8])
 
 
 def test_unknown_variables_are_named() -> None:
