@@ -19,10 +19,13 @@ class Brian2Backend:
     name = "brian2"
     capabilities = Capabilities.load(Path(__file__).parent)
 
-    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:  # noqa: ARG002
+    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
         target = config.options.get("target", "auto")
         if target not in TARGETS:
             return [Shortfall("options", "options['target']", f"must be one of {', '.join(TARGETS)}, got {target!r}")]
+        if target == "cpp_standalone" and program.links:
+            reason = "links are added between Brian2's steps, which a standalone program takes by itself"
+            return [Shortfall("links", "options['target']", reason, "use options={'target': 'cython'}")]
         return []
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from portable.backends.brian2.plan import Cells, Synapse
+from portable.backends.brian2.plan import Cells, Synapse, mangled
 from portable.errors import BackendUnavailable
 from portable.resolve.program import PerCell
 
@@ -84,17 +84,18 @@ class FrozenSource(Group, SpikeSource):  # type: ignore[misc]
 def neuron_group(cells: Cells, values: Mapping[str, PerCell], clock: Any) -> tuple[Any, list[Any]]:
     """(NeuronGroup, its code runners). Values that are one float are shared by all cells."""
     code = cells.code
-    lines = [f"x_{s} : 1" for s in cells.flat.state_names] + [f"in_{p} : 1" for p in code.buffers] + ["fired : boolean"]
+    lines = [f"{mangled('x', s)} : 1" for s in cells.flat.state_names] + [f"{mangled('in', p)} : 1" for p in code.buffers] + ["fired : boolean"]
     lines += [f"{n} : 1" + (" (shared)" if np.ndim(v) == 0 else "") for n, v in values.items()]
     if code.refractory:
         lines += ["left : integer", "steps_left : integer" + (" (shared)" if np.ndim(cells.refractory) == 0 else "")]
     if code.injected:
         lines.append("i_ext : 1")
+    lines += [f"{mangled('u', n)} : 1" for n in code.linked]
     group = brian2.NeuronGroup(cells.size, "\n".join(lines), threshold="fired", namespace=namespace(), name=cells.name, clock=clock)
     runners = [group.run_regularly("\n".join(code.update), when="groups", name=f"{cells.name}_update", clock=clock)]
     if code.after:
         runners.append(group.run_regularly("\n".join(code.after), when="before_thresholds", name=f"{cells.name}_after", clock=clock))
-    for n, v in {**{f"x_{s}": v for s, v in cells.initial.items()}, **values}.items():
+    for n, v in {**{mangled("x", s): v for s, v in cells.initial.items()}, **values}.items():
         assign(group, n, v)
     if code.refractory:
         assign(group, "steps_left", cells.refractory)

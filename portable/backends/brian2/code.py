@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from portable.backends.brian2.plan import Code
+from portable.backends.brian2.plan import Code, mangled
 from portable.dynamics.component import Derived
 from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, names
@@ -88,10 +88,11 @@ def _nonzero(expr: Expr) -> bool:
 class Writer:
     """Collects lines; `now` maps every state to the name that holds its present value."""
 
-    def __init__(self, flat: Flat, dt: float, ports: tuple[str, ...], injected: bool) -> None:
+    def __init__(self, flat: Flat, dt: float, ports: tuple[str, ...], injected: bool, linked: tuple[str, ...]) -> None:
+        self.given = {n: mangled("u", n) if n in linked else "0.0" for n in flat.inputs}
         self.flat, self.dt, self.lines, self.injected = flat, dt, list[str](), injected
         self.count, self.used = 0, dict[str, None]()
-        self.now = {s: f"x_{s}" for s in flat.state_names}
+        self.now = {s: mangled("x", s) for s in flat.state_names}
         self.ports = [p for p in flat.ports if p.name in ports]
         self.held = "held" if flat.refractory else ""
         self.fired = ""
@@ -102,21 +103,21 @@ class Writer:
         if _IDENTIFIER.match(line):
             return line
         self.count += 1
-        name = f"n{self.count}_{stem}"
+        name = mangled(f"n{self.count}", stem)
         self.lines.append(f"{name} = {line}")
         return name
 
     def scope(self, states: Mapping[str, str], t: str, exprs: list[Expr], extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Mangled names of everything `exprs` read, derived variables computed first."""
-        table = {**{p.name: f"p_{p.name}" for p in self.flat.parameters}, **{c.name: f"p_{c.name}" for c in self.flat.constants}}
+        table = {**{p.name: mangled("p", p.name) for p in self.flat.parameters}, **{c.name: mangled("p", c.name) for c in self.flat.constants}}
         constant = set(table)
-        table |= {**states, INJECTED: "i_ext" if self.injected else "0.0", "t": t, **dict.fromkeys(self.flat.inputs, "0.0"), **(extra or {})}
+        table |= {**states, INJECTED: "i_ext" if self.injected else "0.0", "t": t, **self.given, **(extra or {})}
         needed, todo = set[str](), list(exprs)
         derived = {d.name: d for d in self.flat.derived}
         while todo:
             for n in names(todo.pop()):
                 if n in constant:
-                    self.used[f"p_{n}"] = None
+                    self.used[mangled("p", n)] = None
                 elif n in derived and n not in needed:
                     needed.add(n)
                     todo.append(derived[n].expr)
@@ -130,10 +131,10 @@ class Writer:
         return name
 
 
-def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str, ...], injected: bool, layers: tuple[str, ...] = ()) -> Code:
-    """The code of one step. `ports` are those that something is connected to; `layers` the ports of drives that Brian2 draws itself.
+def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str, ...], injected: bool, layers: tuple[str, ...] = (), linked: tuple[str, ...] = ()) -> Code:
+    """The code of one step. `ports` are those that something is connected to; `layers` the ports of drives that Brian2 draws itself, `linked` the inputs that links feed.
     `method` is "exact", "euler" or "rk4" (with substeps)."""
-    w = Writer(flat, dt, ports, injected)
+    w = Writer(flat, dt, ports, injected, linked)
     jumps = {p.name: j for p in w.ports if (j := summed(p, flat)) is not None}
     events = {p.name: _event(w, p) for p in w.ports if p.name not in jumps}
     if w.held:
@@ -150,14 +151,14 @@ def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str
             w.now[state] = w.put(state, f"{w.now[state]} + {amount}")
     after: tuple[str, ...] = ()
     if events:
-        w.lines += [*_writes(w), *(f"in_{p} = 0.0" for p in jumps)]
-        update, w.lines, w.now = tuple(w.lines), (["held = left > 0"] if w.held else []), {s: f"x_{s}" for s in flat.state_names}
+        w.lines += [*_writes(w), *(f"{mangled('in', p)} = 0.0" for p in jumps)]
+        update, w.lines, w.now = tuple(w.lines), (["held = left > 0"] if w.held else []), {s: mangled("x", s) for s in flat.state_names}
         _finish(w)
         after = tuple(w.lines)
     else:
         _finish(w)
-        update = (*w.lines, *(f"in_{p} = 0.0" for p in jumps))
-    return Code(update, after, tuple(w.used), tuple(jumps), events, bool(flat.refractory), injected)
+        update = (*w.lines, *(f"{mangled('in', p)} = 0.0" for p in jumps))
+    return Code(update, after, tuple(w.used), tuple(jumps), events, bool(flat.refractory), injected, linked)
 
 
 def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]], layers: tuple[str, ...]) -> dict[str, str]:
@@ -169,7 +170,7 @@ def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]], layers: tuple[str
             for i, p in enumerate(layers)
             if p == port
         ]
-        arrived = w.put(port, " + ".join([f"in_{port}", *drawn]))
+        arrived = w.put(port, " + ".join([mangled("in", port), *drawn]))
         for state, expr in by_state.items():
             amount = text(expr, w.scope({}, "", [expr], {"weight": arrived}))
             added[state] = f"({added[state]} + {amount})" if state in added else amount
@@ -182,7 +183,7 @@ def _exact(w: Writer) -> None:
     for i, state in enumerate(e.states):
         new = _row(w, e, ("P", "Q", "R"), i)
         if state in w.flat.held:
-            new = f"pt_where({w.held}, x_{state}, {new})"
+            new = f"pt_where({w.held}, {mangled('x', state)}, {new})"
         elif w.held and e.moved_by(i, w.flat.held):
             new = f"pt_where({w.held}, {_row(w, e, ('H', 'S', 'T'), i)}, {new})"
         w.now[state] = w.put(state, new)
@@ -213,7 +214,7 @@ class Entries:
 
 def _row(w: Writer, e: Entries, letters: tuple[str, str, str], i: int) -> str:
     p, q, r = letters
-    terms = [f"{w.use(f'{p}_{i}_{j}')}*x_{e.states[j]}" for j in e.reads[i]]
+    terms = [f"{w.use(f'{p}_{i}_{j}')}*{mangled('x', e.states[j])}" for j in e.reads[i]]
     if e.injected[i] and w.injected:
         terms.append(f"{w.use(f'{q}_{i}')}*i_ext")
     if e.constant[i]:
@@ -227,7 +228,7 @@ def _slopes(w: Writer, states: Mapping[str, str], t: str, guard: str = "") -> di
     out = {}
     for s, e in w.flat.derivatives.items():
         slope = text(e, scope)
-        out[s] = w.put(f"d_{s}", f"pt_where({guard}, 0.0, {slope})" if s in w.flat.held and guard else slope)
+        out[s] = w.put(mangled("d", s), f"pt_where({guard}, 0.0, {slope})" if s in w.flat.held and guard else slope)
     return out
 
 
@@ -238,7 +239,7 @@ def _euler(w: Writer, added: Mapping[str, str]) -> None:
         step = f"{w.dt!r}*{slopes[s]}" if s in slopes else ""
         change = " + ".join(x for x in (step, added.get(s, "")) if x)
         if change:
-            w.now[s] = w.put(s, f"x_{s} + ({change})")
+            w.now[s] = w.put(s, f"{mangled('x', s)} + ({change})")
 
 
 def _rk4(w: Writer, substeps: int) -> None:
@@ -290,26 +291,26 @@ def _conditions(w: Writer, t: str, guard: str, extra: bool) -> None:
 
 
 def _writes(w: Writer) -> list[str]:
-    return [f"x_{s} = {n}" for s, n in w.now.items() if n != f"x_{s}"]
+    return [f"{mangled('x', s)} = {n}" for s, n in w.now.items() if n != mangled("x", s)]
 
 
 def _event(w: Writer, port: Port) -> tuple[str, ...]:
     """Statements of one arriving spike, for a port whose arrivals cannot be summed."""
     fixed = {*(p.name for p in w.flat.parameters), *(c.name for c in w.flat.constants)}
-    table = {n: f"p_{n}_post" for n in fixed} | {s: f"x_{s}_post" for s in w.flat.state_names} | {"weight": "w"}
-    table |= {INJECTED: "i_ext_post" if w.injected else "0.0", "t": f"((t_in_timesteps + 1)*{w.dt!r})", **dict.fromkeys(w.flat.inputs, "0.0")}
+    table = {n: f"{mangled('p', n)}_post" for n in fixed} | {s: f"{mangled('x', s)}_post" for s in w.flat.state_names} | {"weight": "w"}
+    table |= {INJECTED: "i_ext_post" if w.injected else "0.0", "t": f"((t_in_timesteps + 1)*{w.dt!r})", **{n: u if u == "0.0" else f"{u}_post" for n, u in w.given.items()}}
     out = []
     for d in needed(w.flat, [a.expr for a in port.assignments]):
         for n in sorted(names(d.expr) & fixed):
-            w.use(f"p_{n}")
-        out.append(f"d_{d.name} = {text(d.expr, table)}")
-        table[d.name] = f"d_{d.name}"
+            w.use(mangled("p", n))
+        out.append(f"{mangled('d', d.name)} = {text(d.expr, table)}")
+        table[d.name] = mangled("d", d.name)
     for a in port.assignments:
         for n in sorted(names(a.expr) & fixed):
-            w.use(f"p_{n}")
+            w.use(mangled("p", n))
         value = text(a.expr, table)
         if a.variable in w.flat.held and w.held:
-            value = f"pt_where(left_post > 0, x_{a.variable}_post, {value})"
-        out.append(f"x_{a.variable}_post = {value}")
+            value = f"pt_where(left_post > 0, {mangled('x', a.variable)}_post, {value})"
+        out.append(f"{mangled('x', a.variable)}_post = {value}")
     return tuple(out)
 

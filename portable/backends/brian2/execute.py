@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, neuron_group, settings, synapses
 from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
+from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
-from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source
+from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, mangled
 from portable.backends.brian2.records import CHUNK_ENTRIES, cell_spikes, check_finite, source_spikes
 from portable.backends.contract import Recorded, Session
 from portable.resolve.program import Ints, PerCell, PoissonGroup
@@ -111,7 +112,7 @@ class RuntimeSession:
                 self._chunk(min(chunk, end - self.now), asked)
             if asked:
                 raise KeyboardInterrupt
-        check_finite(self.plan, self.now, lambda c, s: array(self.groups[c], f"x_{s}"))
+        check_finite(self.plan, self.now, lambda c, s: array(self.groups[c], mangled("x", s)))
 
     @contextlib.contextmanager
     def _randomness(self) -> Iterator[None]:
@@ -135,6 +136,7 @@ class RuntimeSession:
         feeds = [self._feed(self._cells(c.name), d, steps) for c in self.plan.cells for d in c.drives]
         events = [self._events(s, steps) for s in self.plan.sources]
         changes = [f for c in self.plan.cells if c.currents for f in [self._changes(c)]]
+        couple = couplings(self.plan, self.groups, self.parameters)
         traces = [(t.every, kept, *self._where(t.group, t.variable, t.ids)) for t, kept in zip(self.plan.traces, self.samples, strict=True)]
         recording = [(self.space[c.name], self.spikes[c.name]) for c in self.plan.cells if any(m.name in self.plan.spikes for m in c.members)]
         timestep, t, dt = (self.clock.variables[n].get_value() for n in ("timestep", "t", "dt"))
@@ -142,6 +144,7 @@ class RuntimeSession:
         for row in range(steps):
             for change in changes:
                 change(self.now)
+            couple(self.now)
             for feed in feeds:
                 feed(row)
             for call in calls:
@@ -163,7 +166,7 @@ class RuntimeSession:
     def _feed(self, cells: Cells, drive: Drive, steps: int) -> Callable[[int], None]:
         """Adds the arrivals of one row of counts to the buffer of the port."""
         counts = self.poissons[drive.source.name].window(self.now + 1 - drive.delay, steps)
-        buffer = array(self.groups[cells.name], f"in_{drive.port}")[drive.target.offset : drive.target.offset + drive.target.size]
+        buffer = array(self.groups[cells.name], mangled("in", drive.port))[drive.target.offset : drive.target.offset + drive.target.size]
         weights, product = drive.weights, np.empty(drive.target.size)
 
         def feed(row: int) -> None:
@@ -210,7 +213,7 @@ class RuntimeSession:
     def _where(self, group: str, variable: str, ids: Ints) -> tuple[npt.NDArray[Any], Ints]:
         for c in self.plan.cells:
             if (m := c.member(group)) is not None:
-                return array(self.groups[c.name], f"x_{variable}"), ids + m.offset
+                return array(self.groups[c.name], mangled("x", variable)), ids + m.offset
         raise KeyError(group)
 
     def _sample(self) -> None:

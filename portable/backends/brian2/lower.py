@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from portable.backends.brian2.code import Entries, generate, summed
-from portable.backends.brian2.plan import Brian2Plan, Cells, Code, Drive, Layer, Member, Part, Source, Synapse
+from portable.backends.brian2.plan import Brian2Plan, Cells, Code, Drive, Layer, Member, Part, Source, Synapse, mangled
 from portable.backends.contract import Lowered, RunConfig, chosen_integrator
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Flat
 from portable.dynamics.linear import linear, propagator
-from portable.resolve.program import Approximation, CellGroup, Connections, Current, Ints, PerCell, PoissonGroup, Program, TrainGroup
+from portable.resolve.program import Approximation, CellGroup, Connections, Coupling, Current, Ints, PerCell, PoissonGroup, Program, TrainGroup
 
 RKF45_SUBSTEPS = 10
 _NO_CODE = Code((), (), (), (), {}, False, False)
@@ -33,9 +33,9 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     synapses = _synapses(rest, cells, sources)
     plan = Brian2Plan(
         program.name, program.dt, program.seed, cells, sources, synapses, program.spikes, program.traces,
-        inputs, str(config.options.get("target", "auto")), config.threads, program.groups,
+        inputs, str(config.options.get("target", "auto")), config.threads, program.groups, _links(program, cells),
     )  # fmt: skip
-    return Lowered(plan, tuple(_approximations(program, config, methods, inputs)), {n: _described(m) for n, m in methods.items()})
+    return Lowered(plan, (*_approximations(program, config, methods, inputs), *_orders(synapses, cells)), {n: _described(m) for n, m in methods.items()})
 
 
 def _described(method: str) -> str:
@@ -148,8 +148,18 @@ def _with_code(cells: Cells, program: Program) -> Cells:
     names = {m.name for m in cells.members}
     used = {c.port for c in program.connections if c.post in names}
     ports = tuple(p.name for p in cells.flat.ports if p.name in used)
-    code = generate(cells.flat, cells.method, program.dt, cells.substeps, ports, bool(cells.currents), tuple(x.port for x in cells.layers))
+    linked = tuple(n for n in cells.flat.inputs if any(c.input == n and c.target in names for c in program.links))
+    code = generate(cells.flat, cells.method, program.dt, cells.substeps, ports, bool(cells.currents), tuple(x.port for x in cells.layers), linked)
     return replace(cells, code=code)
+
+
+def _links(program: Program, cells: tuple[Cells, ...]) -> tuple[Coupling, ...]:
+    where = {m.name: (c.name, m.offset) for c in cells for m in c.members}
+    out = []
+    for c in program.links:
+        (source, pre), (target, post) = where[c.source], where[c.target]
+        out.append(Coupling(source, c.variable, target, c.input, c.pre + pre, c.post + post))
+    return tuple(out)
 
 
 def _synapses(rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[Source, ...]) -> tuple[Synapse, ...]:
@@ -164,7 +174,7 @@ def _synapses(rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[
         code, flat = next((x.code, x.flat) for x in cells if x.name == target)
         weights = {float(p.connections.weights) if np.ndim(p.connections.weights) == 0 else None for p in parts}
         delays = {int(d) if np.ndim(d := p.connections.delays) == 0 else None for p in parts}
-        on_pre = code.events.get(port, (f"in_{port}_post += w",))
+        on_pre = code.events.get(port, (f"{mangled('in', port)}_post += w",))
         out.append(Synapse(f"pt_synapses_{i}", source, target, port, on_pre, tuple(parts), _only(weights), _only(delays), [p.name for p in flat.ports].index(port)))
     return tuple(out)
 
@@ -178,7 +188,7 @@ def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[
     values: dict[str, PerCell] = dict(parameters)
     for d in cells.flat.constants:
         values[d.name] = evaluate(d.expr, values)
-    out = {f"p_{n}": v for n, v in values.items() if f"p_{n}" in cells.code.values}
+    out = {mangled("p", n): v for n, v in values.items() if mangled("p", n) in cells.code.values}
     if cells.method == "exact":
         out |= _propagators(cells, values, dt)
     return out
@@ -222,3 +232,17 @@ def _approximations(program: Program, config: RunConfig, methods: Mapping[str, s
                 f"population '{name}'.integrator", "rkf45 (adaptive)", f"rk4 with {RKF45_SUBSTEPS} substeps of {program.dt / RKF45_SUBSTEPS:g} ms",
                 "of the order of rkf45's own tolerance for subthreshold dynamics", "Brian2's code generation has no loop of adaptive length",
             )  # fmt: skip
+
+
+def _orders(synapses: tuple[Synapse, ...], cells: tuple[Cells, ...]) -> Iterable[Approximation]:
+    """Where the order of arrivals within a step matters, and is not that of semantics."""
+    found: dict[tuple[str, str], int] = {}
+    for s in synapses:
+        found[s.target, s.port] = found.get((s.target, s.port), 0) + 1
+    for c in cells:
+        for port in c.code.events:
+            if found.get((c.name, port), 0) > 1:
+                yield Approximation(
+                    f"populations {', '.join(m.name for m in c.members)}: receptor '{port}'", "arrivals of one step from the oldest on", "those of one kind of source after those of another",
+                    "none if the update does not depend on the order of arrivals within a step", "Brian2 serves one Synapses object after another",
+                )  # fmt: skip

@@ -1,5 +1,5 @@
 """The plan: what `execute` builds, as plain data. Every name in generated code is mangled, so that no name of a model can meet
-one of Brian2's (t, dt, i, N, xi, units): x_ state, p_ parameter or constant, in_ summed arrivals at a port, n_ temporary.
+one of Brian2's (t, dt, i, N, xi, units): x_ state, p_ parameter or constant, in_ summed arrivals at a port, u_ input of links, n_ temporary.
 """
 
 from __future__ import annotations
@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portable.dynamics.flat import Flat
-from portable.resolve.program import CellGroup, Connections, Current, Ints, PerCell, PoissonGroup, Trace, TrainGroup
+from portable.resolve.program import CellGroup, Connections, Coupling, Current, Ints, PerCell, PoissonGroup, Trace, TrainGroup
+
+
+def mangled(prefix: str, name: str) -> str:
+    """A name of generated code: x_v. Brian2 takes names that end in _pre or _post for those of a synapse's two sides: xq_v_post_q, and no
+    other name is like this."""
+    return f"{prefix}q_{name}_q" if f"_{name}".endswith(("_pre", "_post")) else f"{prefix}_{name}"
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Code:
     events: Mapping[str, tuple[str, ...]]
     refractory: bool
     injected: bool
+    linked: tuple[str, ...] = ()  # inputs that links feed: variables u_
 
 
 @dataclass(frozen=True)
@@ -135,3 +142,4 @@ class Brian2Plan:
     target: str
     threads: int
     groups: tuple[CellGroup | PoissonGroup | TrainGroup, ...] = ()
+    links: tuple[Coupling, ...] = ()  # of NeuronGroups, by their names, with positions in them

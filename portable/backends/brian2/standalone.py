@@ -17,7 +17,7 @@ import numpy as np
 from portable.backends.brian2.build import SCHEDULE, array, neuron_group, settings, synapses
 from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
 from portable.backends.brian2.lower import drive_numbers, numbers
-from portable.backends.brian2.plan import Brian2Plan, Cells, Source
+from portable.backends.brian2.plan import Brian2Plan, Cells, Source, mangled
 from portable.backends.brian2.records import cell_spikes, check_finite, source_spikes
 from portable.backends.contract import Recorded, Shortfall
 from portable.errors import UnsupportedError
@@ -113,7 +113,8 @@ class StandaloneSession:
             for d in (d for d in cells.drives if d.port == port):
                 table[:, d.target.offset : d.target.offset + d.target.size] += self.poissons[d.source.name].window(1 - d.delay, steps) * d.weights
             group.namespace[f"pt_drive_{port}"] = brian2.TimedArray(table, dt=dt, name=f"{cells.name}_drive_{port}")
-            made.append(group.run_regularly(f"in_{port} = in_{port} + pt_drive_{port}(t, i)", when="synapses", name=f"{cells.name}_feed_{port}", clock=clock))
+            buffer = mangled("in", port)
+            made.append(group.run_regularly(f"{buffer} = {buffer} + pt_drive_{port}(t, i)", when="synapses", name=f"{cells.name}_feed_{port}", clock=clock))
         if cells.currents:
             table = np.zeros((max(int(c.steps[-1]) for c in cells.currents) + 1, cells.size))
             for c in cells.currents:
@@ -143,7 +144,7 @@ class StandaloneSession:
         member = c.member(t.group)
         assert member is not None
         every = t.every * self.plan.dt * brian2.ms
-        return brian2.StateMonitor(self.groups[c.name], f"x_{t.variable}", record=t.ids + member.offset, dt=every, when="start", name=f"pt_trace_{index}")
+        return brian2.StateMonitor(self.groups[c.name], mangled("x", t.variable), record=t.ids + member.offset, dt=every, when="start", name=f"pt_trace_{index}")
 
     def _collect(self) -> None:
         plan, dt = self.plan, self.plan.dt * 1e-3
@@ -152,10 +153,10 @@ class StandaloneSession:
                 found = self.spikes[c.name]
                 self.result.spikes |= cell_spikes(plan, c, np.asarray(found.i).astype(np.int64), np.rint(np.asarray(found.t_) / dt).astype(np.int64) + 1)
         self.result.spikes |= source_spikes(plan, self.poissons, self.now)
-        last = {(c.name, s): array(self.groups[c.name], f"x_{s}") for c in plan.cells for s in c.flat.state_names}
+        last = {(c.name, s): array(self.groups[c.name], mangled("x", s)) for c in plan.cells for s in c.flat.state_names}
         check_finite(plan, self.now, lambda c, s: last[c, s])
         for t, monitor in zip(plan.traces, self.traces, strict=True):
-            values = np.array(getattr(monitor, f"x_{t.variable}")).T
+            values = np.array(getattr(monitor, mangled("x", t.variable))).T
             if self.now % t.every == 0:  # the monitor sees the start of steps; the state after the last one is the final one
                 c = next(c for c in plan.cells if c.member(t.group))
                 offset = next(m.offset for m in c.members if m.name == t.group)
