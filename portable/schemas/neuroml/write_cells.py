@@ -21,7 +21,9 @@ import numpy as np
 
 from portable.dynamics.component import Assign, OnCondition
 from portable.dynamics.expressions import Cmp, Expr, Name, Num, Where, names, substitute
+from portable.dynamics.draws import unnumbered
 from portable.dynamics.flat import INJECTED, Flat, Port
+from portable.errors import ModelError
 from portable.resolve.program import CellGroup, PerCell
 from portable.schemas.neuroml.write_attachments import Shown
 from portable.schemas.neuroml.write_expressions import Line, Writer
@@ -65,13 +67,15 @@ class _Type:
     """Writes one type; `states` are the helper states that it needs beside the cell's own."""
 
     def __init__(self, group: CellGroup, units: Units, dt: float) -> None:
-        self.group, self.flat, self.units, self.dt = group, group.flat, units, dt
+        self.group, self.flat, self.units, self.dt = group, unnumbered(group.flat), units, dt
         flat = self.flat
         dims = {p.name: p.dimension for p in flat.parameters} | {d.name: d.dimension for d in (*flat.constants, *flat.derived)}
         dims |= {s.name: s.dimension for s in flat.states} | {INJECTED: CURRENT, "t": TIME}
         self.w = Writer(units, dims, f"population '{group.name}'", set(dims) | RESERVED)
-        clash = {n: self.w.fresh(n + "_") for n in dims if n in RESERVED - {"t", "i"}}
-        self.w.rename = clash
+        states = set(flat.state_names)
+        if ATTACHED in states:
+            raise ModelError(f"population '{group.name}'", f"a state cannot be called '{ATTACHED}' in LEMS", "rename it")
+        self.w.rename = {n: self.w.fresh(n + "_") for n in dims if n in RESERVED - {"t"} - states}
         self.helpers: dict[str, Dimension] = {}
         self.conditions: list[str] = []
         self.start: list[tuple[str, str]] = []

@@ -65,6 +65,14 @@ class _Options:
     split: int
     dt: float
     steps: int | None
+    names: tuple[str, ...]  # of the groups
+
+    def prefix(self, name: str) -> str:
+        """What the ids made for a group begin with: "exc_", longer where a group "exc_x" could have the same ids."""
+        found = name + "_"
+        while any(other != name and (other + "_").startswith(found) for other in self.names):
+            found += "_"
+        return found
 
     @property
     def exact(self) -> bool:
@@ -90,7 +98,7 @@ def write_lems(
     _known("timing", timing, ("steps", "nominal"))
     _known("inputs", inputs, ("frozen", "native"))
     _refuse(program)
-    options = _Options(types, timing, inputs if steps is not None else "native", split, program.dt, steps)
+    options = _Options(types, timing, inputs if steps is not None else "native", split, program.dt, steps, tuple(g.name for g in program.groups))
     parts = _Parts(notes=list(program.approximations))
     for g in program.groups:
         parts.placed[g.name] = _group(g, program, options, parts)
@@ -144,16 +152,16 @@ def _core(g: CellGroup, core: write_core.CoreCells, o: _Options, parts: _Parts) 
     populations, synapses, counts = [], [], np.bincount(core.part, minlength=len(core.sets))
     made: dict[tuple[str, str], str] = {}
     for n, attributes in enumerate(core.sets):
-        name = g.name if len(core.sets) == 1 else f"{g.name}_{n}"
-        parts.components.append(f'  <{core.type} id="{name}_cell" {_attributes(attributes)}/>\n')
+        name, prefix = (g.name, o.prefix(g.name)) if len(core.sets) == 1 else (f"{o.prefix(g.name)}{n}", f"{o.prefix(g.name)}{n}_")
+        parts.components.append(f'  <{core.type} id="{prefix}cell" {_attributes(attributes)}/>\n')
         ports = {}
         for port, (kind, numbers) in core.synapses[n].items():
             key = (port, _attributes(numbers))
             if key not in made:
-                made[key] = f"{name}_{port}"
+                made[key] = f"{prefix}{port}"
                 parts.components.append(f'  <{kind} id="{made[key]}" {key[1]}/>\n')
             ports[port] = made[key]
-        populations.append((name, f"{name}_cell", int(counts[n])))
+        populations.append((name, f"{prefix}cell", int(counts[n])))
         synapses.append(ports)
     one = len(core.sets) == 1
     late = 1.0 if o.exact else 0.0
@@ -171,12 +179,13 @@ def _custom(g: CellGroup, o: _Options, parts: _Parts) -> Placed:
         parts.types[name] = [line.replace(NAME, name) for line in made.lines]
     kind = parts.customs[made.lines]
     numbers = {n: parts.units.number(v, d) for n, (d, v) in made.values.same.items()}
-    parts.own.append(f'<{kind} id="{g.name}_cell" {_attributes(numbers)}/>')
-    ports = {port: f"{g.name}_{port}" for port in made.ports}
+    prefix = o.prefix(g.name)
+    parts.own.append(f'<{kind} id="{prefix}cell" {_attributes(numbers)}/>')
+    ports = {port: f"{prefix}to_{port}" for port in made.ports}
     parts.own += [f'<{kind}_to_{port} id="{ports[port]}" unit="{parts.units.number(1.0, d)}"/>' for port, d in made.ports.items()]
-    where = Placed(((g.name, f"{g.name}_cell", g.size),), synapses=(ports,), pulse=f"{kind}_pulse")
+    where = Placed(((g.name, f"{prefix}cell", g.size),), synapses=(ports,), pulse=f"{kind}_pulse")
     for name, (d, values) in made.values.varying.items():
-        identity = f"{g.name}_with_{name}"
+        identity = f"{prefix}with_{name}"
         parts.own.append(f'<{kind}_with_{name} id="{identity}" unit="{parts.units.number(1.0, d)}"/>')
         parts.lists += input_lists(identity + "_list", identity, where, np.arange(g.size), np.asarray(values))
     for port in made.approximate_ports:
@@ -197,14 +206,14 @@ def _unused(name: str, taken: Mapping[str, object]) -> str:
 def _sources(g: PoissonGroup | TrainGroup, o: _Options, parts: _Parts) -> Placed:
     early = EARLY if o.exact else 0.0
     if isinstance(g, PoissonGroup) and o.inputs == "native":
-        made = write_sources.native(g, g.name, o.dt)
+        made = write_sources.native(g, o.prefix(g.name), o.dt)
         parts.notes.append(Approximation(
             f"population '{g.name}'", "the Poisson trains of this seed", "a SpikeSourcePoisson, drawn by the simulator", "other spikes of the same statistics",
             "trains are written out only with the length of a simulation"))  # fmt: skip
     else:
         train = write_sources.frozen(g, o.dt, o.steps or 0) if isinstance(g, PoissonGroup) else write_sources.within(g, o.steps)
         most = {"auto": o.split, "core": g.size, "custom": 0}[o.types]
-        made = write_sources.trains(train, g.name, o.dt, early, most)
+        made = write_sources.trains(train, o.prefix(g.name), o.dt, early, most)
     if made.own:
         parts.types[write_attachments.SPIKE], parts.types[write_attachments.SOURCE] = write_attachments.source_types()
     parts.components += made.components
@@ -217,7 +226,7 @@ def _currents(program: Program, o: _Options, parts: _Parts) -> None:
     pulses = Pulses()
     for n, c in enumerate(program.currents):
         last = int(1e9 / o.dt) if o.steps is None else o.steps + 2
-        pulses.add(c, f"{c.group}_current_{n}", parts.placed[c.group], o.dt, 0.5 if o.exact else 0.0, max(last, int(c.steps[-1]) + 1 if c.steps.size else 0))
+        pulses.add(c, f"{o.prefix(c.group)}current_{n}", parts.placed[c.group], o.dt, 0.5 if o.exact else 0.0, max(last, int(c.steps[-1]) + 1 if c.steps.size else 0))
     parts.components += pulses.components
     parts.own += pulses.own
     parts.lists += pulses.lists

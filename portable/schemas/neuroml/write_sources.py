@@ -59,7 +59,7 @@ def _times(steps: Ints, dt: float, early: float) -> Floats:
     return np.asarray(np.round((steps - early) * dt, 9))
 
 
-def trains(group: TrainGroup, name: str, dt: float, early: float, most: int) -> Sources:
+def trains(group: TrainGroup, prefix: str, dt: float, early: float, most: int) -> Sources:
     """Given trains: one spikeArray for each distinct train, or sources of our own type where there are more than `most` of them.
 
     early: steps taken off every time, so that a spike comes in its step whatever the rounding of jLEMS's clock.
@@ -68,34 +68,34 @@ def trains(group: TrainGroup, name: str, dt: float, early: float, most: int) -> 
     keys = [x.tobytes() for x in texts]
     kinds = {k: n for n, k in enumerate(dict.fromkeys(keys))}
     if len(kinds) > most:
-        return _attached(group, name, dt, early)
+        return _attached(group, prefix, dt, early)
     part = np.array([kinds[k] for k in keys], dtype=np.int64)
     sizes, components, populations = np.bincount(part), [], []
     for k, n in kinds.items():
-        identity = name if len(kinds) == 1 else f"{name}_{n}"
+        name, own = (group.name, prefix) if len(kinds) == 1 else (f"{prefix}{n}", f"{prefix}{n}_")
         train = "".join(f'<spike id="{m}" time="{t!r} ms"/>' for m, t in enumerate(_times(np.frombuffer(k, dtype=np.int64), dt, early).tolist()))
-        components.append(f'  <spikeArray id="{identity}_train">{train}</spikeArray>\n')
-        populations.append((identity, f"{identity}_train", int(sizes[n])))
+        components.append(f'  <spikeArray id="{own}train">{train}</spikeArray>\n')
+        populations.append((name, f"{own}train", int(sizes[n])))
     one = len(kinds) == 1
     return Sources(Placed(tuple(populations), None if one else part, None if one else placed(part)), tuple(components))
 
 
-def _attached(group: TrainGroup, name: str, dt: float, early: float) -> Sources:
-    where = Placed(((name, f"{name}_source", group.size),), attached="spikes")
+def _attached(group: TrainGroup, prefix: str, dt: float, early: float) -> Sources:
+    where = Placed(((group.name, f"{prefix}source", group.size),), attached="spikes")
     ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
-    lists = tuple(input_lists(f"{name}_spikes", f"{name}_spike", where, ids, _times(group.steps, dt, early))) if ids.size else ()
-    return Sources(where, (), (f'<{SOURCE} id="{name}_source"/>', f'<{SPIKE} id="{name}_spike"/>'), lists)
+    lists = tuple(input_lists(f"{prefix}spikes", f"{prefix}spike", where, ids, _times(group.steps, dt, early))) if ids.size else ()
+    return Sources(where, (), (f'<{SOURCE} id="{prefix}source"/>', f'<{SPIKE} id="{prefix}spike"/>'), lists)
 
 
-def native(group: PoissonGroup, name: str, dt: float) -> Sources:
+def native(group: PoissonGroup, prefix: str, dt: float) -> Sources:
     """Poisson sources that the simulator draws: SpikeSourcePoisson, one component and population for each distinct rate."""
     rows, part = distinct([group.rate], group.size)
     start, end = group.start * dt, FOREVER if group.stop is None else group.stop * dt
     components, populations, sizes = [], [], np.bincount(part, minlength=rows.shape[0])
     for n, rate in enumerate(rows[:, 0].tolist()):
-        identity = name if rows.shape[0] == 1 else f"{name}_{n}"
+        name, own = (group.name, prefix) if rows.shape[0] == 1 else (f"{prefix}{n}", f"{prefix}{n}_")
         shown = f'start="{start!r} ms" duration="{end - start!r} ms" rate="{rate * 1000!r} Hz"'
-        components.append(f'  <SpikeSourcePoisson id="{identity}_source" {shown}/>\n')
-        populations.append((identity, f"{identity}_source", int(sizes[n])))
+        components.append(f'  <SpikeSourcePoisson id="{own}source" {shown}/>\n')
+        populations.append((name, f"{own}source", int(sizes[n])))
     one = rows.shape[0] == 1
     return Sources(Placed(tuple(populations), None if one else part, None if one else placed(part)), tuple(components))
