@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import portable as pt
-from portable.dynamics.draws import draws, numbered
+from portable.dynamics.draws import draws, numbered, unnumbered
 from portable.resolve import resolve
+from portable.schemas.neuroml.write_lems import write_lems
 
 HERE = {"equations": "dx/dt = -x/tau : 1", "parameters": {"tau": "5 ms"}}
 
@@ -69,6 +70,7 @@ def test_calls_are_numbered_in_order() -> None:
     assert draws(a.expr for a in flat.conditions[0].assignments) == [(0, "random_0_"), (1, "random_1_")]
     assert draws(a.expr for a in flat.ports[0].assignments) == [(2, "random_2_")]
     assert draws([flat.states[0].initial]) == [(3, "random_3_")]
+    assert unnumbered(flat) == cell().flat
     assert numbered(pt.IF_cond_exp().flat) is pt.IF_cond_exp().flat
 
 
@@ -76,3 +78,13 @@ def test_documents_keep_the_calls() -> None:
     cell = pt.cell_type("here", **HERE, threshold="x > 1", reset="x = random(1)", initial={"x": "random(1)"})
     net = pt.Network("n", [pt.Population("cells", 3, cell())])
     assert pt.from_document(pt.to_document(net)) == net
+
+
+def test_written_as_lems() -> None:
+    """jLEMS draws there: random(1), whose argument can have no dimension. What would be written twice is refused."""
+    cell = pt.cell_type("here", equations="dnext/dt = 0 : ms", parameters={"tau": "5 ms"}, threshold="t > next", reset="next = next + random(2*tau)")
+    text = "".join(str(t) for t in write_lems(resolve(pt.Network("n", [pt.Population("cells", 3, cell())]), 0), steps=10).files.values())
+    assert "(next + (random(1) * (2.0 * tau)))" in text
+    twice = pt.cell_type("here", **HERE, threshold="x > 1", reset="x = min(random(1), 0.5)")
+    with pytest.raises(pt.ModelError, match="assign it to a state variable first"):
+        write_lems(resolve(pt.Network("n", [pt.Population("cells", 3, twice())]), 0), steps=10)

@@ -2,7 +2,8 @@
 
 Where a network is resolved, the calls of each cell class are numbered: the third one becomes `x*random_2_`, and whoever executes the
 assignment gives that name its number in [0, 1), a function of (network seed, population, cell, step, arrival within the step, 2) alone
-(resolve.random.draw). So the same numbers come whatever the backend, the number of threads and the pieces of the run.
+(resolve.random.draw). So the same numbers come whatever the backend, the number of threads and the pieces of the run. (A condition that rkf45 tests after each of
+its substeps draws the same numbers where it holds twice in one step.)
 """
 
 from __future__ import annotations
@@ -59,6 +60,20 @@ def numbered(flat: Flat) -> Flat:
     conditions = tuple(replace(c, assignments=all_of(c.assignments)) for c in flat.conditions)
     ports = tuple(replace(p, assignments=all_of(p.assignments)) for p in flat.ports)
     return replace(flat, conditions=conditions, ports=ports, states=tuple(replace(s, initial=new(s.initial)) for s in flat.states))
+
+
+def unnumbered(flat: Flat) -> Flat:
+    """The inverse of `numbered`, for whoever writes the equations down."""
+
+    def old(e: Expr) -> Expr:
+        return Call("random", (e.a,)) if isinstance(e, Bin) and isinstance(e.b, Name) and _DRAW.match(e.b.id) else e
+
+    def all_of(assignments: tuple[Assign, ...]) -> tuple[Assign, ...]:
+        return tuple(Assign(a.variable, transform(a.expr, old)) for a in assignments)
+
+    conditions = tuple(replace(c, assignments=all_of(c.assignments)) for c in flat.conditions)
+    ports = tuple(replace(p, assignments=all_of(p.assignments)) for p in flat.ports)
+    return replace(flat, conditions=conditions, ports=ports, states=tuple(replace(s, initial=transform(s.initial, old)) for s in flat.states))
 
 
 def _places(flat: Flat) -> Iterator[Expr]:

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from portable.dynamics.component import Assign, OnCondition
-from portable.dynamics.expressions import Cmp, Expr, Name, Num, Where, names, substitute
 from portable.dynamics.draws import unnumbered
+from portable.dynamics.expressions import Cmp, Expr, Name, Num, Where, names, substitute
 from portable.dynamics.flat import INJECTED, Flat, Port
 from portable.errors import ModelError
 from portable.resolve.program import CellGroup, PerCell

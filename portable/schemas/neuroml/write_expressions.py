@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from portable.dynamics.dimensions import dimension_of
+from portable.dynamics.draws import has_random
 from portable.dynamics.emit import INTEGER_POWERS
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where
 from portable.errors import ModelError
@@ -132,6 +133,8 @@ class Writer:
         """The expression as one name or literal, so that it can be written several times."""
         if isinstance(expr, (Num, Name)):
             return self.number(expr)
+        if has_random(expr):
+            raise ModelError(self.path, "random() inside a power, min, max, abs or exprel cannot be written as LEMS", "assign it to a state variable first")
         d = self.dimension(expr)
         return self._line(self.number(expr), (), d)
 
@@ -208,6 +211,7 @@ def _near_zero(divided: bool) -> Callable[[Writer, tuple[Expr, ...]], str]:
 _REWRITTEN: dict[str, Callable[[Writer, tuple[Expr, ...]], str]] = {
     "sqrt": _sqrt, "min": _smaller("<="), "max": _smaller(">="), "abs": _abs, "H": _heaviside,
     "floor": lambda w, a: f"(0 - ceil((0 - {w.number(a[0])})))", "log10": lambda w, a: f"(ln({w.number(a[0])}) / 2.302585092994046)",
+    "random": lambda w, a: f"(random(1) * {w.number(a[0])})",  # jLEMS's functions take no dimension
     "expm1": _near_zero(False), "exprel": _near_zero(True),
 }  # fmt: skip
 
