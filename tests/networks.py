@@ -120,5 +120,10 @@ def networks(draw: st.DrawFn) -> pt.Network:
     for _ in range(draw(st.integers(0, 2))):
         inputs.append(pt.Injection(draw(currents), draw(sides(populations))))
         recordings.append(pt.Record(draw(sides(populations)), draw(st.sampled_from(["spikes", "v", ("spikes", "v")])), draw(st.none() | quantities("ms", of=positive))))
+    links = []
+    for target in (p for p in populations if p.cell.type == QUADRATIC and draw(st.booleans())):
+        source, m = draw(st.sampled_from(populations)), draw(st.integers(0, 4))
+        where = [draw(st.lists(st.integers(0, p.size - 1), min_size=m, max_size=m)) for p in (source, target)]
+        links.append(pt.Link(source, "v", target, "peer", *where) if draw(st.booleans()) else pt.Link(target, "v", target, "peer", name="own -> \"peer\" é"))
     name = draw(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1) | st.sampled_from(["1e5", "no", "null", "1:30", "a b", "~", "- x", "2020-01-01", "0x1F"]))
-    return pt.Network(name, [*populations, *drive], projections, inputs, recordings)
+    return pt.Network(name, [*populations, *drive], projections, inputs, recordings, links)

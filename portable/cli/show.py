@@ -47,6 +47,7 @@ def described(network: Network, found: Estimate) -> dict[str, Any]:
         "version": 1, "network": network.name, "neurons": found.neurons, "synapses": found.total_synapses, "memory": memory,
         "populations": populations, "projections": projections,
         "inputs": [{"source": type(i.source).__name__, "values": {k: shown(v) for k, v in _fields(i.source).items() if v is not None}, "target": _views(i.target)} for i in network.inputs],
+        **({"links": [{"name": x.name, "source": x.source.name, "variable": x.variable, "target": x.target.name, "input": x.input, "couplings": len(x)} for x in network.links]} if network.links else {}),
         "recordings": [{"target": _views(r.target), "variables": list(r.variables), "interval": shown(r.interval)} for r in network.recordings],
     }  # fmt: skip
 
@@ -68,6 +69,8 @@ def report(network: Network, found: Estimate, about: str) -> None:
         text.table(("projection", "connector", "weight", "delay", "synapses", "in-degree"), rows)
     if network.inputs:
         text.table(("current", "values", "into"), [(type(i.source).__name__, _listed(_fields(i.source)), _views(i.target)) for i in network.inputs])
+    if network.links:
+        text.table(("link", "reads", "into", "couplings"), [(x.name, f"{x.source.name}.{x.variable}", f"{x.target.name}.{x.input}", len(x)) for x in network.links])
     recorded: dict[str, list[str]] = {}
     for r in network.recordings:
         every = f" every {shown(r.interval)}" if r.interval else ""

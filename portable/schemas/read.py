@@ -12,6 +12,7 @@ from portable.library.receptors import RECEPTORS
 from portable.model import connectors
 from portable.model.cells import CellType, ReceptorType
 from portable.model.connectors import Connector, Explicit, StaticSynapse
+from portable.model.links import Link
 from portable.model.network import Injection, Network, Projection, Record
 from portable.model.populations import Node, Population, View
 from portable.model.sources import DCSource, SpikeSourceArray, SpikeSourcePoisson, StepCurrentSource
@@ -36,8 +37,9 @@ def network(data: Any) -> Network:
     projections = [_projection(p, f"projections[{i}]", known) for i, p in enumerate(data.get("projections", ()))]
     inputs = [_input(x, f"inputs[{i}]", known) for i, x in enumerate(data.get("inputs", ()))]
     recordings = [_recording(r, f"recordings[{i}]", known) for i, r in enumerate(data.get("recordings", ()))]
+    links = [_link(x, f"links[{i}]", known) for i, x in enumerate(data.get("links", ()))]
     with _placed({"Network": "", "Network.name": "name"}):
-        return Network(data["name"], populations, projections, inputs, recordings)
+        return Network(data["name"], populations, projections, inputs, recordings, links)
 
 
 def _version(data: Any) -> None:
@@ -209,6 +211,17 @@ def _input(data: Data, path: str, known: Mapping[str, Population]) -> Injection:
     source = _source(data["component"], f"{path}.component")
     with _placed({"Injection.source": f"{path}.component", "Injection.target": f"{path}.population"}):
         return Injection(source, _side(data["population"], f"{path}.population", known))
+
+
+def _link(data: Data, path: str, known: Mapping[str, Population]) -> Link:
+    sides = {}
+    for key in ("source", "target"):
+        if data[key] not in known:
+            raise ModelError(f"{path}.{key}", f"no population '{data[key]}'", suggestion(data[key], known))
+        sides[key] = known[data[key]]
+    name = data.get("id", "") or f"{data['source']}.{data['variable']}->{data['target']}.{data['input']}"
+    with _placed({f"link '{name}'": path}):
+        return Link(sides["source"], data["variable"], sides["target"], data["input"], data.get("pre"), data.get("post"), name)
 
 
 def _recording(data: Data, path: str, known: Mapping[str, Population]) -> Record:

@@ -112,6 +112,15 @@ RECORDING = Obj("Recording", "What is kept of a run.", {
     "population": Key(SIDE, "The cells recorded."), "variables": Key(ListOf(Text(example='"spikes"'), 1), 'State variables by name, or "spikes".'),
     "interval": _optional(Scalar(), "Time between samples (ms); left out, every step."),
 })  # fmt: skip
+LINK = Obj("Link", "At every step, the input of target cell post[j] gets the variable of source cell pre[j] added, for every j.", {
+    "id": _optional(Text(r".", '"cells.v->junctions.v_pre"'), "Name of the link; left out, it is made of its parts."),
+    "source": Key(_ID, "Id of the population that is read."),
+    "variable": Key(Text(example='"v"'), "A state or derived variable of its cells."),
+    "target": Key(_ID, "Id of the population that reads."),
+    "input": Key(Text(example='"v_peer"'), "An input of its cell type."),
+    "pre": _optional(ListOf(_COUNT), "Source positions, counted from 0; left out, all cells in order."),
+    "post": _optional(ListOf(_COUNT), "Target positions; left out, all cells in order."),
+})  # fmt: skip
 _TEXTS = MapOf(Text(example='"v += weight"'))
 _SHARED = {
     "name": Key(_ID, "Name of the type."),
@@ -153,6 +162,7 @@ DOCUMENT = Obj("Network", "A spiking network.", {
     "projections": _optional(ListOf(PROJECTION), "The projections between them."),
     "inputs": _optional(ListOf(INPUT), "Injected currents."),
     "recordings": _optional(ListOf(RECORDING), "What is recorded."),
+    "links": _optional(ListOf(LINK), "Continuous coupling between cells."),
 })  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from portable.library.cells import CELLS
 from portable.library.receptors import RECEPTORS
 from portable.model.cells import Cell, CellType, ReceptorType
 from portable.model.connectors import Connector, Explicit
+from portable.model.links import Link
 from portable.model.network import Injection, Network, Projection, Record
 from portable.model.populations import All, Population, Side, View
 from portable.model.sources import DCSource, SpikeSourceArray, SpikeSourcePoisson, StepCurrentSource
@@ -31,6 +32,8 @@ def network_data(network: Network) -> Data:
         out["inputs"] = [{"component": _current(x), "population": _side(x.target)} for x in network.inputs]
     if network.recordings:
         out["recordings"] = [_recording(r) for r in network.recordings]
+    if network.links:
+        out["links"] = [_link(x) for x in network.links]
     return out
 
 
@@ -164,6 +167,11 @@ def _current(x: Injection) -> Data:
     assert isinstance(x.source, DCSource)
     stop = {} if x.source.stop is None else {"stop": quantity_data(x.source.stop, "ms")}
     return {"type": "DCSource", "amplitude": value_data(x.source.amplitude, "nA"), "start": quantity_data(x.source.start, "ms"), **stop}
+
+
+def _link(x: Link) -> Data:
+    out: Data = {"id": x.name, "source": x.source.name, "variable": x.variable, "target": x.target.name, "input": x.input}
+    return out | {k: [int(i) for i in a.values] for k, a in (("pre", x.pre), ("post", x.post)) if a is not None}
 
 
 def _recording(r: Record) -> Data:
