@@ -250,6 +250,10 @@ def _notes(program: Program, o: _Options, parts: _Parts) -> None:
     for g in program.cells:
         if g.name in core and {"CurrAlpha", "CondAlpha"} & set(g.flat.receptors.values()):
             add(Approximation(f"population '{g.name}'", "e = 2.718281828...", "2.7182818 in NeuroML's alpha synapses", "1.1e-8 of every weight", "it is written so in PyNN.xml"))
+        if g.name in core and g.flat.base in write_core.NEAR:
+            add(Approximation(
+                f"population '{g.name}'", "synapses read v of the step before", "v reaches NeuroML's synapses one step later", "of the order of dt, summed up from spike to spike",
+                'types="core" was asked for'))  # fmt: skip
     thresholds = [g.name for g in program.cells if g.name in core]
     if thresholds:
         add(Approximation(", ".join(f"population '{n}'" for n in thresholds), "a spike where v >= v_thresh", "where v > v_thresh", "none unless v meets the threshold to the last bit", "NeuroML's cells test it so"))
