@@ -60,7 +60,9 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
     if weights32 and any(not isinstance(c.weights, float) for c in joined):
         notes.append(Approximation("projections: weights", "float64", "float32", "6e-8 of each weight", "weights32 was asked for"))
     traces = sampled([g for g in groups if isinstance(g, CellGroup)], links, shown)
-    return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), model_hash(network), shown=shown, links=links, lems=network.lems)
+    digest = model_hash(network)
+    origin = network.lems if network.lems is not None and network.lems.digest == digest else None  # a changed network is no file's
+    return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), digest, shown=shown, links=links, lems=origin)
 
 
 def _seed(seed: int) -> int:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portable.backends.capabilities import FEATURES, requirements
 from portable.backends.contract import Lowered, RunConfig, Shortfall, chosen_integrator
 from portable.errors import ModelError
 from portable.resolve.program import Approximation, Program
+from portable.schemas.neuroml.origin import for_run
 from portable.schemas.neuroml.write_lems import LemsFiles, write_lems
 
 ENGINES = ("jlems", "neuron")
 TYPES = ("auto", "core", "custom")
 # jLEMS takes our own types in exactly our steps; jNeuroML's export to NEURON knows NeuroML's best.
 DEFAULT_TYPES = {"jlems": "custom", "neuron": "auto"}
+# What LEMS can say, and what we cannot write in it.
+ONLY_AS_READ = ("links", "cells.random")
 METHOD = {"jlems": "jLEMS forward Euler", "neuron": "NEURON"}
 
 
@@ -28,7 +32,16 @@ class JNeuroMLPlan:
     timeout: float | None
 
     def files(self, steps: int) -> LemsFiles:
-        """The files of a run of so many steps from the start. Times are shifted so that jLEMS acts in the steps of ARCHITECTURE.md."""
+        """The files of a run of so many steps from the start: of a network that was read from NeuroML, the model as its file has it.
+
+        Of others, times are shifted so that jLEMS acts in the steps of ARCHITECTURE.md.
+        """
+        if self.program.lems is not None:
+            from portable.schemas.neuroml.origin import for_run
+
+            return for_run(self.program, steps)
+        if self.program.lems is not None:  # read from NeuroML and unchanged: what was written, not our translation of it
+            return for_run(self.program, steps)
         return write_lems(self.program, steps=steps, types=self.types, inputs=self.inputs, timing="steps" if self.engine == "jlems" else "nominal")
 
 
@@ -46,6 +59,11 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
     if config.integrator not in allowed:
         reason = f"{METHOD[engine]} is the only method of engine '{engine}', and '{config.integrator}' was asked for"
         found.append(Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'"))
+    if program.lems is None:
+        reason = "is not written as NeuroML; only a network that was read from NeuroML runs with it, as its file has it"
+        unwritten = [(f, where) for f, where in requirements(program, config) if f in ONLY_AS_READ]
+        if unwritten:
+            return [*found, *(Shortfall(f, where, f"{FEATURES[f]}: {reason}") for f, where in dict.fromkeys(unwritten))]
     try:
         _plan(program, config).files(1)
     except ModelError as error:
@@ -71,12 +89,16 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     """See JNeuroMLPlan. Approximations: those of the export, the method of each group, and the digits of what is read back."""
     plan = _plan(program, config)
     method = METHOD[plan.engine]
-    notes = [a for a in plan.files(1).approximations if a not in program.approximations and a.got != "forward Euler at dt"]
+    files = plan.files(1)
+    notes = [a for a in files.approximations if a not in program.approximations and a.got != "forward Euler at dt"]
+    kept = {group for group, _ in files.recorded.spikes.values()}
+    for name in program.spikes.keys() - kept:
+        notes.append(Approximation(f"recorded spikes of '{name}'", "all spikes", "none", "all of them", "they stand for spikes inside an input, which no file of LEMS records"))
     for g in program.cells:
         asked = chosen_integrator(g.flat, config)
         if (asked, plan.engine) != ("euler", "jlems"):
             notes.append(Approximation(f"population '{g.name}'", f"integrator '{asked}'", method, "of the order of dt", "the simulator has no other; compare runs at dt and dt/2"))
     if program.traces:
         digits = "float32" if plan.engine == "jlems" else "seven digits"
-        notes.append(Approximation("recorded states", "float64", digits, "6e-8 of the value" if plan.engine == "jlems" else "5e-7 of the value", "the simulator prints no more"))
+        notes.append(Approximation("recorded states", "float64", digits, "1.2e-7 of the value" if plan.engine == "jlems" else "5e-7 of the value", "the simulator prints no more"))
     return Lowered(plan, tuple(notes), {g.name: method for g in program.cells})

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from portable.dynamics.lems.model import Model
 from portable.model.network import Network
+from portable.schemas.neuroml.write_annotation import network_from_annotation
 
 
 def kept_network(model: Model) -> Network | None:
     """The network of the annotation that `write_neuroml` made; None where there is none."""
+    for root in model.files.values():
+        found = network_from_annotation(root)
+        if found is not None:
+            return found
     return None

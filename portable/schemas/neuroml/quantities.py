@@ -18,6 +18,7 @@ from portable.schemas.neuroml.source import Place
 from portable.units import NONE, Dimension
 
 _ATTACHED = re.compile(r"\w+:(\w+):(\d+)$")
+MAX_PATHS = 100_000  # cells of a population whose paths are kept
 Columns = list[tuple[Column, Place | None]]
 Selections = list[tuple[Selection, tuple[str, int] | None]]
 
@@ -47,6 +48,50 @@ def _some(p: Population, cells: list[int]) -> object:
 
 def _spikes(p: Population) -> bool:
     return not isinstance(p.cell, Cell) or any(c.spike for c in p.cell.flat.conditions)
+
+
+def paths(b: NetworkBuilder) -> tuple[dict[tuple[str, str], str], dict[str, tuple[str, ...]]]:
+    """(population, variable) -> path below a cell; population -> paths of its cells, as jLEMS resolves them."""
+    steps: dict[tuple[str, str], str] = {}
+    cells: dict[str, tuple[str, ...]] = {}
+    of: dict[str, list[str]] = {}
+    for p in b.network.populations:
+        own = [f"{p.id}[{i}]" if p.locations is None else f"{p.id}/{i}/{p.component.id}" for i in range(p.size)] if p.size <= MAX_PATHS else []
+        of[p.id] = own
+        if own and p.id in b.made:
+            cells[b.names[p.id]] = tuple(own)
+        site = b.sites.get(p.id)
+        if site is not None and site.flat is not None:
+            steps |= _steps(b.names[p.id], site.flat, {id(i): _below(i, site.cell) for i in site.cell.everything()})
+    for edge in b.edges:
+        for instance, ids, post in zip(edge.instances, edge.cells, edge.posts, strict=True):
+            if len(edge.instances) > 1 or not of[post]:
+                continue
+            seen: dict[int, int] = {}
+            out = []
+            for cell in ids.tolist():
+                k = seen[cell] = seen.get(cell, -1) + 1
+                out.append(f"{of[post][cell]}/synapses:{instance.component.id}:{k}")
+            cells[edge.population] = tuple(out)
+            steps |= _steps(edge.population, edge.flat, {id(i): _below(i, instance) for i in instance.everything()})
+    return steps, cells
+
+
+def _steps(population: str, flat: FlatModel, known: dict[int, str]) -> dict[tuple[str, str], str]:
+    return {(population, symbol): f"{known[i]}{variable}" for (i, variable), symbol in flat.symbols.items() if i in known}
+
+
+def _below(i: Instance, top: Instance) -> str:
+    """The path from the top to an instance, with a / at the end; attached synapses as jLEMS addresses them."""
+    out = ""
+    while i is not top:
+        parent = i.parent
+        assert parent is not None
+        slot = next((s for s, many in parent.lists.items() if any(x is i for x in many)), "")
+        attached = slot and parent.type.slots[slot].kind == "Attachments"
+        step = f"{slot}:{i.component.id}:0" if attached else i.component.id or i.name
+        out, i = f"{step}/{out}", parent
+    return out
 
 
 class _Finder:

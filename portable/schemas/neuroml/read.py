@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
 from portable.model.network import Network
 from portable.model.settings import RunSettings
+from portable.resolve.digest import model_hash
 from portable.schemas.neuroml.build import NetworkBuilder
 from portable.schemas.neuroml.files import load
-from portable.schemas.neuroml.quantities import placed
+from portable.schemas.neuroml.quantities import paths, placed
 from portable.schemas.neuroml.source import LemsSource
 from portable.schemas.neuroml.tables import read_network, read_simulation
 from portable.units import milliseconds
@@ -57,12 +59,14 @@ def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:
     builder = NetworkBuilder(model, tables, step, recorded, context)
     builder.build()
     columns, selections, records = placed(builder, simulation)
+    steps, cells = paths(builder)
     notes = [*((str(w), what) for w, what in model.ignored), *dict.fromkeys(builder.notes)]
-    source = LemsSource(model, tables, simulation, simulation_component, path, folder, tuple(columns), tuple(selections), tuple(notes), dict(builder.names), context)
-    settings = RunSettings(f"{simulation.length * 1e3!r} ms" if simulation else None, f"{step!r} ms")
-    return Network(
-        component.id, builder.made.values(), builder.projections, builder.injections, records, builder.links, settings=settings, lems=source,
+    settings = RunSettings(f"{round(simulation.length * 1e3, 9)!r} ms" if simulation else None, f"{step!r} ms")
+    made = Network(component.id, builder.made.values(), builder.projections, builder.injections, records, builder.links, settings=settings)
+    source = LemsSource(
+        model, tables, simulation, simulation_component, path, folder, tuple(columns), tuple(selections), tuple(notes), dict(builder.names), context, steps, cells, model_hash(made),
     )  # fmt: skip
+    return replace(made, lems=source)
 
 
 def _simulation(model: Model) -> Component | None:

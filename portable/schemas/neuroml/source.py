@@ -27,6 +27,9 @@ class LemsSource:
 
     columns: each recorded quantity of the Simulation and where it is now (None: it is not in the network). selections: the same for
     recorded events: (population, cell). notes: (where, what) that reading changed or chose. path: the file; folder: what includes may reach.
+    populations: NeuroML id -> name in the network. context: a component around the network that gives it something (a temperature).
+    steps: (population, variable) -> the path below a cell; cells: population -> the path of every cell. digest: of the network that was made;
+    a changed network is not this file's any more.
     """
 
     model: Model
@@ -38,5 +41,18 @@ class LemsSource:
     columns: tuple[tuple[Column, Place | None], ...] = ()
     selections: tuple[tuple[Selection, tuple[str, int] | None], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
-    populations: Mapping[str, str] = field(default_factory=dict)  # NeuroML id -> name in the network
-    context: Component | None = None  # a component around the network that gives it something (a temperature)
+    populations: Mapping[str, str] = field(default_factory=dict)
+    context: Component | None = None
+    steps: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    cells: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    digest: str = ""
+
+    def path_of(self, population: str, cell: int, variable: str) -> str:
+        """The path of a variable of a cell in the file, of the cell itself where `variable` is ""; "" if the file has none."""
+        known = self.cells.get(population)
+        if known is None:
+            return ""
+        if not variable:
+            return known[cell] if ":" not in known[cell] else ""
+        inner = self.steps.get((population, variable))
+        return "" if inner is None else f"{known[cell].partition('|')[0]}/{inner}"

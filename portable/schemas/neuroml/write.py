@@ -11,8 +11,11 @@ from typing import Any
 
 from portable.errors import ModelError
 from portable.model.network import Network
+from portable.model.settings import RunSettings
 from portable.resolve import resolve
+from portable.resolve.digest import model_hash
 from portable.resolve.program import Approximation
+from portable.schemas.neuroml.origin import as_written, for_run, network_only
 from portable.schemas.neuroml.write_lems import SPLIT, LemsFiles, write_lems
 from portable.units import milliseconds
 
@@ -48,7 +51,7 @@ def _size(count: int) -> str:
 
 
 def write_neuroml(
-    network: Network, folder: str | os.PathLike[str], *, simulation: bool = True, duration: Any = "1 s", dt: Any = "0.1 ms", seed: int = 0,
+    network: Network, folder: str | os.PathLike[str], *, simulation: bool = True, duration: Any = None, dt: Any = None, seed: int = 0,
     types: str = "auto", timing: str = "steps", inputs: str = "frozen", hdf5_above: int | None = HDF5_ABOVE, split: int = SPLIT, keep: bool = True,
 ) -> Written:  # fmt: skip
     """Write a network as NeuroML 2 with LEMS, for jNeuroML (`jnml LEMS_<name>.xml -nogui`) and whatever reads its files.
@@ -56,7 +59,11 @@ def write_neuroml(
     The network is resolved with `seed` and written out: connections, drawn numbers, Poisson trains of `duration`. Its rules are kept too, in an
     annotation from which `read_neuroml` restores an equal Network (keep=False leaves it out).
 
-    simulation: also write the LEMS file that runs it for `duration` at `dt` (ms or "1 s") and records what the network records.
+    A network that was read from NeuroML and not changed since is written as it was read: its own types, notes and annotations, and its
+    own Simulation unless duration or dt are given.
+
+    simulation: also write the LEMS file that runs it for `duration` at `dt` (ms or "1 s"; left out, the network's settings, else 1 s
+    and 0.1 ms) and records what the network records.
     types: "auto" uses NeuroML's own cells where jLEMS does the same with them and writes component types of our own for others; "core" uses them
     also where spikes move by a few steps; "custom" writes own types only. timing: "steps" writes times so that jLEMS at this dt spikes in the same
     steps as we do with forward Euler; "nominal" writes the model's numbers. inputs: "frozen" (the trains of this seed) or "native" Poisson sources.
@@ -67,16 +74,27 @@ def write_neuroml(
     """
     if not isinstance(network, Network):
         raise ModelError("", f"expected a Network, got {network!r}", "pass the network itself")
+    settings = network.settings or RunSettings()
+    if network.lems is not None and duration is None and dt is None and simulation and network.lems.digest == model_hash(network):
+        return _saved(as_written(network.lems), Path(folder))
+    duration = duration if duration is not None else settings.duration or "1 s"
+    dt = dt if dt is not None else settings.dt or "0.1 ms"
     step = milliseconds(dt, "dt")
     if step <= 0:
         raise ModelError("dt", f"must be > 0 ms, got {step} ms")
     steps = _steps(duration, step) if simulation else None
     program = resolve(network, seed, step)
+    if program.lems is not None:
+        return _saved(for_run(program, steps) if steps is not None else network_only(program.lems), Path(folder))
     kept = network if keep else None
     made = write_lems(program, steps=steps, network=kept, types=types, timing=timing, inputs=inputs, split=split, hdf5_above=hdf5_above)
-    target = Path(folder)
+    return _saved(made, Path(folder))
+
+
+def _saved(made: LemsFiles, target: Path) -> Written:
     save(made, target)
-    return Written(target, tuple(made.files), made.main or made.network, made.approximations)
+    main = made.main or next((n for n in made.files if n.endswith((".net.nml", ".nml.h5"))), made.network)
+    return Written(target, tuple(made.files), main, made.approximations)
 
 
 def _steps(duration: Any, dt: float) -> int:

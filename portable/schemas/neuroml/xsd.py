@@ -86,3 +86,30 @@ def _objections(root: Any, shown: str) -> list[Problem]:
         element = element if element.startswith(f"<{head[1]}") else f"<{head[1]}>"
         out.append(Problem(shown, entry.line, element, (head[2] or "").lstrip(", ") + (": " if head[2] else "") + text[head.end() :]))
     return out
+
+
+@functools.cache
+def document_order() -> tuple[str, ...]:
+    """Names of the elements of a NeuroML document in the order that the schema wants; () where there is no schema."""
+    try:
+        root = etree.parse(str(schema_file())).getroot()
+    except BackendUnavailable:
+        return ()
+    groups = {g.get("name"): g for g in root if name(g) == "group"}
+    kinds = {k.get("name"): k for k in root if name(k) == "complexType"}
+
+    def walk(element: Any) -> list[str]:
+        out: list[str] = []
+        for e in element:
+            if name(e) == "extension":
+                base = kinds.get(e.get("base"))
+                out += ([] if base is None else walk(base)) + walk(e)
+            elif name(e) == "group":
+                out += walk(groups[e.get("ref")])
+            elif name(e) == "element":
+                out.append(e.get("name"))
+            else:
+                out += walk(e)
+        return out
+
+    return tuple(walk(kinds["NeuroMLDocument"]))
