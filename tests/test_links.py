@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import portable as pt
+from portable.backends import registry
+from portable.backends.contract import RunConfig
+from portable.cli import main
 from portable.resolve import resolve
 
 CELL = pt.cell_type("cell", equations="dv/dt = (i_in - g*v)/C : mV\nshown = g*v : nA", parameters={"g": "5 nS", "C": "100 pF"}, inputs={"i_in": "nA"})
@@ -49,14 +55,14 @@ def test_an_algebraic_loop_is_named_and_a_state_breaks_it() -> None:
     with pytest.raises(pt.ModelError, match=r"links\[0\] \('r.y->r.x'\): algebraic loop: r.x -> r.x; link a state variable"):
         pt.Network("net", [R], links=loop)
     other = pt.Population("other", 2, RELAY())
-    with pytest.raises(pt.ModelError, match="algebraic loop: (r.x -> other.x -> r.x|other.x -> r.x -> other.x)"):
+    with pytest.raises(pt.ModelError, match=r"algebraic loop: (r\.x -> other\.x -> r\.x|other\.x -> r\.x -> other\.x)"):
         pt.Network("net", [R, other, S], links=[pt.Link(S, "z", other, "x"), pt.Link(R, "y", other, "x"), pt.Link(other, "y", R, "x")])
     pt.Network("net", [R, S], links=[pt.Link(R, "y", S, "x"), pt.Link(S, "z", R, "x")])
 
 
 def test_links_are_evaluated_after_those_that_feed_them() -> None:
     more = [pt.Population(f"r{i}", 2, RELAY()) for i in range(4)]
-    chain = [pt.Link(a, "y", b, "x", name=f"{i}") for i, (a, b) in enumerate(zip(more, more[1:], strict=False))]
+    chain = [pt.Link(a, "y", b, "x", name=f"{i}") for i, (a, b) in enumerate(pairwise(more))]
     given = [chain[2], chain[0], pt.Link(S, "z", more[0], "x"), chain[1], pt.Link(more[3], "y", S, "x")]
     program = resolve(pt.Network("net", [*more, S], links=given), 0)
     assert [(c.source, c.target) for c in program.links] == [("s", "r0"), ("r0", "r1"), ("r1", "r2"), ("r2", "r3"), ("r3", "s")]
@@ -152,3 +158,37 @@ def test_arrivals_whose_order_matters_on_native_to_the_last_bit() -> None:
         ours, truth = pt.run(net, "native", "8 ms").traces["cells", "w"].values, pt.run(net, "reference", "8 ms").traces["cells", "w"].values
         assert abs(truth[-1]).max() > 0.1
         np.testing.assert_array_equal(ours, truth)
+
+
+def test_backends_without_links_say_so() -> None:
+    net = graph(4, 3, 1)
+    (reason,) = {s.reason for s in pt.check(net, "nest") if s.feature == "links"}
+    assert reason == "nest has no continuous coupling between cells"
+    assert {s.where for s in pt.check(net, "nest") if s.feature == "links"} >= {"link 'edges.i->cells.i_gap'", "population 'cells'"}
+    assert [s.feature for s in pt.check(net, "brian2", options={"target": "cpp_standalone"})] == ["links"]
+    for backend in ("reference", "native", "brian2"):
+        assert pt.check(net, backend) == []
+
+
+def test_brian2_tells_of_another_order_of_arrivals() -> None:
+    """Spikes of cells and of sources at one port whose update depends on their order."""
+    cells, source = pt.Population("cells", 2, ORDERED()), pt.Population("source", 2, pt.SpikeSourceArray([[1.0]]))
+    one = pt.StaticSynapse(1.0, 1.0)
+    for projections, told in (
+        ([pt.Projection(source, cells, pt.OneToOne(), one, "in"), pt.Projection(cells, cells, pt.OneToOne(), one, "in")], 1),
+        ([pt.Projection(source, cells, pt.OneToOne(), one, "in"), pt.Projection(cells, cells, pt.OneToOne(), one, "up")], 0),
+    ):
+        lowered = registry.get("brian2").lower(resolve(pt.Network("net", [cells, source], projections), 0), RunConfig())
+        assert len([a for a in lowered.approximations if "receptor 'in'" in a.where]) == told
+
+
+def test_show_lists_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = pt.save(graph(4, 3, 1), tmp_path / "graph.json")
+    assert main(["show", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "cells.v" in shown
+    assert "edges.v_pre" in shown
+    assert main(["show", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["links"][0] == {
+        "name": "edges.i->cells.i_gap", "source": "edges", "variable": "i", "target": "cells", "input": "i_gap", "couplings": 6,
+    }  # fmt: skip
