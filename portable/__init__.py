@@ -38,7 +38,7 @@ _PUBLIC = {
     "Results": "portable.results",
     "compare": "portable.validation.compare",
     "RunSettings": "portable.model.settings",
-    "read_neuroml": "portable.schemas.neuroml.read",
+    "read_neuroml": "portable.schemas.neuroml.available",
     **dict.fromkeys(("load", "save", "to_document", "from_document"), "portable.schemas.document"),
     "write_neuroml": "portable.schemas.neuroml.write",
 }  # fmt: skip

@@ -30,17 +30,22 @@ Examples:
   portable show brunel.py --plot network.png
   portable check brunel.py --backend nest
   portable backends
+  portable run LEMS_sim.xml --backend nest              NeuroML and LEMS files are models
+  portable import net.nml --out model.yaml
+  portable validate-file net.nml
 
 \b
 MODEL is a Python file that defines `network` (a pt.Network, or a function that
-returns one: its parameters become options), or a .json or .yaml document.
+returns one: its parameters become options), a .json or .yaml document, or a
+NeuroML or LEMS file (.nml, .xml, .net.nml.h5).
 
 \b
 Exit codes: 0 done, identical, or can run; 1 different, or cannot run;
 2 could not do it (the message says why); 130 interrupted.
 """
 EPILOG = "Give MODEL before --help to see the model's own options."
-MODEL_COMMANDS = ("run", "compare", "show", "check")
+MODEL_COMMANDS = ("run", "compare", "show", "check", "import")
+FILE_COMMANDS = {"validate-file": "A NeuroML or LEMS file."}
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 AUTOMATIC = "auto"  # --plot without a file
 _P = inspect.Parameter
@@ -51,7 +56,7 @@ def _parameter(name: str, annotation: Any, default: Any, *flags: str, **about: A
 
 
 def _model_argument() -> inspect.Parameter:
-    return _P("model", _P.KEYWORD_ONLY, default=typer.Argument(..., metavar="MODEL", help="A .py file that defines `network`, or a .json or .yaml document."), annotation=str)
+    return _P("model", _P.KEYWORD_ONLY, default=typer.Argument(..., metavar="MODEL", help="A .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file."), annotation=str)
 
 
 def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
@@ -87,6 +92,8 @@ def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
             "single_cells": _parameter("single_cells", bool | None, None, "--single-cells/--no-single-cells", help="Compare cells out of the loop too, with the same input. Default: where equations are not linear."),
             "option": _parameter("option", list[str], [], "--option", metavar="BACKEND.NAME=VALUE", help="A backend's own option. Repeatable."),
         },
+        "import": {"out": _parameter("out", str, ..., "--out", "-o", metavar="FILE", help="The document to write: .yaml, .yml or .json.")},
+        "validate-file": {"jnml": _parameter("jnml", bool, False, "--jnml", help="Ask jNeuroML as well (needs Java; it gives no lines).")},
     }  # fmt: skip
 
 
@@ -96,6 +103,8 @@ _OPTIONS = {
     "show": ("dt", "plot", "as_json", "debug"),
     "check": ("backend", "dt", "seed", "inputs", "integrator", "compact", "as_json", "debug"),
     "backends": ("as_json", "debug"),
+    "import": ("dt", "out", "as_json", "debug"),
+    "validate-file": ("jnml", "as_json", "debug"),
 }
 _SUMMARY = {
     "run": "Run MODEL on a backend and report spikes, rates and times.",
@@ -103,15 +112,18 @@ _SUMMARY = {
     "show": "Show what MODEL is: sizes, synapses, memory, parameters, a drawing.",
     "check": "List everything in MODEL that a backend cannot do. Exit code 0 it can run, 1 it cannot, 2 the model is wrong.",
     "backends": "Show which simulators are installed and what each can do.",
+    "import": "Read a NeuroML or LEMS file and save it as a document that every command takes, with all its types.",
+    "validate-file": "List everything that is wrong in a NeuroML or LEMS file, with its line. Exit code 0 nothing, 1 something, 2 could not look.",
 }
 
 
-_MODULES = {"run": "run", "compare": "compare", "show": "show", "check": "backends", "backends": "backends"}
+_MODULES = {"run": "run", "compare": "compare", "show": "show", "check": "backends", "backends": "backends", "validate-file": "validate", "import": "convert"}
+_FUNCTIONS = {"validate-file": "validate_file", "import": "import_"}
 
 
 def _implementation(command: str) -> Callable[..., int]:
     """The function behind a command, imported when it is called."""
-    found: Callable[..., int] = getattr(importlib.import_module(f"portable.cli.{_MODULES[command]}"), command)
+    found: Callable[..., int] = getattr(importlib.import_module(f"portable.cli.{_MODULES[command]}"), _FUNCTIONS.get(command, command))
     return found
 
 
@@ -129,13 +141,15 @@ def _command(name: str, model: Model | None) -> Callable[..., None]:
     parameters += [_own_parameter(key, option) for key, option in own.items()]
     if name in MODEL_COMMANDS:
         parameters.insert(0, _model_argument())
+    if name in FILE_COMMANDS:
+        parameters.insert(0, _P("file", _P.KEYWORD_ONLY, default=typer.Argument(..., metavar="FILE", help=FILE_COMMANDS[name]), annotation=str))
 
     def run_it(**values: Any) -> None:
         values.pop("debug", None)
         if name in MODEL_COMMANDS:
             path = values.pop("model")
             if model is None:
-                raise ModelError(path, "is no model", "give a .py file that defines `network`, or a .json or .yaml document")
+                raise ModelError(path, "is no model", "give a .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file")
             values["options"] = {option.name: values.pop(key) for key, option in own.items()}
             values["options"] = {k: v for k, v in values["options"].items() if v is not None}
             values["model"] = model
@@ -185,7 +199,7 @@ def build(model: Model | None = None) -> typer.Typer:
     )  # fmt: skip
     app.callback(invoke_without_command=True)(_top)
     for name in _OPTIONS:
-        app.command(name, epilog=EPILOG if name in MODEL_COMMANDS and model is None else None, no_args_is_help=name in MODEL_COMMANDS)(_command(name, model))
+        app.command(name, epilog=EPILOG if name in MODEL_COMMANDS and model is None else None, no_args_is_help=name in MODEL_COMMANDS or name in FILE_COMMANDS)(_command(name, model))
     return app
 
 

@@ -1,4 +1,4 @@
-"""MODEL on the command line: a Python file that defines `network`, or a JSON or YAML document.
+"""MODEL on the command line: a Python file that defines `network`, a JSON or YAML document, or a NeuroML or LEMS file.
 
 A Python file is executed: it is the user's own program. A document never is. Where `network` is a function, its parameters
 become options, with types from the annotations and help from the docstring ("scale: what it is" lines).
@@ -24,7 +24,8 @@ from portable.errors import ModelError, PortableError, suggestion
 if TYPE_CHECKING:
     from portable.model.network import Network
 
-PYTHON, DOCUMENTS = (".py",), (".json", ".yaml", ".yml")
+PYTHON, DOCUMENTS, NEUROML = (".py",), (".json", ".yaml", ".yml"), (".nml", ".xml", ".h5")
+SUFFIXES = PYTHON + DOCUMENTS + NEUROML
 DEFAULTS = ("backend", "backends", "duration", "dt", "seed", "threads", "inputs", "integrator")
 
 
@@ -77,7 +78,10 @@ class Model:
         made = self.source
         if callable(made) and not isinstance(made, Network):
             arguments = {o.name: o.value(options[o.name]) for o in self.options if o.name in options} | {n: run[n] for n in self.shared if n in run}
-            made = _guarded(self.path, lambda: self.source(**arguments))
+            if self.path.suffix.lower() in NEUROML:  # its errors name file and line themselves
+                made = self.source(**arguments)
+            else:
+                made = _guarded(self.path, lambda: self.source(**arguments))
         if not isinstance(made, Network):
             raise ModelError(f"{self.path}: network", f"must be a pt.Network or a function that returns one, got {made!r}")
         return made
@@ -91,7 +95,7 @@ def find(arguments: list[str], takes_value: frozenset[str]) -> Path | None:
             skip = False
         elif a.startswith("-"):
             skip = a in takes_value
-        elif a.lower().endswith(PYTHON + DOCUMENTS):
+        elif a.lower().endswith(SUFFIXES):
             return Path(a)
     return None
 
@@ -99,10 +103,12 @@ def find(arguments: list[str], takes_value: frozenset[str]) -> Path | None:
 def load(path: Path) -> Model:
     """Read a model file. ModelError if it is none, ModelFileError with file and line if it raises."""
     if not path.is_file():
-        near = [p.name for p in path.parent.glob("*") if p.suffix in PYTHON + DOCUMENTS] if path.parent.is_dir() else []
+        near = [p.name for p in path.parent.glob("*") if p.suffix in SUFFIXES] if path.parent.is_dir() else []
         raise ModelError(str(path), "there is no such file", suggestion(path.name, near) if near else "")
     if path.suffix.lower() in DOCUMENTS:
         return Model(path, None)
+    if path.suffix.lower() in NEUROML:
+        return _neuroml(path)
     module = _execute(path)
     if not hasattr(module, "network"):
         raise ModelError(str(path), "defines no `network`", "define network = pt.Network(...), or a function network(...) that returns one")
@@ -116,6 +122,20 @@ def load(path: Path) -> Model:
     text = inspect.cleandoc(module.network.__doc__ or "")
     options, shared = _signature(module.network, text, path)
     return Model(path, module.network, options, shared, defaults, _prose(text, [o.name for o in options]) or about)
+
+
+def _neuroml(path: Path) -> Model:
+    """A NeuroML or LEMS file; its Simulation says how long and with which step."""
+    from portable.schemas.neuroml.available import read_neuroml, simulation_defaults
+
+    def network(network: str = "", folder: str = "", dt: Any = None) -> Any:
+        return read_neuroml(path, network=network, dt=dt, folder=folder or None)
+
+    options = (
+        ModelOption("network", str, "", "Which network of the file to run, by its id, where it has several."),
+        ModelOption("folder", str, "", "The folder that included files may lie in. Default: that of FILE."),
+    )
+    return Model(path, network, options, ("dt",), simulation_defaults(path), "A NeuroML or LEMS file.")
 
 
 def _execute(path: Path) -> types.ModuleType:

@@ -62,6 +62,8 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
     traces = sampled([g for g in groups if isinstance(g, CellGroup)], links, shown)
     digest = model_hash(network)
     origin = network.lems if network.lems is not None and network.lems.digest == digest else None  # a changed network is no file's
+    if origin is not None:
+        notes += [Approximation(place, "as the file says", what, "see there", "reading NeuroML") for place, what in origin.notes]
     return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), digest, shown=shown, links=links, lems=origin)
 
 

@@ -1,0 +1,44 @@
+"""The reader for those who may not have what it needs installed: one message instead of an ImportError."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from portable.errors import BackendUnavailable, ModelError
+from portable.model.network import Network
+
+INSTALL = "NeuroML files need {}: pip install 'portable-snn[neuroml]'"
+
+
+def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = None, folder: str | os.PathLike[str] | None = None) -> Network:
+    """See schemas.neuroml.read.read_neuroml. BackendUnavailable, with the install line, without lxml or pyneuroml."""
+    try:
+        from portable.schemas.neuroml.read import read_neuroml as reader
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("portable"):
+            raise
+        raise BackendUnavailable(INSTALL.format(error.name)) from error
+    return reader(path, network=network, dt=dt, folder=folder)
+
+
+def simulation_defaults(path: Path) -> dict[str, str]:
+    """duration and dt of the Simulation in a LEMS file, as text; {} where it has none or cannot be read (the reader says why)."""
+    try:
+        from portable.schemas.neuroml.core import model
+        from portable.schemas.neuroml.xml import name, parse
+
+        if path.suffix.lower() == ".h5":
+            return {}
+        from portable.dynamics.lems.types import Where
+
+        root = parse(path, str(path))
+        found = next((e for e in root if name(e) == "Simulation" or e.get("type") == "Simulation"), None)
+        if found is None:
+            return {}
+        scope = model().scope
+        duration, dt = (round(scope.si(found.get(k, ""), "time", Where(), k) * 1e3, 12) for k in ("length", "step"))
+        return {"duration": f"{duration!r} ms", "dt": f"{dt!r} ms"}
+    except (ModuleNotFoundError, ModelError, BackendUnavailable):
+        return {}
