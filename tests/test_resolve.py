@@ -14,7 +14,7 @@ import pytest
 import portable as pt
 from portable.resolve import check_memory, estimate, resolve, values_for
 from portable.resolve.digest import model_hash
-from portable.resolve.program import Program
+from portable.resolve.program import CellGroup, Program
 
 CONNECTORS = {
     "all": pt.AllToAll(), "one": pt.OneToOne(), "p": pt.FixedProbability(0.15), "in": pt.FixedInDegree(30), "in once": pt.FixedInDegree(30, False),
@@ -44,6 +44,8 @@ def arrays(program: Program) -> dict[str, np.ndarray]:
     out: dict[str, np.ndarray] = {}
     for g in program.groups:
         for f in dataclasses.fields(g):
+            if f.name == "key" and isinstance(g, CellGroup):
+                continue  # the stream of random() in equations: nothing here draws from it, and it is younger than the digest below
             v = getattr(g, f.name)
             if f.name in ("parameters", "initial"):
                 out |= {f"{g.name}.{k}": np.asarray(x) for k, x in v.items()}
