@@ -121,6 +121,8 @@ class _Type:
             self._condition(c, spiking > 1)
         if spiking > 1:
             self._on(f"{self.spiked} .gt. 0.5", [(self.spiked, "0")], '<EventOut port="spike"/>')
+        if not spiking:  # jLEMS connects an input only to a cell that could send events
+            self._on("0 .gt. 1", [], '<EventOut port="spike"/>')
         if now:
             self._on(ALWAYS, [(now, "t")])
         self._values()

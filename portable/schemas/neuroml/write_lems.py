@@ -15,10 +15,15 @@ from portable.schemas.neuroml import write_attachments, write_core, write_source
 from portable.schemas.neuroml.write_annotation import annotation
 from portable.schemas.neuroml.write_cells import NAME, custom_type
 from portable.schemas.neuroml.write_network import InputList, Placed, Projection, Pulses, input_lists, placed, projection_text, projections
+from portable.schemas.neuroml.write_notes import notes
 from portable.schemas.neuroml.write_simulation import Column, Recorded, simulation
 from portable.schemas.neuroml.write_units import Units
 
 NAMESPACE = "http://www.neuroml.org/schema/neuroml2"
+ORDER = (  # of elements in a <neuroml>, by its XML Schema
+    "pulseGenerator", "spikeArray", "IF_curr_alpha", "IF_curr_exp", "IF_cond_alpha", "IF_cond_exp", "EIF_cond_exp_isfa_ista",
+    "expCondSynapse", "alphaCondSynapse", "expCurrSynapse", "alphaCurrSynapse", "SpikeSourcePoisson",
+)  # fmt: skip
 SPLIT = 64  # populations that one of ours is split into, at most, where its cells differ; above it its cells get a type of our own
 EARLY = 0.01  # steps: times are written that much early, because jLEMS adds up its clock and rounds
 
@@ -103,7 +108,8 @@ def write_lems(
     for g in program.groups:
         parts.placed[g.name] = _group(g, program, options, parts)
     _currents(program, options, parts)
-    _notes(program, options, parts)
+    core = [g.name for g in program.cells if parts.placed[g.name].weight != 1.0]
+    parts.notes += notes(program, core, EARLY if options.exact else 0.0)
     name = identifier(program.name)
     files, net = _network_files(name, program, network, options, parts, hdf5_above)
     main, recorded = "", Recorded()
@@ -232,33 +238,6 @@ def _currents(program: Program, o: _Options, parts: _Parts) -> None:
     parts.lists += pulses.lists
 
 
-def _notes(program: Program, o: _Options, parts: _Parts) -> None:
-    """What is not as in the model, once for the whole network."""
-    add = parts.notes.append
-    add(Approximation("cells", "each cell's method", "forward Euler at dt", "of the order of dt", "jLEMS knows no other; NEURON, made from these files, has its own"))
-    core = [g.name for g in program.cells if parts.placed[g.name].weight != 1.0]
-    where = f"network '{program.name}'"
-    if o.exact and core:
-        add(Approximation(
-            where, "delays and refractory periods of the model", "delays one step longer, refractory periods half a step shorter in the file, for "
-            + ", ".join(core), "none in jLEMS at this dt; up to one step elsewhere",
-            "NeuroML's synapses act one step before ours, and its refractory cells leave one step after"))  # fmt: skip
-    if o.exact:
-        add(Approximation(where, "times on the grid", f"times and delays {EARLY:g} steps early", "none at this dt", "jLEMS adds up its clock, so a time on the grid may come a step late"))
-    else:
-        add(Approximation(where, "steps as in ARCHITECTURE.md", "the model's numbers, as jLEMS takes them", "one step in delays, refractory periods and currents", 'timing="nominal" was asked for'))
-    for g in program.cells:
-        if g.name in core and {"CurrAlpha", "CondAlpha"} & set(g.flat.receptors.values()):
-            add(Approximation(f"population '{g.name}'", "e = 2.718281828...", "2.7182818 in NeuroML's alpha synapses", "1.1e-8 of every weight", "it is written so in PyNN.xml"))
-        if g.name in core and g.flat.base in write_core.NEAR:
-            add(Approximation(
-                f"population '{g.name}'", "synapses read v of the step before", "v reaches NeuroML's synapses one step later", "of the order of dt, summed up from spike to spike",
-                'types="core" was asked for'))  # fmt: skip
-    thresholds = [g.name for g in program.cells if g.name in core]
-    if thresholds:
-        add(Approximation(", ".join(f"population '{n}'" for n in thresholds), "a spike where v >= v_thresh", "where v > v_thresh", "none unless v meets the threshold to the last bit", "NeuroML's cells test it so"))
-
-
 # -- files
 
 
@@ -269,7 +248,7 @@ def _network_files(name: str, program: Program, network: Network | None, o: _Opt
     if parts.types:
         files[f"{name}.types.xml"] = _types_text(parts)
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<neuroml xmlns="{NAMESPACE}" id="{name}">\n'
-    top = [head, annotation(network) if network is not None else "", *parts.components]
+    top = [head, annotation(network) if network is not None else "", *sorted(parts.components, key=_place)]
     if hdf5_above is not None and sum(p.size for p in blocks) > hdf5_above:
         from portable.schemas.neuroml.write_hdf5 import hdf5, losses
 
@@ -280,6 +259,10 @@ def _network_files(name: str, program: Program, network: Network | None, o: _Opt
         return files, f"{name}.net.nml.h5"
     files[f"{name}.net.nml"] = "".join([*top, *_network_text(name, parts, blocks), "</neuroml>\n"])
     return files, f"{name}.net.nml"
+
+
+def _place(component: str) -> int:
+    return ORDER.index(component.split(None, 1)[0].lstrip("<").rstrip(">"))
 
 
 def _network_text(name: str, parts: _Parts, blocks: list[Projection]) -> Iterator[str]:

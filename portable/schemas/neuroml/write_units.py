@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from portable.units import CAPACITANCE, CONDUCTANCE, CURRENT, LENGTH, NONE, RATE, TIME, VOLTAGE, Dimension, coherent_power
 
-# Dimension: its name in NeuroMLCoreDimensions.xml and the core unit that is our coherent one ("" where there is none).
+# (Its resistivity has wrong exponents, m2 for m1 l3, so it is not here.) Dimension: its name in NeuroMLCoreDimensions.xml and the core unit that is our coherent one ("" where there is none).
 _CORE: dict[Dimension, tuple[str, str]] = {
     NONE: ("none", ""), TIME: ("time", "ms"), RATE: ("per_time", "per_ms"), VOLTAGE: ("voltage", "mV"),
     NONE.over(VOLTAGE): ("per_voltage", "per_mV"), CONDUCTANCE: ("conductance", "nS"), CAPACITANCE: ("capacitance", "pF"), CURRENT: ("current", "pA"),
@@ -19,7 +19,6 @@ _CORE: dict[Dimension, tuple[str, str]] = {
     LENGTH.over(TIME): ("permeability", "um_per_ms"), Dimension(k=1): ("temperature", ""), CURRENT.over(LENGTH.power(2)): ("currentDensity", ""),
     CONDUCTANCE.over(LENGTH.power(2)): ("conductanceDensity", ""), CAPACITANCE.over(LENGTH.power(2)): ("specificCapacitance", ""),
     CONDUCTANCE.over(VOLTAGE): ("conductance_per_voltage", ""), CURRENT.times(TIME).over(Dimension(n=1)): ("charge_per_mole", ""),
-    CURRENT.over(VOLTAGE).power(-1).times(LENGTH): ("resistivity", ""),
     Dimension(m=1, l=2, t=-2, k=-1, n=-1): ("idealGasConstantDims", ""), Dimension(l=-1, n=1, i=-1, t=-1): ("rho_factor", ""),
 }  # fmt: skip
 
