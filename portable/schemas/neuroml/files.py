@@ -11,7 +11,7 @@ from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError, suggestion
 from portable.schemas.neuroml import core, declare
-from portable.schemas.neuroml.xml import attributes, name, parse, where
+from portable.schemas.neuroml.xml import attributes, name, parse, parse_bytes, where
 
 ROOTS = ("Lems", "neuroml")
 # Elements that describe and compute nothing; kept in the XML, not looked into.
@@ -33,7 +33,7 @@ class Loader:
         self.open: list[Path] = []
         self.read: dict[Path, str] = {}
         self.pending: list[tuple[Any, str]] = []
-        self.hdf5: list[tuple[Path, str]] = []
+        self.tables: list[Component] = []  # networks in HDF5
 
     def file(self, path: Path, shown: str, by: Where | None) -> None:
         """One file and its includes, depth first."""
@@ -46,10 +46,9 @@ class Loader:
         if len(self.read) >= MAX_FILES or len(self.open) >= MAX_DEPTH:
             raise ModelError(str(by or shown), f"more than {MAX_FILES} files, or {MAX_DEPTH} levels of includes", "join some of them")
         self.read[real] = shown
-        if shown.endswith((".h5", ".hdf5")):
-            self.hdf5.append((real, shown))
+        root = self._hdf5(real, shown) if shown.endswith((".h5", ".hdf5")) else parse(real, shown)
+        if root is None:
             return
-        root = parse(real, shown)
         if name(root) not in ROOTS:
             raise ModelError(str(where(root, shown)), f"the root element must be <neuroml> or <Lems>, got <{name(root)[:40]}>", "is it a NeuroML version 1 file, or another format?")
         self.model.files[shown] = root
@@ -57,6 +56,14 @@ class Loader:
         for element in root:
             self._top(element, shown)
         self.open.pop()
+
+    def _hdf5(self, path: Path, shown: str) -> Any:
+        """The XML in an HDF5 file; its network is kept for later."""
+        from portable.schemas.neuroml.hdf5 import contents
+
+        text, network = contents(path, shown)
+        self.tables.append(network)
+        return parse_bytes(text, shown) if text.strip() else None
 
     def _top(self, element: Any, file: str) -> None:
         tag = name(element)
@@ -99,8 +106,7 @@ class Loader:
 
     def components(self) -> None:
         """Top-level elements -> components, when all types are known. ModelError on a duplicate id."""
-        for element, file in self.pending:
-            made = self.component(element, file)
+        for made in [*(self.component(element, file) for element, file in self.pending), *self.tables]:
             if not made.id:
                 raise ModelError(str(made.where), "must have an id", 'write id="..."')
             if made.id in self.model.components:
@@ -173,8 +179,4 @@ def load(path: Path, folder: Path | None = None) -> Model:
     loader.model.main = shown
     loader.file(path, shown, None)
     loader.components()
-    for real, h5 in loader.hdf5:
-        from portable.schemas.neuroml.hdf5 import into
-
-        into(loader, real, h5)
     return loader.model

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
 from portable.dynamics.lems.model import Component, Model
 from portable.resolve.program import Approximation, CellGroup, Program
+from portable.schemas.neuroml.hdf5 import Hdf5Network
 from portable.schemas.neuroml.source import LemsSource
 from portable.schemas.neuroml.write_lems import LemsFiles
 from portable.schemas.neuroml.write_simulation import Column, Recorded
@@ -64,7 +66,9 @@ def network_files(source: LemsSource) -> tuple[dict[str, str | bytes], str]:
     """The files but the simulation's, and what a LEMS file must hold to have them all."""
     model = source.model
     simulations = {c.id for c in model.of_type("Simulation")}
-    components = [c for c in model.components.values() if c.id not in simulations]
+    tables = [c.element for c in model.components.values() if isinstance(c.element, Hdf5Network)]
+    apart = {t.file for t in tables}  # HDF5 files go along as they are, with all that is in them
+    components = [c for c in model.components.values() if c.id not in simulations and c.where.file not in apart]
     place = {tag: n for n, tag in enumerate(document_order())}
     clean = sorted((c for c in components if pure(model, c)), key=lambda c: place.get(c.tag, len(place)))
     rest = [c for c in components if not pure(model, c)]
@@ -73,7 +77,11 @@ def network_files(source: LemsSource) -> tuple[dict[str, str | bytes], str]:
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<neuroml xmlns="{NAMESPACE}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" id="{source.network.id}_file">'
     files: dict[str, str | bytes] = {main: "\n".join([head, *body, "</neuroml>", ""])}
     own = [*declarations(model), *(shown(c.element) for c in rest)]
-    return files, "\n".join([f'  <Include file="{main}"/>', *own])
+    includes = [main, *(Path(t.file).name for t in tables)] if clean or not tables else [Path(t.file).name for t in tables]
+    files |= {Path(t.file).name: t.path.read_bytes() for t in tables}
+    if main not in includes:
+        del files[main]
+    return files, "\n".join([*(f'  <Include file="{f}"/>' for f in includes), *own])
 
 
 def lems(source: LemsSource, simulation: str, target: str) -> LemsFiles:

@@ -11,6 +11,8 @@ from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.network import Cells, Column, Continuous, Events, Inputs, Ints, LemsNetwork, LemsSimulation, Selection
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
+from portable.schemas.neuroml import hdf5
+from portable.schemas.neuroml.hdf5 import Hdf5Network
 from portable.schemas.neuroml.paths import Place
 from portable.schemas.neuroml.xml import name, where
 from portable.units import Floats
@@ -20,6 +22,8 @@ _SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "lay
 
 def read_network(model: Model, component: Component) -> LemsNetwork:
     """The tables of a network component. ModelError naming file, line and element."""
+    if isinstance(component.element, Hdf5Network):
+        return hdf5.read_network(model, component)
     return _Reader(model, component).read()
 
 
