@@ -32,6 +32,7 @@ Examples:
   portable backends
   portable run LEMS_sim.xml --backend nest              NeuroML and LEMS files are models
   portable import net.nml --out model.yaml
+  portable export brunel.py --out folder
   portable validate-file net.nml
 
 \b
@@ -44,7 +45,7 @@ Exit codes: 0 done, identical, or can run; 1 different, or cannot run;
 2 could not do it (the message says why); 130 interrupted.
 """
 EPILOG = "Give MODEL before --help to see the model's own options."
-MODEL_COMMANDS = ("run", "compare", "show", "check", "import")
+MODEL_COMMANDS = ("run", "compare", "show", "check", "import", "export")
 FILE_COMMANDS = {"validate-file": "A NeuroML or LEMS file."}
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 AUTOMATIC = "auto"  # --plot without a file
@@ -92,6 +93,15 @@ def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
             "single_cells": _parameter("single_cells", bool | None, None, "--single-cells/--no-single-cells", help="Compare cells out of the loop too, with the same input. Default: where equations are not linear."),
             "option": _parameter("option", list[str], [], "--option", metavar="BACKEND.NAME=VALUE", help="A backend's own option. Repeatable."),
         },
+        "export": {
+            "format": _parameter("format", str, "neuroml", "--format", "-f", help="neuroml: NeuroML 2 with the LEMS file that runs it."),
+            "out": _parameter("out", str, ..., "--out", "-o", metavar="DIR", help="The folder for the files; made if it is not there."),
+            "simulation": _parameter("simulation", bool, True, "--simulation/--no-simulation", help="Also the LEMS file that runs the network for --duration and records what it records."),
+            "inputs": _parameter("inputs", str, "frozen", "--inputs", help="Poisson trains: frozen (written out for --duration), native (drawn by the simulator)."),
+            "types": _parameter("types", str, "auto", "--types", help="auto (NeuroML's cells where they do the same), core (also where nearly the same), custom (own types only)."),
+            "timing": _parameter("timing", str, "steps", "--timing", help="steps (jLEMS at --dt spikes in our steps) or nominal (the model's numbers as they are)."),
+            "hdf5_above": _parameter("hdf5_above", int, 10_000, "--hdf5-above", min=0, metavar="N", help="Write HDF5, in float32, for more than N connections."),
+        },
         "import": {"out": _parameter("out", str, ..., "--out", "-o", metavar="FILE", help="The document to write: .yaml, .yml or .json.")},
         "validate-file": {"jnml": _parameter("jnml", bool, False, "--jnml", help="Ask jNeuroML as well (needs Java; it gives no lines).")},
     }  # fmt: skip
@@ -104,6 +114,7 @@ _OPTIONS = {
     "check": ("backend", "dt", "seed", "inputs", "integrator", "compact", "as_json", "debug"),
     "backends": ("as_json", "debug"),
     "import": ("dt", "out", "as_json", "debug"),
+    "export": ("format", "out", "simulation", "duration", "dt", "seed", "inputs", "types", "timing", "hdf5_above", "as_json", "debug"),
     "validate-file": ("jnml", "as_json", "debug"),
 }
 _SUMMARY = {
@@ -113,11 +124,12 @@ _SUMMARY = {
     "check": "List everything in MODEL that a backend cannot do. Exit code 0 it can run, 1 it cannot, 2 the model is wrong.",
     "backends": "Show which simulators are installed and what each can do.",
     "import": "Read a NeuroML or LEMS file and save it as a document that every command takes, with all its types.",
+    "export": "Write MODEL for other software: NeuroML 2 and LEMS, which jNeuroML runs with the same spikes.",
     "validate-file": "List everything that is wrong in a NeuroML or LEMS file, with its line. Exit code 0 nothing, 1 something, 2 could not look.",
 }
 
 
-_MODULES = {"run": "run", "compare": "compare", "show": "show", "check": "backends", "backends": "backends", "validate-file": "validate", "import": "convert"}
+_MODULES = {"run": "run", "compare": "compare", "show": "show", "check": "backends", "backends": "backends", "validate-file": "validate", "import": "convert", "export": "export"}
 _FUNCTIONS = {"validate-file": "validate_file", "import": "import_"}
 
 
