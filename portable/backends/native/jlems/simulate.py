@@ -1,0 +1,104 @@
+"""Runs a Plan: compiled code over its arrays, in pieces if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from portable.backends.native.compiled import load
+from portable.backends.native.jlems.code import source
+from portable.backends.native.jlems.kernels import seeded
+from portable.backends.native.jlems.plan import Plan, Planner
+from portable.backends.native.jlems.quantities import cell, slot
+from portable.dynamics.lems.model import Model
+from portable.dynamics.lems.network import LemsNetwork, LemsSimulation
+from portable.errors import BackendFailed
+from portable.units import Floats
+
+DEFAULT_SEED = 1234  # of jLEMS, where the Simulation has none
+FAILED, RECORDED, RANDOM, MEMORY = 2, 2, 4, 8 + 3 * 4096  # as in loop.py.txt
+
+
+class Run:
+    """A network being run. Time 0 is step 0; `advance(n)` goes n steps on. `slots` are variables to sample, each at every `every`-th step."""
+
+    def __init__(self, plan: Plan, dt: float, seed: int, slots: Any, every: Any) -> None:
+        self.plan, self.dt = plan, dt
+        self.code = load(source(plan.kinds, plan.constants))
+        self.S, self.C, self.done = plan.values.copy(), np.zeros(MEMORY, dtype=np.int64), -1
+        self.C[RANDOM] = seeded(seed)
+        pending, recorded = plan.room
+        self.HT, self.HQ, self.EV = np.zeros(pending), np.zeros((pending, 2), dtype=np.int64), np.zeros((recorded, 2), dtype=np.int64)
+        self.slots, self.every = np.asarray(slots, dtype=np.int64), np.asarray(every, dtype=np.int64)
+        self.samples = np.zeros((self.slots.size, 0))
+
+    def advance(self, steps: int) -> None:
+        """Go on by whole steps; the first call also does step 0, which initialises. BackendFailed where a variable is no number."""
+        last = self.done + steps + 1 if self.done >= 0 else steps + 1
+        if self.slots.size:
+            need = (last - 1) // int(self.every.min()) + 1
+            self.samples = np.concatenate([self.samples, np.zeros((self.slots.size, max(0, need - self.samples.shape[1])))], axis=1)
+        at = self.done + 1
+        while at < last:
+            reached = self.code(at, last, self.dt, self.plan.roots, self.S, self.plan.tables, self.C, self.HT, self.HQ, self.EV, self.slots, self.every, self.samples)
+            if self.S[FAILED]:
+                raise BackendFailed("jlems: events without delay set each other off without end, as they would in jLEMS")
+            if reached < last:
+                self._grow()
+            at = reached
+        self.done = last - 1
+        bad = ~np.isfinite(self.S[self.slots])
+        if bad.any():
+            raise BackendFailed(f"jlems: the {int(np.flatnonzero(bad)[0])}th recorded variable is no longer a number at step {self.done}; jLEMS stops here, too")
+
+    def _grow(self) -> None:
+        """Twice the room for pending events and recorded spikes."""
+        self.HT, self.HQ, self.EV = (np.concatenate([a, np.zeros_like(a)]) for a in (self.HT, self.HQ, self.EV))
+
+    def sampled(self, index: int) -> Floats:
+        """Samples of one variable so far."""
+        return np.asarray(self.samples[index, : self.done // int(self.every[index]) + 1])
+
+    def events(self) -> tuple[Any, Any]:
+        """(recorder, step) of every recorded event."""
+        kept = self.EV[: int(self.C[RECORDED])].copy()
+        return kept[:, 0], kept[:, 1]
+
+    def times(self) -> Floats:
+        """Time of every step in s, added up as jLEMS does."""
+        return np.concatenate([[0.0], np.cumsum(np.full(self.done, self.dt))])
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What `run_jlems` gives: times (s) of the steps, a column by (file, id), times of events (s) by (file, id); all in SI units."""
+
+    times: Floats
+    columns: Mapping[tuple[str, str], Floats]
+    events: Mapping[tuple[str, str], Floats]
+
+
+def run_jlems(model: Model, network: LemsNetwork, simulation: LemsSimulation, numbers: Mapping[str, Any] | None = None) -> Traces:
+    """Run a Simulation as jLEMS would, and give what its output files would hold. ModelError where a path leads nowhere."""
+    given = dict(numbers or {})
+    planner = Planner(model, network)
+    empty = Planner(model, network)  # only to read addresses of selections before links are made
+    plain = empty.plan([]) if simulation.selections else None
+    recorded = []
+    for s in simulation.selections:
+        assert plain is not None
+        group, position, _ = cell(plain, network.id, s.select, str(s.where), given)
+        recorded.append((group.name, np.array([position]), s.port))
+    plan = planner.plan(recorded)
+    slots = [slot(plan, network.id, c, given) for c in simulation.columns]
+    run = Run(plan, simulation.step, DEFAULT_SEED if simulation.seed is None else simulation.seed, slots, np.ones(len(slots), dtype=np.int64))
+    run.advance(int(np.floor(simulation.length / simulation.step + 0.5)))
+    who, when = run.events()
+    times = run.times()
+    return Traces(
+        times, {(c.file, c.id): run.sampled(i) for i, c in enumerate(simulation.columns)},
+        {(s.file, s.id): times[when[who == i]] for i, s in enumerate(simulation.selections)},
+    )  # fmt: skip
