@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from portable.dynamics.lems.model import Model
 from portable.model.network import Network
-from portable.schemas.neuroml.write_annotation import network_from_annotation
+from portable.schemas.neuroml.xml import name
 
 
 def kept_network(model: Model) -> Network | None:
     """The network of the annotation that `write_neuroml` made; None where there is none."""
     for root in model.files.values():
-        found = network_from_annotation(root)
-        if found is not None:
-            return found
+        for element in root:
+            if name(element) == "annotation":
+                from portable.schemas.neuroml.write_annotation import network_from_annotation
+
+                found = network_from_annotation(element)
+                if found is not None:
+                    return found
     return None

@@ -12,10 +12,13 @@ import numpy as np
 from portable.dynamics.lems.network import Ints
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError, suggestion
+from portable.schemas.neuroml.rows import column
 from portable.schemas.neuroml.xml import where
 
 # population, then [index] or /id, then the component's name, which says nothing new
 ADDRESS = re.compile(r"^(?:\.\.?/)*([A-Za-z_]\w*)(?:\[(\d+)\]|/(\d+)(?:/[\w.-]*)?)$", re.M | re.A)
+_ALIKE = re.compile(r"((?:\.\.?/)*([A-Za-z_]\w*)[/\[])(\d+)(\]|(?:/[\w.-]*)?)", re.A)
+_DIGITS = re.compile(r"(?:\d{1,10}\n)+", re.A)
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,12 @@ class Place:
 
     def cells(self, elements: Sequence[Any], attribute: str, file: str) -> tuple[tuple[str, ...], Ints, Ints]:
         """(populations, which of them, position there) of one attribute of many elements. ModelError on the first that leads nowhere."""
-        texts = [e.get(attribute) for e in elements]
+        texts = column(elements, attribute)
         if None in texts:
             raise ModelError(str(where(elements[texts.index(None)], file)), f"must have {attribute}=", f'write {attribute}="../pop/0/cell"')
+        alike = self._alike(texts)
+        if alike is not None:
+            return alike
         found = ADDRESS.findall("\n".join(texts))
         if len(found) != len(texts):
             bad = next(i for i, t in enumerate(texts) if not ADDRESS.fullmatch(t))
@@ -53,6 +59,23 @@ class Place:
                 i = int(np.flatnonzero(bad_ids)[0])
                 raise ModelError(str(where(elements[i], file)), f"{attribute}: population '{p}' has no cell {texts[i]!r}", f"it has {self.sizes[p]}, numbered from 0")
         return populations, which, position
+
+    def _alike(self, texts: list[str]) -> tuple[tuple[str, ...], Ints, Ints] | None:
+        """As `cells`, where all are "../pop/<number>/cell" of one population, or all "../pop[<number>]"; None where they are not, or one is wrong."""
+        head = _ALIKE.fullmatch(texts[0]) if texts else None
+        if not head or head[2] not in self.sizes or head[2] in self.ids:
+            return None
+        before, after = head[1], head[4]
+        joined = "\n".join(texts) + "\n"
+        if joined.count(before) != len(texts) or joined.count(f"{after}\n") != len(texts):
+            return None
+        digits = joined.replace(before, "").replace(f"{after}\n", "\n")
+        if not _DIGITS.fullmatch(digits):
+            return None
+        position = np.fromstring(digits, dtype=np.int64, sep="\n")
+        if position.size != len(texts) or position.max() >= self.sizes[head[2]]:
+            return None
+        return (head[2],), np.zeros(position.size, dtype=np.int64), position
 
     def _numbered(self, population: str, ids: Ints) -> Ints:
         known = self.ids[population]

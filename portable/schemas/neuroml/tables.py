@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,9 +16,11 @@ from portable.errors import ModelError
 from portable.schemas.neuroml import hdf5
 from portable.schemas.neuroml.hdf5 import Hdf5Network
 from portable.schemas.neuroml.paths import Place
+from portable.schemas.neuroml.rows import by_tag, column
 from portable.schemas.neuroml.xml import name, where
 from portable.units import Floats
 
+MANY = 1000
 _SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "layer", "extracellularProperties", "extracellularProperties"})
 
 
@@ -120,10 +124,7 @@ class _Reader:
         for key in ("presynapticPopulation", "postsynapticPopulation"):
             if self._needed(element, key) not in self.place.sizes:
                 raise ModelError(str(where(element, self.file)), f"{key}: there is no population '{element.get(key)[:60]}'", f"there are: {', '.join(self.place.sizes)[:200]}")
-        groups: dict[str, list[Any]] = {}
-        for e in element.iterchildren(tag=None):
-            groups.setdefault(name(e), []).append(e)
-        for tag, found in groups.items():
+        for tag, found in by_tag(element).items():
             if tag in ("connection", "connectionWD"):
                 self._connected(self._needed(element, "id"), synapse, found, "preCellId", "postCellId", where(element, self.file))
             elif tag and tag not in _SKIPPED:
@@ -142,7 +143,7 @@ class _Reader:
             component = self.model.component(synapse, place, "the synapse") if synapse else None
             self._connected(f"{name(found[0])}{len(self.events)}", component, found, "from", "to", place, port)
 
-    def _connected(self, id: str, synapse: Component | None, elements: list[Any], pre: str, post: str, place: Where, port: str = "") -> None:
+    def _connected(self, id: str, synapse: Component | None, elements: Sequence[Any], pre: str, post: str, place: Where, port: str = "") -> None:
         weights, delays = self._weights(elements), self._delays(elements)
         a, from_, i = self.place.cells(elements, pre, self.file)
         b, to, j = self.place.cells(elements, post, self.file)
@@ -155,11 +156,11 @@ class _Reader:
                     self.events.append(Events(id, synapse, source, target, i[mine], j[mine], w, d, port, place))
 
     def _weights(self, elements: Sequence[Any]) -> Floats | None:
-        texts = [e.get("weight") for e in elements]
+        texts = column(elements, "weight")
         if not any(t is not None for t in texts):
             return None
         try:
-            out = np.array([1.0 if t is None else float(t) for t in texts])
+            out = numbers(texts)
         except ValueError:
             out = np.full(len(texts), np.nan)
         if not np.isfinite(out).all():
@@ -168,13 +169,13 @@ class _Reader:
         return out
 
     def _delays(self, elements: Sequence[Any]) -> Floats | None:
-        texts = [e.get("delay") for e in elements]
-        distinct = {t: k for k, t in reversed(list(enumerate(texts))) if t is not None}
+        texts = column(elements, "delay")
+        distinct = {t for t in set(texts) if t is not None}
         if not distinct:
             return None
         known: dict[str | None, float] = {None: 0.0}
-        for text, first in distinct.items():
-            place = where(elements[first], self.file)
+        for text in sorted(distinct, key=texts.index) if len(distinct) < MANY else distinct:
+            place = _Lazy(lambda text=text: where(elements[texts.index(text)], self.file))  # type: ignore[misc]
             known[text] = self.model.scope.si(text, "time", place, "delay")
             if not 0 <= known[text] < np.inf:
                 raise ModelError(str(place), f"delay must be >= 0, got {text!r}")
@@ -254,6 +255,27 @@ class _Reader:
             mine = which == k
             self.order.append(("inputs", len(self.inputs)))
             self.inputs.append(Inputs(id, made, population, ids[mine], None if weights is None else weights[mine], place))
+
+
+def numbers(texts: Sequence[str | None]) -> Floats:
+    """Texts as numbers, 1 where there is none. ValueError if one is no number."""
+    if None not in texts:
+        with warnings.catch_warnings(), contextlib.suppress(DeprecationWarning):
+            warnings.simplefilter("error")  # numpy stops with a warning where a text is no number
+            out = np.fromstring("\n".join(texts), dtype=np.float64, sep="\n")  # type: ignore[arg-type]
+            if out.size == len(texts):
+                return out
+    return np.array([1.0 if t is None else float(t) for t in texts])
+
+
+class _Lazy:
+    """A place that is worked out only when an error needs it."""
+
+    def __init__(self, place: Callable[[], Where]) -> None:
+        self.place = place
+
+    def __str__(self) -> str:
+        return str(self.place())
 
 
 def _finite(text: str | None) -> bool:
