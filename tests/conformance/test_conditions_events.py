@@ -111,3 +111,16 @@ def test_events_whose_order_matters(backend: str, integrator: str) -> None:
         # exact: rounding of 100 products; rk4 of -x/tau at dt/tau = 0.01: (dt/tau)^5/120 a step, 1e-10 in all
         np.testing.assert_allclose(traces["cells", name].values, np.array(values)[:, None] * [1, 1], rtol=1e-12 if integrator == "auto" else 1e-9, atol=1e-12)
     assert traces["cells", "seen"].values[[19, 20]].tolist() == [[0.0, 0.0], [3.0, 3.0]]
+
+
+def test_only_spiking_conditions_wait_for_the_refractory_period(backend: str) -> None:
+    """v rises by 1 mV/ms and is held for 2 ms after its reset at 1 mV; the other condition counts every step, in the refractory ones too."""
+    cell = pt.cell_type(
+        "counting", equations="dv/dt = 1 mV/ms : mV (held)\ndall_steps/dt = 0 : 1\ndlate/dt = 0 : 1", parameters={"t_ref": "2 ms"}, refractory="t_ref",
+        conditions=[("v > 0.95 mV", "spike; v = 0 mV"), ("v >= 0 mV", "all_steps += 1"), ("all_steps > 20.5 and late < 1.5", "spike; late += 1")], integrator="euler",
+    )  # fmt: skip
+    results = run(backend, cell, "8 ms", ["v", "all_steps", "late"])
+    # 10 steps up, spike at 10 and held until 30. The third condition holds from step 21 on, but waits for the first update that is
+    # not refractory, which ends at 31; its own spike holds v for 20 updates more, until 51, when it spikes again and is done at 51.
+    assert results.spikes["cell"].steps[results.spikes["cell"].ids == 0].tolist() == [10, 31, 52, 80][: len(results.spikes["cell"].steps) // 3]
+    np.testing.assert_array_equal(results.traces["cell", "all_steps"].values[:, 0], np.arange(81))

@@ -210,3 +210,22 @@ def test_running_in_pieces_and_changing_parameters(backend: str) -> None:
             out.append(sim.results().traces["cells", "v"].values)
     np.testing.assert_array_equal(out[0], out[1])
     np.testing.assert_allclose(out[0], out[2], atol=1e-11, rtol=0)
+
+
+def test_an_event_reads_what_is_linked(backend: str) -> None:
+    """Arrivals at k + 1 belong to the step k -> k+1: they see the source's state after step k, directly and through a derived variable."""
+    ramp = pt.cell_type("ramp", equations="dv/dt = 1 mV/ms : mV", parameters={})
+    keep = pt.cell_type(
+        "keep", equations="dseen/dt = 0 : mV\ndtwice/dt = 0 : mV\ndouble = 2*x : mV", parameters={}, inputs={"x": "mV"}, events={"in": "seen = x; twice = double + weight*seen"}, weight_units={"in": "1"}
+    )  # fmt: skip
+    a, b, source = pt.Population("a", 2, ramp(), initial={"v": [0.0, 10.0]}), pt.Population("b", 2, keep()), pt.Population("source", 1, pt.SpikeSourceArray([1.0, 2.5]))
+    net = pt.Network(
+        "event", [a, b, source], [pt.Projection(source, b, pt.AllToAll(), pt.StaticSynapse(1.0, 0.5), "in")], recordings=[pt.Record(b, ["seen", "twice"])],
+        links=[pt.Link(a, "v", b, "x", post=[1, 0])],
+    )  # fmt: skip
+    traces = pt.run(net, backend, "5 ms").traces
+    k = np.arange(51)
+    # arrivals at steps 15 and 30 read v after steps 14 and 29
+    seen = np.select([k < 15, k < 30], [np.nan, 1.4], 2.9)[:, None] + [10.0, 0.0]
+    np.testing.assert_allclose(traces["b", "seen"].values, np.where(np.isnan(seen), 0.0, seen), rtol=1e-12)
+    np.testing.assert_allclose(traces["b", "twice"].values, np.where(np.isnan(seen), 0.0, 3 * seen), rtol=1e-12)

@@ -92,7 +92,8 @@ def _values(t: Trace, files: LemsFiles, traces: Mapping[str, TraceFile], steps: 
     for k, cell in enumerate(t.ids.tolist()):
         c = columns[cell]
         values = traces[c.file].values
-        if values.shape[0] < steps + 1:
-            raise BackendFailed(f"{c.file} has {values.shape[0]} rows, expected {steps + 1}: jNeuroML stopped before the end")
-        out[:, k] = values[: steps + 1, c.index - 1] * 10.0**-c.power
+        rows = slice(c.late, c.late + steps + 1)
+        if values.shape[0] < rows.stop:
+            raise BackendFailed(f"{c.file} has {values.shape[0]} rows, expected {rows.stop}: jNeuroML stopped before the end")
+        out[:, k] = values[rows, c.index - 1] * 10.0**-c.power
     return out

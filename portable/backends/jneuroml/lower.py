@@ -16,7 +16,7 @@ TYPES = ("auto", "core", "custom")
 # jLEMS takes our own types in exactly our steps; jNeuroML's export to NEURON knows NeuroML's best.
 DEFAULT_TYPES = {"jlems": "custom", "neuron": "auto"}
 # What LEMS can say, and what we cannot write in it.
-ONLY_AS_READ = ("links", "cells.random")
+ONLY_AS_READ = ("links", "cells.random", "cells.compartments")
 METHOD = {"jlems": "jLEMS forward Euler", "neuron": "NEURON"}
 
 
@@ -59,11 +59,14 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
     if config.integrator not in allowed:
         reason = f"{METHOD[engine]} is the only method of engine '{engine}', and '{config.integrator}' was asked for"
         found.append(Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'"))
+    needs = list(dict.fromkeys(requirements(program, config)))
     if program.lems is None:
-        reason = "is not written as NeuroML; only a network that was read from NeuroML runs with it, as its file has it"
-        unwritten = [(f, where) for f, where in requirements(program, config) if f in ONLY_AS_READ]
+        reason = "not written as NeuroML; only a network that was read from NeuroML runs with it, as its file has it"
+        unwritten = [Shortfall(f, where, f"{FEATURES[f]}: {reason}") for f, where in needs if f in ONLY_AS_READ]
         if unwritten:
-            return [*found, *(Shortfall(f, where, f"{FEATURES[f]}: {reason}") for f, where in dict.fromkeys(unwritten))]
+            return [*found, *unwritten]
+    elif engine == "jlems":
+        found += [Shortfall(f, where, "jLEMS has no cells with several compartments", "use options={'engine': 'neuron'}") for f, where in needs if f == "cells.compartments"]
     try:
         _plan(program, config).files(1)
     except ModelError as error:

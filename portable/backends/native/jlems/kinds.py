@@ -95,16 +95,17 @@ def make_kind(number: int, model: Model, type: FullType, copied: bool) -> Kind:
     d, dynamic = type.dynamics, has_dynamics(model, type)
     requirements = tuple(r for r in type.requirements if r != "t") if dynamic else ()
     fixed = (*type.parameters, *type.constants, *type.derived_parameters, *type.properties)
-    linked = [(v.exposure, v.name) for v in (*d.states, *d.derived) if v.exposure] + [(p, p) for p in type.properties]
+    variables = [*((v.name, v.exposure) for v in d.states), *((v.name, v.exposure) for v in d.derived)]
+    linked = [(exposure, name) for name, exposure in variables if exposure] + [(p, p) for p in type.properties]
     if copied:
         linked = [(variable, exposure) for exposure, variable in linked]
         exposures = [e for e, _ in linked]
     else:
         exposures = [*(type.exposures if dynamic else ()), *(e for e, _ in linked)]
-    named = ["t", *requirements, *fixed, *(v.name for v in (*d.states, *d.derived)), *_assigned(d), *(v for _, v in linked)]
+    named = ["t", *requirements, *fixed, *(name for name, _ in variables), *_assigned(d), *(v for _, v in linked)]
     slots = {n: i for i, n in enumerate(dict.fromkeys(named))}
     exposed = {n: len(slots) + i for i, n in enumerate(dict.fromkeys(exposures))}
-    shown = tuple(dict((exposed[e], slots[v]) for e, v in linked).items())
+    shown = tuple({exposed[e]: slots[v] for e, v in linked}.items())
     paths = tuple(v for v in d.derived if v.select)
     regimes = tuple(java_order([r.name for r in d.regimes]))
     heard = java_order([*dict.fromkeys([e.port for e in d.events] + [p.name for p in type.ports.values() if p.direction == "in" and d.regimes])])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ EARLY = -1  # rank of links inside the cells, which are there before any connect
 
 @dataclass(eq=False)
 class Plan:
-    """`values` are all variables before the start; `cells` the groups of populations by id. `roots` are to be initialised, in this order.
+    """`values` are all variables before the start; `cells` the groups of populations by id; `fixed` variables around the cells. `roots` are to be initialised, in this order.
 
     `tables` are for the compiled loop (tables.py); `constants` the global ones of the files; `room` for pending and for recorded events.
     """
@@ -36,20 +36,22 @@ class Plan:
     room: tuple[int, int]
     roots: Any
     cells: dict[str, Group]
-    groups: list[Group]
+    fixed: dict[str, int]
 
 
 class Planner:
     """Lays out one network."""
 
-    def __init__(self, model: Model, network: LemsNetwork) -> None:
-        self.model, self.network = model, network
+    def __init__(self, model: Model, network: LemsNetwork, context: Component | None = None) -> None:
+        self.model, self.network, self.context = model, network, context
         self.builder = Builder(model, Types(model))
         self.trees = Trees(model, self.builder.types)
         self.groups: list[Group] = []
         self.cells: dict[str, Group] = {}
         self.known: dict[tuple[int, int, bool], tuple[Tree, list[tuple[str, Any, str]]]] = {}
         self.weights: list[tuple[Group, Any]] = []
+        self.around: Group | None = None
+        self.inputs: list[Group] = []
         self.links = Links()
         self.nodes, self.rank = 0, 0
         self.fixed = {} if network.temperature is None else {"temperature": FIRST}
@@ -57,12 +59,15 @@ class Planner:
 
     def plan(self, recorded: list[tuple[str, Any, str]]) -> Plan:
         """The plan. `recorded`: (population, cells, port) whose events are kept, numbered through in this order."""
+        self._surround()
         for p in self.network.populations:
             group = self._group(self.trees.tree(self.builder.build(p.component), True), p.size)
             group.name, group.listed = p.id, p.locations is not None
             group.first_cell = sum(g.count for g in self.cells.values())
             self.cells[p.id] = group
             self.links.inside(group, np.full(p.size, EARLY))
+        if self.around is not None:
+            self.around.first_cell = sum(g.count for g in self.cells.values())
         for what, index in self.network.order:
             {"events": self._events, "continuous": self._continuous, "inputs": self._inputs}[what](index)
         number = 0
@@ -72,6 +77,16 @@ class Planner:
         return self._finished(number)
 
     # -- groups
+
+    def _surround(self) -> None:
+        """A component around the network steps after it, and what the cells look up in vain may be there."""
+        if self.context is None:
+            return
+        children = tuple(c for c in self.context.children if not self.model.extends(c.type, "network"))
+        self.around = self._group(self.trees.tree(self.builder.build(replace(self.context, children=children)), True), 1)
+        self.links.inside(self.around, np.array([EARLY]))
+        root = self.around.tree.root
+        self.fixed = {name: self.around.base0 + root.base + at for name, at in (root.kind.slots | root.kind.exposed).items()} | self.fixed
 
     def _group(self, tree: Tree, count: int) -> Group:
         made = Group(tree, count, self.nodes, self.width)
@@ -137,6 +152,7 @@ class Planner:
         i: Inputs = self.network.inputs[index]
         rank = self._ranks(i.ids.size)
         group = self._attach(i.component, i.population, i.ids, rank, i.weights)
+        self.inputs.append(group)
         self.links.input(self.cells[i.population], i.ids, group, rank)  # jLEMS connects the cell's own events to its inputs
 
     # -- arrays
@@ -158,7 +174,7 @@ class Planner:
         arrays = {k: _joined(v) for k, v in columns.items()}
         ports = np.array([len(k.out_ports) for k in kinds])[arrays["node_kind"]] if self.nodes else np.zeros(0, dtype=np.int64)
         arrays["node_port"] = np.concatenate([[0], np.cumsum(ports)])
-        arrays |= {**_order(self.groups), **_inside(self.groups, self.nodes), **_schemes(self.groups), **kind_tables(kinds)}
+        arrays |= {**_order(self.groups), **self._inside(), **_schemes(self.groups), **kind_tables(kinds)}
         arrays |= self.links.arrays(arrays["node_port"], kinds, arrays["node_kind"])
         delays = arrays.pop("later_delay")
         arrays |= {"refs": _joined(references.refs), "into_parts": _joined(references.into), "parts": _joined(references.parts)}
@@ -166,7 +182,30 @@ class Planner:
         scope = self.model.scope
         constants = {q.name: scope.si(q.value, q.dimension, q.where, q.name) for q in self.model.constants}
         room = 4 * delays.size + 256, 64 * recorders + 1024
-        return Plan(kinds, constants, np.concatenate([values, delays]), packed(arrays), room, self._roots(), self.cells, self.groups)
+        return Plan(kinds, constants, np.concatenate([values, delays]), packed(arrays), room, self._roots() if self.around is None else self.around.roots(), self.cells, self.fixed)
+
+    def _inside(self) -> dict[str, Any]:
+        """For initialisation: children of each node, then attachments, then once more the members of kinetic schemes."""
+        columns: list[list[Any]] = [[] for _ in range(5)]  # parent, stage, slot, rank, child
+
+        def add(parent: Any, stage: int, slot: int, rank: Any, child: Any) -> None:
+            for column, value in zip(columns, (parent, np.full(len(parent), stage), np.full(len(parent), slot), rank, child), strict=True):
+                column.append(value)
+
+        for g in self.groups:
+            for n in g.tree.nodes:
+                members = [c.number for c in n.inside()]
+                again = [m for s in g.tree.schemes if s.node == n.number for m in s.members]
+                for position, m in enumerate([*members, *again]):
+                    add(g.nodes + n.number, 0 if position < len(members) else 2, 0, np.full(g.count, position), g.nodes + m)
+            if g.host is not None:
+                add(g.host.roots()[g.cells], 1, g.slot, g.rank, g.roots())
+        if self.around is not None:
+            network = self._roots()
+            add(np.repeat(self.around.roots(), network.size), 1, 0, np.arange(network.size), network)
+        parent, stage, slot, rank, child = (_joined(c) for c in columns)
+        ordered = np.lexsort((rank, slot, stage, parent))
+        return {"inside_start": np.concatenate([[0], np.cumsum(np.bincount(parent, minlength=self.nodes))]), "inside": child[ordered]}
 
     def _roots(self) -> Any:
         """jLEMS initialises a network's populations twice, their cells twice each time, and cells of a list twice more."""
@@ -197,27 +236,6 @@ def _order(groups: list[Group]) -> dict[str, Any]:
         scheme0 += g.count * len(tree.schemes)
     keys = [_joined(k) for k in (within, rank, slot, stage, cell)]
     return {"order": np.concatenate([[len(keys[0])], _joined(what)[np.lexsort(keys)]])}
-
-
-def _inside(groups: list[Group], nodes: int) -> dict[str, Any]:
-    """For initialisation: children of each node, then attachments, then once more the members of kinetic schemes."""
-    parent, stage, slot, rank, child = ([] for _ in range(5))
-
-    def add(p: Any, s: int, k: int, r: Any, c: Any) -> None:
-        for column, value in zip((parent, stage, slot, rank, child), (p, np.full(len(p), s), np.full(len(p), k), r, c), strict=True):
-            column.append(value)
-
-    for g in groups:
-        for n in g.tree.nodes:
-            members = [c.number for c in n.inside()]
-            again = [m for s in g.tree.schemes if s.node == n.number for m in s.members]
-            for position, m in enumerate([*members, *again]):
-                add(g.nodes + n.number, 0 if position < len(members) else 2, 0, np.full(g.count, position), g.nodes + m)
-        if g.host is not None:
-            add(g.host.roots()[g.cells], 1, g.slot, g.rank, g.roots())
-    at = _joined(parent)
-    ordered = np.lexsort([_joined(k) for k in (rank, slot, stage)] + [at])
-    return {"inside_start": np.concatenate([[0], np.cumsum(np.bincount(at, minlength=nodes))]), "inside": _joined(child)[ordered]}
 
 
 def _schemes(groups: list[Group]) -> dict[str, Any]:

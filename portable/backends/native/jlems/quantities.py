@@ -3,51 +3,49 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 
 from portable.backends.native.jlems.layout import Group
 from portable.backends.native.jlems.plan import Plan
 from portable.backends.native.jlems.tree import Node, lookup
-from portable.dynamics.lems.network import Column
+from portable.dynamics.lems.network import LemsNetwork
 from portable.errors import ModelError, suggestion
 
 _INDEXED = re.compile(r"([^\[\]]+)\[(\d+)\]$")
 
 
-def cell(plan: Plan, network: str, path: str, where: str, numbers: dict[str, Any]) -> tuple[Group, int, list[str]]:
-    """(population, position, the rest of the path) of a path. `numbers`: ids of instances of lists that are not 0, 1, ..."""
+def address(network: LemsNetwork, path: str, where: str) -> tuple[str, int, list[str]]:
+    """(population, position, the rest of the path) of a path."""
     parts = [p for p in path.split("/") if p not in ("", ".", "..")]
-    if parts and parts[0] == network:
+    if parts and parts[0] == network.id:
         parts = parts[1:]
     found = _INDEXED.match(parts[0]) if parts else None
     name = found[1] if found else parts[0] if parts else ""
-    if name not in plan.cells:
-        raise ModelError(where, f"cannot find {path[:80]!r}", suggestion(name, plan.cells))
-    group, rest = plan.cells[name], parts[1:]
+    population, rest = network.population(name), parts[1:]
+    if population is None:
+        raise ModelError(where, f"cannot find {path[:80]!r}", suggestion(name, [p.id for p in network.populations]))
     if found:
         position = int(found[2])
     elif rest and rest[0].isdigit():
         position, rest = int(rest[0]), rest[1:]
-        if name in numbers:
-            at = np.flatnonzero(numbers[name] == position)
-            position = int(at[0]) if at.size else group.count
-        if rest and rest[0] in (group.tree.id, "component"):
+        if rest and rest[0] in (population.component.id, "component"):
             rest = rest[1:]
     else:
         raise ModelError(where, f"{path[:80]!r} does not say which cell of '{name}'", f'write "{name}[0]/..."')
-    if position >= group.count:
-        raise ModelError(where, f"population '{name}' has no cell {position}", f"it has {group.count}, numbered from 0")
-    return group, position, rest
+    if position >= population.size:
+        raise ModelError(where, f"population '{name}' has no cell {position}", f"it has {population.size}, numbered from 0")
+    return name, position, rest
 
 
-def slot(plan: Plan, network: str, column: Column, numbers: dict[str, Any]) -> int:
-    """The variable that a column records. ModelError where its path leads nowhere."""
-    where = str(column.where) or column.id
-    group, position, rest = cell(plan, network, column.quantity, where, numbers)
+def slot(plan: Plan, network: LemsNetwork, path: str, where: str) -> int:
+    """The variable that a path leads to. ModelError where it leads nowhere."""
+    if path in plan.fixed:
+        return plan.fixed[path]
+    name, position, rest = address(network, path, where)
+    group = plan.cells[name]
     if not rest:
-        raise ModelError(where, f"{column.quantity[:80]!r} names no variable", f'write "{column.quantity}/v"')
+        raise ModelError(where, f"{path[:80]!r} names no variable", f'write "{path}/v"')
     *steps, name = rest
     base, node = int(group.bases[position]), group.tree.root
     for n, step in enumerate(steps):
@@ -57,9 +55,9 @@ def slot(plan: Plan, network: str, column: Column, numbers: dict[str, Any]) -> i
         elif n == 0 and (attached := _attachment(group, position, step)) is not None:
             base, node = attached
         else:
-            raise ModelError(where, f"{column.quantity[:80]!r}: a {node.kind.type.name} has nothing called '{step}'", suggestion(step, _names(node)))
+            raise ModelError(where, f"{path[:80]!r}: a {node.kind.type.name} has nothing called '{step}'", suggestion(step, _names(node)))
     if name not in node.kind.slots:
-        raise ModelError(where, f"{column.quantity[:80]!r}: a {node.kind.type.name} has no variable '{name}'", suggestion(name, node.kind.slots))
+        raise ModelError(where, f"{path[:80]!r}: a {node.kind.type.name} has no variable '{name}'", suggestion(name, node.kind.slots))
     found = lookup(node, name)
     assert isinstance(found, int)
     return base + found

@@ -12,8 +12,8 @@ from portable.backends.native.compiled import load
 from portable.backends.native.jlems.code import source
 from portable.backends.native.jlems.kernels import seeded
 from portable.backends.native.jlems.plan import Plan, Planner
-from portable.backends.native.jlems.quantities import cell, slot
-from portable.dynamics.lems.model import Model
+from portable.backends.native.jlems.quantities import address, slot
+from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.network import LemsNetwork, LemsSimulation
 from portable.errors import BackendFailed
 from portable.units import Floats
@@ -37,22 +37,29 @@ class Run:
 
     def advance(self, steps: int) -> None:
         """Go on by whole steps; the first call also does step 0, which initialises. BackendFailed where a variable is no number."""
-        last = self.done + steps + 1 if self.done >= 0 else steps + 1
-        if self.slots.size:
-            need = (last - 1) // int(self.every.min()) + 1
-            self.samples = np.concatenate([self.samples, np.zeros((self.slots.size, max(0, need - self.samples.shape[1])))], axis=1)
+        last = self.done + 1 + steps + (self.done < 0)
+        self._room_for(last)
         at = self.done + 1
         while at < last:
-            reached = self.code(at, last, self.dt, self.plan.roots, self.S, self.plan.tables, self.C, self.HT, self.HQ, self.EV, self.slots, self.every, self.samples)
+            reached = self.code(
+                at, last, self.dt, self.plan.roots, self.S, self.plan.tables, self.C, self.HT, self.HQ, self.EV, self.slots, self.every, self.samples,
+            )  # fmt: skip
             if self.S[FAILED]:
                 raise BackendFailed("jlems: events without delay set each other off without end, as they would in jLEMS")
             if reached < last:
                 self._grow()
             at = reached
         self.done = last - 1
-        bad = ~np.isfinite(self.S[self.slots])
-        if bad.any():
-            raise BackendFailed(f"jlems: the {int(np.flatnonzero(bad)[0])}th recorded variable is no longer a number at step {self.done}; jLEMS stops here, too")
+        bad = np.flatnonzero(~np.isfinite(self.S[self.slots]))
+        if bad.size:
+            raise BackendFailed(f"jlems: recorded variable {bad[0]} is no number any more at step {self.done}; jLEMS stops there, too")
+
+    def _room_for(self, steps: int) -> None:
+        """Room for the samples of that many steps."""
+        need = (steps - 1) // int(self.every.min(initial=steps)) + 1 if self.slots.size else 0
+        have = self.samples.shape[1]
+        if need > have:
+            self.samples = np.concatenate([self.samples, np.zeros((self.slots.size, max(need - have, have)))], axis=1)
 
     def _grow(self) -> None:
         """Twice the room for pending events and recorded spikes."""
@@ -81,19 +88,18 @@ class Traces:
     events: Mapping[tuple[str, str], Floats]
 
 
-def run_jlems(model: Model, network: LemsNetwork, simulation: LemsSimulation, numbers: Mapping[str, Any] | None = None) -> Traces:
-    """Run a Simulation as jLEMS would, and give what its output files would hold. ModelError where a path leads nowhere."""
-    given = dict(numbers or {})
-    planner = Planner(model, network)
-    empty = Planner(model, network)  # only to read addresses of selections before links are made
-    plain = empty.plan([]) if simulation.selections else None
+def run_jlems(model: Model, network: LemsNetwork, simulation: LemsSimulation, context: Component | None = None) -> Traces:
+    """Run a Simulation as jLEMS would, and give what its output files would hold. `context`: a component around the network.
+
+    ModelError where a path leads nowhere or something that is read is not there.
+    """
+    planner = Planner(model, network, context)
     recorded = []
     for s in simulation.selections:
-        assert plain is not None
-        group, position, _ = cell(plain, network.id, s.select, str(s.where), given)
-        recorded.append((group.name, np.array([position]), s.port))
+        population, position, _ = address(network, s.select, str(s.where) or s.id)
+        recorded.append((population, np.array([position]), s.port))
     plan = planner.plan(recorded)
-    slots = [slot(plan, network.id, c, given) for c in simulation.columns]
+    slots = [slot(plan, network, c.quantity, str(c.where) or c.id) for c in simulation.columns]
     run = Run(plan, simulation.step, DEFAULT_SEED if simulation.seed is None else simulation.seed, slots, np.ones(len(slots), dtype=np.int64))
     run.advance(int(np.floor(simulation.length / simulation.step + 0.5)))
     who, when = run.events()
