@@ -78,10 +78,8 @@ class Model:
         made = self.source
         if callable(made) and not isinstance(made, Network):
             arguments = {o.name: o.value(options[o.name]) for o in self.options if o.name in options} | {n: run[n] for n in self.shared if n in run}
-            if self.path.suffix.lower() in NEUROML:  # its errors name file and line themselves
-                made = self.source(**arguments)
-            else:
-                made = _guarded(self.path, lambda: self.source(**arguments))
+            own = self.path.suffix.lower() in NEUROML  # whose errors name file and line themselves
+            made = self.source(**arguments) if own else _guarded(self.path, lambda: self.source(**arguments))
         if not isinstance(made, Network):
             raise ModelError(f"{self.path}: network", f"must be a pt.Network or a function that returns one, got {made!r}")
         return made

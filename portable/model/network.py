@@ -10,8 +10,8 @@ from portable.errors import ModelError, suggestion
 from portable.model.cells import Cell
 from portable.model.connectors import Connector, StaticSynapse
 from portable.model.links import Link, ordered
-from portable.model.settings import RunSettings
 from portable.model.populations import All, Node, Population, Side, View, side
+from portable.model.settings import RunSettings
 from portable.model.sources import DCSource, StepCurrentSource
 from portable.model.values import Array, extremes, value
 from portable.units import Quantity, quantity

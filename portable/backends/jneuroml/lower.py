@@ -8,7 +8,6 @@ from portable.backends.capabilities import FEATURES, requirements
 from portable.backends.contract import Lowered, RunConfig, Shortfall, chosen_integrator
 from portable.errors import ModelError
 from portable.resolve.program import Approximation, Program
-from portable.schemas.neuroml.origin import for_run
 from portable.schemas.neuroml.write_lems import LemsFiles, write_lems
 
 ENGINES = ("jlems", "neuron")

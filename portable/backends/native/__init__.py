@@ -1,7 +1,7 @@
 """The native engine: numba code generated from the flat form, threads that own disjoint targets, no Python per step.
 
 lower.py chooses integrators and buffers (pure), layout.py and codegen.py write the program's own source, kernels.py holds the code
-that every program shares, synapses.py compresses connections, execute.py runs.
+that every program shares, synapses.py compresses connections, execute.py runs. jlems/ is an engine of its own, for integrator="jlems".
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
+from portable.backends.native.jlems import lower as jlems
 from portable.backends.native.lower import NativePlan, lower, shortfalls
 from portable.resolve.program import Program
 
@@ -21,12 +22,18 @@ class NativeBackend:
     capabilities = Capabilities.load(Path(__file__).parent)
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
+        if config.integrator == "jlems":
+            return jlems.shortfalls(program, config)
         return shortfalls(program, config)
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:
-        return lower(program, config)
+        return jlems.lower(program, config) if config.integrator == "jlems" else lower(program, config)
 
-    def open(self, plan: NativePlan) -> Session:
+    def open(self, plan: NativePlan | jlems.JlemsPlan) -> Session:
+        if isinstance(plan, jlems.JlemsPlan):
+            from portable.backends.native.jlems.session import JlemsSession
+
+            return JlemsSession(plan)
         from portable.backends.native.execute import NativeSession
 
         return NativeSession(plan)

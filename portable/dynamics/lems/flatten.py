@@ -204,7 +204,7 @@ class Flattener:
             return self.required(i, name, where)
         if name == "t":
             return Name("t")
-        known = [*i.values, *i.missing, *i.type.requirements, *(v.name for v in (*i.type.dynamics.states, *i.type.dynamics.derived))]
+        known = [*i.values, *i.missing, *i.type.requirements, *(v.name for v in i.type.dynamics.variables)]
         raise ModelError(str(where), f"undefined variable '{name}'", suggestion(name, known))
 
     def required(self, i: Instance, name: str, where: Place) -> Expr:
@@ -368,7 +368,7 @@ class Flattener:
             change[a], change[b] = Bin("-", change[a], flow), Bin("+", change[b], flow)
         self.out.derivatives |= change
         share = Num(1.0 / len(nodes))
-        self.out.initial |= {s: share for s in change}
+        self.out.initial |= dict.fromkeys(change, share)
 
     # -- conditions and events
 

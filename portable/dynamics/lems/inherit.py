@@ -57,7 +57,7 @@ class FullType:
 
     def exposed(self, name: str) -> str:
         """The variable behind an exposure; "" if there is none."""
-        for v in (*self.dynamics.states, *self.dynamics.derived):
+        for v in self.dynamics.variables:
             if v.exposure == name:
                 return v.name
         return ""

@@ -64,7 +64,7 @@ class Instance:
     def has(self, variable: str) -> bool:
         """Whether a name means something in this instance by itself."""
         t = self.type
-        return variable in self.values or variable in self.missing or any(v.name == variable for v in (*t.dynamics.states, *t.dynamics.derived))
+        return variable in self.values or variable in self.missing or any(v.name == variable for v in t.dynamics.variables)
 
 
 class Builder:

@@ -31,7 +31,7 @@ class Namer:
         self.prefix: dict[int, str] = {}
         if len(self.roots) == 1:  # its own variables keep their names, whatever else would like to have them
             (root,) = self.roots
-            for v in (*root.type.dynamics.states, *root.type.dynamics.derived):
+            for v in root.type.dynamics.variables:
                 self.name(root, v.name)
 
     def name(self, i: Instance, variable: str) -> str:

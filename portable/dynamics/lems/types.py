@@ -160,6 +160,11 @@ class Dynamics:
     regimes: tuple[Regime, ...] = ()
     schemes: tuple[KineticScheme, ...] = ()
 
+    @property
+    def variables(self) -> tuple[StateVariable | DerivedVariable, ...]:
+        """State variables, then derived ones."""
+        return (*self.states, *self.derived)
+
 
 @dataclass(frozen=True)
 class Node:

@@ -91,7 +91,7 @@ class NetworkBuilder:
         if p.size == 0:
             self.notes.append((str(p.where), f"population '{p.id}' has no cells and is left out"))
             return
-        source = sources.spikes(self.model, self.builder, p.component, self.dt, any(f"{p.id}[" in r or f"{p.id}/" in r for r in self.recorded), self.notes)
+        source = sources.spikes(self.builder, p.component, self.dt, any(f"{p.id}[" in r or f"{p.id}/" in r for r in self.recorded), self.notes)
         if source is not None:
             self.made[p.id] = Population(name, p.size, source)
             return
@@ -112,7 +112,7 @@ class NetworkBuilder:
             raise ModelError(str(x.where), f"population '{x.population}' is a source of spikes and takes no input", "put the input on cells")
         s = self.sites[x.population]
         watched = any(f"/{x.component.id}/" in r and x.population in r for r in self.recorded)
-        pulse = None if watched or s.attached.current != "i" else sources.pulse(self.model, self.builder, x.component, self.dt)
+        pulse = None if watched or s.attached.current != "i" else sources.pulse(self.builder, x.component, self.dt)
         if pulse is not None:
             self.injections += self._pulse(x, *pulse)
             return []
@@ -242,7 +242,7 @@ class NetworkBuilder:
         size, name = int(e.pre_ids.size), self._name(f"{e.id}_{e.synapse.id if e.synapse else ''}")
         kind = make(identifier(synapse.component.id), flat)
         weight = flat.symbol(synapse.instance, "weight")
-        parameters = {weight: Array(weights)} if weight in flat.parameters else {}
+        parameters: dict[str, Any] = {weight: Array(weights)} if weight in flat.parameters else {}
         population = self._edge(name, Population(name, size, kind(**parameters)), (synapse.instance,), flat, (e.post_ids,), (e.post,))
         port = self._port(flat, synapse, e)
         self._project(e, self.made[e.pre], population, e.pre_ids, np.arange(size), weights, delay, port)
@@ -301,7 +301,7 @@ class NetworkBuilder:
         flat = Flattener(self.model, {"pre_": a, "post_": b}, outside, Attached(temperature=self.temperature), spiking=False).flatten()
         flat.events.clear()
         size, name = int(c.pre_ids.size), self._name(c.id)
-        parameters = {}
+        parameters: dict[str, Any] = {}
         if c.weights is not None:
             parameters = {w: Array(c.weights) for i in (a, b) if (w := flat.symbol(i, "weight")) in flat.parameters}
         kind = make(name, flat)

@@ -6,8 +6,8 @@ import math
 import re
 from typing import Any
 
-from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, children, names, substitute, walk
 from portable.dynamics.evaluate import evaluate
+from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, children, names, substitute, walk
 from portable.dynamics.lems.flatten import SPIKE, FlatModel
 from portable.errors import ModelError
 from portable.model.cells import CellType
@@ -59,7 +59,7 @@ def text(e: Expr, outer: int = 0) -> str:
             if not math.isfinite(value):
                 raise ModelError("", f"a number in an equation is {value}")
             shown = number(value, d)
-            return shown if value >= 0 and (d == NONE or " " in shown and "*" not in shown) and not (outer >= 8 and d != NONE) else f"({shown})"
+            return shown if value >= 0 and (d == NONE or (" " in shown and "*" not in shown)) and not (outer >= 8 and d != NONE) else f"({shown})"
         case Name(id):
             return id
         case Neg(x):

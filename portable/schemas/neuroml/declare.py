@@ -120,7 +120,10 @@ def _dynamics(element: Any, file: str) -> Dynamics:
     states = tuple(StateVariable(_need(e, "name", file), e.get("dimension", "none"), e.get("exposure", ""), where(e, file)) for e in g["StateVariable"])
     derived = tuple(_derived(e, file) for e in (*g["DerivedVariable"], *g["ConditionalDerivedVariable"]))
     schemes = tuple(
-        KineticScheme(*(_need(e, k, file) for k in ("name", "nodes", "stateVariable", "edges", "edgeSource", "edgeTarget", "forwardRate", "reverseRate")), where(e, file))
+        KineticScheme(
+            _need(e, "name", file), _need(e, "nodes", file), _need(e, "stateVariable", file), _need(e, "edges", file), _need(e, "edgeSource", file),
+            _need(e, "edgeTarget", file), _need(e, "forwardRate", file), _need(e, "reverseRate", file), where(e, file),
+        )
         for e in g["KineticScheme"]
     )
     start = tuple(a for e in g["OnStart"] for a in _actions(e, file))

@@ -118,7 +118,7 @@ class Loader:
         tag, place = name(element), where(element, file)
         chosen = element.get("type") if element.get("type") in self.types else ""
         kind = chosen or type or (tag if tag in self.types else "")
-        if element.get("type") and not chosen and (tag == "Component" or kind in self.types and "type" not in self.types[kind].texts):
+        if element.get("type") and not chosen and (tag == "Component" or (kind in self.types and "type" not in self.types[kind].texts)):
             raise ModelError(str(place), f"unknown component type '{element.get('type')[:60]}'", suggestion(element.get("type"), self.model.types))
         if not kind:
             raise ModelError(str(place), f"unknown component type '{tag[:60]}'", suggestion(tag, self.model.types))

@@ -30,9 +30,10 @@ class Place:
 
     def cells(self, elements: Sequence[Any], attribute: str, file: str) -> tuple[tuple[str, ...], Ints, Ints]:
         """(populations, which of them, position there) of one attribute of many elements. ModelError on the first that leads nowhere."""
-        texts = column(elements, attribute)
-        if None in texts:
-            raise ModelError(str(where(elements[texts.index(None)], file)), f"must have {attribute}=", f'write {attribute}="../pop/0/cell"')
+        given = column(elements, attribute)
+        texts = [t for t in given if t is not None]
+        if len(texts) < len(given):
+            raise ModelError(str(where(elements[given.index(None)], file)), f"must have {attribute}=", f'write {attribute}="../pop/0/cell"')
         alike = self._alike(texts)
         if alike is not None:
             return alike

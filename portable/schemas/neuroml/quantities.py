@@ -10,8 +10,8 @@ from portable.dynamics.lems.flatten import FlatModel
 from portable.dynamics.lems.instance import Instance, find
 from portable.dynamics.lems.network import Column, LemsSimulation, Selection
 from portable.errors import ModelError
-from portable.model.network import Population, Record
 from portable.model.cells import Cell
+from portable.model.network import Population, Record
 from portable.schemas.neuroml.build import NetworkBuilder
 from portable.schemas.neuroml.paths import Place as Addresses
 from portable.schemas.neuroml.source import Place
@@ -121,7 +121,7 @@ class _Finder:
         *steps, variable = parts
         s = self.b.sites[population]
         assert s.flat is not None
-        if isinstance(cell := self.b.made[population].cell, Cell) and cell.flat.compartments > 1:
+        if isinstance(kind := self.b.made[population].cell, Cell) and kind.flat.compartments > 1:
             return None
         found = self._attached(population, position, steps) if steps else None
         name, flat, instance, cell = found or (self.b.names[population], s.flat, self._inside(s.cell, steps, c), position)

@@ -9,6 +9,7 @@ from typing import Any
 from lxml import etree
 
 from portable.schemas.neuroml.xml import name
+
 MANY = 500  # elements; fewer are asked one by one
 _INNER = re.compile(r">\s*[^<\s]")
 
@@ -17,12 +18,12 @@ class Rows(Sequence[Any]):
     """The children of an element that have one tag, in order."""
 
     def __init__(self, parent: Any, tag: str, count: int) -> None:
-        self.parent, self.tag, self.count = parent, tag, count
+        self.parent, self.tag, self.size = parent, tag, count
         self._elements: list[Any] | None = None
         self._text: str | None = None
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     def __getitem__(self, i: Any) -> Any:
         return self.elements[i]
@@ -40,16 +41,17 @@ class Rows(Sequence[Any]):
     def column(self, attribute: str) -> list[str | None]:
         """One attribute of all, None where it is missing."""
         found: list[str | None] = re.findall(f' {attribute}="([^"]*)"', self.text) if self.text else []
-        if self.text and len(found) in (0, self.count):  # written anew, a value holds no quotation mark
-            return found or [None] * self.count
+        if self.text and len(found) in (0, self.size):  # written anew, a value holds no quotation mark
+            missing: list[str | None] = [None] * self.size
+            return found or missing
         return [e.get(attribute) for e in self.elements]
 
     @property
     def text(self) -> str:
         """The parent as text, "" where more than elements and plain attributes is in it: reading it by pattern is then not safe."""
         if self._text is None:
-            written = str(etree.tostring(self.parent, encoding="unicode", with_tail=False)) if self.count >= MANY else ""
-            alone = written.count("<") == self.count + 2 == written.count(f"<{name(self.parent[0])} ") + 2  # no comments, nothing inside
+            written = str(etree.tostring(self.parent, encoding="unicode", with_tail=False)) if self.size >= MANY else ""
+            alone = written.count("<") == self.size + 2 == written.count(f"<{name(self.parent[0])} ") + 2  # no comments, nothing inside
             plain = alone and "&" not in written and not _INNER.search(written)
             self._text = written.partition(">")[2] if plain else ""
         return self._text

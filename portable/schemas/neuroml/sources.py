@@ -18,7 +18,7 @@ Source = SpikeSourceArray | SpikeSourcePoisson
 POISSON = "draws its spikes as an exact Poisson process from the network's seed; jLEMS and NEURON draw theirs, at most one a step"
 
 
-def spikes(model: Model, builder: Builder, component: Component, dt: float, watched: bool, notes: Notes) -> Source | None:
+def spikes(builder: Builder, component: Component, dt: float, watched: bool, notes: Notes) -> Source | None:
     """A population's component as a source of spikes; None if it is anything else, or if its variables are recorded (`watched`)."""
     if component.type == "spikeArray":
         return _array(builder, component, dt, notes)
@@ -35,7 +35,7 @@ def spikes(model: Model, builder: Builder, component: Component, dt: float, watc
     return None
 
 
-def pulse(model: Model, builder: Builder, component: Component, dt: float) -> tuple[float, float, float] | None:
+def pulse(builder: Builder, component: Component, dt: float) -> tuple[float, float, float] | None:
     """(pA, start ms, stop ms) of a pulseGenerator, on the grid as LEMS tests t >= delay and t < delay + duration; None if it is none."""
     if component.type != "pulseGenerator":
         return None
@@ -68,7 +68,7 @@ def _array(builder: Builder, component: Component, dt: float, notes: Notes) -> S
     off = np.abs(grid - times * 1e3).max(initial=0.0)
     if off > 1e-9:
         notes.append((str(component), f"spike times are on the grid of {dt:g} ms, the first step at or after them: changed by up to {off:.3g} ms"))
-    return SpikeSourceArray(np.sort(grid))
+    return SpikeSourceArray(np.sort(grid).tolist())
 
 
 def _poisson(rate: float, start: float, duration: float, dt: float) -> SpikeSourcePoisson:

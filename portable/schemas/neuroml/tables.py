@@ -20,8 +20,7 @@ from portable.schemas.neuroml.rows import by_tag, column
 from portable.schemas.neuroml.xml import name, where
 from portable.units import Floats
 
-MANY = 1000
-_SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "layer", "extracellularProperties", "extracellularProperties"})
+_SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "layer", "extracellularProperties"})
 
 
 def read_network(model: Model, component: Component) -> LemsNetwork:
@@ -174,11 +173,15 @@ class _Reader:
         if not distinct:
             return None
         known: dict[str | None, float] = {None: 0.0}
-        for text in sorted(distinct, key=texts.index) if len(distinct) < MANY else distinct:
-            place = _Lazy(lambda text=text: where(elements[texts.index(text)], self.file))  # type: ignore[misc]
-            known[text] = self.model.scope.si(text, "time", place, "delay")
-            if not 0 <= known[text] < np.inf:
-                raise ModelError(str(place), f"delay must be >= 0, got {text!r}")
+        try:
+            known |= {text: self.model.scope.si(text, "time", Where(), "delay") for text in distinct}
+            good = all(0 <= d < np.inf for d in known.values())
+        except ModelError:
+            good = False
+        if not good:  # again, with the places that an error names
+            for e in elements:
+                if e.get("delay") is not None and not 0 <= self.model.scope.si(e.get("delay"), "time", where(e, self.file), "delay") < np.inf:
+                    raise ModelError(str(where(e, self.file)), f"delay must be >= 0, got {e.get('delay')!r}", 'write delay="1ms"')
         return np.array([known[t] for t in texts])
 
     # -- electrical and continuous
@@ -266,16 +269,6 @@ def numbers(texts: Sequence[str | None]) -> Floats:
             if out.size == len(texts):
                 return out
     return np.array([1.0 if t is None else float(t) for t in texts])
-
-
-class _Lazy:
-    """A place that is worked out only when an error needs it."""
-
-    def __init__(self, place: Callable[[], Where]) -> None:
-        self.place = place
-
-    def __str__(self) -> str:
-        return str(self.place())
 
 
 def _finite(text: str | None) -> bool:

@@ -11,6 +11,9 @@ from portable.backends.native.jlems.layout import Group
 from portable.errors import ModelError
 
 
+LAST = np.iinfo(np.int64).max  # rank of recorders: they hear after all others
+
+
 class Links:
     """Collects links as columns: node and port sent from, rank of making, node and in port (or -1 - recorder) that receives, delay in s."""
 
@@ -61,13 +64,14 @@ class Links:
         if a is not None and b is not None:
             self._add(cells.roots()[ids], a, rank, 0, group.roots(), b)
 
-    def record(self, cells: Group, ids: Any, port: str, number: int) -> None:
-        """Keep the events of cells: recorder `number` is that of the first."""
-        out = cells.tree.root.kind.out_port(port)
+    def record(self, senders: Group, which: Any, port: str, number: int) -> None:
+        """Keep the events of a port, "" = the one that spikes leave by; recorder `number` is that of the first sender."""
+        kind = senders.tree.root.kind
+        out = kind.out_port(port or ("spike" if "spike" in kind.out_ports else next(iter(kind.out_ports), "")))
         if out is None:
-            raise ModelError(cells.name, f"a {cells.tree.root.kind.type.name} has no event port '{port}'", f"it has: {', '.join(cells.tree.root.kind.out_ports) or 'none'}")
-        for j, i in enumerate(ids):
-            self._add(cells.roots()[[i]], out, np.array([np.iinfo(np.int64).max]), 0, np.array([-1 - number - j]), 0)
+            raise ModelError(senders.name or senders.tree.id, f"a {kind.type.name} has no event port '{port}'", f"it has: {', '.join(kind.out_ports) or 'none'}")
+        which = np.asarray(which)
+        self._add(senders.roots()[which], out, np.full(which.size, LAST), 0, -1 - number - np.arange(which.size), 0)
 
     def arrays(self, node_port: Any, kinds: list[Kind], node_kind: Any) -> dict[str, Any]:
         """Tables by out port: those received at once, then those with a delay."""

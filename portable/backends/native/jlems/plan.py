@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,14 +52,14 @@ class Planner:
         self.known: dict[tuple[int, int, bool], tuple[Tree, list[tuple[str, Any, str]]]] = {}
         self.weights: list[tuple[Group, Any]] = []
         self.around: Group | None = None
-        self.inputs: list[Group] = []
+        self.inputs: dict[int, Group] = {}
         self.links = Links()
         self.nodes, self.rank = 0, 0
         self.fixed = {} if network.temperature is None else {"temperature": FIRST}
         self.width = FIRST + len(self.fixed)
 
-    def plan(self, recorded: list[tuple[str, Any, str]]) -> Plan:
-        """The plan. `recorded`: (population, cells, port) whose events are kept, numbered through in this order."""
+    def plan(self, recorded: Sequence[tuple[str | int, Any, str]]) -> Plan:
+        """The plan. `recorded`: whose events are kept, numbered through in this order: (population or number of inputs, which, port)."""
         self._surround()
         for p in self.network.populations:
             group = self._group(self.trees.tree(self.builder.build(p.component), True), p.size)
@@ -71,8 +72,8 @@ class Planner:
         for what, index in self.network.order:
             {"events": self._events, "continuous": self._continuous, "inputs": self._inputs}[what](index)
         number = 0
-        for population, ids, port in recorded:
-            self.links.record(self.cells[population], ids, port, number)
+        for sender, ids, port in recorded:
+            self.links.record(self.cells[sender] if isinstance(sender, str) else self.inputs[sender], ids, port, number)
             number += len(ids)
         return self._finished(number)
 
@@ -152,7 +153,7 @@ class Planner:
         i: Inputs = self.network.inputs[index]
         rank = self._ranks(i.ids.size)
         group = self._attach(i.component, i.population, i.ids, rank, i.weights)
-        self.inputs.append(group)
+        self.inputs[index] = group
         self.links.input(self.cells[i.population], i.ids, group, rank)  # jLEMS connects the cell's own events to its inputs
 
     # -- arrays

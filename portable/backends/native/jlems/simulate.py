@@ -11,6 +11,7 @@ import numpy as np
 from portable.backends.native.compiled import load
 from portable.backends.native.jlems.code import source
 from portable.backends.native.jlems.kernels import seeded
+from portable.backends.native.jlems.lower import DEFAULT_SEED
 from portable.backends.native.jlems.plan import Plan, Planner
 from portable.backends.native.jlems.quantities import address, slot
 from portable.dynamics.lems.model import Component, Model
@@ -18,7 +19,6 @@ from portable.dynamics.lems.network import LemsNetwork, LemsSimulation
 from portable.errors import BackendFailed
 from portable.units import Floats
 
-DEFAULT_SEED = 1234  # of jLEMS, where the Simulation has none
 FAILED, RECORDED, RANDOM, MEMORY = 2, 2, 4, 8 + 3 * 4096  # as in loop.py.txt
 
 
@@ -94,7 +94,7 @@ def run_jlems(model: Model, network: LemsNetwork, simulation: LemsSimulation, co
     ModelError where a path leads nowhere or something that is read is not there.
     """
     planner = Planner(model, network, context)
-    recorded = []
+    recorded = list[tuple[str | int, Any, str]]()
     for s in simulation.selections:
         population, position, _ = address(network, s.select, str(s.where) or s.id)
         recorded.append((population, np.array([position]), s.port))
