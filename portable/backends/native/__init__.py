@@ -23,11 +23,11 @@ class NativeBackend:
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
         if config.integrator == "jlems":
-            return jlems.shortfalls(program, config)
+            return jlems.shortfalls(program)
         return shortfalls(program, config)
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:
-        return jlems.lower(program, config) if config.integrator == "jlems" else lower(program, config)
+        return jlems.lower(program) if config.integrator == "jlems" else lower(program, config)
 
     def open(self, plan: NativePlan | jlems.JlemsPlan) -> Session:
         if isinstance(plan, jlems.JlemsPlan):

@@ -96,7 +96,8 @@ def make_kind(number: int, model: Model, type: FullType, copied: bool) -> Kind:
     requirements = tuple(r for r in type.requirements if r != "t") if dynamic else ()
     fixed = (*type.parameters, *type.constants, *type.derived_parameters, *type.properties)
     variables = [*((v.name, v.exposure) for v in d.states), *((v.name, v.exposure) for v in d.derived)]
-    linked = [(exposure, name) for name, exposure in variables if exposure] + [(p, p) for p in type.properties]
+    linked = [(exposure or name, name) for name, exposure in variables if exposure or name in type.exposures]  # the same name is enough for jLEMS
+    linked += [(p, p) for p in type.properties]
     if copied:
         linked = [(variable, exposure) for exposure, variable in linked]
         exposures = [e for e, _ in linked]

@@ -10,7 +10,6 @@ from portable.backends.native.jlems.kinds import Kind
 from portable.backends.native.jlems.layout import Group
 from portable.errors import ModelError
 
-
 LAST = np.iinfo(np.int64).max  # rank of recorders: they hear after all others
 
 

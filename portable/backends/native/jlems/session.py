@@ -1,0 +1,58 @@
+"""A JlemsPlan as a session: advances in pieces, gives spikes as steps and traces in coherent units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from portable.backends.contract import Recorded, Shortfall
+from portable.backends.native.jlems.lower import JlemsPlan
+from portable.backends.native.jlems.simulate import Run
+from portable.errors import UnsupportedError
+from portable.resolve.program import Ints
+from portable.units import Floats
+
+
+class JlemsSession:
+    """Step 0, with jLEMS's initialisation, is done when the session is made. One thread."""
+
+    threads = 1
+
+    def __init__(self, plan: JlemsPlan) -> None:
+        self.made = plan
+        self._run = Run(plan.plan, plan.dt, plan.seed, plan.slots, plan.every)
+        self._run.advance(0)
+
+    @property
+    def now(self) -> int:
+        """The step reached."""
+        return self._run.done
+
+    def run(self, steps: int) -> None:
+        self._run.advance(steps)
+
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
+        reason = f"{', '.join(values)} cannot change: with integrator='jlems' the file's own model runs"
+        raise UnsupportedError("native", [Shortfall("session.set", f"population '{group}'", reason, "use another integrator")])
+
+    def recorded(self) -> Recorded:
+        """Traces are what jLEMS would write at each step, derived variables with the lag that they have there."""
+        out = Recorded()
+        for t, first, power in self.made.traces:
+            values = np.stack([self._run.sampled(first + i) for i in range(t.ids.size)], axis=1) if t.ids.size else np.zeros((0, 0))
+            out.traces[t.group, t.variable] = (t.ids, np.arange(values.shape[0]) * t.every, values * 10.0**-power)
+        who, when = self._run.events()
+        number = 0
+        for group, ids in self.made.recorders:
+            mine = (who >= number) & (who < number + len(ids)) & (when > 0)
+            out.spikes[group] = (_positions(ids, who[mine] - number), when[mine])
+            number += len(ids)
+        return out
+
+    def close(self) -> None:
+        del self._run
+
+
+def _positions(ids: Ints, which: Ints) -> Ints:
+    return np.asarray(ids)[which]
