@@ -70,6 +70,9 @@ def write_neuroml(
     hdf5_above: with more connections the network goes into a .net.nml.h5, in float32 (None: never). split: where the cells of a population
     differ, write up to so many NeuroML populations for it.
 
+    jNeuroML's export to NEURON can run what is written with types="core", timing="nominal" of IF_curr_* and IF_cond_* cells with a refractory period of
+    two steps or more; our own types are not for it.
+
     All files appear whole or none does. Raises ModelError for what NeuroML cannot say, and what `resolve` raises.
     """
     if not isinstance(network, Network):
