@@ -120,7 +120,7 @@ def test_only_spiking_conditions_wait_for_the_refractory_period(backend: str) ->
         conditions=[("v > 0.95 mV", "spike; v = 0 mV"), ("v >= 0 mV", "all_steps += 1"), ("all_steps > 20.5 and late < 1.5", "spike; late += 1")], integrator="euler",
     )  # fmt: skip
     results = run(backend, cell, "8 ms", ["v", "all_steps", "late"])
-    # 10 steps up, spike at 10 and held until 30. The third condition holds from step 21 on, but waits for the first update that is
-    # not refractory, which ends at 31; its own spike holds v for 20 updates more, until 51, when it spikes again and is done at 51.
-    assert results.spikes["cell"].steps[results.spikes["cell"].ids == 0].tolist() == [10, 31, 52, 80][: len(results.spikes["cell"].steps) // 3]
+    # 10 steps up, a spike at 10, 20 updates held. The third condition holds from step 21 on, but waits for the end of the first update that
+    # is not refractory, 31, and after its own spike until 52; then v, which had two steps, needs eight more after the update 71 -> 72.
+    assert results.spikes["cell"].steps[results.spikes["cell"].ids == 0].tolist() == [10, 31, 52, 80]
     np.testing.assert_array_equal(results.traces["cell", "all_steps"].values[:, 0], np.arange(81))
