@@ -22,6 +22,7 @@ from portable.model.sources import DCSource
 from portable.model.values import Array
 from portable.schemas.neuroml import sources
 from portable.schemas.neuroml.celltype import make
+from portable.schemas.neuroml.collect import Collector
 from portable.schemas.neuroml.synapses import Attacher, Site, Synapse, site
 from portable.units import Floats
 
@@ -42,7 +43,8 @@ class Edge:
 class NetworkBuilder:
     """Collects populations, projections, injections and links."""
 
-    def __init__(self, model: Model, network: LemsNetwork, dt: float, recorded: Iterable[str], context: Component | None) -> None:
+    def __init__(self, model: Model, network: LemsNetwork, dt: float, recorded: Iterable[str], context: Component | None, catch: Collector | None = None) -> None:
+        self.catch = catch or Collector()
         self.model, self.network, self.dt = model, network, dt
         self.builder = Builder(model)
         self.temperature = network.temperature
@@ -72,18 +74,26 @@ class NetworkBuilder:
 
     def build(self) -> None:
         for p in self.network.populations:
-            self._start(p)
+            with self.catch():
+                self._start(p)
         events = list(self.network.events)
         for x in self.network.inputs:
-            events += self._input(x)
-        self._synapses(events)
+            with self.catch():
+                events += self._input(x)
+        with self.catch():
+            self._synapses(events)
         for p in self.network.populations:
             if p.id in self.sites:
-                self._cells(p)
+                with self.catch():
+                    self._cells(p)
+        if self.catch.errors:
+            return  # what follows needs all of them
         for e in events:
-            self._connect(e)
+            with self.catch():
+                self._connect(e)
         for c in self.network.continuous:
-            self._continuous(c)
+            with self.catch():
+                self._continuous(c)
 
     def _start(self, p: Cells) -> None:
         name = self._name(p.id)

@@ -11,6 +11,7 @@ from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError, suggestion
 from portable.schemas.neuroml import core, declare
+from portable.schemas.neuroml.collect import Collector
 from portable.schemas.neuroml.xml import attributes, name, parse, parse_bytes, where
 
 ROOTS = ("Lems", "neuroml")
@@ -26,7 +27,8 @@ MAX_DEPTH = 100
 class Loader:
     """Reads files into one model."""
 
-    def __init__(self, main: Path, folder: Path | None) -> None:
+    def __init__(self, main: Path, folder: Path | None, catch: Collector | None = None) -> None:
+        self.catch = catch or Collector()
         self.folder = (folder or main.parent).resolve()
         self.model = core.copy()
         self.types = Types(self.model)
@@ -53,9 +55,12 @@ class Loader:
             raise ModelError(str(where(root, shown)), f"the root element must be <neuroml> or <Lems>, got <{name(root)[:40]}>", "is it a NeuroML version 1 file, or another format?")
         self.model.files[shown] = root
         self.open.append(real)
-        for element in root:
-            self._top(element, shown)
-        self.open.pop()
+        try:
+            for element in root:
+                with self.catch():
+                    self._top(element, shown)
+        finally:
+            self.open.pop()
 
     def _hdf5(self, path: Path, shown: str) -> Any:
         """The XML in an HDF5 file; its network is kept for later."""
@@ -106,12 +111,19 @@ class Loader:
 
     def components(self) -> None:
         """Top-level elements -> components, when all types are known. ModelError on a duplicate id."""
-        for made in [*(self.component(element, file) for element, file in self.pending), *self.tables]:
-            if not made.id:
-                raise ModelError(str(made.where), "must have an id", 'write id="..."')
-            if made.id in self.model.components:
-                raise ModelError(str(made.where), f"the id '{made.id}' is taken by {self.model.components[made.id].where}", "give it another id")
-            self.model.components[made.id] = made
+        for element, file in self.pending:
+            with self.catch():
+                self._add(self.component(element, file))
+        for made in self.tables:
+            with self.catch():
+                self._add(made)
+
+    def _add(self, made: Component) -> None:
+        if not made.id:
+            raise ModelError(str(made.where), "must have an id", 'write id="..."')
+        if made.id in self.model.components:
+            raise ModelError(str(made.where), f"the id '{made.id}' is taken by {self.model.components[made.id].where}", "give it another id")
+        self.model.components[made.id] = made
 
     def component(self, element: Any, file: str, type: str = "") -> Component:
         """An element with the components inside it. `type`: what the parent's slot says, where the element says nothing."""
@@ -134,13 +146,14 @@ class Loader:
             if not tag or tag in DESCRIPTIVE or (isinstance(child.tag, str) and "rdf" in child.tag):
                 continue
             slot = full.slots.get(tag)
-            if slot is None and tag not in self.types and child.get("type") not in self.types:
-                raise ModelError(str(where(child, file)), f"<{tag[:60]}> is nothing that a {kind} can hold", suggestion(tag, full.slots))
-            made = self.component(child, file, slot.type if slot and slot.kind in ("Child", "Children") else "")
-            if made.id and made.id in ids and slot is None:
-                raise ModelError(str(made.where), f"the id '{made.id}' is taken by another child of the same {kind}", "give it another id")
-            ids.add(made.id)
-            out.append(made)
+            with self.catch():
+                if slot is None and tag not in self.types and child.get("type") not in self.types:
+                    raise ModelError(str(where(child, file)), f"<{tag[:60]}> is nothing that a {kind} can hold", suggestion(tag, full.slots))
+                made = self.component(child, file, slot.type if slot and slot.kind in ("Child", "Children") else "")
+                if made.id and made.id in ids and slot is None:
+                    raise ModelError(str(made.where), f"the id '{made.id}' is taken by another child of the same {kind}", "give it another id")
+                ids.add(made.id)
+                out.append(made)
         return tuple(out)
 
     def _known(self, kind: str, given: dict[str, str], place: Where) -> None:
@@ -172,9 +185,9 @@ def _free(lineage: tuple[str, ...]) -> bool:
     return lineage[-1] in ("Simulation", "Display", "Line", "OutputFile", "OutputColumn", "EventOutputFile", "EventSelection", "Meta", "segmentGroup", "segment", "morphology")
 
 
-def load(path: Path, folder: Path | None = None) -> Model:
-    """The L1 model of a file. ModelError names file, line and element."""
-    loader = Loader(path, folder)
+def load(path: Path, folder: Path | None = None, catch: Collector | None = None) -> Model:
+    """The L1 model of a file. ModelError names file, line and element; with a collector that keeps them, reading goes on."""
+    loader = Loader(path, folder, catch)
     shown = str(path.resolve().relative_to(loader.folder)) if path.resolve().is_relative_to(loader.folder) else path.name
     loader.model.main = shown
     loader.file(path, shown, None)

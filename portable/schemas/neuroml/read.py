@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from portable.dynamics.expressions import parse
 from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.network import Cells, LemsNetwork, LemsSimulation
-from portable.dynamics.lems.types import Where
+from portable.dynamics.lems.types import Assign, Dynamics, Where
 from portable.errors import ModelError
 from portable.model.network import Network
 from portable.model.settings import RunSettings
 from portable.resolve.digest import model_hash
 from portable.schemas.neuroml.build import NetworkBuilder
+from portable.schemas.neuroml.collect import Collector
 from portable.schemas.neuroml.files import load
+from portable.schemas.neuroml.problem import Problem
 from portable.schemas.neuroml.quantities import paths, placed
 from portable.schemas.neuroml.source import LemsSource
 from portable.schemas.neuroml.tables import read_network, read_simulation
@@ -39,6 +42,50 @@ def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = N
     if not source.is_file():
         raise ModelError(str(path), "there is no such file", "check the path")
     return build(source, Path(folder) if folder is not None else source.parent, network, None if dt is None else milliseconds(dt, "dt"))
+
+
+def problems(path: Path, folder: Path | None = None) -> list[Problem]:
+    """Everything that keeps the file from being read: [] if nothing does. Every network in it is looked at."""
+    catch = Collector(keep=True)
+    with catch():
+        model = load(path, folder or path.parent, catch)
+        simulation = None
+        for c in model.of_type("Simulation"):
+            with catch():
+                simulation = read_simulation(model, c)
+        if not catch.errors:
+            _networks(model, simulation, catch)
+        expressions(model, catch)
+    return catch.problems(path.name)
+
+
+def _networks(model: Model, simulation: LemsSimulation | None, catch: Collector) -> None:
+    for component in model.of_type("network"):
+        before = len(catch.errors)
+        tables = read_network(model, component, catch)
+        if len(catch.errors) == before:
+            own = simulation if simulation is not None and simulation.target == component.id else None
+            builder = NetworkBuilder(model, tables, own.step * 1e3 if own else DEFAULT_DT, [c.quantity for c in own.columns] if own else [], None, catch)
+            builder.build()
+            if len(catch.errors) == before:
+                with catch():
+                    placed(builder, own)
+
+
+def expressions(model: Model, catch: Collector) -> None:
+    """The grammar of every expression in the file's own types, used or not."""
+    for name in model.own_types:
+        d = model.types[name].dynamics or Dynamics()
+        pairs = [(a.value, a.where) for a in (*d.derivatives, *d.on_start) if isinstance(a, Assign)] + [(c.test, c.where) for c in d.conditions]
+        blocks = [*(c.actions for c in d.conditions), *(e.actions for e in d.events)]
+        pairs += [(a.value, a.where) for actions in blocks for a in actions if isinstance(a, Assign)]
+        pairs += [(v.value, v.where) for v in d.derived if v.value] + [(x, v.where) for v in d.derived for c in v.cases for x in (c.condition, c.value) if x]
+        for written, where in pairs:
+            with catch():
+                try:
+                    parse(written, frozenset(), lems=True)
+                except ModelError as error:
+                    raise error.under(str(where)) from None
 
 
 def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:

@@ -14,6 +14,7 @@ from portable.dynamics.lems.network import Cells, Column, Continuous, Events, In
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
 from portable.schemas.neuroml import hdf5
+from portable.schemas.neuroml.collect import Collector
 from portable.schemas.neuroml.hdf5 import Hdf5Network
 from portable.schemas.neuroml.paths import Place
 from portable.schemas.neuroml.rows import by_tag, column
@@ -23,15 +24,16 @@ from portable.units import Floats
 _SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "layer", "extracellularProperties"})
 
 
-def read_network(model: Model, component: Component) -> LemsNetwork:
-    """The tables of a network component. ModelError naming file, line and element."""
+def read_network(model: Model, component: Component, catch: Collector | None = None) -> LemsNetwork:
+    """The tables of a network component. ModelError naming file, line and element; with a collector that keeps them, reading goes on."""
     if isinstance(component.element, Hdf5Network):
         return hdf5.read_network(model, component)
-    return _Reader(model, component).read()
+    return _Reader(model, component, catch or Collector()).read()
 
 
 class _Reader:
-    def __init__(self, model: Model, component: Component) -> None:
+    def __init__(self, model: Model, component: Component, catch: Collector) -> None:
+        self.catch = catch
         self.model, self.component, self.file = model, component, component.where.file
         self.populations: list[Cells] = []
         self.events: list[Events] = []
@@ -47,26 +49,31 @@ class _Reader:
         kelvin = scope.si(temperature, "temperature", self.component.where, "temperature") if temperature else None
         later: list[tuple[str, list[Any]]] = []
         for child in element:
-            tag = name(child)
-            if tag == "population" or tag == "populationList":
-                self._population(child)
-            elif not tag or tag in _SKIPPED:
-                if tag not in ("", "notes", "annotation", "property"):
-                    self.ignored.append(f"{where(child, self.file)} is not simulated")
-            elif tag in self.readers():
-                if later and later[-1][0] == tag and tag in ("synapticConnection", "synapticConnectionWD", "explicitInput", "explicitConnection"):
-                    later[-1][1].append(child)
-                else:
-                    later.append((tag, [child]))
-            else:
-                raise ModelError(str(where(child, self.file)), f"<{tag[:60]}> is nothing that a network can hold", f"known: population, {', '.join(self.readers())}")
+            with self.catch():
+                self._element(child, later)
         sizes = {p.id: p.size for p in self.populations}
         self.place = Place(sizes, self.numbers)
         for tag, elements in later:
-            self.readers()[tag](elements)
+            with self.catch():
+                self.readers()[tag](elements)
         return LemsNetwork(
             self.component.id, kelvin, tuple(self.populations), tuple(self.events), tuple(self.continuous), tuple(self.inputs), tuple(self.ignored), tuple(self.order),
         )  # fmt: skip
+
+    def _element(self, child: Any, later: list[tuple[str, list[Any]]]) -> None:
+        """Populations at once, what refers to them later; alike connections and inputs that stand one after another together."""
+        tag = name(child)
+        if tag in ("population", "populationList"):
+            self._population(child)
+        elif not tag or tag in _SKIPPED:
+            if tag not in ("", "notes", "annotation", "property"):
+                self.ignored.append(f"{where(child, self.file)} is not simulated")
+        elif tag not in self.readers():
+            raise ModelError(str(where(child, self.file)), f"<{tag[:60]}> is nothing that a network can hold", f"known: population, {', '.join(self.readers())}")
+        elif later and later[-1][0] == tag and tag in ("synapticConnection", "synapticConnectionWD", "explicitInput", "explicitConnection"):
+            later[-1][1].append(child)
+        else:
+            later.append((tag, [child]))
 
     def readers(self) -> dict[str, Callable[[list[Any]], None]]:
         return {

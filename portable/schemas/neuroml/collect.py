@@ -1,0 +1,44 @@
+"""The first mistake of a file ends its reading; whoever wants all of them (`validate-file`) has them collected instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from portable.errors import ModelError
+from portable.schemas.neuroml.problem import Problem
+
+_PLACE = re.compile(r"(?P<file>.*?):(?P<line>\d+)(?:: (?P<element><[^>]*>)(?P<rest>.*))?\Z", re.S)
+_GROUP = re.compile(r"(?P<file>[^:]*)(?P<line>): (?P<element>group '.*?'|<[^>]*>)(?P<rest>.*)\Z", re.S)
+
+
+class Collector:
+    """`with collector():` around a piece of work that others do not depend on; its ModelError is raised, or kept with `keep`."""
+
+    def __init__(self, keep: bool = False) -> None:
+        self.keep = keep
+        self.errors: list[ModelError] = []
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        try:
+            yield
+        except ModelError as error:
+            if not self.keep:
+                raise
+            self.errors.append(error)
+
+    def problems(self, main: str) -> list[Problem]:
+        """What was kept, each once, in the order of files and lines."""
+        return sorted({problem(e, main) for e in self.errors})
+
+
+def problem(error: ModelError, main: str) -> Problem:
+    """An error by its place. `main`: the file, where the error names none."""
+    found = _PLACE.match(error.path) or _GROUP.match(error.path)
+    remedy = f"; {error.remedy}" if error.remedy else ""
+    if found is None:
+        return Problem(main, 0, "", f"{error.path}: {error.rule}{remedy}" if error.path and error.path != main else f"{error.rule}{remedy}")
+    rest = (found["rest"] or "").lstrip(".: ")
+    return Problem(found["file"] or main, int(found["line"] or 0), found["element"] or "", f"{f'{rest}: ' if rest else ''}{error.rule}{remedy}")
