@@ -129,6 +129,8 @@ def read_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _at(mark.line + 1, mark.column + 1) if mark else ""
+        if "nesting depth" in (error.problem or ""):  # newer PyYAML stops by itself, before it hands over what is nested
+            raise ModelError(where, f"nested more than {MAX_DEPTH} levels deep", "no network needs that") from None
         raise ModelError(where, f"is no YAML: {error.problem or error.context}", "check indentation, brackets and quotes there") from None
     except yaml.YAMLError as error:
         raise ModelError("", f"is no YAML: {' '.join(str(error).split())}", "write plain text in UTF-8") from None
