@@ -10,7 +10,7 @@ from portable.backends.contract import Backend
 from portable.errors import BackendNotFound, suggestion
 
 GROUP = "portable.backends"
-_BUILT_IN = {name: f"portable.backends.{name}:BACKEND" for name in ("reference", "native", "nest", "brian2")}
+_BUILT_IN = {name: f"portable.backends.{name}:BACKEND" for name in ("reference", "native", "nest", "brian2", "jneuroml")}
 
 
 @functools.cache

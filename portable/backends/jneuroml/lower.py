@@ -39,8 +39,6 @@ class JNeuroMLPlan:
             from portable.schemas.neuroml.origin import for_run
 
             return for_run(self.program, steps)
-        if self.program.lems is not None:  # read from NeuroML and unchanged: what was written, not our translation of it
-            return for_run(self.program, steps)
         return write_lems(self.program, steps=steps, types=self.types, inputs=self.inputs, timing="steps" if self.engine == "jlems" else "nominal")
 
 
@@ -54,7 +52,7 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         return [Shortfall("options", "options['types']", f"must be one of {', '.join(TYPES)}, got {config.options['types']!r}")]
     if limit is not None and (_seconds(limit) is None or _seconds(limit) <= 0):  # type: ignore[operator]
         found.append(Shortfall("options", "options['timeout']", f"must be a number of seconds > 0, got {limit!r}"))
-    allowed = ("auto", "euler") if engine == "jlems" else ("auto",)
+    allowed = ("auto", "euler", "jlems") if engine == "jlems" else ("auto",)
     if config.integrator not in allowed:
         reason = f"{METHOD[engine]} is the only method of engine '{engine}', and '{config.integrator}' was asked for"
         found.append(Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'"))
@@ -98,7 +96,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         notes.append(Approximation(f"recorded spikes of '{name}'", "all spikes", "none", "all of them", "they stand for spikes inside an input, which no file of LEMS records"))
     for g in program.cells:
         asked = chosen_integrator(g.flat, config)
-        if (asked, plan.engine) != ("euler", "jlems"):
+        if plan.engine != "jlems" or asked not in ("euler", "jlems"):
             notes.append(Approximation(f"population '{g.name}'", f"integrator '{asked}'", method, "of the order of dt", "the simulator has no other; compare runs at dt and dt/2"))
     if program.traces:
         digits = "float32" if plan.engine == "jlems" else "seven digits"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,9 @@ OWN, PARENT, FIXED = 0, 1, 2  # what a number of a variable is relative to
 
 @dataclass(eq=False)
 class Group:
-    """`count` copies of a tree; the j-th has nodes from node0 + j * nodes on and variables from base0 + j * width on.
+    """`count` copies of a tree; the j-th has nodes from node0 + place[j] * nodes on and variables from base0 + place[j] * width on.
+
+    Cells are in order; what is attached is sorted by cell, so that memory is read in the order of the steps.
 
     What is attached has a `host`, the group of cells it is on: to cell `cells[j]`, in the list `slot`, in the global order `rank[j]` of
     making. `peer` is the group on the other side of continuous connections. `numbers` of a population that is a list are ids.
@@ -38,14 +41,23 @@ class Group:
     refs0: int = 0
     attached: list[Group] = field(default_factory=list)
 
+    @functools.cached_property
+    def place(self) -> Any:
+        """Where each copy is among all."""
+        if self.host is None:
+            return np.arange(self.count)
+        out = np.empty(self.count, dtype=np.int64)
+        out[np.argsort(self.cells, kind="stable")] = np.arange(self.count)
+        return out
+
     @property
     def nodes(self) -> Any:
         """Number of the first node of each copy."""
-        return self.node0 + np.arange(self.count) * len(self.tree.nodes)
+        return self.node0 + self.place * len(self.tree.nodes)
 
     @property
     def bases(self) -> Any:
-        return self.base0 + np.arange(self.count) * self.tree.width
+        return self.base0 + self.place * self.tree.width
 
     def roots(self) -> Any:
         return self.nodes + self.tree.root.number
@@ -95,7 +107,7 @@ class References:
         raise ModelError(what, f"needs '{ref}', which nothing around it has", "temperature= of a networkWithTemperature is one that may be missing" if ref == "temperature" else "")
 
     def add(self, group: Group) -> Any:
-        """Requirements and paths of a group: where each node's stretch of `refs` starts, (count, nodes)."""
+        """Requirements and paths of a group: where each node's stretch of `refs` starts, (count, nodes), in order of place."""
         columns, starts, into = list[Any](), list[int](), list[bool]()
         for n in group.tree.nodes:
             starts.append(len(columns))
@@ -105,7 +117,9 @@ class References:
             for v in n.kind.paths:
                 columns += self._path(group, path_refs(group.tree, n, v), v, where)
         group.refs0 = self.size
-        block = np.stack(columns, axis=1) if columns else np.zeros((group.count, 0), dtype=np.int64)
+        block = np.empty((group.count, len(columns)), dtype=np.int64)
+        for i, column in enumerate(columns):
+            block[group.place, i] = column
         self.refs.append(block.ravel())
         self.into.append(np.tile(np.array(into, dtype=np.int64), group.count))
         self.size += block.size

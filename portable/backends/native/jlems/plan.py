@@ -166,7 +166,7 @@ class Planner:
         for g in self.groups:
             values[g.base0 : g.base0 + g.count * g.tree.width] = np.tile(initial(g.tree), g.count)
             columns["node_kind"].append(np.tile(np.array([n.kind.number for n in g.tree.nodes]), g.count))
-            columns["node_base"].append((g.bases[:, None] + np.array([n.base for n in g.tree.nodes])[None, :]).ravel())
+            columns["node_base"].append((np.sort(g.bases)[:, None] + np.array([n.base for n in g.tree.nodes])[None, :]).ravel())
             columns["node_refs"].append(references.add(g).ravel())
         for g, w in self.weights:
             if "weight" in g.tree.root.kind.slots:
@@ -233,7 +233,7 @@ def _order(groups: list[Group]) -> dict[str, Any]:
             slot.append(np.full(g.count, g.slot))
             rank.append(g.rank if g.host is not None else np.zeros(g.count, dtype=np.int64))
             within.append(np.full(g.count, position))
-            what.append(-1 - (scheme0 + np.arange(g.count) * len(tree.schemes) + (-1 - number)) if is_scheme else g.nodes + number)
+            what.append(-1 - (scheme0 + g.place * len(tree.schemes) + (-1 - number)) if is_scheme else g.nodes + number)
         scheme0 += g.count * len(tree.schemes)
     keys = [_joined(k) for k in (within, rank, slot, stage, cell)]
     return {"order": np.concatenate([[len(keys[0])], _joined(what)[np.lexsort(keys)]])}
