@@ -156,6 +156,7 @@ def test_time_limit(tmp_path: Path) -> None:
 
 @needs_jar
 def test_interrupt_ends_java(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
     main = write(tmp_path, length="1000s")
     children: list[int] = []
 
@@ -163,8 +164,11 @@ def test_interrupt_ends_java(tmp_path: Path) -> None:
         children.extend(own_java())
         signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        run_lems(main, progress=interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_lems(main, progress=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert children
     assert not own_java()
 
