@@ -103,7 +103,10 @@ def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
             "hdf5_above": _parameter("hdf5_above", int, 10_000, "--hdf5-above", min=0, metavar="N", help="Write HDF5, in float32, for more than N connections."),
         },
         "import": {"out": _parameter("out", str, ..., "--out", "-o", metavar="FILE", help="The document to write: .yaml, .yml or .json.")},
-        "validate-file": {"jnml": _parameter("jnml", bool, False, "--jnml", help="Ask jNeuroML as well (needs Java; it gives no lines).")},
+        "validate-file": {
+            "jnml": _parameter("jnml", bool, False, "--jnml", help="Ask jNeuroML as well (needs Java; it gives no lines)."),
+            "folder": _parameter("folder", str, "", "--folder", metavar="DIR", help="The folder that included files may lie in. Default: that of FILE.", show_default=False),
+        },
     }  # fmt: skip
 
 
@@ -115,7 +118,7 @@ _OPTIONS = {
     "backends": ("as_json", "debug"),
     "import": ("dt", "out", "as_json", "debug"),
     "export": ("format", "out", "simulation", "duration", "dt", "seed", "inputs", "types", "timing", "hdf5_above", "as_json", "debug"),
-    "validate-file": ("jnml", "as_json", "debug"),
+    "validate-file": ("jnml", "folder", "as_json", "debug"),
 }
 _SUMMARY = {
     "run": "Run MODEL on a backend and report spikes, rates and times.",

@@ -9,9 +9,9 @@ from portable.cli import text
 from portable.errors import BackendUnavailable, ModelError
 
 
-def validate_file(*, file: str, jnml: bool, as_json: bool) -> int:
+def validate_file(*, file: str, jnml: bool, folder: str, as_json: bool) -> int:
     """0 if nothing is wrong, 1 if something is. The schema first, then our reader, then jNeuroML where it is asked for."""
-    path = Path(file)
+    path, allowed = Path(file), Path(folder) if folder else None
     if not path.is_file():
         raise ModelError(file, "there is no such file")
     try:
@@ -22,9 +22,10 @@ def validate_file(*, file: str, jnml: bool, as_json: bool) -> int:
         if (error.name or "").startswith("portable"):
             raise
         raise BackendUnavailable(f"NeuroML files need {error.name}; pip install 'portable-snn[neuroml]'") from error
-    found = violations(path)
+    found = violations(path, allowed)
     known = {(p.file, p.line) for p in found}
-    read = [Problem(file if p.file == path.name else p.file, p.line, p.element, p.rule) for p in problems(path)]
+    main = str(path.resolve().relative_to(allowed.resolve())) if allowed and path.resolve().is_relative_to(allowed.resolve()) else path.name
+    read = [Problem(file if p.file == main else p.file, p.line, p.element, p.rule) for p in problems(path, allowed)]
     found += [p for p in read if (p.file, p.line) not in known]  # what the schema objects to, the reader does too
     if jnml:
         from portable.backends.jneuroml.validate import objections

@@ -38,12 +38,12 @@ def schema() -> Any:
     return etree.XMLSchema(etree.parse(str(schema_file())))
 
 
-def violations(main: Path) -> list[Problem]:
+def violations(main: Path, folder: Path | None = None) -> list[Problem]:
     """All that the schema objects to in `main` and in the files that it includes, and the first place where one of them is not well-formed.
 
-    Only files in the folder of `main` or below are looked into; that others are refused is the reader's to say.
+    Only files in `folder` (that of `main`) or below are looked into; that others are refused is the reader's to say.
     """
-    folder = main.resolve().parent
+    folder = (folder or main.parent).resolve()
     found: list[Problem] = []
     seen: set[Path] = set()
     todo = [main.resolve()]
