@@ -142,7 +142,8 @@ class Flattener:
         d = i.type.dynamics
         rates: dict[str, Expr] = {}
         for a in d.derivatives:
-            rates[self._own_state(i, a)] = self._rate(i, a)
+            state = self._own_state(i, a)
+            rates[state] = self._rate(i, a)
         for number, regime in enumerate(d.regimes):
             active = Cmp("==", Name(self.out.symbols[id(i), "regime"]), Num(float(number)))
             for a in regime.derivatives:

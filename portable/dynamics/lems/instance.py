@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import parse
 from portable.dynamics.lems.inherit import FullType, Types
@@ -109,7 +111,8 @@ class Builder:
     def _derived_parameter(self, i: Instance, name: str, text: str) -> None:
         path = f"{i.type.derived_parameters[name].where}"
         try:
-            value = float(evaluate(parse(text, frozenset(i.values), lems=True), _Known(i)))
+            with np.errstate(all="ignore"):  # what is not finite is told below
+                value = float(evaluate(parse(text, frozenset(i.values), lems=True), _Known(i)))
         except KeyError as error:
             i.missing[name] = f"'{name}' reads {error.args[0]!r}, which is not given"
             return

@@ -6,6 +6,8 @@ import math
 import re
 from typing import Any
 
+import numpy as np
+
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, children, names, substitute, walk
 from portable.dynamics.lems.flatten import SPIKE, FlatModel
@@ -132,7 +134,8 @@ def started(flat: FlatModel, state: str) -> str:
     expr = _start(flat, state, ())
     if sum(1 for _ in walk(expr)) <= MAX_TERMS and _depth(expr) <= MAX_DEPTH:
         return text(expr)
-    value = float(evaluate(expr, {n: v for n, (v, _) in flat.parameters.items()} | {"t": 0.0}))
+    with np.errstate(all="ignore"):
+        value = float(evaluate(expr, {n: v for n, (v, _) in flat.parameters.items()} | {"t": 0.0}))
     return text(Num(value, flat.states[state]))
 
 

@@ -16,7 +16,7 @@ from portable.schemas.neuroml.rows import column
 from portable.schemas.neuroml.xml import where
 
 # population, then [index] or /id, then the component's name, which says nothing new
-ADDRESS = re.compile(r"^(?:\.\.?/)*([A-Za-z_]\w*)(?:\[(\d+)\]|/(\d+)(?:/[\w.-]*)?)$", re.M | re.A)
+ADDRESS = re.compile(r"^(?:\.\.?/)*([A-Za-z_]\w*)(?:\[(\d{1,18})\]|/(\d{1,18})(?:/[\w.-]*)?)$", re.M | re.A)
 _ALIKE = re.compile(r"((?:\.\.?/)*([A-Za-z_]\w*)[/\[])(\d+)(\]|(?:/[\w.-]*)?)", re.A)
 _DIGITS = re.compile(r"(?:\d{1,10}\n)+", re.A)
 
