@@ -69,7 +69,7 @@ def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
         _parameter("seed", int, int(given.get("seed", 0)), "--seed", "-s", help="Draws connections, parameters and inputs; the same seed is the same network."),
         _parameter("threads", int | None, given.get("threads"), "--threads", min=1, help="Threads; the spikes do not depend on it."),
         _parameter("inputs", str, given.get("inputs", "auto"), "--inputs", help="Poisson trains: frozen (the same on every backend), native (the simulator's own), auto (frozen below a size)."),
-        _parameter("integrator", str, given.get("integrator", "auto"), "--integrator", help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact."),
+        _parameter("integrator", str, given.get("integrator", "auto"), "--integrator", help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact. jlems: a NeuroML model as jLEMS runs it."),
         _parameter("compact", bool, False, "--compact", help="float32 weights: less memory, faster, spikes differ."),
         _parameter("as_json", bool, False, "--json", help="One JSON document on standard output, for machines."),
         _parameter("debug", bool, False, "--debug", help="Show the traceback of an error."),
