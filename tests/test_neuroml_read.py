@@ -235,6 +235,6 @@ def test_expected_spike_times(target, series):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
     from neuroml_conformance import run_target
 
-    rows = run_target((str(MODELS), target, "native", series, "euler"))
+    rows = run_target(str(MODELS), target, "native:euler", series, {})
     assert rows
     assert [(r["series"], r["why"]) for r in rows if not r["passed"]] == []
