@@ -1,9 +1,10 @@
-"""Time and memory to write a network of 1,000 cells with 100,000 connections as NeuroML, as XML and as HDF5, beside libNeuroML.
+"""Time and memory to write and read a network of 1,000 cells with 100,000 connections as NeuroML, XML and HDF5, beside libNeuroML.
 
     python benchmarks/neuroml_files.py [--connections 100000] [--repeats 3]
 
 Each row is a process of its own, so that its peak memory is its own. "build" is what comes before the first byte: for us the
 translation of the resolved program (with its connections as arrays), for libNeuroML its objects, made from the same arrays.
+Reading ends with a Network that can be run, or libNeuroML's objects; both read the file that libNeuroML wrote.
 """
 
 from __future__ import annotations
@@ -99,6 +100,41 @@ def one(who: str, hdf5: bool, count: int) -> dict[str, float]:
         return {**seconds, "memory": _peak() - before, "size": size / 1e6}
 
 
+def read_one(who: str, hdf5: bool, path: Path) -> dict[str, float]:
+    """Seconds and MB of one reader, in this process, after a start with a small file."""
+    if who == "portable":
+        import portable as pt
+
+        reader: Any = pt.read_neuroml
+    else:
+        import neuroml.utils  # noqa: F401
+        from neuroml import loaders
+
+        reader = loaders.NeuroMLHdf5Loader.load if hdf5 else loaders.NeuroMLLoader.load
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder, "small.net.nml.h5" if hdf5 else "small.net.nml")
+        write_libneuroml(libneuroml_document(100), small, hdf5)
+        reader(str(small))
+    before, began = _peak(), time.perf_counter()
+    reader(str(path))
+    return {"read": time.perf_counter() - began, "memory": _peak() - before}
+
+
+def reading(count: int, repeats: int) -> None:
+    print(f"{'':24}{'read s':>9}{'memory MB':>11}")
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in ("xml", "hdf5"):
+            path = Path(folder, "bench.net.nml.h5" if kind == "hdf5" else "bench.net.nml")
+            write_libneuroml(libneuroml_document(count), path, kind == "hdf5")
+            found = {}
+            for who in ("portable", "libNeuroML"):
+                command = [sys.executable, __file__, "--read", who, kind, str(path)]
+                rows = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]) for _ in range(repeats)]
+                found[who] = {k: statistics.median(row[k] for row in rows) for k in rows[0]}
+                print(f"{kind + ' ' + who:24}{found[who]['read']:9.3f}{found[who]['memory']:11.1f}")
+            print(f"{'':24}{found['libNeuroML']['read'] / found['portable']['read']:.1f} times as fast\n")
+
+
 def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -108,7 +144,11 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--one", nargs=2, metavar=("WHO", "KIND"))
+    parser.add_argument("--read", nargs=3, metavar=("WHO", "KIND", "FILE"))
     a = parser.parse_args()
+    if a.read:
+        print(json.dumps(read_one(a.read[0], a.read[1] == "hdf5", Path(a.read[2]))))
+        return
     if a.one:
         print(json.dumps(one(a.one[0], a.one[1] == "hdf5", a.connections)))
         return
@@ -125,6 +165,7 @@ def main() -> None:
             total[who] = r["build"] + r["write"]
             print(f"{kind + ' ' + who:24}{r['build']:9.3f}{r['write']:9.3f}{total[who]:9.3f}{r['memory']:11.1f}{r['size']:9.2f}")
         print(f"{'':24}{total['libNeuroML'] / total['portable']:.1f} times as fast\n")
+    reading(a.connections, a.repeats)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from portable.backends.brian2.plan import Code, mangled
 from portable.dynamics.component import Derived
+from portable.dynamics.draws import draws
 from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, names
 from portable.dynamics.flat import INJECTED, Flat, Port
@@ -282,6 +283,9 @@ def _conditions(w: Writer, t: str, guard: str, extra: bool) -> None:
         scope = w.scope(w.now, t, [c.test, *(a.expr for a in c.assignments)])
         test = text(c.test, scope)
         true = w.put("true", f"({test}) and not {guard}" if c.spike and guard else f"({test})")
+        for number, name in draws(a.expr for a in c.assignments):
+            key = ", ".join(map(w.use, ("key_low", "key_high", "cell")))
+            scope[name] = w.put("drawn", f"pt_random({key}, 1.0*(t_in_timesteps + 1), {float(number)!r})")
         if c.spike:
             w.fired = w.put("fired", f"{w.fired} or {true}") if w.fired else true
             if w.flat.refractory:

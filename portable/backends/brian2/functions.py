@@ -9,11 +9,38 @@ from typing import Any
 
 import numpy as np
 from brian2 import Function
+from numba import njit, uint64
 
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Call, Name
+from portable.resolve.random import draw
 
-# name: (argument types, C expression of a, b, c; numpy function)
+
+@njit(cache=True)
+def _draws(low, high, cells, stamp, number):  # type: ignore[no-untyped-def]
+    out = np.empty(cells.size)
+    for i in range(cells.size):
+        out[i] = draw(uint64(low[i]) | (uint64(high[i]) << uint64(32)), cells[i], stamp, 0, number)
+    return out
+
+
+def _random(low: Any, high: Any, cells: Any, stamp: Any, number: Any) -> Any:
+    low, high, cells = (np.array(x, dtype=np.float64) for x in np.broadcast_arrays(low, high, cells))
+    return _draws(np.atleast_1d(low), np.atleast_1d(high), np.atleast_1d(cells), int(stamp), int(number)).reshape(cells.shape)
+
+
+# resolve.random.draw: Philox4x32-10 of key (a, b) at the counter (c, d), no arrivals before, call e. 53 bits of the first two words.
+_PHILOX = """{
+    uint64_t k0 = (uint64_t)a, k1 = (uint64_t)b, x0 = (uint64_t)c, x1 = (uint64_t)d & 0xFFFFFFFFull, x2 = (uint64_t)d >> 32, x3 = (uint64_t)e;
+    for (int round = 0; round < 10; round++) {
+        const uint64_t p0 = 0xD2511F53ull * x0, p1 = 0xCD9E8D57ull * x2;
+        x0 = (p1 >> 32) ^ x1 ^ k0; x1 = p1 & 0xFFFFFFFFull; x2 = (p0 >> 32) ^ x3 ^ k1; x3 = p0 & 0xFFFFFFFFull;
+        k0 = (k0 + 0x9E3779B9ull) & 0xFFFFFFFFull; k1 = (k1 + 0xBB67AE85ull) & 0xFFFFFFFFull;
+    }
+    return (double)((x0 >> 5) * 67108864ull + (x1 >> 6)) * (1.0 / 9007199254740992.0);
+}"""
+
+# name: (argument types, C expression of a, b, c, ... or a whole body; numpy function)
 _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
     "pt_where": (("boolean", "float", "float"), "(a ? b : c)", np.where),
     "pt_divide": (("float", "float"), "(a / b)", np.divide),
@@ -29,6 +56,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
         lambda a: evaluate(Call("factorial", (Name("a"),)), {"a": a}),
     ),
     "pt_power": (("float", "float"), "pow(a, b)", np.float_power),
+    "pt_random": (("float",) * 5, _PHILOX, _random),
 }
 _C_TYPE = {"boolean": "int", "float": "double"}
 
@@ -38,11 +66,11 @@ def _function(name: str, types: tuple[str, ...], body: str, fallback: Any) -> Fu
         fallback, arg_units=[None if t == "boolean" else 1 for t in types], return_unit=1,
         arg_types=list(types), return_type="float", stateless=True, auto_vectorise=False,
     )  # fmt: skip
-    arguments = ", ".join(f"{_C_TYPE[t]} {n}" for t, n in zip(types, "abc", strict=False))
-    c = f"static inline double {name}({arguments}) {{ return {body}; }}"
+    arguments = ", ".join(f"{_C_TYPE[t]} {n}" for t, n in zip(types, "abcde", strict=False))
+    c = f"static inline double {name}({arguments}) {body if body.startswith('{') else f'{{ return {body}; }}'}"
     made.implementations.add_implementation("cpp", c, name=name)
     # Cython reads C from a verbatim block, which keeps the expression one and the same.
-    cython = f'cdef extern from *:\n    """\n    #include <math.h>\n    {c}\n    """\n    double {name}({arguments}) noexcept nogil\n'
+    cython = f'cdef extern from *:\n    """\n    #include <math.h>\n    #include <stdint.h>\n    {c}\n    """\n    double {name}({arguments}) noexcept nogil\n'
     made.implementations.add_implementation("cython", cython, name=name)
     made.implementations.add_implementation("numpy", fallback)  # not add_numpy_implementation: it checks units on every call
     return made

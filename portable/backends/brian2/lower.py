@@ -60,7 +60,7 @@ def joined(values: list[tuple[PerCell, int]]) -> PerCell:
 def _members(groups: Iterable[CellGroup | PoissonGroup | TrainGroup]) -> tuple[Member, ...]:
     out, offset = [], 0
     for g in groups:
-        out.append(Member(g.name, offset, g.size))
+        out.append(Member(g.name, offset, g.size, g.key if isinstance(g, CellGroup) else 0))
         offset += g.size
     return tuple(out)
 
@@ -191,7 +191,17 @@ def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[
     out = {mangled("p", n): v for n, v in values.items() if mangled("p", n) in cells.code.values}
     if cells.method == "exact":
         out |= _propagators(cells, values, dt)
-    return out
+    return out | (_places(cells) if "cell" in cells.code.values else {})
+
+
+def _places(cells: Cells) -> dict[str, PerCell]:
+    """What random() is a function of besides the step: the population's key in two halves, that a float64 holds, and the position in it."""
+    keys = [(float(m.key & 0xFFFFFFFF), float(m.key >> 32), m.size) for m in cells.members]
+    return {
+        "key_low": joined([(low, n) for low, _, n in keys]),
+        "key_high": joined([(high, n) for _, high, n in keys]),
+        "cell": np.concatenate([np.arange(m.size, dtype=np.float64) for m in cells.members]),
+    }
 
 
 def _propagators(cells: Cells, values: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:

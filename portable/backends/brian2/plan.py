@@ -22,7 +22,7 @@ class Code:
     """Abstract code of one step of a NeuronGroup.
 
     `update` runs in slot "groups"; `after` in "before_thresholds", where ports with a general event update act between the two
-    (empty otherwise). `values` are the parameters, constants and propagator entries read; `buffers` the ports whose arrivals
+    (empty otherwise). `values` are the parameters, constants and propagator entries read (and key_low, key_high, cell, for random()); `buffers` the ports whose arrivals
     are summed; `events` maps a general port to its on_pre statements.
     """
 
@@ -38,11 +38,12 @@ class Code:
 
 @dataclass(frozen=True)
 class Member:
-    """A population inside a NeuronGroup or source: its cells are offset .. offset + size - 1 there."""
+    """A population inside a NeuronGroup or source: its cells are offset .. offset + size - 1 there. `key` is its stream of random()."""
 
     name: str
     offset: int
     size: int
+    key: int = 0
 
 
 @dataclass(frozen=True)
