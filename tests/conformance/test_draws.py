@@ -135,3 +135,21 @@ def test_a_poisson_source_in_equations(backend: str) -> None:
     intervals = np.concatenate([np.diff(t) for t in r.spikes["sources"].trains()])
     assert abs(n / 20_000 - 1) < 4 / np.sqrt(20_000)
     assert abs(intervals.std() / intervals.mean() - 1) < 4 / np.sqrt(n) + 2e-5
+
+
+def test_draws_in_conditions_are_those_of_the_reference(backend: str) -> None:
+    """Two populations of one kind, with their own streams, and resets of cells that spike one by one: to the last bit."""
+    tossed = pt.cell_type(
+        "tossed", equations="dv/dt = 1 mV/tau : mV\n du/dt = 0/tau : 1", parameters={"tau": "1 ms"},
+        threshold="v > 3 mV", reset="v = random(2 mV) - random(1 mV)", conditions=[("v > 2.5 mV", "u = u + random(1)")], initial={"v": "random(3 mV)"},
+    )  # fmt: skip
+    a, b = pt.Population("a", 7, tossed()), pt.Population("b", 3, tossed())
+    net = pt.Network("tossed", [a, b], recordings=[pt.Record([a, b], ["spikes", "u", "v"])])
+    if refused(net, backend):
+        return
+    found, want = (pt.run(net, x, "30 ms", seed=2, integrator="euler") for x in (backend, "reference"))
+    for name in ("a", "b"):
+        assert len(want.spikes[name]) > 10
+        np.testing.assert_array_equal(found.spikes[name].steps, want.spikes[name].steps)
+        for variable in ("u", "v"):
+            np.testing.assert_array_equal(found.traces[name, variable].values, want.traces[name, variable].values)
