@@ -186,6 +186,20 @@ def test_numbers_that_nestml_prints_wrongly_become_parameters() -> None:
     assert text.numbers == {"n_0": 1e-300, "n_1": 0.1 + 0.2, "n_2": 1e10}
 
 
+def test_draws_of_generated_code_are_replaced_or_refused(tmp_path: Any) -> None:
+    from portable.backends.nest.codegen import drawn
+
+    path = tmp_path / "m.cpp"
+    path.write_text('#include "a.h"\n#include <b>\nx = 2. * ((3.) + (1.) * nest::get_vp_specific_rng( get_thread() )->drand());\n')
+    drawn(path)
+    text = path.read_text()
+    assert "x = 2. * portable_draw(P_.key_low, P_.key_high, P_.place, origin.get_steps() + lag + 1, 3);" in text
+    assert text.index("#include <b>") < text.index("double portable_draw(") < text.index("x = 2.")
+    path.write_text("x = nest::get_vp_specific_rng(t)->drand();\n")
+    with pytest.raises(SystemExit, match="random numbers in a way that is not known"):
+        drawn(path)
+
+
 def test_port_scaling_of_generated_code_is_removed_or_refused(tmp_path: Any) -> None:
     path = tmp_path / "portable_x_neuron.cpp"
     path.write_text("a = (0.001 * B_.spike_inputs_grid_sum_[P - M]);")

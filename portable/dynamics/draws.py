@@ -21,6 +21,12 @@ from portable.errors import ModelError
 _DRAW = re.compile(r"random_(\d+)_\Z")  # users' names cannot end in _
 
 
+def number_of(name: str) -> int | None:
+    """The number of the call that a name of `numbered` expressions stands for; None for other names."""
+    found = _DRAW.match(name)
+    return int(found[1]) if found else None
+
+
 def draws(exprs: Iterable[Expr]) -> list[tuple[int, str]]:
     """(number, name) of the draws that numbered expressions read, in order."""
     found = {n for e in exprs for n in names(e)}

@@ -13,6 +13,7 @@ from numba import njit, uint64
 
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Call, Name
+from portable.resolve.draw_c import BODY
 from portable.resolve.random import draw
 
 
@@ -28,17 +29,6 @@ def _random(low: Any, high: Any, cells: Any, stamp: Any, number: Any) -> Any:
     low, high, cells = (np.array(x, dtype=np.float64) for x in np.broadcast_arrays(low, high, cells))
     return _draws(np.atleast_1d(low), np.atleast_1d(high), np.atleast_1d(cells), int(stamp), int(number)).reshape(cells.shape)
 
-
-# resolve.random.draw: Philox4x32-10 of key (a, b) at the counter (c, d), no arrivals before, call e. 53 bits of the first two words.
-_PHILOX = """{
-    uint64_t k0 = (uint64_t)a, k1 = (uint64_t)b, x0 = (uint64_t)c, x1 = (uint64_t)d & 0xFFFFFFFFull, x2 = (uint64_t)d >> 32, x3 = (uint64_t)e;
-    for (int round = 0; round < 10; round++) {
-        const uint64_t p0 = 0xD2511F53ull * x0, p1 = 0xCD9E8D57ull * x2;
-        x0 = (p1 >> 32) ^ x1 ^ k0; x1 = p1 & 0xFFFFFFFFull; x2 = (p0 >> 32) ^ x3 ^ k1; x3 = p0 & 0xFFFFFFFFull;
-        k0 = (k0 + 0x9E3779B9ull) & 0xFFFFFFFFull; k1 = (k1 + 0xBB67AE85ull) & 0xFFFFFFFFull;
-    }
-    return (double)((x0 >> 5) * 67108864ull + (x1 >> 6)) * (1.0 / 9007199254740992.0);
-}"""
 
 # name: (argument types, C expression of a, b, c, ... or a whole body; numpy function)
 _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
@@ -56,7 +46,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
         lambda a: evaluate(Call("factorial", (Name("a"),)), {"a": a}),
     ),
     "pt_power": (("float", "float"), "pow(a, b)", np.float_power),
-    "pt_random": (("float",) * 5, _PHILOX, _random),
+    "pt_random": (("float",) * 5, BODY, _random),
 }
 _C_TYPE = {"boolean": "int", "float": "double"}
 

@@ -6,8 +6,9 @@ from portable.backends.capabilities import expressions
 from portable.backends.contract import RunConfig, Shortfall, chosen_integrator
 from portable.backends.nest import builtin, compiled, generated, nestml
 from portable.backends.nest.lower import tics
+from portable.dynamics.draws import draws
 from portable.dynamics.expressions import Call, walk
-from portable.resolve.program import Program
+from portable.resolve.program import CellGroup, Program
 
 
 def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
@@ -19,6 +20,7 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         out.append(Shortfall("options", "options['nestml']", f"must be 'auto' or 'always', got {config.options['nestml']!r}"))
     texts = []
     for group in program.cells:
+        out += _drawing_events(group, program)
         if builtin.choose(group, program, config) is not None:
             continue
         where = f"population '{group.name}'"
@@ -32,3 +34,11 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         if not compiled.path_of(text).exists() and (reason := compiled.missing()):
             out.append(Shortfall("compiler", where, f"its equations need a NEST model made from NESTML, and {reason}"))
     return out
+
+
+def _drawing_events(group: CellGroup, program: Program) -> list[Shortfall]:
+    """random() when a spike arrives, which a NEST model does not see one by one."""
+    used = {c.port for c in program.connections if c.post == group.name}
+    found = [p.name for p in group.flat.ports if p.name in used and draws(a.expr for a in p.assignments)]
+    remedy = "draw in a condition, or use native or reference"
+    return [Shortfall("cells.random", f"population '{group.name}'", f"receptor '{name}' draws random numbers when spikes arrive", remedy) for name in found]

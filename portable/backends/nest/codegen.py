@@ -4,6 +4,7 @@
 
 NESTML imports NEST and keeps global state, and its builder calls NEST's `nest-config`, which points to folders of the machine that built
 the wheel; so only its code generator is used, and not in the user's process. Prints NESTML's messages; exit code 1 if it refused the model.
+What it writes is changed in two places: the scale of ports, and calls of its random numbers, which become counter-based ones.
 """
 
 from __future__ import annotations
@@ -13,6 +14,13 @@ import re
 import sys
 from pathlib import Path
 
+from portable.resolve.draw_c import BODY, HEADER
+
+_DRAWN = re.compile(r"\(\((\d+)\.?0?\) \+ \(1\.0?\) \* nest::get_vp_specific_rng\( get_thread\(\) \)->drand\(\)\)")
+_DRAW = f"""#include <{HEADER}>
+
+static inline double portable_draw(double a, double b, double c, double d, double e) {BODY}
+"""
 _SCALED = re.compile(r"\(0\.001 \* (B_\.spike_inputs_grid_sum_\[[^\]]*\])\)")
 
 
@@ -26,6 +34,7 @@ def main(source: str, target: str, module: str) -> int:
     files = sorted(Path(target).glob("portable_*_neuron.cpp"))
     for path in files:
         unscaled(path)
+        drawn(path)
     return 0 if len(files) == len(list(Path(source).glob("*.nestml"))) else 1
 
 
@@ -35,6 +44,17 @@ def unscaled(path: Path) -> None:
     if "0.001 * B_" in text:
         raise SystemExit(f"this version of NESTML writes ports in a way that is not known: {path}")
     path.write_text(text, encoding="utf-8")
+
+
+def drawn(path: Path) -> None:
+    """random_uniform(n, 1) becomes call n of random(), a function of the population, the cell and the step (dynamics.draws)."""
+    text = path.read_text(encoding="utf-8")
+    if "get_vp_specific_rng" not in text:
+        return
+    text = _DRAWN.sub(r"portable_draw(P_.key_low, P_.key_high, P_.place, origin.get_steps() + lag + 1, \1)", text)
+    if "get_vp_specific_rng" in text:
+        raise SystemExit(f"this version of NESTML writes random numbers in a way that is not known: {path}")
+    path.write_text(re.sub(r"\A((?:.*\n)*#include.*\n)", lambda m: m[1] + _DRAW, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -79,6 +79,8 @@ def parameters(layout: Layout, group: CellGroup, values: Mapping[str, PerCell], 
     out |= {n: table[n[2:]] for n in layout.used if n[:2] in ("p_", "c_") and n != "p_injected"}
     if layout.method == "exact":
         out |= _propagators(layout, group, table, dt)
+    if "place" in layout.used:
+        out |= dict(zip(nestml.DRAWN, (float(group.key & 0xFFFFFFFF), float(group.key >> 32), np.arange(group.size, dtype=np.float64)), strict=True))
     return {k: v if k == "refractory" else np.asarray(v, dtype=np.float64) for k, v in out.items()}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from portable.dynamics.draws import number_of
 from portable.dynamics.emit import Dialect, emit
 from portable.dynamics.expressions import Expr, Num, names
 from portable.dynamics.flat import INJECTED, Flat
@@ -28,6 +29,7 @@ _B5 = (16 / 135, 0.0, 6656 / 12825, 28561 / 56430, -9 / 50, 2 / 55)
 _B4 = (25 / 216, 0.0, 1408 / 2565, 2197 / 4104, -1 / 5, 0.0)
 OWN_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3  # absolute, in coherent units; of models defined by rkf45, and of others run with it
 
+DRAWN = ("key_low", "key_high", "place")  # parameters that random() is a function of: the population's key in two halves, the position in it
 FUNCTIONS = {
     **{f: f + "({0})" for f in ("exp", "ln", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "floor", "expm1")},
     "sqrt": "({0}**0.5)",
@@ -45,7 +47,7 @@ class Text:
     flat: Flat
     method: str
     lines: list[str] = field(default_factory=list)
-    used: dict[str, None] = field(default_factory=dict)  # p_ and c_ names that the text reads
+    used: dict[str, None] = field(default_factory=dict)  # p_ and c_ names that the text reads, and DRAWN
     numbers: dict[str, float] = field(default_factory=dict)
     depth: int = 2
 
@@ -75,6 +77,9 @@ class Text:
                 return f"d{derived}_{id}"
             if id == "t":
                 return f"now{derived}"
+            if (call := number_of(id)) is not None:
+                self.used |= dict.fromkeys(DRAWN)
+                return f"random_uniform({call}, 1.0)"  # codegen.py puts the counter-based draw in its place
             found = "p_injected" if id == INJECTED else f"c_{id}" if id in constants else "arriving" if id == "weight" else f"p_{id}"
             if found != "arriving":
                 self.used[found] = None
