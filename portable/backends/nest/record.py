@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from portable.backends.nest.execute import NestSession
 
 
+SLICE = 10  # steps: a multimeter's delay changes nothing but NEST's min_delay, of which a whole slice is read one by one when a run ends
+
+
 class Traces:
     """One Trace: a multimeter, and the samples of the slice that it has not handed over yet."""
 
@@ -37,7 +40,7 @@ class Traces:
             nest = session.nest
             interval = trace.every * session.plan.dt
             self.meter = nest.Create("multimeter", params={"interval": interval, "record_from": [self.name], "time_in_steps": True})
-            nest.Connect(self.meter, self.nodes)
+            nest.Connect(self.meter, self.nodes, syn_spec={"delay": SLICE * session.plan.dt})
 
     def unseen(self, end: int, min_delay: int) -> range:
         """Sample steps of the slice that ends the run at step `end`."""
