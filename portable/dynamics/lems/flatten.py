@@ -7,12 +7,14 @@ equations are dimensionally wrong (4 of 614 expressions) is evaluated in SI, as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from portable.dynamics.dimensions import inferred
-from portable.dynamics.expressions import Bin, Cmp, Expr, Logic, Name, Num, Where, parse, rebuild, substitute
-from portable.dynamics.flat import INJECTED
+from portable.dynamics.expressions import Bin, Cmp, Expr, Logic, Name, Num, Where, parse, rebuild, substitute, walk
+from portable.dynamics.flat import INJECTED, MAX_TERMS
 from portable.dynamics.lems.instance import Instance, java_order, select
 from portable.dynamics.lems.model import Model
 from portable.dynamics.lems.names import Namer
@@ -23,8 +25,13 @@ from portable.units import CURRENT, NONE, TIME, Dimension, coherent_power, descr
 
 MAX_RELAY = 20
 SPIKE = "spike"
+REGIME = "regime"  # the state that holds the number of the active regime
 Statement = tuple[str, Expr]  # (variable, value); (SPIKE, 0) for a spike
 _FLIPPED = {">": "<=", "<=": ">", "<": ">=", ">=": "<", "==": "!=", "!=": "=="}
+
+
+class Unavailable(ModelError):  # noqa: N818
+    """A parameter, requirement or child that a component lacks: an error only where something needs it."""
 
 
 @dataclass
@@ -76,10 +83,16 @@ class Attached:
 
 
 class Flattener:
-    """Flattens trees. `outside` holds instances that are not part of the flat cell, each with a prefix for what is read of it: an input."""
+    """Flattens trees. `outside` holds instances that are not part of the flat cell, each with a prefix for what is read of it: an input.
+
+    complete: single children that are read must be there; a cell of several compartments, which is kept and not run, may lack some.
+    With a `catch`, a context that takes errors, every expression is looked at, those that nothing needs too, and no component has to be complete:
+    what is looked at is a type.
+    """
 
     def __init__(
-        self, model: Model, roots: Mapping[str, Instance] | Iterable[Instance], outside: Mapping[int, str] | None = None, attached: Attached | None = None, spiking: bool = True
+        self, model: Model, roots: Mapping[str, Instance] | Iterable[Instance], outside: Mapping[int, str] | None = None, attached: Attached | None = None, spiking: bool = True,
+        complete: bool = True, catch: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.model, self.scope, self.out = model, model.scope, FlatModel()
         self.roots, self.spiking = list(roots.values()) if isinstance(roots, Mapping) else list(roots), spiking
@@ -96,6 +109,8 @@ class Flattener:
             self.namer.used[mask] = (0, mask)
         self.visiting: list[tuple[int, str]] = []
         self.event_weight: set[int] = set()  # instances whose `weight` is that of the arriving spike
+        self.terms: dict[str, int] = {}  # of each derived variable, all that it reads written out
+        self.complete, self.catch, self.abstract = complete, catch, catch is not nullcontext
 
     # -- the whole
 
@@ -125,7 +140,7 @@ class Flattener:
             if s.name not in derived:  # a name that is both: the derived one counts
                 self._declare(i, s.name, self._dimension(s.dimension, s.where), self.out.states)
         if i.type.dynamics.regimes:
-            self._declare(i, "regime", NONE, self.out.states)
+            self._declare(i, REGIME, NONE, self.out.states)
 
     def _declare(self, i: Instance, variable: str, dimension: Dimension, into: dict[str, Dimension]) -> str:
         name = self.namer.name(i, variable)
@@ -142,27 +157,31 @@ class Flattener:
         d = i.type.dynamics
         rates: dict[str, Expr] = {}
         for a in d.derivatives:
-            state = self._own_state(i, a)
-            rates[state] = self._rate(i, a)
-        for number, regime in enumerate(d.regimes):
-            active = Cmp("==", Name(self.out.symbols[id(i), "regime"]), Num(float(number)))
-            for a in regime.derivatives:
+            with self.catch():
                 state = self._own_state(i, a)
-                rates[state] = Where(active, self._rate(i, a), rates.get(state, Num(0.0)))
+                rates[state] = self._rate(i, a)
+        for number, regime in enumerate(d.regimes):
+            active = Cmp("==", Name(self.out.symbols[id(i), REGIME]), Num(float(number)))
+            for a in regime.derivatives:
+                with self.catch():
+                    state = self._own_state(i, a)
+                    rates[state] = Where(active, self._rate(i, a), rates.get(state, Num(0.0)))
         self.out.derivatives |= rates
         for scheme in d.schemes:
             self._scheme(i, scheme)
         for c in d.conditions:
-            self._condition(i, c, None)
+            with self.catch():
+                self._condition(i, c, None)
         for number, regime in enumerate(d.regimes):
             for c in regime.conditions:
-                self._condition(i, c, number)
+                with self.catch():
+                    self._condition(i, c, number)
         if i in self.roots:
             self._ports(i)
 
     def _own_state(self, i: Instance, a: Assign) -> str:
         name = self.out.symbols.get((id(i), a.variable), "")
-        if name not in self.out.states:
+        if name not in self.out.states or a.variable == REGIME:
             raise ModelError(str(a.where), f"'{a.variable}' is no state variable of {i.type.name}", suggestion(a.variable, [s.name for s in i.type.dynamics.states]))
         return name
 
@@ -177,9 +196,16 @@ class Flattener:
         try:
             written = parse(text, frozenset(), lems=True)
         except ModelError as error:
-            raise error.under(str(where)) from None
+            raise error.under(self.place(i, where)) from None
+        if isinstance(written, Cmp | Logic) is not (want is None):
+            is_, write = ("a condition, where a value must stand", "use a ConditionalDerivedVariable, or H()") if want is not None else ("no condition", "write for example 'v .gt. thresh'")
+            raise ModelError(self.place(i, where), f"'{text[:100]}' is {is_}", write)
         made = rebuild(written, lambda e: self.resolve(i, e.id, where) if isinstance(e, Name) else e)
         return self._checked(made, text, want, where)
+
+    def place(self, i: Instance, where: Place) -> str:
+        """Where an error is to be shown: in the user's own files, be it the component if its type is a core type."""
+        return str(where if where.file in self.model.files or not i.where.file else i.where)
 
     def _checked(self, expr: Expr, text: str, want: Dimension | None, where: Place) -> Expr:
         try:
@@ -206,7 +232,7 @@ class Flattener:
         if name == "t":
             return Name("t")
         known = [*i.values, *i.missing, *i.type.requirements, *(v.name for v in i.type.dynamics.variables)]
-        raise ModelError(str(where), f"undefined variable '{name}'", suggestion(name, known))
+        raise ModelError(self.place(i, where), f"undefined variable '{name}'", suggestion(name, known))
 
     def required(self, i: Instance, name: str, where: Place) -> Expr:
         """A requirement: an exposure of that name of an instance above, else a variable."""
@@ -222,7 +248,7 @@ class Flattener:
             given = self.attached.temperature
             note = "" if given is not None else "no temperature is given: 6.3 degC is used, as by jNeuroML's export to NEURON"
             return self._parameter_named("temperature", 6.3 + 273.15 if given is None else given, Dimension(k=1), note)
-        raise ModelError(str(i.where), f"requires '{name}', which nothing above it provides", "attach it to a component that exposes it")
+        raise Unavailable(str(i.where), f"requires '{name}', which nothing above it provides", "attach it to a component that exposes it")
 
     def input(self, i: Instance, name: str, at: Instance, variable: str) -> Expr:
         """A variable of an instance outside."""
@@ -247,22 +273,30 @@ class Flattener:
             return Name(self.out.symbols[key])
         if key in self.visiting:
             chain = " -> ".join(n for _, n in [*self.visiting[self.visiting.index(key) :], key])
-            raise ModelError(str(where), f"algebraic loop: {chain}", "make one of them a state variable")
+            raise ModelError(self.place(i, where), f"algebraic loop: {chain}", "make one of them a state variable")
         found = next((d for d in reversed(i.type.dynamics.derived) if d.name == name), None)
         if found is not None:
             self.visiting.append(key)
-            made = self._derived(i, found)
-            self.visiting.pop()
-            return made
+            try:
+                return self._derived(i, found)
+            except RecursionError:
+                if len(self.visiting) > 1:
+                    raise
+                raise ModelError(self.place(i, found.where), f"'{name}' reads variables that read others, too many levels deep", "make one of them a state variable") from None
+            finally:
+                self.visiting.pop()
         if name in i.values:
             return self._value(i, name)
-        raise ModelError(str(i.where), i.missing.get(name, f"has no '{name}'"), f'write {name}="..."')
+        raise Unavailable(str(i.where), i.missing.get(name, f"has no '{name}'"), f'write {name}="..."')
 
     def _value(self, i: Instance, name: str) -> Expr:
         t = i.type
         q = next(d[name] for d in (t.parameters, t.constants, t.derived_parameters, t.properties) if name in d)
         dimension, symbol = self._dimension(q.dimension, q.where), self.namer.name(i, name)
-        self.out.parameters[symbol] = (coherent(i.values[name], dimension), dimension)
+        value = coherent(i.values[name], dimension)
+        if not math.isfinite(value):
+            raise ModelError(str(i.where), f"{name}: {i.values[name]:g} in SI units is too large for a number", "give a smaller one")
+        self.out.parameters[symbol] = (value, dimension)
         self.dims[symbol] = dimension
         self.out.symbols[id(i), name] = symbol
         return Name(symbol)
@@ -279,10 +313,17 @@ class Flattener:
         else:
             expr = self.expression(i, d.value, dimension, d.where)
         name = self.namer.name(i, d.name)
+        self._bounded(name, expr, self.place(i, d.where))
         self.out.derived[name] = (expr, dimension)
         self.dims[name] = dimension
         self.out.symbols[id(i), d.name] = name
         return Name(name)
+
+    def _bounded(self, name: str, expr: Expr, place: str) -> None:
+        """Written out in full, expressions must stay small: x1 = x0 + x0, x2 = x1 + x1, ... doubles at every line."""
+        self.terms[name] = sum(self.terms.get(e.id, 1) if isinstance(e, Name) else 1 for e in walk(expr))
+        if self.terms[name] > MAX_TERMS:
+            raise ModelError(place, f"'{name}' with all that it reads written out has more than {MAX_TERMS} terms", "make one of the variables that it reads a state variable")
 
     def _cases(self, i: Instance, d: DerivedVariable, dimension: Dimension) -> Expr:
         pairs = [(self.expression(i, c.condition, None, d.where) if c.condition else None, self.expression(i, c.value, dimension, d.where)) for c in d.cases]
@@ -298,9 +339,11 @@ class Flattener:
         return default
 
     def _selected(self, i: Instance, d: DerivedVariable, dimension: Dimension) -> Expr:
-        found = select(i, d.select)
+        if d.reduce not in ("", "add", "multiply"):
+            raise ModelError(self.place(i, d.where), f"reduce must be add or multiply, got {d.reduce[:40]!r}", "correct it")
+        found = None if self.abstract else select(i, d.select)
         if found is None:
-            return Num(0.0, dimension)
+            return self._absent(i, d, dimension)
         instances, variable = found
         terms = [self._term(x, variable, d) for x in instances]
         slot = i.type.slots.get(d.select.split("/")[0].split("[")[0])
@@ -312,6 +355,17 @@ class Flattener:
         for term in terms[1:]:
             total = Bin("*" if d.reduce == "multiply" else "+", total, term)
         return self._checked(total, d.select, dimension, d.where)
+
+    def _absent(self, i: Instance, d: DerivedVariable, dimension: Dimension) -> Expr:
+        """0 for a sum over nothing; a single child is needed."""
+        first, slash, _ = d.select.partition("/")
+        name = first.partition("[")[0].strip()
+        if not slash or not name:
+            raise ModelError(self.place(i, d.where), f"select={d.select[:80]!r} must be a path to a variable", 'write for example select="synapses[*]/i"')
+        if self.complete and not self.abstract and not d.reduce:
+            write = "put what is missing into it" if name in i.type.slots else suggestion(name, i.type.slots)
+            raise Unavailable(str(i.where), f"there is no '{d.select.rpartition('/')[0][:100]}' in it, which its '{d.name}' reads ({d.where})", write)
+        return Num(0.0, dimension)
 
     def _from_elsewhere(self, variable: str, dimension: Dimension) -> list[Expr]:
         """What links bring, and injected current."""
@@ -331,7 +385,7 @@ class Flattener:
         if not x.has(inner):
             if variable in x.type.requirements:  # a peer's own view of its cell
                 return self.required(x, variable, d.where)
-            raise ModelError(str(d.where), f"'{d.select}': {x.component} has no '{variable}'", suggestion(variable, x.type.exposures))
+            raise Unavailable(str(x.where), f"has no '{variable}', which '{d.select[:80]}' reads ({d.where})", suggestion(variable, x.type.exposures))
         term = self.variable(x, inner, d.where)
         mask = self.attached.masks.get(id(x))
         return term if mask is None else Bin("*", Name(mask), term)
@@ -339,30 +393,38 @@ class Flattener:
     def _optional(self, i: Instance) -> None:
         """Derived variables that nothing has asked for: kept to be recorded, unless they cannot be worked out."""
         for d in i.type.dynamics.derived:
+            if self.abstract:
+                with self.catch():
+                    self.variable(i, d.name, d.where)
+                continue
             before = (dict(self.out.parameters), dict(self.out.derived), dict(self.out.symbols), dict(self.out.inputs), len(self.out.notes), dict(self.out.outside))
             try:
                 self.variable(i, d.name, d.where)
             except ModelError as error:
-                if "algebraic loop" in error.rule or "undefined variable" in error.rule:
+                if not isinstance(error, Unavailable) and d.where.file in self.model.files:
                     raise
                 self.out.parameters, self.out.derived, self.out.symbols, self.out.inputs, kept, self.out.outside = before
                 del self.out.notes[kept:]
-                self.visiting.clear()
                 self.out.silent[self.namer.name(i, d.name)] = str(error)
 
     # -- kinetic schemes
 
     def _scheme(self, i: Instance, k: KineticScheme) -> None:
         nodes, edges = i.lists.get(k.nodes, []), i.lists.get(k.edges, [])
+        if self.abstract:
+            return
         if not nodes:
             raise ModelError(str(i.where), "its kinetic scheme has no states", f"put {k.nodes} such as <openState id='o'/> into it")
+        for n in nodes:
+            if (id(n), k.state_variable) not in self.out.symbols:
+                raise ModelError(str(n.where), f"is a state of a kinetic scheme and has no state variable '{k.state_variable[:60]}'", f"the scheme is at {k.where}")
         by_id = {n.component.id: n for n in nodes}
         change: dict[str, Expr] = {self.out.symbols[id(n), k.state_variable]: Num(0.0, Dimension(t=-1)) for n in nodes}
         for e in edges:
             ends = [e.text(key) for key in (k.edge_source, k.edge_target)]
             for end in ends:
                 if end not in by_id:
-                    raise ModelError(str(e.where), f"leads to the state '{end}', which is not there", suggestion(end, by_id))
+                    raise ModelError(str(e.where), f"leads to the state '{end[:60]}', which is not there", suggestion(end, by_id))
             a, b = (self.out.symbols[id(by_id[end]), k.state_variable] for end in ends)
             rates = [self.variable(e, e.type.exposed(r) or r, k.where) for r in (k.forward_rate, k.reverse_rate)]
             flow = Bin("-", Bin("*", rates[0], Name(a)), Bin("*", rates[1], Name(b)))
@@ -376,13 +438,13 @@ class Flattener:
     def _condition(self, i: Instance, c: OnCondition, regime: int | None) -> None:
         test = self.expression(i, c.test, None, c.where)
         if regime is not None:
-            test = Logic("and", (Cmp("==", Name(self.out.symbols[id(i), "regime"]), Num(float(regime))), test))
+            test = Logic("and", (Cmp("==", Name(self.out.symbols[id(i), REGIME]), Num(float(regime))), test))
         self.out.conditions.append((test, self.statements(i, c.actions)))
 
     def statements(self, i: Instance, actions: Iterable[Action], depth: int = 0) -> list[Statement]:
         """Actions as assignments in order; events to instances inside are replaced by what those do."""
         if depth > MAX_RELAY:
-            raise ModelError(str(i.where), f"events are relayed more than {MAX_RELAY} times", "is there a circle of event connections?")
+            raise ModelError(str(i.where), f"events are relayed more than {MAX_RELAY} times", "is there a circle of event connections, or of Transitions in OnEntry?")
         out: list[Statement] = []
         for a in actions:
             if isinstance(a, Assign):
@@ -399,12 +461,14 @@ class Flattener:
     def _transition(self, i: Instance, a: Transition, depth: int) -> list[Statement]:
         regimes = {r.name: (n, r) for n, r in enumerate(i.type.dynamics.regimes)}
         if a.regime not in regimes:
-            raise ModelError(str(i.type.where), f"there is no regime '{a.regime}'", suggestion(a.regime, regimes))
+            raise ModelError(str(i.type.where), f"there is no regime '{a.regime[:60]}'", suggestion(a.regime, regimes))
         number, regime = regimes[a.regime]
-        return [(self.out.symbols[id(i), "regime"], Num(float(number))), *self.statements(i, regime.on_entry, depth + 1)]
+        return [(self.out.symbols[id(i), REGIME], Num(float(number))), *self.statements(i, regime.on_entry, depth + 1)]
 
     def _emitted(self, i: Instance, port: str, depth: int) -> list[Statement]:
         out: list[Statement] = []
+        if port not in i.type.ports and i.type.where.file in self.model.files:
+            raise ModelError(str(i.type.where), f"an EventOut is at '{port[:60]}', which is no port of a {i.type.name}", suggestion(port, i.type.ports))
         if i in self.roots and self.spiking:
             out.append((SPIKE, Num(0.0)))
         first = next((p.name for p in i.type.ports.values() if p.direction == "out"), "")
@@ -427,7 +491,7 @@ class Flattener:
     def _by_regime(self, i: Instance, port: str, depth: int) -> list[Statement]:
         out: list[Statement] = []
         for number, regime in enumerate(i.type.dynamics.regimes):
-            active = Cmp("==", Name(self.out.symbols[id(i), "regime"]), Num(float(number)))
+            active = Cmp("==", Name(self.out.symbols[id(i), REGIME]), Num(float(number)))
             for e in regime.events:
                 if e.port == port:
                     out += [(s, Where(active, x, Name(s))) for s, x in self.statements(i, e.actions, depth) if s != SPIKE]
@@ -437,9 +501,10 @@ class Flattener:
         self.event_weight.add(id(i))
         for p in i.type.ports.values():
             if p.direction == "in":
-                found = self.received(i, p.name)
-                if found:
-                    self.out.events[self.namer.port(i, p.name)] = found
+                with self.catch():
+                    found = self.received(i, p.name)
+                    if found:
+                        self.out.events[self.namer.port(i, p.name)] = found
         self.event_weight.discard(id(i))
 
     # -- start
@@ -449,12 +514,15 @@ class Flattener:
         actions = [a for a in d.on_start if isinstance(a, Assign)]
         for number, regime in enumerate(d.regimes):
             if regime.initial or (number == 0 and not any(r.initial for r in d.regimes)):
-                self.out.initial[self.out.symbols[id(i), "regime"]] = Num(float(number))
+                self.out.initial[self.out.symbols[id(i), REGIME]] = Num(float(number))
                 actions += [a for a in regime.on_entry if isinstance(a, Assign)]
         for a in actions:
-            state = self.out.symbols.get((id(i), a.variable), "")
-            if state in self.out.states:
-                self.out.initial[state] = self.expression(i, a.value, self.dims[state], a.where)
+            with self.catch():
+                state = self.out.symbols.get((id(i), a.variable), "")
+                if state in self.out.states:
+                    self.out.initial[state] = self.expression(i, a.value, self.dims[state], a.where)
+                elif a.where.file in self.model.files and a.variable not in {s.name for s in d.states}:
+                    raise ModelError(str(a.where), f"'{a.variable}' is assigned but is no state variable", suggestion(a.variable, [s.name for s in d.states]))
 
 
 def coherent(si: float, dimension: Dimension) -> float:

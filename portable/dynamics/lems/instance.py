@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.expressions import parse
+from portable.dynamics.expressions import Call, names, parse, walk
 from portable.dynamics.lems.inherit import FullType, Types
 from portable.dynamics.lems.model import Component, Model
-from portable.dynamics.lems.types import Node, Where
+from portable.dynamics.lems.types import Node, Quantity, Where
 from portable.errors import ModelError, suggestion
 
 MAX_DEPTH = 60
+MAX_INSTANCES = 100_000  # in one tree: references to references double it at every level
+READ = frozenset({"ChildInstance", "With", "EventConnection", "Tunnel", "Assign"})  # of Structure, for single components
 _SEGMENT = re.compile(r"([^\[\]]+)(?:\[([^\]]*)\])?$")
 _FILTER = re.compile(r"\s*(\w+)\s*=+\s*['\"]?([^'\"]*)['\"]?\s*$")
 
@@ -74,11 +76,16 @@ class Builder:
 
     def __init__(self, model: Model, types: Types | None = None) -> None:
         self.model, self.types, self.scope = model, types or Types(model), model.scope
+        self.made = 0
 
     def build(self, component: Component, name: str = "", parent: Instance | None = None, depth: int = 0) -> Instance:
         """The tree of a component. ModelError naming file, line and element."""
-        if depth > MAX_DEPTH:
-            raise ModelError(str(component), f"more than {MAX_DEPTH} levels of components in each other", "does a component refer to itself?")
+        self.made = self.made + 1 if depth else 1
+        if depth > MAX_DEPTH or self.made > MAX_INSTANCES:
+            found = f"more than {MAX_DEPTH} levels of components in each other" if depth > MAX_DEPTH else f"holds more than {MAX_INSTANCES} components"
+            raise ModelError(str(component), found, "does a component refer to itself, or many to one that holds many?")
+        if depth:
+            _no_circle(component, parent)
         full = self.types[component.type]
         made = Instance(component, full, name or component.id or component.tag, parent)
         self._values(made)
@@ -105,21 +112,25 @@ class Builder:
                 i.values[name] = self.scope.si(text, q.dimension, where, name)
             else:
                 i.missing[name] = f"a {full.name} needs the parameter '{name}' ({q.dimension})"
-        for name, q in full.derived_parameters.items():
+        for name, q in _ordered(full.derived_parameters):
             self._derived_parameter(i, name, q.value)
 
     def _derived_parameter(self, i: Instance, name: str, text: str) -> None:
         path = f"{i.type.derived_parameters[name].where}"
         try:
+            written = parse(text, frozenset(i.values), lems=True)
+            if any(isinstance(e, Call) and e.fn == "random" for e in walk(written)):
+                raise ModelError("", f"'{text[:60]}' is drawn anew at every use; a derived parameter has one value", "draw it in OnStart")
             with np.errstate(all="ignore"):  # what is not finite is told below
-                value = float(evaluate(parse(text, frozenset(i.values), lems=True), _Known(i)))
+                value = float(evaluate(written, i.values))
         except KeyError as error:
             i.missing[name] = f"'{name}' reads {error.args[0]!r}, which is not given"
             return
         except ModelError as error:
             raise error.under(path) from None
         if not math.isfinite(value):
-            raise ModelError(str(i.where), f"'{name}' = {text} is {value}", f"check the parameters that it reads (defined at {path})")
+            read = ", ".join(f"{n} = {i.values[n]:g}" for n in sorted(names(written))[:6])
+            raise ModelError(str(i.where), f"'{name}' = {text[:100]} is {value}{f' with {read} in SI units' if read else ''}", f"change the parameters that it reads (it is defined at {path})")
         i.values[name] = value
 
     # -- children
@@ -146,7 +157,10 @@ class Builder:
 
     def _structure(self, i: Instance, depth: int) -> None:
         names: dict[str, Instance | None] = {}
+        own = i.type.where.file in self.model.files
         for node in i.type.structure:
+            if own and node.tag not in READ:
+                raise ModelError(str(i.type.where), f"<{node.tag[:60]}> in the Structure of a {i.type.name} is not read", f"known: {', '.join(sorted(READ))}")
             if node.tag == "ChildInstance":
                 self._child_instance(i, node, depth)
             elif node.tag == "With":
@@ -165,6 +179,8 @@ class Builder:
     def _child_instance(self, i: Instance, node: Node, depth: int) -> None:
         name = node.attributes.get("component", "")
         key = next((k for k in i.component.attributes if k.lower() == name.lower()), "")
+        if not name:
+            raise ModelError(str(i.type.where), "its ChildInstance names no component", 'write component="..."')
         if not key:
             raise ModelError(str(i.where), f"a {i.type.name} needs {name}=, the component inside it", f'write {name}="..."')
         target = self.model.component(i.component.attributes[key], i.where, "the component")
@@ -180,11 +196,25 @@ class Builder:
         return find(i, [s for s in path.split("/") if s not in ("", ".")]) if path else None
 
 
-class _Known(dict[str, float]):
-    """Values of an instance, for evaluate; a name that was not given raises KeyError."""
+def _no_circle(component: Component, parent: Instance | None) -> None:
+    """ModelError if a component is inside itself."""
+    at, way = parent, [component.id or component.tag]
+    while at is not None:
+        way.append(at.component.id or at.component.tag)
+        if at.component is component:
+            raise ModelError(str(component), f"is inside itself: {' -> '.join(reversed(way))}", "refer to another component")
+        at = at.parent
 
-    def __init__(self, i: Instance) -> None:
-        super().__init__(i.values)
+
+def _ordered(found: dict[str, Quantity]) -> list[tuple[str, Quantity]]:
+    """Derived parameters, those that others read first; circles as they stand."""
+    if len(found) < 2:
+        return list(found.items())
+    out: dict[str, Quantity] = {}
+    words = {n: set(re.findall(r"[A-Za-z_]\w*", q.value)) & found.keys() for n, q in found.items()}
+    while ready := [n for n in found if n not in out and words[n] <= out.keys()]:
+        out |= {n: found[n] for n in ready}
+    return [*out.items(), *((n, q) for n, q in found.items() if n not in out)]
 
 
 def find(start: Instance, path: list[str]) -> Instance | None:
@@ -249,7 +279,7 @@ def _several(i: Instance, name: str) -> list[Instance] | None:
 def _filtered(found: list[Instance], condition: str | None) -> list[Instance]:
     if condition is None or condition.strip() in ("", "*"):
         return found
-    if condition.strip().isdigit():
+    if re.fullmatch(r"\s*\d{1,9}\s*", condition, re.A):
         return found[int(condition) : int(condition) + 1]
     match = _FILTER.match(condition)
     if not match:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +13,13 @@ from portable.errors import ModelError, suggestion
 from portable.units import shift
 
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.A | re.S)
+MAX_NUMBER = 200  # characters
 # Attributes that say something of the element and not of the component.
 _NOT_VALUES = frozenset({"id", "type", "name", "extends"})
+
+
+class Follows(ModelError):  # noqa: N818
+    """An error that another one has caused, such as a reference to a component that could not be read. Who collects errors leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,15 @@ class Scope:
 
     def si(self, text: str, dimension: str, where: Where, name: str) -> float:
         """The value in SI units. ModelError if it is no number, its unit is unknown or of another dimension."""
-        found = _NUMBER.match(text)
+        found = _NUMBER.match(text) if len(text) <= MAX_NUMBER else None
         if not found:
             raise ModelError(f"{where}", f"{name}: cannot read {text[:60]!r} as a number with a unit", 'write for example "10 mV"')
+        value = self._si(found, text, dimension, where, name)
+        if not math.isfinite(value):
+            raise ModelError(f"{where}", f"{name}: {text!r} is too large for a number", "give it smaller than 1e308 in SI units")
+        return value
+
+    def _si(self, found: re.Match[str], text: str, dimension: str, where: Where, name: str) -> float:
         number, symbol = float(found[1]), found[2]
         if not symbol:
             if self.exponents(dimension, where) not in (None, (0,) * 7) and number != 0.0:
@@ -68,7 +80,10 @@ class Scope:
         want, own = self.exponents(dimension, where), self.exponents(unit.dimension, where)
         if want is not None and want != own:
             raise ModelError(f"{where}", f"{name}: must be a {dimension or 'plain number'}, got {text!r} which is a {unit.dimension}", f"give it as {dimension}")
-        return float(shift(number * unit.scale, unit.power)) + unit.offset
+        try:
+            return float(shift(number * unit.scale, unit.power)) + unit.offset
+        except OverflowError:
+            return math.inf
 
 
 @dataclass
@@ -92,6 +107,7 @@ class Model:
     files: dict[str, Any] = field(default_factory=dict)
     main: str = ""
     ignored: list[tuple[Where, str]] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)  # ids of components that could not be read, where reading goes on
 
     @property
     def scope(self) -> Scope:
@@ -100,7 +116,8 @@ class Model:
     def component(self, id: str, where: Where | str, what: str) -> Component:
         """A top-level component. ModelError with a suggestion."""
         if id not in self.components:
-            raise ModelError(str(where), f"{what} '{id}' does not exist", suggestion(id, self.components))
+            kind = Follows if id in self.broken else ModelError
+            raise kind(str(where), f"{what} '{id[:60]}' does not exist", suggestion(id, self.components))
         return self.components[id]
 
     def of_type(self, base: str) -> Iterator[Component]:

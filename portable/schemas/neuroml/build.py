@@ -187,7 +187,7 @@ class NetworkBuilder:
     def _cells(self, p: Cells) -> None:
         s = self.sites[p.id]
         segments = _segments(s.cell)
-        s.flat = Flattener(self.model, [s.cell], attached=s.attached).flatten()
+        s.flat = Flattener(self.model, [s.cell], attached=s.attached, complete=segments <= 1).flatten()
         self.notes += s.flat.notes
         kind = make(identifier(p.component.id), s.flat, compartments=max(segments, 1))
         parameters: dict[str, Any] = {}

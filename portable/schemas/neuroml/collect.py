@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from portable.dynamics.lems.model import Follows
+from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
 from portable.schemas.neuroml.problem import Problem
 
@@ -21,17 +23,29 @@ class Collector:
         self.errors: list[ModelError] = []
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self, where: Where | None = None) -> Iterator[None]:
+        """`where`: the element that an error belongs to which names no place in a file."""
         try:
             yield
         except ModelError as error:
-            if not self.keep:
-                raise
+            self._take(error if where is None or placed(error) else error.under(str(where)))
+        except RecursionError:  # no list of limits is as long as the ways to nest things in each other
+            self._take(ModelError(str(where or ""), "is nested too deeply", "are there long chains of things that refer to each other?"))
+
+    def _take(self, error: ModelError) -> None:
+        if not self.keep:
+            raise error from None
+        if not isinstance(error, Follows):
             self.errors.append(error)
 
     def problems(self, main: str) -> list[Problem]:
         """What was kept, each once, in the order of files and lines."""
         return sorted({problem(e, main) for e in self.errors})
+
+
+def placed(error: ModelError) -> bool:
+    """Whether an error says where in a file it is."""
+    return bool(_PLACE.match(error.path) or _GROUP.match(error.path))
 
 
 def problem(error: ModelError, main: str) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,9 +28,10 @@ from portable.dynamics.lems.types import (
     Transition,
     Unit,
 )
-from portable.errors import ModelError
+from portable.errors import ModelError, suggestion
 from portable.schemas.neuroml.xml import attributes, name, where
 
+MAX_POWER = 100
 SLOTS = ("Child", "Children", "Attachments", "ComponentReference", "Link", "InstanceRequirement", "ComponentRequirement")
 _ALSO = ("IndexParameter", "PathParameter", "Insertion", "Assertion", "Simulation", "About", "Meta", "notes", "annotation", "Collection", "PairCollection", "Procedure", "Equilibrate")
 
@@ -42,6 +44,8 @@ def declaration(model: Model, element: Any, file: str) -> bool:
         model.dimensions[found.name] = found
     elif tag == "Unit":
         unit = Unit(_need(element, "symbol", file), _need(element, "dimension", file), _whole(element, "power", file), _number(element, "scale", 1.0, file), _number(element, "offset", 0.0, file))
+        if unit.scale == 0.0:
+            raise ModelError(str(where(element, file)), "scale must not be 0", "leave it out for 1")
         model.units[unit.symbol] = unit
     elif tag == "Constant":
         model.constants.append(_quantity(element, file))
@@ -63,15 +67,18 @@ def _need(element: Any, key: str, file: str) -> str:
 def _number(element: Any, key: str, default: float, file: str) -> float:
     text = element.get(key)
     try:
-        return default if text is None else float(text)
+        value = default if text is None else float(text)
     except ValueError:
-        raise ModelError(str(where(element, file)), f"{key} must be a number, got {text[:40]!r}") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise ModelError(str(where(element, file)), f"{key} must be a number, got {text[:40]!r}", f'write {key}="1"')
+    return value
 
 
 def _whole(element: Any, key: str, file: str) -> int:
     value = _number(element, key, 0.0, file)
-    if value != int(value) or abs(value) > 400:
-        raise ModelError(str(where(element, file)), f"{key} must be a small whole number, got {value:g}")
+    if value != int(value) or abs(value) > MAX_POWER:
+        raise ModelError(str(where(element, file)), f"{key} must be a whole number between -{MAX_POWER} and {MAX_POWER}, got {value:g}", "check the power of ten")
     return int(value)
 
 
@@ -90,7 +97,9 @@ def component_type(element: Any, file: str) -> ComponentType:
     known = {"Parameter", "Constant", "DerivedParameter", "Property", "Requirement", "Exposure", "EventPort", "Text", "Path", "Fixed", "Dynamics", "Structure", *SLOTS, *_ALSO}
     for tag, found in groups.items():
         if tag not in known:
-            raise ModelError(str(where(found[0], file)), f"<{tag}> is no part of a ComponentType", "check its spelling")
+            raise ModelError(str(where(found[0], file)), f"<{tag[:60]}> is no part of a ComponentType", suggestion(tag, known))
+        if tag in ("Dynamics", "Structure") and len(found) > 1:
+            raise ModelError(str(where(found[1], file)), f"is the second <{tag}> of its type; one counts", "join them")
 
     def quantities(tag: str) -> tuple[Quantity, ...]:
         return tuple(_quantity(e, file) for e in groups.get(tag, ()))
@@ -137,7 +146,7 @@ def _grouped(element: Any, file: str, known: set[str]) -> dict[str, list[Any]]:
         if not tag:
             continue
         if tag not in known:
-            raise ModelError(str(where(child, file)), f"<{tag}> is no part of <{name(element)}>", f"known: {', '.join(sorted(known))}")
+            raise ModelError(str(where(child, file)), f"<{tag[:60]}> is no part of <{name(element)}>", f"known: {', '.join(sorted(known))}")
         out[tag].append(child)
     return out
 
@@ -176,7 +185,7 @@ def _actions(element: Any, file: str) -> tuple[Action, ...]:
             case "":
                 continue
             case other:
-                raise ModelError(str(where(e, file)), f"<{other}> is no action", "StateAssignment, EventOut or Transition")
+                raise ModelError(str(where(e, file)), f"<{other[:60]}> is no action", "StateAssignment, EventOut or Transition")
     return tuple(out)
 
 
