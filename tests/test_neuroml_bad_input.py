@@ -64,7 +64,7 @@ CASES = {
     "duplicate population": (net('<population id="p" component="iaf" size="1"/>'), "the id 'p' is taken by another population"),
     "duplicate instance": (net('<population id="z" component="iaf" size="2"><instance id="0"/><instance id="0"/></population>'), "the instance id 0 is there twice"),
     "size": (net('<population id="z" component="iaf" size="1e3"/>'), "size must be a whole number"),
-    "huge size": (net(f'<population id="z" component="iaf" size="{10**30}"/>'), "size must be less than"),
+    "huge size": (net(f'<population id="z" component="iaf" size="{10**30}"/>'), "size must be at most"),
     "no component": (net('<population id="z" component="nix" size="1"/>'), "the component 'nix' does not exist"),
     "no synapse": (net(projection("").replace('"syn"', '"nix"')), "the synapse 'nix' does not exist"),
     "no population": (net(projection("").replace('"p"', '"nix"')), "there is no population 'nix'"),

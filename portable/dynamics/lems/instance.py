@@ -82,8 +82,8 @@ class Builder:
         """The tree of a component. ModelError naming file, line and element."""
         self.made = self.made + 1 if depth else 1
         if depth > MAX_DEPTH or self.made > MAX_INSTANCES:
-            found = f"more than {MAX_DEPTH} levels of components in each other" if depth > MAX_DEPTH else f"holds more than {MAX_INSTANCES} components"
-            raise ModelError(str(component), found, "does a component refer to itself, or many to one that holds many?")
+            what = f"more than {MAX_DEPTH} levels of components in each other" if depth > MAX_DEPTH else f"holds more than {MAX_INSTANCES} components"
+            raise ModelError(str(component), what, "does a component refer to itself, or many to one that holds many?")
         if depth:
             _no_circle(component, parent)
         full = self.types[component.type]

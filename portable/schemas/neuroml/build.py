@@ -20,13 +20,18 @@ from portable.model.connectors import Explicit, StaticSynapse
 from portable.model.network import Injection, Link, Population, Projection, View
 from portable.model.sources import DCSource
 from portable.model.values import Array
+from portable.resolve.projections import LONGEST
 from portable.schemas.neuroml import sources
 from portable.schemas.neuroml.celltype import make
 from portable.schemas.neuroml.collect import Collector
+from portable.schemas.neuroml.start import Start
 from portable.schemas.neuroml.synapses import Attacher, Site, Synapse, site
 from portable.units import Floats
 
 Notes = list[tuple[str, str]]
+PARTS = {  # what has no cells in it
+    "network": "a network", "Simulation": "a Simulation", "basePointCurrent": "a synapse or an input", "basePointCurrentDL": "a synapse or an input", "baseIonChannel": "an ion channel",
+}  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -51,9 +56,11 @@ class NetworkBuilder:
         self.context = self._context(context)
         self.attach = Attacher(model, self.builder)
         self.recorded = tuple(recorded)
+        self.sizes = {p.id: p.size for p in network.populations}
         self.sites: dict[str, Site] = {}
         self.sources: dict[str, Any] = {}
         self.names: dict[str, str] = {}
+        self.taken = set[str]()
         self.made: dict[str, Population] = {}
         self.projections: list[Projection] = []
         self.injections: list[Injection] = []
@@ -73,26 +80,30 @@ class NetworkBuilder:
     # -- the whole
 
     def build(self) -> None:
+        before = len(self.catch.errors)
         for p in self.network.populations:
-            with self.catch():
+            with self.catch(p.where):
                 self._start(p)
         events = list(self.network.events)
         for x in self.network.inputs:
-            with self.catch():
+            with self.catch(x.where):
                 events += self._input(x)
-        with self.catch():
-            self._synapses(events)
+        for e in events:
+            with self.catch(e.where):
+                self._synapse(e)
+        for c in self.network.continuous:
+            self._linked(c)
         for p in self.network.populations:
             if p.id in self.sites:
-                with self.catch():
+                with self.catch(p.where):
                     self._cells(p)
-        if self.catch.errors:
+        if len(self.catch.errors) > before:
             return  # what follows needs all of them
         for e in events:
-            with self.catch():
+            with self.catch(e.where):
                 self._connect(e)
         for c in self.network.continuous:
-            with self.catch():
+            with self.catch(c.where):
                 self._continuous(c)
 
     def _start(self, p: Cells) -> None:
@@ -101,17 +112,21 @@ class NetworkBuilder:
         if p.size == 0:
             self.notes.append((str(p.where), f"population '{p.id}' has no cells and is left out"))
             return
+        part = next((what for base, what in PARTS.items() if self.model.extends(p.component.type, base)), "")
+        if part:
+            raise ModelError(str(p.where), f"its component '{p.component.id}' is {part}, and a population holds cells or sources of spikes", "name a cell")
         source = sources.spikes(self.builder, p.component, self.dt, any(f"{p.id}[" in r or f"{p.id}/" in r for r in self.recorded), self.notes)
         if source is not None:
             self.made[p.id] = Population(name, p.size, source)
             return
         cell = self.builder.build(p.component, parent=self.context)
-        self.sites[p.id] = site(cell, self.temperature)
+        self.sites[p.id] = site(cell, self.temperature, self.model.scope)
 
     def _name(self, id: str) -> str:
         name, n = identifier(id), 2
-        while name in self.names.values():
+        while name in self.taken:
             name, n = f"{identifier(id)}_{n}", n + 1
+        self.taken.add(name)
         return name
 
     # -- inputs
@@ -151,7 +166,7 @@ class NetworkBuilder:
             rank[n] = seen.get(cell, 0)
             seen[cell] = int(rank[n]) + 1
         before = sum(1 for i in s.cell.lists.get(s.slot, []) if i.component is x.component)
-        size = next(p.size for p in self.network.populations if p.id == x.population)
+        size = self.sizes[x.population]
         for r in range(int(rank.max(initial=-1)) + 1):
             made, mask = self.attach.input(s, x.component, r + before)
             mine = rank == r
@@ -169,26 +184,30 @@ class NetworkBuilder:
 
     # -- synapses and cells
 
-    def _synapses(self, events: list[Events]) -> None:
-        for e in events:
-            if e.post in self.made and e.post not in self.sites:
-                raise ModelError(str(e.where), f"population '{e.post}' is a source of spikes and takes no input", "connect from it, not to it")
-            if e.post not in self.sites or e.synapse is None:
-                continue
-            watched = any(f"/{e.synapse.id}/" in r or f":{e.synapse.id}:" in r for r in self.recorded if e.post in r)
-            several = watched and np.unique(e.post_ids).size < e.post_ids.size
-            self.attach.synapse(self.sites[e.post], e.synapse, e.target_port, alone=several)
-        for c in self.network.continuous:
-            for population in (c.pre, c.post):
-                if population in self.sites:
-                    s = self.sites[population]
-                    s.attached.linked |= {v: f"{v}_links" for v in s.shown}
+    def _synapse(self, e: Events) -> None:
+        if e.post in self.made and e.post not in self.sites:
+            raise ModelError(str(e.where), f"population '{e.post}' is a source of spikes and takes no input", "connect from it, not to it")
+        if e.post not in self.sites or e.synapse is None:
+            return
+        watched = any(f"/{e.synapse.id}/" in r or f":{e.synapse.id}:" in r for r in self.recorded if e.post in r)
+        several = watched and np.unique(e.post_ids).size < e.post_ids.size
+        self.attach.synapse(self.sites[e.post], e.synapse, e.target_port, alone=several)
+
+    def _linked(self, c: Continuous) -> None:
+        for population in (c.pre, c.post):
+            if population in self.sites:
+                s = self.sites[population]
+                s.attached.linked |= {v: f"{v}_links" for v in s.shown}
 
     def _cells(self, p: Cells) -> None:
         s = self.sites[p.id]
         segments = _segments(s.cell)
         s.flat = Flattener(self.model, [s.cell], attached=s.attached, complete=segments <= 1).flatten()
         self.notes += s.flat.notes
+        if segments <= 1:
+            start = Start(s.flat, dict.fromkeys(s.flat.inputs, 0.0))  # nothing is linked yet
+            start.check([*s.cell.everything(), *_above(s.cell)])
+            s.start = start.values
         kind = make(identifier(p.component.id), s.flat, compartments=max(segments, 1))
         parameters: dict[str, Any] = {}
         for key, values in self.masks.get(p.id, {}).items():
@@ -239,6 +258,8 @@ class NetworkBuilder:
         """Delays in ms, rounded up to whole steps, at least one: an event acts in the first step at or after its time, as in jLEMS."""
         given = np.zeros(e.pre_ids.size) if e.delays is None else e.delays * 1e3
         steps = np.maximum(np.ceil(given / self.dt - 1e-6), 1.0)
+        if steps.max(initial=0.0) > LONGEST:
+            raise ModelError(str(e.where), f"delays must be at most {LONGEST} steps of {self.dt:g} ms, got {given.max():g} ms", "is the unit right? Else use a larger dt=")
         off = np.abs(steps * self.dt - given)
         if off.max(initial=0.0) > 1e-9:
             self.notes.append((str(e.where), f"delays of '{e.id}' are whole steps of {self.dt:g} ms, at least one: changed by up to {off.max():.3g} ms"))
@@ -275,6 +296,7 @@ class NetworkBuilder:
         self.names[f"{name} (group)"] = name
         self.made[f"{name} (group)"] = population
         self.edges.append(Edge(name, instances, flat, cells, posts))
+        self._started(instances, flat, posts)
         for instance, ids, post in zip(instances, cells, posts, strict=True):
             s = self.sites[post]
             assert s.flat is not None
@@ -292,6 +314,20 @@ class NetworkBuilder:
                 if symbol and not _always_zero(flat, symbol):
                     self.links.append(Link(population, symbol, self.made[post], f"{variable}_links", post=ids))
         return population
+
+    def _started(self, instances: tuple[Instance, ...], flat: FlatModel, posts: tuple[str, ...]) -> None:
+        """ModelError if a group has no numbers to start with, on cells as they start."""
+        given: dict[str, float] = {}
+        shown: list[str] = []
+        for instance, post in zip(instances, posts, strict=True):
+            s = self.sites[post]
+            assert s.flat is not None
+            for read, (at, variable) in flat.outside.items():
+                symbol = s.flat.symbol(s.cell, s.cell.type.exposed(variable) or variable) if at is instance.parent else ""
+                if symbol in s.start:
+                    given[read] = s.start[symbol]
+            shown += [symbol for v in s.shown if (symbol := flat.symbol(instance, instance.type.exposed(v) or v))]
+        Start(flat, given).check([x for i in instances for x in i.everything()], shown)
 
     def _continuous(self, c: Continuous) -> None:
         """Both ends of each connection in one group; each sees its own cell and the other end."""
@@ -316,6 +352,11 @@ class NetworkBuilder:
             parameters = {w: Array(c.weights) for i in (a, b) if (w := flat.symbol(i, "weight")) in flat.parameters}
         kind = make(name, flat)
         self._edge(name, Population(name, size, kind(**parameters)), (a, b), flat, (c.pre_ids, c.post_ids), (c.pre, c.post))
+
+
+def _above(i: Instance) -> list[Instance]:
+    """What an instance is in, from the inside out."""
+    return [i.parent, *_above(i.parent)] if i.parent is not None else []
 
 
 def _segments(cell: Instance) -> int:

@@ -18,6 +18,7 @@ from portable.units import NONE, TIME, Dimension, coherent_unit, shift
 
 _LEVEL = {"or": 1, "and": 2, "not": 3, "cmp": 4, "+": 5, "-": 5, "*": 6, "/": 6, "neg": 7, "^": 8}
 MAX_TERMS, MAX_DEPTH = 300, 20
+MAX_WRITTEN = 20_000
 
 
 def unit_text(d: Dimension) -> str:
@@ -131,6 +132,8 @@ def _statement(variable: str, e: Expr) -> str:
 
 def started(flat: FlatModel, state: str) -> str:
     """A state's initial value as text: an expression of parameters, or its number where that would be long."""
+    if _terms(flat, state, {}) > MAX_WRITTEN:
+        raise ModelError(f"initial value of '{state}'", f"with all that it reads written out it has more than {MAX_WRITTEN} terms", "assign a number or a parameter")
     expr = _start(flat, state, ())
     if sum(1 for _ in walk(expr)) <= MAX_TERMS and _depth(expr) <= MAX_DEPTH:
         return text(expr)
@@ -158,6 +161,16 @@ def _settled(flat: FlatModel, e: Expr, path: tuple[str, ...]) -> Expr:
         elif n == "t":
             table[n] = Num(0.0, TIME)
     return substitute(e, table)
+
+
+def _terms(flat: FlatModel, name: str, known: dict[str, int]) -> int:
+    """How many terms `_start` would write."""
+    if name not in known:
+        known[name] = 1  # while it is being counted
+        expr = flat.initial.get(name) if name in flat.states else flat.derived[name][0] if name in flat.derived else None
+        if expr is not None:
+            known[name] = sum(_terms(flat, e.id, known) if isinstance(e, Name) else 1 for e in walk(expr))
+    return known[name]
 
 
 def _depth(e: Expr) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from portable.dynamics.lems.model import Follows
 from portable.dynamics.lems.network import Ints
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError, suggestion
@@ -27,6 +28,13 @@ class Place:
 
     sizes: Mapping[str, int]
     ids: Mapping[str, Ints]
+    broken: frozenset[str] = frozenset()  # populations that could not be read
+
+    def known(self, population: str, place: Where, attribute: str) -> None:
+        """ModelError if there is no such population."""
+        if population not in self.sizes:
+            kind = Follows if population in self.broken else ModelError
+            raise kind(str(place), f"{attribute + ': ' if attribute else ''}there is no population '{population[:60]}'", suggestion(population, self.sizes))
 
     def cells(self, elements: Sequence[Any], attribute: str, file: str) -> tuple[tuple[str, ...], Ints, Ints]:
         """(populations, which of them, position there) of one attribute of many elements. ModelError on the first that leads nowhere."""
@@ -37,8 +45,9 @@ class Place:
         alike = self._alike(texts)
         if alike is not None:
             return alike
-        found = ADDRESS.findall("\n".join(texts))
-        if len(found) != len(texts):
+        joined = "\n".join(texts)
+        found = ADDRESS.findall(joined)
+        if len(found) != len(texts) or joined.count("\n") >= len(texts):  # an attribute may have a line end in it, as &#10;
             bad = next(i for i, t in enumerate(texts) if not ADDRESS.fullmatch(t))
             raise ModelError(str(where(elements[bad], file)), f"{attribute}: cannot read {texts[bad][:80]!r} as a cell", 'write "../pop/0/cell" or "../pop[0]"')
         names, indices, ids = zip(*found) if found else ((), (), ())
@@ -52,7 +61,7 @@ class Place:
         for k, p in enumerate(populations):
             mine = which == k
             if p not in self.sizes:
-                raise ModelError(str(where(elements[int(np.flatnonzero(mine)[0])], file)), f"{attribute}: there is no population '{p}'", suggestion(p, self.sizes))
+                self.known(p, where(elements[int(np.flatnonzero(mine)[0])], file), attribute)
             if p in self.ids:
                 position[mine & by_id] = self._numbered(p, position[mine & by_id])
             bad_ids = mine & ((position >= self.sizes[p]) | (position < 0))
@@ -89,13 +98,13 @@ class Place:
         parts = [p for p in text.split("/") if p not in ("", ".", "..")]
         if parts and parts[0] not in self.sizes and "[" not in parts[0] and len(parts) > 1:
             parts = parts[1:]  # "net1/pop[0]/v"
-        head = re.fullmatch(r"([A-Za-z_]\w*)(?:\[(\d+)\])?", parts[0], re.A) if parts else None
+        head = re.fullmatch(r"([A-Za-z_]\w*)(?:\[(\d{1,18})\])?", parts[0], re.A) if parts else None
         if not head or head[1] not in self.sizes:
             raise ModelError(str(place), f"cannot find {text[:80]!r}", suggestion(head[1] if head else text[:40], self.sizes))
         population, rest = head[1], parts[1:]
         if head[2] is not None:
             position = int(head[2])
-        elif rest and rest[0].isdigit():
+        elif rest and re.fullmatch(r"\d{1,18}", rest[0], re.A):
             position = int(rest[0])
             position = int(self._numbered(population, np.array([position]))[0]) if population in self.ids else position
             rest = rest[2:] if len(rest) > 2 else rest[2:] if len(rest) == 2 and rest[1] not in ("v", "V") else rest[1:]

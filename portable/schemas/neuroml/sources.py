@@ -12,7 +12,9 @@ from portable.dynamics.lems.instance import Builder, Instance
 from portable.dynamics.lems.model import Component, Model
 from portable.errors import ModelError
 from portable.model.sources import SpikeSourceArray, SpikeSourcePoisson
+from portable.resolve.poisson import MAX_MEAN
 
+LONGEST = 1e6  # s; what ends later, or begins later, does so never
 Notes = list[tuple[str, str]]
 Source = SpikeSourceArray | SpikeSourcePoisson
 POISSON = "draws its spikes as an exact Poisson process from the network's seed; jLEMS and NEURON draw theirs, at most one a step"
@@ -25,13 +27,13 @@ def spikes(builder: Builder, component: Component, dt: float, watched: bool, not
     if watched:
         return None
     if component.type == "spikeGeneratorPoisson":
-        rate = _si(builder.build(component), "averageRate")
+        rate = _rate(builder.build(component), "averageRate", dt)
         notes.append((str(component), POISSON))
         return SpikeSourcePoisson(f"{rate!r} Hz")
     if component.type == "SpikeSourcePoisson":
         made = builder.build(component)
         notes.append((str(component), POISSON))
-        return _poisson(_si(made, "rate"), _si(made, "start"), _si(made, "duration"), dt)
+        return _poisson(made, "rate", "start", dt)
     return None
 
 
@@ -43,6 +45,8 @@ def pulse(builder: Builder, component: Component, dt: float) -> tuple[float, flo
     delay, duration, amplitude = (_si(made, k) for k in ("delay", "duration", "amplitude"))
     if delay < 0 or duration < 0:
         raise ModelError(str(component), "delay and duration must be >= 0", "time starts at 0")
+    if not math.isfinite(amplitude * 1e12):
+        raise ModelError(str(component), f"amplitude: {amplitude:g} A is too large for a number", "is its unit right?")
     return amplitude * 1e12, _up(delay, dt), _up(delay + duration, dt)
 
 
@@ -56,13 +60,17 @@ def into_synapse(model: Model, builder: Builder, component: Component, dt: float
     made = builder.build(component)
     notes.append((str(component), POISSON))
     if component.type == "poissonFiringSynapse":
-        return SpikeSourcePoisson(f"{_si(made, 'averageRate')!r} Hz"), synapse
-    return _poisson(_si(made, "averageRate"), _si(made, "delay"), _si(made, "duration"), dt), synapse
+        return SpikeSourcePoisson(f"{_rate(made, 'averageRate', dt)!r} Hz"), synapse
+    return _poisson(made, "averageRate", "delay", dt), synapse
 
 
 def _array(builder: Builder, component: Component, dt: float, notes: Notes) -> SpikeSourceArray:
     scope = builder.scope
-    times = np.array([scope.si(c.attributes.get("time", ""), "time", c.where, "time") for c in component.children if c.type == "spike"])
+    spikes = [c for c in component.children if c.type == "spike"]
+    times = np.array([scope.si(c.attributes.get("time", ""), "time", c.where, "time") for c in spikes])
+    bad = np.flatnonzero((times < 0) | (times > LONGEST))
+    if bad.size:
+        raise ModelError(str(spikes[bad[0]]), f"time must be between 0 and {LONGEST:g} s, got {spikes[bad[0]].attributes.get('time')!r}", "time starts at 0")
     steps = np.maximum(np.ceil(times * 1e3 / dt - 1e-6), 1.0)
     grid = np.round(steps * dt, 9)
     off = np.abs(grid - times * 1e3).max(initial=0.0)
@@ -71,15 +79,24 @@ def _array(builder: Builder, component: Component, dt: float, notes: Notes) -> S
     return SpikeSourceArray(np.sort(grid).tolist())
 
 
-def _poisson(rate: float, start: float, duration: float, dt: float) -> SpikeSourcePoisson:
+def _rate(made: Instance, name: str, dt: float) -> float:
+    """A rate in Hz. ModelError if it is negative, or more than the random numbers of a step can give."""
+    rate = float(_si(made, name))
+    if not 0 <= rate * dt * 1e-3 <= MAX_MEAN:
+        raise ModelError(str(made.where), f"{name} must be between 0 and {MAX_MEAN:g} spikes a step of {dt:g} ms, got {rate:g} Hz", "give another rate, or a smaller step")
+    return rate
+
+
+def _poisson(made: Instance, rate_name: str, start_name: str, dt: float) -> SpikeSourcePoisson:
+    rate, start, duration = _rate(made, rate_name, dt), _si(made, start_name), _si(made, "duration")
     if start < 0 or duration < 0:
-        raise ModelError("", f"start and duration must be >= 0, got {start:g} s and {duration:g} s", "time starts at 0")
-    first, last = _up(start, dt), _up(min(start + duration, 1e6), dt)
+        raise ModelError(str(made.where), f"{start_name} and duration must be >= 0, got {start:g} s and {duration:g} s", "time starts at 0")
+    first, last = _up(start, dt), _up(start + duration, dt)
     return SpikeSourcePoisson(f"{rate!r} Hz", f"{first!r} ms", f"{round(last - first, 9)!r} ms")
 
 
 def _up(seconds: float, dt: float) -> float:
-    return round(math.ceil(seconds * 1e3 / dt - 1e-6) * dt, 9)
+    return round(math.ceil(min(seconds, LONGEST) * 1e3 / dt - 1e-6) * dt, 9)
 
 
 def _si(made: Instance, name: str) -> Any:

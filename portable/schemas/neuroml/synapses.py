@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portable.dynamics.lems.flatten import Attached, FlatModel, Flattener
 from portable.dynamics.lems.instance import Builder, Instance
 from portable.dynamics.lems.lump import lumpable
-from portable.dynamics.lems.model import Component, Model
+from portable.dynamics.lems.model import Component, Model, Scope
 from portable.dynamics.lems.names import identifier
+from portable.dynamics.lems.types import DerivedVariable
 from portable.errors import ModelError
+from portable.units import CURRENT
 
 Outlet = tuple[str, Instance, str]
 
@@ -36,13 +39,20 @@ class Site:
     attached: Attached = field(default_factory=Attached)
     synapses: dict[tuple[str, str], Synapse] = field(default_factory=dict)
     flat: FlatModel | None = None
+    start: Mapping[str, float] = field(default_factory=dict)  # values of the cell's variables at time 0, coherent
 
 
-def site(cell: Instance, temperature: float | None) -> Site:
+def site(cell: Instance, temperature: float | None, scope: Scope) -> Site:
     """The first Attachments slot, and the variables that the cell's paths select from it."""
     slot = next((s.name for s in cell.type.slots.values() if s.kind == "Attachments"), "")
-    shown = [d.select.rsplit("/", 1)[1] for d in cell.type.dynamics.derived if slot and d.select.split("[")[0].split("/")[0] == slot]
-    return Site(cell, slot, list(dict.fromkeys(shown)), Attached(current="i" if "i" in shown else "", temperature=temperature))
+    taken = [d for d in cell.type.dynamics.derived if slot and "/" in d.select and d.select.split("[")[0].split("/")[0] == slot]
+    shown = list(dict.fromkeys(d.select.rsplit("/", 1)[1] for d in taken))
+    currents = [d for d in taken if d.select.endswith("/i") and scope.exponents(_dimension(cell, d), d.where) == CURRENT]
+    return Site(cell, slot, shown, Attached(current="i" if currents else "", temperature=temperature))
+
+
+def _dimension(cell: Instance, d: DerivedVariable) -> str:
+    return d.dimension or (cell.type.exposures[d.exposure].dimension if d.exposure in cell.type.exposures else "none")
 
 
 class Attacher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,9 @@ from portable.schemas.neuroml.rows import by_tag, column
 from portable.schemas.neuroml.xml import name, where
 from portable.units import Floats
 
+MAX_CELLS = 10**8  # in a population; no computer steps through more
+LEAST_STEP = 1e-9  # ms
+_WHOLE = re.compile(r"\d+", re.A)
 _SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "layer", "extracellularProperties"})
 
 
@@ -42,6 +46,7 @@ class _Reader:
         self.ignored: list[str] = []
         self.order: list[tuple[str, Any]] = []
         self.numbers: dict[str, Ints] = {}
+        self.named = set[str]()  # populations that there are, those too that could not be read
 
     def read(self) -> LemsNetwork:
         element, scope = self.component.element, self.model.scope
@@ -49,12 +54,12 @@ class _Reader:
         kelvin = scope.si(temperature, "temperature", self.component.where, "temperature") if temperature else None
         later: list[tuple[str, list[Any]]] = []
         for child in element:
-            with self.catch():
+            with self.catch(where(child, self.file)):
                 self._element(child, later)
         sizes = {p.id: p.size for p in self.populations}
-        self.place = Place(sizes, self.numbers)
+        self.place = Place(sizes, self.numbers, frozenset(self.named - sizes.keys()))
         for tag, elements in later:
-            with self.catch():
+            with self.catch(where(elements[0], self.file)):
                 self.readers()[tag](elements)
         return LemsNetwork(
             self.component.id, kelvin, tuple(self.populations), tuple(self.events), tuple(self.continuous), tuple(self.inputs), tuple(self.ignored), tuple(self.order),
@@ -91,16 +96,17 @@ class _Reader:
 
     def _population(self, element: Any) -> None:
         id, place = self._needed(element, "id"), where(element, self.file)
-        if any(p.id == id for p in self.populations):
-            raise ModelError(str(place), f"the id '{id}' is taken by another population", "give it another id")
+        if id in self.named:
+            raise ModelError(str(place), f"the id '{id[:60]}' is taken by another population", "give it another id")
+        self.named.add(id)
         component = self.model.component(self._needed(element, "component"), place, "the component")
         instances = [e for e in element if name(e) == "instance"]
         if not instances:
             size = element.get("size", "")
-            if not size.isascii() or not size.isdigit():
+            if not _WHOLE.fullmatch(size):
                 raise ModelError(str(place), f"size must be a whole number >= 0, got {size[:40]!r}", 'write size="10", or instances')
-            if int(size) >= 2**32:
-                raise ModelError(str(place), f"size must be less than 2**32, got {size[:40]}")
+            if len(size) > 10 or int(size) > MAX_CELLS:
+                raise ModelError(str(place), f"size must be at most {MAX_CELLS}, got {size[:40]}", "is it a slip of the keyboard?")
             self.populations.append(Cells(id, component, int(size), None, place))
             return
         locations, numbers = np.zeros((len(instances), 3)), np.arange(len(instances))
@@ -108,7 +114,10 @@ class _Reader:
             at = next((x for x in e if name(x) == "location"), None)
             if at is not None:
                 locations[i] = [self._number(at, k) for k in "xyz"]
-            numbers[i] = int(e.get("id")) if str(e.get("id", "")).isdigit() else i
+            number = e.get("id")
+            if number is not None and not (_WHOLE.fullmatch(number) and len(number) <= 18):
+                raise ModelError(str(where(e, self.file)), f"id must be a whole number >= 0, got {number[:40]!r}", "number the instances 0, 1, 2, ...")
+            numbers[i] = i if number is None else int(number)
         if np.unique(numbers).size != numbers.size:
             values, counts = np.unique(numbers, return_counts=True)
             raise ModelError(str(place), f"the instance id {values[counts > 1][0]} is there twice", "number the instances 0, 1, 2, ...")
@@ -117,10 +126,10 @@ class _Reader:
         self.populations.append(Cells(id, component, len(instances), locations, place))
 
     def _number(self, element: Any, key: str) -> float:
-        try:
-            return float(element.get(key, "0"))
-        except ValueError:
-            raise ModelError(str(where(element, self.file)), f"{key} must be a number, got {element.get(key)[:40]!r}") from None
+        text = element.get(key, "0")
+        if not _finite(text):
+            raise ModelError(str(where(element, self.file)), f"{key} must be a number, got {text[:40]!r}", f'write {key}="0"')
+        return float(text)
 
     # -- connections
 
@@ -128,8 +137,7 @@ class _Reader:
         (element,) = elements
         synapse = self.model.component(self._needed(element, "synapse"), where(element, self.file), "the synapse")
         for key in ("presynapticPopulation", "postsynapticPopulation"):
-            if self._needed(element, key) not in self.place.sizes:
-                raise ModelError(str(where(element, self.file)), f"{key}: there is no population '{element.get(key)[:60]}'", f"there are: {', '.join(self.place.sizes)[:200]}")
+            self.place.known(self._needed(element, key), where(element, self.file), key)
         for tag, found in by_tag(element).items():
             if tag in ("connection", "connectionWD"):
                 self._connected(self._needed(element, "id"), synapse, found, "preCellId", "postCellId", where(element, self.file))
@@ -169,7 +177,7 @@ class _Reader:
             out = numbers(texts)
         except ValueError:
             out = np.full(len(texts), np.nan)
-        if not np.isfinite(out).all():
+        if not np.isfinite(out).all() or any("_" in t for t in texts if t is not None):
             bad = next(i for i, t in enumerate(texts) if not _finite(t))
             raise ModelError(str(where(elements[bad], self.file)), f"weight must be a number, got {str(texts[bad])[:40]!r}", 'write weight="1.0"')
         return out
@@ -204,15 +212,14 @@ class _Reader:
     def _pairs(self, element: Any, left: str, right: str, known: tuple[str, str, str]) -> None:
         populations = [self._needed(element, k) for k in ("presynapticPopulation", "postsynapticPopulation")]
         for p in populations:
-            if p not in self.place.sizes:
-                raise ModelError(str(where(element, self.file)), f"there is no population '{p[:60]}'", f"there are: {', '.join(self.place.sizes)[:200]}")
+            self.place.known(p, where(element, self.file), "")
         groups: dict[tuple[str, str, bool], list[Any]] = {}
         for e in element:
             if not name(e) or name(e) in _SKIPPED:
                 continue
             if name(e) not in known:
                 raise ModelError(str(where(e, self.file)), f"<{name(e)[:60]}> is nothing that a {name(element)} can hold", f"known: {', '.join(known)}")
-            key = self._needed(e, left), self._needed(e, right), str(e.get("preCell", "")).isdigit()
+            key = self._needed(e, left), self._needed(e, right), bool(_WHOLE.fullmatch(str(e.get("preCell", ""))))
             groups.setdefault(key, []).append(e)
         for (a, b, bare), found in groups.items():
             place = where(found[0], self.file)
@@ -227,7 +234,7 @@ class _Reader:
         out = np.zeros(len(elements), dtype=np.int64)
         for n, e in enumerate(elements):
             text = self._needed(e, key)
-            if not text.isascii() or not text.isdigit() or int(text) >= self.place.sizes[population]:
+            if not _WHOLE.fullmatch(text) or len(text) > 18 or int(text) >= self.place.sizes[population]:
                 raise ModelError(str(where(e, self.file)), f"{key}: population '{population}' has no cell {text[:40]!r}", f"it has {self.place.sizes[population]}, numbered from 0")
             out[n] = int(text)
         return out
@@ -280,7 +287,7 @@ def numbers(texts: Sequence[str | None]) -> Floats:
 
 def _finite(text: str | None) -> bool:
     try:
-        return text is None or bool(np.isfinite(float(text)))
+        return text is None or (bool(np.isfinite(float(text))) and "_" not in text)  # Python's float reads 1_000
     except ValueError:
         return False
 
@@ -301,8 +308,11 @@ def read_simulation(model: Model, component: Component) -> LemsSimulation:
     def seconds(key: str) -> float:
         value = scope.si(element.get(key, ""), "time", component.where, key)
         if not 0 < value < np.inf:
-            raise ModelError(str(component.where), f"{key} must be > 0, got {element.get(key)!r}")
+            raise ModelError(str(component.where), f"{key} must be > 0, got {element.get(key)!r}", f'write {key}="1ms"')
         return value
 
-    seed = element.get("seed")
-    return LemsSimulation(component.id, element.get("target", ""), seconds("length"), seconds("step"), int(seed) if seed and seed.lstrip("-").isdigit() else None, tuple(columns), tuple(selections), tuple(displays))
+    step = seconds("step")
+    if step * 1e3 < LEAST_STEP:
+        raise ModelError(str(component.where), f"step must be at least {LEAST_STEP} ms, got {element.get('step')!r}", "is its unit right?")
+    seed = element.get("seed", "")
+    return LemsSimulation(component.id, element.get("target", ""), seconds("length"), step, int(seed) if re.fullmatch(r"-?\d{1,18}", seed, re.A) else None, tuple(columns), tuple(selections), tuple(displays))
