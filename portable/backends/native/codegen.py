@@ -163,7 +163,7 @@ class CellCode:
         moved = [s for s in self.states if s in self.flat.derivatives or s in jumps or self.layout.substeps]
         self.store(code, (*moved, *own))
         if self.flat.conditions and not self.layout.general and self.end_test():
-            code.add("t_ = start + dt")
+            code.add("t_ = (step + 1) * dt")
             self.derived(code, [c.test for c in self.flat.conditions])
             tests = [f"({text(c.test)}{' & (own_left <= 0.0)' if c.spike and self.layout.refractory else ''})" for c in self.flat.conditions]
             code.add(f"found += 1 if {' | '.join(tests)} else 0", "t_ = start")
@@ -230,7 +230,7 @@ class CellCode:
 
     def lane_conditions(self, code: Code) -> None:
         self.load(code)
-        code.add("t_ = start + dt")
+        code.add("t_ = (step + 1) * dt")
         if self.layout.refractory:
             code.add("free = own_left <= 0.0")
         once = "fired" if sum(c.spike for c in self.flat.conditions) > 1 else ""
@@ -254,7 +254,7 @@ class CellCode:
         code.depth = 1
         self.scalars(code)
         size = BLOCK * len(self.layout.fields)
-        code.add("start = step * dt", "count = 0", "for b in range(blocks):")
+        code.add("count = 0", "for b in range(blocks):")
         code.add(f"block = F[fo + b * {size} : fo + b * {size} + {size}]", f"for i in range({BLOCK}):", deeper=1)
         code.depth = 3
         if self.flat.conditions:
