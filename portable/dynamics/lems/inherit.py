@@ -83,7 +83,7 @@ class Types:
         while at:
             if at not in self.model.types:
                 where = self.model.types[lineage[-1]].where if lineage else Where()
-                raise ModelError(str(where), f"unknown component type '{at}'", suggestion(at, self.model.types))
+                raise self.model.unknown_type(at)(str(where), f"unknown component type '{at[:60]}'", suggestion(at, self.model.types))
             if at in lineage:
                 raise ModelError(str(self.model.types[at].where), f"inherits from itself: {' -> '.join([*lineage, at])}", "break the circle of extends=")
             lineage.append(at)

@@ -107,7 +107,10 @@ class Model:
     files: dict[str, Any] = field(default_factory=dict)
     main: str = ""
     ignored: list[tuple[Where, str]] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)  # ids of components that could not be read, where reading goes on
+    target_where: Where = field(default=Where())
+    broken: set[str] = field(default_factory=set)  # where reading goes on after an error: ids of components that could not be read,
+    broken_types: set[str] = field(default_factory=set)  # types,
+    whole: bool = True  # and whether all includes could
 
     @property
     def scope(self) -> Scope:
@@ -116,9 +119,13 @@ class Model:
     def component(self, id: str, where: Where | str, what: str) -> Component:
         """A top-level component. ModelError with a suggestion."""
         if id not in self.components:
-            kind = Follows if id in self.broken else ModelError
+            kind = Follows if id in self.broken or not self.whole else ModelError
             raise kind(str(where), f"{what} '{id[:60]}' does not exist", suggestion(id, self.components))
         return self.components[id]
+
+    def unknown_type(self, name: str) -> type[ModelError]:
+        """The error for a type that is not there."""
+        return Follows if name in self.broken_types or not self.whole else ModelError
 
     def of_type(self, base: str) -> Iterator[Component]:
         """Top-level components of a type or of one that extends it."""

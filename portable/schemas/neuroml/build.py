@@ -84,8 +84,11 @@ class NetworkBuilder:
         for p in self.network.populations:
             with self.catch(p.where):
                 self._start(p)
+        failed = {p.id for p in self.network.populations if p.size and p.id not in self.made and p.id not in self.sites}
         events = list(self.network.events)
         for x in self.network.inputs:
+            if x.population in failed:
+                continue
             with self.catch(x.where):
                 events += self._input(x)
         for e in events:

@@ -57,10 +57,20 @@ class Loader:
         self.open.append(real)
         try:
             for element in root:
-                with self.catch():
+                before = len(self.catch.errors)
+                with self.catch(where(element, shown) if name(element) else None):
                     self._top(element, shown)
+                if len(self.catch.errors) > before:
+                    self._broken(element)
         finally:
             self.open.pop()
+
+    def _broken(self, element: Any) -> None:
+        """What could not be read is not missing."""
+        if name(element) == "ComponentType":
+            self.model.broken_types.add(element.get("name", ""))
+        elif name(element) in ("Include", "include"):
+            self.model.whole = False
 
     def _hdf5(self, path: Path, shown: str) -> Any:
         """The XML in an HDF5 file; its network is kept for later."""
@@ -75,7 +85,7 @@ class Loader:
         if tag in ("Include", "include"):
             self._include(element, file)
         elif tag == "Target":
-            self.model.target = element.get("component", "")
+            self.model.target, self.model.target_where = element.get("component", ""), where(element, file)
         elif tag in ("ComponentType", "Dimension", "Unit"):
             self._declare(element, tag, file)
         elif tag == "Constant":
@@ -102,27 +112,39 @@ class Loader:
             return
         if "://" in href:
             raise ModelError(str(place), f"includes over the network are not read: {href[:100]!r}", "put the file into the model's folder")
-        target = (self.open[-1].parent / href).resolve()
+        try:
+            target = (self.open[-1].parent / href).resolve()
+            there = target.is_relative_to(self.folder) and target.is_file()
+        except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, not allowed
+            raise ModelError(str(place), f"cannot look for {href[:100]!r}: {getattr(error, 'strerror', None) or str(error)[:100]}", "name a file in the model's folder") from None
         if not target.is_relative_to(self.folder):
             raise ModelError(str(place), f"{href[:100]!r} is outside the folder of the model, {self.folder}", "copy it there, or allow a wider folder with folder=")
-        if not target.is_file():
+        if not there:
             raise ModelError(str(place), f"there is no file {href[:100]!r}", f"it was looked for in {target.parent}")
         self.file(target, str(target.relative_to(self.folder)) if target.is_relative_to(self.folder) else href, place)
 
     def components(self) -> None:
         """Top-level elements -> components, when all types are known. ModelError on a duplicate id."""
         for element, file in self.pending:
-            with self.catch():
-                self._add(self.component(element, file))
-        for made in self.tables:
-            with self.catch():
+            before = len(self.catch.errors)
+            added = False
+            with self.catch(where(element, file)):
+                made = self.component(element, file)
                 self._add(made)
+                added = True
+            if not added or len(self.catch.errors) > before:  # wrong itself, or something inside it
+                self.model.broken.add(element.get("id", ""))
+                if added:
+                    del self.model.components[made.id]
+        for table in self.tables:
+            with self.catch(table.where):
+                self._add(table)
 
     def _add(self, made: Component) -> None:
         if not made.id:
             raise ModelError(str(made.where), "must have an id", 'write id="..."')
         if made.id in self.model.components:
-            raise ModelError(str(made.where), f"the id '{made.id}' is taken by {self.model.components[made.id].where}", "give it another id")
+            raise ModelError(str(made.where), f"the id '{made.id[:60]}' is taken by {self.model.components[made.id].where}", "give it another id")
         self.model.components[made.id] = made
 
     def component(self, element: Any, file: str, type: str = "") -> Component:
@@ -131,9 +153,9 @@ class Loader:
         chosen = element.get("type") if element.get("type") in self.types else ""
         kind = chosen or type or (tag if tag in self.types else "")
         if element.get("type") and not chosen and (tag == "Component" or (kind in self.types and "type" not in self.types[kind].texts)):
-            raise ModelError(str(place), f"unknown component type '{element.get('type')[:60]}'", suggestion(element.get("type"), self.model.types))
+            raise self.model.unknown_type(element.get("type"))(str(place), f"unknown component type '{element.get('type')[:60]}'", suggestion(element.get("type"), self.model.types))
         if not kind:
-            raise ModelError(str(place), f"unknown component type '{tag[:60]}'", suggestion(tag, self.model.types))
+            raise self.model.unknown_type(tag)(str(place), f"unknown component type '{tag[:60]}'", suggestion(tag, self.model.types))
         given = attributes(element)
         children = () if kind in OPAQUE or self.model.extends(kind, "network") else self._children(element, kind, file)
         self._known(kind, given, place)
@@ -148,10 +170,10 @@ class Loader:
             slot = full.slots.get(tag)
             with self.catch():
                 if slot is None and tag not in self.types and child.get("type") not in self.types:
-                    raise ModelError(str(where(child, file)), f"<{tag[:60]}> is nothing that a {kind} can hold", suggestion(tag, full.slots))
+                    raise self.model.unknown_type(tag)(str(where(child, file)), f"<{tag[:60]}> is nothing that a {kind} can hold", suggestion(tag, full.slots))
                 made = self.component(child, file, slot.type if slot and slot.kind in ("Child", "Children") else "")
                 if made.id and made.id in ids and slot is None:
-                    raise ModelError(str(made.where), f"the id '{made.id}' is taken by another child of the same {kind}", "give it another id")
+                    raise ModelError(str(made.where), f"the id '{made.id[:60]}' is taken by another child of the same {kind}", "give it another id")
                 ids.add(made.id)
                 out.append(made)
         return tuple(out)

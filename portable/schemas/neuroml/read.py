@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from portable.dynamics.expressions import parse
-from portable.dynamics.lems.model import Component, Model
+from portable.dynamics.lems.instance import Builder
+from portable.dynamics.lems.model import Component, Follows, Model
 from portable.dynamics.lems.network import Cells, LemsNetwork, LemsSimulation
-from portable.dynamics.lems.types import Assign, Dynamics, Where
+from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
 from portable.model.network import Network
 from portable.model.settings import RunSettings
 from portable.resolve.digest import model_hash
+from portable.schemas.neuroml.annotation import kept_network
 from portable.schemas.neuroml.build import NetworkBuilder
 from portable.schemas.neuroml.collect import Collector
 from portable.schemas.neuroml.files import load
@@ -22,6 +23,7 @@ from portable.schemas.neuroml.problem import Problem
 from portable.schemas.neuroml.quantities import paths, placed
 from portable.schemas.neuroml.source import LemsSource
 from portable.schemas.neuroml.tables import read_network, read_simulation
+from portable.schemas.neuroml.typecheck import check_types
 from portable.units import milliseconds
 
 DEFAULT_DT = 0.1  # ms, where neither the caller nor the file says
@@ -39,66 +41,76 @@ def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = N
     Raises ModelError naming file, line and element.
     """
     source = Path(path)
-    if not source.is_file():
+    try:
+        there = source.is_file()
+    except OSError as error:  # too long, or not allowed
+        raise ModelError(str(path)[:200], f"cannot be looked for: {error.strerror or error}", "check the path") from None
+    if not there:
         raise ModelError(str(path), "there is no such file", "check the path")
-    return build(source, Path(folder) if folder is not None else source.parent, network, None if dt is None else milliseconds(dt, "dt"))
+    try:
+        return build(source, Path(folder) if folder is not None else source.parent, network, None if dt is None else milliseconds(dt, "dt"))
+    except RecursionError:
+        raise ModelError(source.name, "is nested too deeply", "are there long chains of things that refer to each other?") from None
 
 
 def problems(path: Path, folder: Path | None = None) -> list[Problem]:
-    """Everything that keeps the file from being read: [] if nothing does. Every network in it is looked at."""
+    """Everything that is wrong in a file and what it includes, [] if nothing is: what keeps it from being read, every network in it, and
+    types and components that nothing uses. What only follows from another mistake is left out."""
     catch = Collector(keep=True)
-    with catch():
+    with catch(Where(path.name)):
         model = load(path, folder or path.parent, catch)
+        check_types(model, catch)
+        _components(model, catch)
         simulation = None
         for c in model.of_type("Simulation"):
-            with catch():
+            with catch(c.where):
                 simulation = read_simulation(model, c)
-        if not catch.errors:
-            _networks(model, simulation, catch)
-        expressions(model, catch)
+                model.component(simulation.target, c.where, "the target")
+        with catch(model.target_where):
+            _simulation(model)
+        with catch():
+            kept_network(model)
+        target = simulation.target if simulation else ""
+        for component in model.components.values():
+            if component.id == target or model.extends(component.type, "network"):
+                _network(model, component, simulation, catch)
     return catch.problems(path.name)
 
 
-def _networks(model: Model, simulation: LemsSimulation | None, catch: Collector) -> None:
-    for component in model.of_type("network"):
-        before = len(catch.errors)
-        tables = read_network(model, component, catch)
+def _components(model: Model, catch: Collector) -> None:
+    """Values of components and of what is inside them, used or not."""
+    builder = Builder(model)
+    for c in model.components.values():
+        if not model.extends(c.type, "network") and not model.extends(c.type, "Simulation"):
+            with catch(c.where):
+                for i in builder.build(c).everything():
+                    for name, what in i.missing.items():
+                        with catch(i.where):
+                            raise ModelError(str(i.where), what, f'write {name}="..."')
+
+
+def _network(model: Model, component: Component, simulation: LemsSimulation | None, catch: Collector) -> None:
+    before = len(catch.errors)
+    with catch(component.where):
+        own = simulation if simulation is not None and simulation.target == component.id else None
+        found, context = _target(model, own, "", component.where) if own else (component, None)
+        tables = read_network(model, found, catch) if model.extends(found.type, "network") else _alone(found)
+        builder = NetworkBuilder(model, tables, own.step * 1e3 if own else DEFAULT_DT, [c.quantity for c in own.columns] if own else [], context, catch)
+        builder.build()
         if len(catch.errors) == before:
-            own = simulation if simulation is not None and simulation.target == component.id else None
-            builder = NetworkBuilder(model, tables, own.step * 1e3 if own else DEFAULT_DT, [c.quantity for c in own.columns] if own else [], None, catch)
-            builder.build()
-            if len(catch.errors) == before:
-                with catch():
-                    placed(builder, own)
-
-
-def expressions(model: Model, catch: Collector) -> None:
-    """The grammar of every expression in the file's own types, used or not."""
-    for name in model.own_types:
-        d = model.types[name].dynamics or Dynamics()
-        pairs = [(a.value, a.where) for a in (*d.derivatives, *d.on_start) if isinstance(a, Assign)] + [(c.test, c.where) for c in d.conditions]
-        blocks = [*(c.actions for c in d.conditions), *(e.actions for e in d.events)]
-        pairs += [(a.value, a.where) for actions in blocks for a in actions if isinstance(a, Assign)]
-        pairs += [(v.value, v.where) for v in d.derived if v.value] + [(x, v.where) for v in d.derived for c in v.cases for x in (c.condition, c.value) if x]
-        for written, where in pairs:
-            with catch():
-                try:
-                    parse(written, frozenset(), lems=True)
-                except ModelError as error:
-                    raise error.under(str(where)) from None
+            placed(builder, own)
 
 
 def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:
     """The network of a file. dt in ms."""
-    from portable.schemas.neuroml.annotation import kept_network
-
     model = load(path, folder)
     found = kept_network(model)
     if found is not None:
         return found
     simulation_component = _simulation(model)
     simulation = read_simulation(model, simulation_component) if simulation_component else None
-    component, context = _target(model, simulation, chosen)
+    at: Where | str = simulation_component.where if simulation_component and not chosen else model.main
+    component, context = _target(model, simulation, chosen, at)
     tables = read_network(model, component) if model.extends(component.type, "network") else _alone(component)
     step = dt if dt is not None else simulation.step * 1e3 if simulation else DEFAULT_DT
     step = round(step, 12)
@@ -120,17 +132,19 @@ def _simulation(model: Model) -> Component | None:
     if model.target:
         found = model.components.get(model.target)
         if found is None:
-            raise ModelError(model.main, f"the Target '{model.target}' does not exist", "name the id of a Simulation or network")
+            raise (Follows if model.target in model.broken or not model.whole else ModelError)(
+                str(model.target_where), f"the Target '{model.target[:60]}' does not exist", "name the id of a Simulation or network"
+            )
         if model.extends(found.type, "Simulation"):
             return found
     return next((c for c in model.of_type("Simulation")), None)
 
 
-def _target(model: Model, simulation: LemsSimulation | None, chosen: str) -> tuple[Component, Component | None]:
-    """The network, and the component around it if there is one."""
+def _target(model: Model, simulation: LemsSimulation | None, chosen: str, at: Where | str) -> tuple[Component, Component | None]:
+    """The network, and the component around it if there is one. `at`: what names it."""
     id = chosen or (simulation.target if simulation else "")
     if id:
-        found = model.component(id, model.main, "the network")
+        found = model.component(id, at, "the network")
         if not model.extends(found.type, "network"):
             inner = next((c for c in found.children if model.extends(c.type, "network")), None)
             return (inner, found) if inner is not None else (found, None)
@@ -148,4 +162,4 @@ def _target(model: Model, simulation: LemsSimulation | None, chosen: str) -> tup
 
 def _alone(component: Component) -> LemsNetwork:
     """A single component as a network of one."""
-    return LemsNetwork(component.id, None, (Cells(component.id, component, 1, None, Where()),))
+    return LemsNetwork(component.id, None, (Cells(component.id, component, 1, None, component.where),))
