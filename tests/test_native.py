@@ -187,6 +187,27 @@ def test_spikes_of_an_independent_loop():
     np.testing.assert_array_equal(spikes(ran(program, steps, threads=2))["cells"].T, expected)
 
 
+@pytest.mark.parametrize("events", [{}, {"in": "x = x*weight"}], ids=["with the update", "after arrivals one by one"])
+def test_the_time_at_the_end_of_step_k_is_the_product_of_k_plus_1_and_dt(events):
+    """2.1 ms are 105 steps of 0.02 ms: whether t > last + 2.1 ms holds after 105 or 106 of them is a matter of rounding, and k dt + dt is
+    another number than (k+1) dt in 482 of the first 2000 steps."""
+    dt, wait, last, expected = 0.02, 2.1, 0.0, []
+    for k in range(1, 2001):
+        if k * dt > last + wait:
+            expected.append(k)
+            last = k * dt
+    clock = pt.cell_type(
+        "clock", equations="dlast/dt = 0/wait : ms\n dx/dt = 0/wait : 1", parameters={"wait": "2.1 ms"},
+        conditions=[("t > last + wait", "spike; last = t")], events=events,
+    )  # fmt: skip
+    cells, source = pt.Population("cells", 3, clock()), pt.Population("source", 1, pt.SpikeSourceArray([1.0]))
+    arrivals = [pt.Projection(source, cells, pt.AllToAll(), pt.StaticSynapse(1.0, 0.1), "in")] if events else []
+    r = pt.run(pt.Network("clocks", [cells, source], arrivals, recordings=[pt.Record(cells, "spikes")]), "native", "40 ms", dt=dt, integrator="euler")
+    assert 105 in np.diff(expected)
+    assert 106 in np.diff(expected)
+    np.testing.assert_array_equal(r.spikes["cells"].steps[r.spikes["cells"].ids == 1], expected)
+
+
 def test_arrivals_handled_one_by_one():
     """Own equations: a port that saturates, one that multiplies, one that adds; two conditions; an equation that reads t."""
     cell = pt.cell_type(

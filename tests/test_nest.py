@@ -331,6 +331,19 @@ def test_the_last_slice_of_a_trace_is_complete_with_long_delays() -> None:
 
 
 @needs_nest
+def test_recording_with_small_steps_keeps_slices_short() -> None:
+    """What the last slice of a piece holds is read one sample at a time: ten steps of 1 us, not a millisecond of them, and the trace is whole."""
+    cells = pt.Population("cells", 2, pt.IF_curr_exp(i_offset=0.5))
+    net = pt.Network("n", [cells], recordings=[pt.Record(cells, "v", interval="1 us")])
+    with pt.open(net, "nest", dt="1 us") as sim:
+        for piece in ("137 us", "0.5 ms"):
+            sim.run(piece)
+        assert sim.session.min_delay == 10  # type: ignore[attr-defined]
+        values = sim.results().traces["cells", "v"].values
+    np.testing.assert_allclose(values[:, 0], -65.0 + 10.0 * (1 - np.exp(-np.arange(638) * 1e-3 / 20.0)), atol=1e-10)  # 638 roundings of 65 mV
+
+
+@needs_nest
 def test_frozen_counts_arrive_as_drawn() -> None:
     """A cell that only adds up (tau_m of 1e12 ms): v counts the spikes of the stamp one delay ago, in any chunking."""
     from portable.resolve import poisson
