@@ -161,9 +161,16 @@ def markdown(entries: list[Row], runs: list[str], rows: list[Row]) -> str:
         for r in mine:
             if r is not None and not r["passed"]:
                 reasons.setdefault(f"{r['target']}, {r['run']}: {r['why']}", []).append(r["series"])
-    lines += ["", *(f"- {run}: {sum(r['passed'] for r in rows if r['run'] == run)} of {sum(r['run'] == run for r in rows)} pass" for run in runs)]
+    lines += ["", *(f"- {summary(run, entries, rows)}" for run in runs)]
     lines += ["", *(f"- {why} ({', '.join(series)})" for why, series in reasons.items())]
     return "\n".join(lines) + "\n"
+
+
+def summary(run: str, entries: list[Row], rows: list[Row]) -> str:
+    """How many series agree, and how many examples without expected times run."""
+    passed = {(r["target"], r["series"]) for r in rows if r["run"] == run and r["passed"]}
+    timed, dry = ([(e["target"], e["exp"] or "(runs)") for e in entries if (e["kind"] == "dry") == is_dry] for is_dry in (False, True))
+    return f"{run}: {sum(k in passed for k in timed)} of {len(timed)} series with expected times pass; {sum(k in passed for k in dry)} of {len(dry)} examples without any run"
 
 
 def arguments() -> argparse.Namespace:
@@ -204,8 +211,7 @@ def main() -> None:
                 verdict = f"{'pass' if r['passed'] else 'FAIL'} {r.get('error', float('nan')):9.2e} <= {r.get('tolerance', 0):.1e}"
                 print(f"{run:14} {r['target']:45} {r['series']:28} {verdict} {sum(r.get('seconds', {}).values()):6.1f} s  {r['why'][:200]}", flush=True)
     for run in runs:
-        mine = [r for r in rows if r["run"] == run and r["target"] in targets]
-        print(f"{run}: {sum(r['passed'] for r in mine)} of {len(mine)} series pass", file=sys.stderr)
+        print(summary(run, entries, rows), file=sys.stderr)
     if a.markdown:
         a.markdown.write_text(markdown(entries, runs, rows))
 
