@@ -1,10 +1,8 @@
-"""Bad NeuroML: one ModelError each, naming file, line and element, in bounded time and memory; and mutated files."""
+"""Bad NeuroML networks: one ModelError each, naming file, line and element, the rule, and what to do. Types: test_neuroml_bad_types.py; files: test_neuroml_bad_files.py."""
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -12,47 +10,19 @@ import pytest
 pytest.importorskip("lxml")
 pytest.importorskip("pyneuroml", reason="NeuroML's core types are in the package pyneuroml")
 
+from neuroml_texts import HEAD, IAF, PULSE, SYN, connected, net, one, projection, refused
+
 import portable as pt
 
-HEAD = '<neuroml xmlns="http://www.neuroml.org/schema/neuroml2" id="d">\n'
-IAF = '<iafCell id="iaf" leakReversal="-60mV" thresh="-50mV" reset="-65mV" C="0.2nF" leakConductance="10nS"/>\n'
-SYN = '<expTwoSynapse id="syn" gbase="1nS" erev="0mV" tauRise="1ms" tauDecay="3ms"/>\n<spikeArray id="src"><spike id="0" time="5ms"/></spikeArray>\n'
-POP = '<population id="p" component="iaf" size="2"/><population id="s" component="src" size="1"/>'
-PULSE = '<pulseGenerator id="pulse" delay="1ms" duration="5ms" amplitude="0.1nA"/>\n'
-INCLUDES = '<Include file="Cells.xml"/><Include file="Networks.xml"/>\n'
+
+def simulated(attribute: str = "", inside: str = "") -> str:
+    """A network on lines up to 7, and its Simulation on line 8 with one attribute changed."""
+    given = dict(re.findall(r'(\w+)="([^"]*)"', 'target="n" length="10ms" step="0.1ms" ' + attribute))
+    attributes = " ".join(f'{k}="{v}"' for k, v in given.items())
+    return net().replace("</neuroml>", f'\n<Simulation id="sim" {attributes}>{inside}</Simulation></neuroml>')
 
 
-def net(inside: str = "", top: str = IAF + SYN + PULSE) -> str:
-    return f"{HEAD}{top}<network id='n'>{POP}\n{inside}</network></neuroml>"
-
-
-def projection(connection: str) -> str:
-    return f'<projection id="q" presynapticPopulation="s" postsynapticPopulation="p" synapse="syn">\n{connection}</projection>'
-
-
-def own(dynamics: str, more: str = "", use: str = '<mine id="m"/>') -> str:
-    return f'<Lems>{INCLUDES}<ComponentType name="mine" extends="baseCellMembPot">{more}<Dynamics>\n{dynamics}</Dynamics></ComponentType>{use}<network id="n"><population id="p" component="m" size="1"/></network></Lems>'
-
-
-def channel(gate: str) -> str:
-    return f'{HEAD}<ionChannelHH id="k" conductance="10pS">{gate}</ionChannelHH><pointCellCondBased id="c" C="10pF" v0="-65mV" thresh="20mV"><channelPopulation id="ks" ionChannel="k" number="10" erev="-77mV"/></pointCellCondBased><network id="n"><population id="p" component="c" size="1"/></network></neuroml>'
-
-
-V = '<StateVariable name="v" dimension="voltage" exposure="v"/>'
 CASES = {
-    "truncated": (net()[:-30], r"bad\.nml:\d+: is no well-formed XML"),
-    "empty": ("", "is no well-formed XML"),
-    "json": ('{"a": 1}', "is no well-formed XML"),
-    "wrong root": ("<html><body/></html>", "root element must be <neuroml> or <Lems>, got <html>"),
-    "missing include": (HEAD + '<include href="nix.nml"/></neuroml>', r"bad\.nml:2: <include>: there is no file 'nix\.nml'"),
-    "include of itself": (HEAD + '<include href="bad.nml"/></neuroml>', "go round in a circle: bad.nml -> bad.nml"),
-    "include above": (HEAD + '<include href="../x.nml"/></neuroml>', "outside the folder of the model"),
-    "include by root": (HEAD + '<include href="/etc/passwd"/></neuroml>', "outside the folder of the model"),
-    "include by http": (HEAD + '<include href="http://example.org/x.nml"/></neuroml>', "over the network are not read"),
-    "external entity": ('<!DOCTYPE neuroml [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + HEAD + "<notes>&x;</notes></neuroml>", "has a DOCTYPE"),
-    "entity bomb": ('<!DOCTYPE n [<!ENTITY a "' + "x" * 1000 + '">' + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9)) + "]>" + HEAD + '<notes id="&j;"/></neuroml>', "DOCTYPE|well-formed"),
-    "huge attribute": (HEAD + f'<notes id="{"x" * 100_000_000}"/></neuroml>', "well-formed"),
-    "deep": (HEAD + "<a>" * 100_000, "well-formed"),
     "unknown type": (net("", IAF + SYN + "<iafCel id='x'/>"), r"bad\.nml:\d+: <iafCel id='x'>: unknown component type 'iafCel'; did you mean 'iafCell'"),
     "unknown parameter": (net("", IAF.replace("thresh=", "tresh=") + SYN), "has no parameter 'tresh'; did you mean 'thresh'"),
     "missing parameter": (net("", IAF.replace('thresh="-50mV"', "") + SYN), "needs the parameter 'thresh'"),
@@ -79,92 +49,87 @@ CASES = {
     "input to a source": (net('<explicitInput target="s[0]" input="pulse"/>'), "is a source of spikes and takes no input"),
     "no attachments": (f"{HEAD}{PULSE}<iafTauCell id='t' leakReversal='-60mV' thresh='-50mV' reset='-65mV' tau='20ms'/><network id='n'><population id='p' component='t' size='1'/><explicitInput target='p[0]' input='pulse'/></network></neuroml>", "takes no synapses or inputs"),
     "kind of current": (net('<explicitInput target="p[0]" input="dl"/>', IAF + SYN + '<pulseGeneratorDL id="dl" delay="1ms" duration="5ms" amplitude="1"/>'), "cannot be attached to 'iaf', which reads 'i'"),
-    "undefined variable": (own(V + '<TimeDerivative variable="v" value="(q - v)/tau"/>', '<Parameter name="tau" dimension="time"/>', '<mine id="m" tau="1ms"/>'), r"bad\.nml:3: <TimeDerivative>: undefined variable 'q'"),
-    "wrong sum": (own(V + '<TimeDerivative variable="v" value="v + tau"/>', '<Parameter name="tau" dimension="time"/>', '<mine id="m" tau="1ms"/>'), r"bad\.nml:3: <TimeDerivative>: .*two sides of '\+'"),
-    "syntax": (own(V + '<TimeDerivative variable="v" value="(v"/>'), r"bad\.nml:3: <TimeDerivative>: expected '\)'"),
-    "unknown function": (own(V + '<TimeDerivative variable="v" value="sinc(v)"/>'), "unknown function 'sinc'"),
-    "algebraic loop": (own('<DerivedVariable name="a" dimension="none" value="b"/><DerivedVariable name="b" dimension="none" value="a"/>'), "algebraic loop: a -> b -> a"),
-    "no such state": (own(V + '<OnCondition test="v .gt. 0"><StateAssignment variable="w" value="0"/></OnCondition>'), "'w' is assigned but is no state variable"),
-    "no such regime": (own(V + '<Regime name="r" initial="true"><OnCondition test="v .gt. 0"><Transition regime="x"/></OnCondition></Regime>'), "there is no regime 'x'"),
-    "extends in a circle": (f'<Lems>{INCLUDES}<ComponentType name="a" extends="b"/><ComponentType name="b" extends="a"/><a id="x"/></Lems>', "inherits from itself: a -> b -> a"),
-    "unknown base": (f'<Lems>{INCLUDES}<ComponentType name="a" extends="baseCel"/><a id="x"/></Lems>', "unknown component type 'baseCel'; did you mean 'baseCell'"),
-    "refers to itself": (f"{HEAD}{IAF}<doubleSynapse id='d' synapse1='d' synapse1Path='./d' synapse2='d' synapse2Path='./d'/><network id='n'><population id='p' component='iaf' size='1'/><synapticConnection from='p[0]' to='p[0]' synapse='d'/></network></neuroml>", "is inside itself: d -> d"),
-    "scheme without states": (channel('<gateKS id="n" instances="1"/>').replace("ionChannelHH", "ionChannelKS"), "its kinetic scheme has no states"),
-    "transition to nowhere": (channel('<gateKS id="n" instances="1"><openState id="o"/><forwardTransition id="f" from="o" to="c"><rate type="HHExpRate" rate="1per_ms" midpoint="0mV" scale="1mV"/></forwardTransition></gateKS>').replace("ionChannelHH", "ionChannelKS"), "leads to the state 'c', which is not there"),
-    "division by zero": (net(projection('<connection id="0" preCellId="../s[0]" postCellId="../p[1]"/>'), IAF + SYN.replace('tauRise="1ms"', 'tauRise="3ms"')), r"bad\.nml:\d+: <expTwoSynapse id='syn'>: '\w+' = .* is (nan|inf|-inf)"),
     "two networks": (net().replace("</neuroml>", '<network id="z"/></neuroml>'), "has 2 networks: n, z; choose one with network="),
     "no network": (HEAD + PULSE + "</neuroml>", "has no network"),
+    "type of a component": (net("", IAF + SYN + '<Component id="x" type="iafCel"/>'), r"bad\.nml:\d+: <Component id='x'>: unknown component type 'iafCel'; did you mean 'iafCell'"),
+    "no id": (net("", IAF.replace(' id="iaf"', "")), r"bad\.nml:2: <iafCell>: must have an id"),
+    "child of nothing": (net("", IAF.replace("/>", "><zork/></iafCell>") + SYN), r"bad\.nml:2: <zork>: <zork> is nothing that a iafCell can hold"),
+    "child at a wrong place": (net("", IAF.replace("/>", '><segment id="3"/></iafCell>') + SYN), "a segment cannot be inside a iafCell"),
+    "duplicate child": (net("", IAF + SYN.replace("</spikeArray>", '<spike id="0" time="6ms"/></spikeArray>')), r"bad\.nml:4: <spike id='0'>: the id '0' is taken"),
+    "spike before the start": (net("", IAF + SYN.replace('"5ms"', '"-5ms"')), r"bad\.nml:4: <spike id='0'>: time must be between 0 and"),
+    "spike after all": (net("", IAF + SYN.replace('"5ms"', '"1e300s"')), "time must be between 0 and"),
+    "negative rate": (one('<spikeGeneratorPoisson id="g" averageRate="-5Hz"/>', "g"), r"bad\.nml:2: <spikeGeneratorPoisson id='g'>: averageRate must be between 0"),
+    "absurd rate": (one('<spikeGeneratorPoisson id="g" averageRate="1e300Hz"/>', "g"), "averageRate must be between 0 and 500 spikes a step"),
+    "source before the start": (one('<SpikeSourcePoisson id="g" start="-5ms" duration="5ms" rate="5Hz"/>', "g"), r"<SpikeSourcePoisson id='g'>: start and duration must be >= 0"),
+    "population of a synapse": (net('<population id="z" component="syn" size="1"/>'), r"bad\.nml:7: <population id='z'>: its component 'syn' is a synapse or an input"),
+    "population of a network": (net('<population id="z" component="n" size="1"/>'), "its component 'n' is a network"),
+    "population without an id": (net('<population component="iaf" size="1"/>'), r"bad\.nml:7: <population>: must have id="),
+    "size missing": (net('<population id="z" component="iaf"/>'), "size must be a whole number >= 0, got ''"),
+    "size below 0": (net('<population id="z" component="iaf" size="-3"/>'), "size must be a whole number >= 0, got '-3'"),
+    "size of 5000 digits": (net(f'<population id="z" component="iaf" size="{10**4000}0000"/>'), "size must be at most"),
+    "size that no memory holds": (net('<population id="z" component="iaf" size="4000000000"/>'), "size must be at most"),
+    "size in other digits": (net('<population id="z" component="iaf" size="\u0663"/>'), "size must be a whole number"),
+    "instance below 0": (net('<population id="z" component="iaf"><instance id="-1"/></population>'), r"bad\.nml:7: <instance id='-1'>: id must be a whole number >= 0"),
+    "instance that is absurd": (net(f'<population id="z" component="iaf"><instance id="{10**30}"/></population>'), "id must be a whole number >= 0"),
+    "instance by a superscript": (net('<population id="z" component="iaf"><instance id="\u00b2"/></population>'), "id must be a whole number >= 0"),
+    "location": (net('<population id="z" component="iaf"><instance id="0"><location x="here" y="0" z="0"/></instance></population>'), r"bad\.nml:7: <location>: x must be a number, got 'here'"),
+    "location nan": (net('<population id="z" component="iaf"><instance id="0"><location x="nan" y="0" z="0"/></instance></population>'), "x must be a number, got 'nan'"),
+    "element of no network": (net("<projektion/>"), r"bad\.nml:7: <projektion>: <projektion> is nothing that a network can hold"),
+    "network in a network": (net('<network id="z"/>'), "is nothing that a network can hold"),
+    "element of no projection": (net(projection('<input id="0"/>')), r"bad\.nml:8: <input id='0'>: <input> is nothing that a projection can hold"),
+    "no such population in a path": (connected(postCellId="../z[0]"), r"bad\.nml:8: <connectionWD id='0'>: postCellId: there is no population 'z'"),
+    "no path": (connected(postCellId=""), "postCellId: cannot read '' as a cell"),
+    "no attribute": (net(projection('<connection id="0" preCellId="../s[0]"/>')), "must have postCellId="),
+    "two paths in one": (net(projection('<connection id="0" preCellId="../s[0]" postCellId="../p[0]&#10;../p[1]"/><connection id="1" preCellId="../s[0]" postCellId="x y"/>')), "postCellId: cannot read"),
+    "weight nan": (connected(weight="nan"), "weight must be a number, got 'nan'"),
+    "weight too large": (connected(weight="1e400"), "weight must be a number, got '1e400'"),
+    "weight as Python writes it": (connected(weight="1_0"), "weight must be a number, got '1_0'"),
+    "delay without a unit": (connected(delay="1"), "delay: must be a time, got '1' without a unit"),
+    "delay of a wrong unit": (connected(delay="1mV"), "delay: must be a time, got '1mV' which is a voltage"),
+    "delay too large for a number": (connected(delay="1e999ms"), "delay: '1e999ms' is too large for a number"),
+    "delay longer than any": (connected(delay="1e8s"), "delays must be at most 65535 steps of 0.1 ms"),
+    "synapse that is a cell": (net(projection("").replace('"syn"', '"iaf"').replace("\n<", '<connection id="0" preCellId="../s[0]" postCellId="../p[0]"/><')), "cannot be attached to 'iaf'"),
+    "synapse that is an input": (net(projection('<connection id="0" preCellId="../s[0]" postCellId="../p[0]"/>').replace('"syn"', '"pulse"')), "a pulseGenerator does nothing when an event arrives"),
+    "gap junction as a synapse": (net(projection('<connection id="0" preCellId="../s[0]" postCellId="../p[0]"/>').replace('"syn"', '"g"'), IAF + SYN + '<gapJunction id="g" conductance="1nS"/>'), "a gapJunction does nothing when an event arrives"),
+    "input that is a cell": (net('<explicitInput target="p[0]" input="iaf"/>'), "cannot be attached to 'iaf'"),
+    "input that is not there": (net('<explicitInput target="p[0]" input="nix"/>'), r"bad\.nml:7: <explicitInput>: the input 'nix' does not exist"),
+    "input to nothing": (net('<explicitInput input="pulse"/>'), "must have target="),
+    "input to nowhere": (net('<explicitInput target="z[0]" input="pulse"/>'), "target: there is no population 'z'"),
+    "element of no input list": (net('<inputList id="l" component="pulse" population="p"><connection id="0"/></inputList>'), "is nothing that an inputList can hold"),
+    "weight of an input": (net('<inputList id="l" component="pulse" population="p"><inputW id="0" target="../p[0]" destination="synapses" weight="x"/></inputList>'), "weight must be a number, got 'x'"),
+    "pulse before the start": (net('<explicitInput target="p[0]" input="pulse"/>', IAF + SYN + PULSE.replace('"1ms"', '"-1ms"')), r"<pulseGenerator id='pulse'>: delay and duration must be >= 0"),
+    "pulse too large": (net('<explicitInput target="p[0]" input="pulse"/>', IAF + SYN + PULSE.replace('"0.1nA"', '"1e300A"')), r"<pulseGenerator id='pulse'>: amplitude: 1e\+300 A is too large"),
+    "current on a cell without dimensions": (one('<izhikevichCell id="z" v0="-70mV" thresh="30mV" a="0.02" b="0.2" c="-50.0" d="2"/>' + PULSE, "z").replace("</network>", '<explicitInput target="p[0]" input="pulse"/></network>'), "which reads 'I' of what is attached and this has i"),
+    "synapse of an input": (net('<explicitInput target="p[0]" input="w"/>', IAF + SYN + '<poissonFiringSynapse id="w" averageRate="10Hz" synapse="nix" spikeTarget="./nix"/>'), r"<poissonFiringSynapse id='w'>: the synapse 'nix' does not exist"),
+    "gap junction to nowhere": (net('<electricalProjection id="e" presynapticPopulation="p" postsynapticPopulation="p"><electricalConnection id="0" preCell="0" postCell="9" synapse="g"/></electricalProjection>', IAF + SYN + '<gapJunction id="g" conductance="1nS"/>'), r"<electricalConnection id='0'>: postCell: population 'p' has no cell '9'"),
+    "gap junction on a source": (net('<electricalProjection id="e" presynapticPopulation="s" postsynapticPopulation="p"><electricalConnection id="0" preCell="0" postCell="0" synapse="g"/></electricalProjection>', IAF + SYN + '<gapJunction id="g" conductance="1nS"/>'), "is a source of spikes and has no membrane"),
+    "half a continuous connection": (net('<continuousProjection id="e" presynapticPopulation="p" postsynapticPopulation="p"><continuousConnection id="0" preCell="0" postCell="0" preComponent="syn"/></continuousProjection>'), "must have postComponent="),
+    "temperature": (net().replace("<network ", '<network type="networkWithTemperature" temperature="warm" '), r"<network id='n'>: temperature: cannot read 'warm'"),
+    "temperature in volts": (net().replace("<network ", '<network type="networkWithTemperature" temperature="3mV" '), "temperature: must be a temperature, got '3mV' which is a voltage"),
+    "simulation of nothing": (simulated('target="zz"'), r"bad\.nml:8: <Simulation id='sim'>: the network 'zz' does not exist"),
+    "simulation of a synapse": (simulated('target="syn"'), "its component 'syn' is a synapse or an input"),
+    "simulation of itself": (simulated('target="sim"'), "its component 'sim' is a Simulation"),
+    "simulation without length": (simulated('length=""'), "length: cannot read ''"),
+    "step 0": (simulated('step="0ms"'), "step must be > 0, got '0ms'"),
+    "step below 0": (simulated('step="-1ms"'), "step must be > 0, got '-1ms'"),
+    "step in volts": (simulated('step="1mV"'), "step: must be a time, got '1mV' which is a voltage"),
+    "step that is no step": (simulated('step="1e-30ms"'), "step must be at least"),
+    "record of nowhere": (simulated(inside='<OutputFile id="o" fileName="x"><OutputColumn id="v" quantity="zz[0]/v"/></OutputFile>'), r"bad\.nml:8: <OutputColumn id='v'>: cannot find 'zz\[0\]/v'"),
+    "record of no variable": (simulated(inside='<OutputFile id="o" fileName="x"><OutputColumn id="v" quantity="p[0]/zz"/></OutputFile>'), "there is no variable 'zz'"),
+    "record of no cell": (simulated(inside='<OutputFile id="o" fileName="x"><OutputColumn id="v" quantity="p[5]/v"/></OutputFile>'), "population 'p' has no cell 5"),
+    "record by a superscript": (simulated(inside='<OutputFile id="o" fileName="x"><OutputColumn id="v" quantity="p/\u00b2/iaf/v"/></OutputFile>'), "does not say which cell of 'p'"),
+    "record of nothing": (simulated(inside='<OutputFile id="o" fileName="x"><OutputColumn id="v" quantity=""/></OutputFile>'), "cannot find ''"),
+    "spikes of no cell": (simulated(inside='<EventOutputFile id="o" fileName="x" format="TIME_ID"><EventSelection id="0" select="p[9]" eventPort="spike"/></EventOutputFile>'), r"<EventSelection id='0'>: population 'p' has no cell 9"),
+    "target that is not there": (net().replace("<network ", '<Target component="zz"/><network '), r"bad\.nml:\d+: <Target>: the Target 'zz' does not exist"),
+    "annotation of ours that is broken": (net().replace("<network ", '<annotation><property tag="https://portable-snn.org/network/1" value="[1,2"/></annotation><network '), r"bad\.nml:\d+: <annotation>.*is no JSON"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_one_error_that_says_where_and_what(case: str, tmp_path: Path) -> None:
     text, message = CASES[case]
-    (tmp_path / "bad.nml").write_text(text)
-    began = time.monotonic()
-    with pytest.raises(pt.ModelError) as caught:
-        pt.read_neuroml(tmp_path / "bad.nml")
-    assert re.search(message, str(caught.value), re.S), str(caught.value)[:500]
-    assert "bad.nml" in str(caught.value)
-    assert len(str(caught.value)) < 2000
-    assert time.monotonic() - began < 20  # far from what any of them takes; a bomb takes for ever
-
-
-@pytest.mark.parametrize("data", [b"", b"\x00\xff" * 500, b"\x89HDF\r\n\x1a\n" + b"\x00" * 200])
-def test_broken_hdf5(data: bytes, tmp_path: Path) -> None:
-    pytest.importorskip("h5py")
-    (tmp_path / "bad.net.nml.h5").write_bytes(data)
-    with pytest.raises(pt.ModelError, match=r"bad\.net\.nml\.h5"):
-        pt.read_neuroml(tmp_path / "bad.net.nml.h5")
-
-
-FUZZED = [
-    net(projection('<connectionWD id="0" preCellId="../s[0]" postCellId="../p[1]" weight="0.5" delay="1ms"/>') + '<explicitInput target="p[0]" input="pulse"/>'),
-    channel('<gateHHrates id="n" instances="4"><forwardRate type="HHExpLinearRate" rate="0.1per_ms" midpoint="-55mV" scale="10mV"/><reverseRate type="HHExpRate" rate="0.125per_ms" midpoint="-65mV" scale="-80mV"/></gateHHrates>'),
-    own(V + '<TimeDerivative variable="v" value="-v/tau"/><OnCondition test="v .gt. 0 * v"><EventOut port="spike"/></OnCondition>', '<Parameter name="tau" dimension="time"/>', '<mine id="m" tau="1ms"/>'),
-]  # fmt: skip
-VALUES = ["", "0", "-1", "1e400", "nan", "x", "0mV", "../p[0]", "p", "iaf", "network", "cell", "\u00b5", "9" * 50, "a/b", "[", "random(1)", "1/0", "1 .gt. 2", "exp(1000)", "syn", "src"]
-
-
-def mutated(text: str, rng: random.Random) -> str:
-    """A text with an attribute's value, an attribute or an element changed, taken out or doubled, or a few characters."""
-    for _ in range(rng.randint(1, 3)):
-        kind, spots = rng.randrange(5), list(re.finditer(r'(\w+)="([^"]*)"', text))
-        elements = list(re.finditer(r"<\w+[^<>]*/>", text))
-        if kind == 0 and spots:
-            m = rng.choice(spots)
-            text = text[: m.start(2)] + rng.choice(VALUES) + text[m.end(2) :]
-        elif kind == 1 and spots:
-            m = rng.choice(spots)
-            text = text[: m.start()] + text[m.end() :]
-        elif kind == 2 and elements:
-            m = rng.choice(elements)
-            text = text[: m.start()] + text[m.end() :]
-        elif kind == 3 and elements:
-            m, at = rng.choice(elements), rng.choice(elements)
-            text = text[: at.start()] + m[0] + text[at.start() :]
-        else:
-            i = rng.randrange(len(text))
-            text = text[:i] + rng.choice("<>\"'&/= \x00é9a") + text[i + 1 :]
-    return text
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_mutated_files_are_read_or_refused(seed: int, tmp_path: Path) -> None:
-    rng = random.Random(seed)
-    path = tmp_path / "bad.nml"
-    for n in range(100):
-        text = mutated(FUZZED[n % len(FUZZED)], rng)
-        path.write_text(text)
-        began = time.monotonic()
-        try:
-            made = pt.read_neuroml(path)
-            pt.check(made, "reference")
-        except pt.ModelError:
-            pass
-        except Exception as error:  # what must not happen, with the text that did it
-            raise AssertionError(f"{type(error).__name__}: {error}\n{text}") from error
-        assert time.monotonic() - began < 10, text
+    shown = refused(tmp_path, text)
+    assert re.search(message, shown, re.S), shown[:500]
 
 
 def test_a_column_that_is_read_by_pattern_names_the_line_of_a_mistake(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def _cells(p: Population, cell: Cell, seed: int, dt: float) -> tuple[CellGroup, 
         if s.name in p.initial:
             initial[s.name] = draws.values(p.initial[s.name], p.size, stream(seed, p.name, f"initial {s.name}"), where)
         else:
-            initial[s.name] = _per_cell(evaluate(s.initial, {**known, **_draws_at_start(s.initial, p.size, key)}))
+            with np.errstate(all="ignore"):  # of a branch that is not taken; what is taken must be finite
+                initial[s.name] = _per_cell(evaluate(s.initial, {**known, **_draws_at_start(s.initial, p.size, key)}))
         _finite(initial[s.name], where)
     steps, notes = refractory(p, cell, known, dt)
     return CellGroup(p.name, p.size, flat, parameters, initial, steps, key), notes

@@ -250,7 +250,7 @@ def select(start: Instance, path: str) -> tuple[list[Instance], str] | None:
     for step in steps:
         found = _SEGMENT.match(step.strip())
         if not found:
-            raise ModelError(str(start.where), f"cannot read '{step}' in the path '{path}'")
+            raise ModelError(str(start.where), f"cannot read '{step}' in the path '{path}'", "write it as in synapses[*]/i")
         name, condition = found[1], found[2]
         after: list[Instance] = []
         for i in here:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from portable.dynamics.lems.model import Follows
@@ -15,6 +15,10 @@ _PLACE = re.compile(r"(?P<file>.*?):(?P<line>\d+)(?:: (?P<element><[^>]*>)(?P<re
 _GROUP = re.compile(r"(?P<file>[^:]*)(?P<line>): (?P<element>group '.*?'|<[^>]*>)(?P<rest>.*)\Z", re.S)
 
 
+TOO_DEEP = "is nested too deeply", "are there long chains of things that refer to each other?"
+TOO_LARGE = "needs more memory than there is", "is there a slip in a size? Else split it"
+
+
 class Collector:
     """`with collector():` around a piece of work that others do not depend on; its ModelError is raised, or kept with `keep`."""
 
@@ -23,14 +27,15 @@ class Collector:
         self.errors: list[ModelError] = []
 
     @contextmanager
-    def __call__(self, where: Where | None = None) -> Iterator[None]:
-        """`where`: the element that an error belongs to which names no place in a file."""
+    def __call__(self, where: Where | Callable[[], Where] | None = None) -> Iterator[None]:
+        """`where`: the element, or what finds it, that an error belongs to which names no place in a file."""
         try:
             yield
-        except ModelError as error:
-            self._take(error if where is None or placed(error) else error.under(str(where)))
-        except RecursionError:  # no list of limits is as long as the ways to nest things in each other
-            self._take(ModelError(str(where or ""), "is nested too deeply", "are there long chains of things that refer to each other?"))
+        except (ModelError, RecursionError, MemoryError) as error:  # no list of limits is as long as the ways to nest things in each other
+            place = str((where() if callable(where) else where) or "")
+            if not isinstance(error, ModelError):
+                error = ModelError(place, *(TOO_LARGE if isinstance(error, MemoryError) else TOO_DEEP))
+            self._take(error if not place or placed(error) else error.under(place))
 
     def _take(self, error: ModelError) -> None:
         if not self.keep:

@@ -17,6 +17,7 @@ from portable.schemas.neuroml.xml import attributes, name, parse, parse_bytes, w
 ROOTS = ("Lems", "neuroml")
 # Elements that describe and compute nothing; kept in the XML, not looked into.
 DESCRIPTIVE = frozenset({"notes", "annotation", "property"})
+SILENT = DESCRIPTIVE | {""}  # and comments
 # Components with long lists inside: the network reader takes them from the XML.
 OPAQUE = frozenset({"network"})
 _ANY = frozenset({"id", "type", "name", "extends", "description", "notes", "metaid", "neuroLexId"})
@@ -57,8 +58,10 @@ class Loader:
         self.open.append(real)
         try:
             for element in root:
+                if name(element) in SILENT:
+                    continue
                 before = len(self.catch.errors)
-                with self.catch(where(element, shown) if name(element) else None):
+                with self.catch(functools.partial(where, element, shown)):
                     self._top(element, shown)
                 if len(self.catch.errors) > before:
                     self._broken(element)
@@ -90,7 +93,7 @@ class Loader:
             self._declare(element, tag, file)
         elif tag == "Constant":
             declare.declaration(self.model, element, file)
-        elif tag and tag not in DESCRIPTIVE:
+        else:
             self.pending.append((element, file))
 
     def _declare(self, element: Any, tag: str, file: str) -> None:
@@ -128,7 +131,7 @@ class Loader:
         for element, file in self.pending:
             before = len(self.catch.errors)
             added = False
-            with self.catch(where(element, file)):
+            with self.catch(functools.partial(where, element, file)):
                 made = self.component(element, file)
                 self._add(made)
                 added = True
@@ -168,7 +171,7 @@ class Loader:
             if not tag or tag in DESCRIPTIVE or (isinstance(child.tag, str) and "rdf" in child.tag):
                 continue
             slot = full.slots.get(tag)
-            with self.catch():
+            with self.catch(functools.partial(where, child, file)):
                 if slot is None and tag not in self.types and child.get("type") not in self.types:
                     raise self.model.unknown_type(tag)(str(where(child, file)), f"<{tag[:60]}> is nothing that a {kind} can hold", suggestion(tag, full.slots))
                 made = self.component(child, file, slot.type if slot and slot.kind in ("Child", "Children") else "")

@@ -17,7 +17,7 @@ from portable.model.settings import RunSettings
 from portable.resolve.digest import model_hash
 from portable.schemas.neuroml.annotation import kept_network
 from portable.schemas.neuroml.build import NetworkBuilder
-from portable.schemas.neuroml.collect import Collector
+from portable.schemas.neuroml.collect import TOO_DEEP, TOO_LARGE, Collector
 from portable.schemas.neuroml.files import load
 from portable.schemas.neuroml.problem import Problem
 from portable.schemas.neuroml.quantities import paths, placed
@@ -50,7 +50,9 @@ def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = N
     try:
         return build(source, Path(folder) if folder is not None else source.parent, network, None if dt is None else milliseconds(dt, "dt"))
     except RecursionError:
-        raise ModelError(source.name, "is nested too deeply", "are there long chains of things that refer to each other?") from None
+        raise ModelError(source.name, *TOO_DEEP) from None
+    except MemoryError:
+        raise ModelError(source.name, *TOO_LARGE) from None
 
 
 def problems(path: Path, folder: Path | None = None) -> list[Problem]:

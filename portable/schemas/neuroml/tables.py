@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,13 +17,12 @@ from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
 from portable.schemas.neuroml import hdf5
 from portable.schemas.neuroml.collect import Collector
-from portable.schemas.neuroml.hdf5 import Hdf5Network
+from portable.schemas.neuroml.hdf5 import MAX_CELLS, Hdf5Network
 from portable.schemas.neuroml.paths import Place
 from portable.schemas.neuroml.rows import by_tag, column
 from portable.schemas.neuroml.xml import name, where
 from portable.units import Floats
 
-MAX_CELLS = 10**8  # in a population; no computer steps through more
 LEAST_STEP = 1e-9  # ms
 _WHOLE = re.compile(r"\d+", re.A)
 _SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "layer", "extracellularProperties"})
@@ -31,7 +31,7 @@ _SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "lay
 def read_network(model: Model, component: Component, catch: Collector | None = None) -> LemsNetwork:
     """The tables of a network component. ModelError naming file, line and element; with a collector that keeps them, reading goes on."""
     if isinstance(component.element, Hdf5Network):
-        return hdf5.read_network(model, component)
+        return hdf5.read_network(model, component, catch)
     return _Reader(model, component, catch or Collector()).read()
 
 
@@ -54,7 +54,7 @@ class _Reader:
         kelvin = scope.si(temperature, "temperature", self.component.where, "temperature") if temperature else None
         later: list[tuple[str, list[Any]]] = []
         for child in element:
-            with self.catch(where(child, self.file)):
+            with self.catch(functools.partial(where, child, self.file)):
                 self._element(child, later)
         sizes = {p.id: p.size for p in self.populations}
         self.place = Place(sizes, self.numbers, frozenset(self.named - sizes.keys()))

@@ -11,6 +11,7 @@ from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
 
 MAX_BYTES = 1 << 30
+MAX_ATTRIBUTES = 2000
 # libxml2 itself stops at an attribute or text of 10 MB, at 256 levels of elements, and at entities that expand too much.
 _OPTIONS: dict[str, Any] = {
     "resolve_entities": False, "no_network": True, "load_dtd": False, "dtd_validation": False, "huge_tree": False, "remove_comments": False, "remove_pis": False,
@@ -61,5 +62,7 @@ def where(element: Any, file: str) -> Where:
 
 
 def attributes(element: Any) -> dict[str, str]:
-    """Attributes without namespace, in order."""
+    """Attributes without namespace, in order. ModelError, without a place, if they are too many: each is looked for among all."""
+    if len(element.attrib) > MAX_ATTRIBUTES:
+        raise ModelError("", f"has {len(element.attrib)} attributes; at most {MAX_ATTRIBUTES} are read", "is it NeuroML?")
     return {k: v for k, v in element.attrib.items() if "}" not in k}
