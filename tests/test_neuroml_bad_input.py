@@ -114,6 +114,7 @@ CASES = {
     "step below 0": (simulated('step="-1ms"'), "step must be > 0, got '-1ms'"),
     "step in volts": (simulated('step="1mV"'), "step: must be a time, got '1mV' which is a voltage"),
     "step that is no step": (simulated('step="1e-30ms"'), "step must be at least"),
+    "step that is an age": (simulated('step="1e308ms"'), "step must be at least .* and at most 1e.09 ms"),
     "record of nowhere": (simulated(inside='<OutputFile id="o" fileName="x"><OutputColumn id="v" quantity="zz[0]/v"/></OutputFile>'), r"bad\.nml:8: <OutputColumn id='v'>: cannot find 'zz\[0\]/v'"),
     "record of no variable": (simulated(inside='<OutputFile id="o" fileName="x"><OutputColumn id="v" quantity="p[0]/zz"/></OutputFile>'), "there is no variable 'zz'"),
     "record of no cell": (simulated(inside='<OutputFile id="o" fileName="x"><OutputColumn id="v" quantity="p[5]/v"/></OutputFile>'), "population 'p' has no cell 5"),

@@ -23,7 +23,7 @@ from portable.schemas.neuroml.rows import by_tag, column
 from portable.schemas.neuroml.xml import name, where
 from portable.units import Floats
 
-LEAST_STEP = 1e-9  # ms
+LEAST_STEP, MOST_STEP = 1e-9, 1e9  # ms
 _WHOLE = re.compile(r"\d+", re.A)
 _SKIPPED = frozenset({"notes", "annotation", "property", "region", "space", "layer", "extracellularProperties"})
 
@@ -312,7 +312,7 @@ def read_simulation(model: Model, component: Component) -> LemsSimulation:
         return value
 
     step = seconds("step")
-    if step * 1e3 < LEAST_STEP:
-        raise ModelError(str(component.where), f"step must be at least {LEAST_STEP} ms, got {element.get('step')!r}", "is its unit right?")
+    if not LEAST_STEP <= step * 1e3 <= MOST_STEP:
+        raise ModelError(str(component.where), f"step must be at least {LEAST_STEP} ms and at most {MOST_STEP:g} ms, got {element.get('step')!r}", "is its unit right?")
     seed = element.get("seed", "")
     return LemsSimulation(component.id, element.get("target", ""), seconds("length"), step, int(seed) if re.fullmatch(r"-?\d{1,18}", seed, re.A) else None, tuple(columns), tuple(selections), tuple(displays))
