@@ -67,6 +67,15 @@ def _child(group: Any, name: str) -> Any:
     return group[name]
 
 
+def _names(group: Any) -> list[str]:
+    """What is in a group. A name that is no UTF-8 comes as bytes."""
+    names: list[Any] = list(group)
+    for n in names:
+        if not isinstance(n, str):
+            raise ModelError("", f"the name {n[:60]!r} is no text", "is the file complete?")
+    return names
+
+
 def _text(value: Any, default: Any = None) -> Any:
     if value is None:
         return default
@@ -97,7 +106,7 @@ def read_network(model: Model, component: Component, catch: Collector | None = N
     with _opened(source.path, source.file) as h5:
         with _guarded(source.file):
             network = _child(_child(h5, "neuroml"), "network")
-            names = list(network)
+            names = _names(network)
         return _Reader(model, component, network, catch or Collector()).read(names)
 
 
@@ -167,7 +176,7 @@ class _Reader:
         with _guarded(place):
             group = _child(self.network, name)
             attributes = {str(k): str(_text(v)) for k, v in group.attrs.items()}
-            found = [d for d in (_child(group, n) for n in group) if hasattr(d, "shape")]
+            found = [d for d in (_child(group, n) for n in _names(group)) if hasattr(d, "shape")]
             rows, table = self._table(found[0], place) if found else (0, None)
         return _Group(name, place, attributes, rows, table)
 
