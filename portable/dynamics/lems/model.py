@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from portable.dynamics.lems.types import ComponentType, Dimension, Quantity, Unit, Where
@@ -91,7 +92,7 @@ class Model:
     """Everything read from a file and what it includes. `types` has the core types too, `own_types` only the files' own, in order.
 
     `components` are the top-level components by id, in order; `target` the component that the file says to run. `files` maps each of
-    the user's files that was read (relative to the first one's folder) to its XML root.
+    the user's files that was read (relative to the first one's folder) to its XML root, `paths` to where it is.
     """
 
     dimensions: dict[str, Dimension] = field(default_factory=dict)
@@ -105,6 +106,7 @@ class Model:
     core_files: list[str] = field(default_factory=list)
     target: str = ""
     files: dict[str, Any] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
     main: str = ""
     ignored: list[tuple[Where, str]] = field(default_factory=list)
     target_where: Where = field(default=Where())

@@ -49,6 +49,7 @@ class Loader:
         if len(self.read) >= MAX_FILES or len(self.open) >= MAX_DEPTH:
             raise ModelError(str(by or shown), f"more than {MAX_FILES} files, or {MAX_DEPTH} levels of includes", "join some of them")
         self.read[real] = shown
+        self.model.paths[shown] = real
         root = self._hdf5(real, shown) if shown.endswith((".h5", ".hdf5")) else parse(real, shown)
         if root is None:
             return

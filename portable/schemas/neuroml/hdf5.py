@@ -67,6 +67,11 @@ def _child(group: Any, name: str) -> Any:
     return group[name]
 
 
+def bloated(data: Any) -> bool:
+    """Whether a data set says that it has more than its file can hold."""
+    return bool(data.size * data.dtype.itemsize > MAX_RATIO * data.id.get_storage_size() + 4096)
+
+
 def _names(group: Any) -> list[str]:
     """What is in a group. A name that is no UTF-8 comes as bytes."""
     names: list[Any] = list(group)
@@ -187,7 +192,7 @@ class _Reader:
             raise ModelError(str(place), f"must hold a table of numbers, got shape {data.shape} of {data.dtype}", "write it with libNeuroML")
         if data.external or data.is_virtual:
             raise ModelError(str(place), "has its data in another file", "put them into this one")
-        if data.size * data.dtype.itemsize > MAX_RATIO * data.id.get_storage_size() + 4096:
+        if bloated(data):
             raise ModelError(str(place), f"says that it has {data.shape[0]} rows, and the file does not hold them", "is the file complete?")
         values = data[...].astype(np.float64)
         names = [str(_text(data.attrs.get(f"column_{k}"), "")) for k in range(data.shape[1])]

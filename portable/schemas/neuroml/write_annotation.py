@@ -14,8 +14,7 @@ import msgspec
 from portable.errors import ModelError
 from portable.model.network import Network
 from portable.schemas import document, read, text
-
-TAG = "https://portable-snn.org/network/1"
+from portable.schemas.neuroml.seal import NETWORK as TAG
 
 
 def annotation(network: Network) -> str:

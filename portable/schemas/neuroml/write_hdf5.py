@@ -12,13 +12,15 @@ import numpy as np
 from portable.resolve.program import Approximation
 from portable.schemas.neuroml.write_network import InputList, Projection
 
+MOST_IN_HEADER = 60_000  # bytes of an attribute in the first form of HDF5 files, whose object headers hold 64 KiB
 LARGEST_ID = 2**24  # whole numbers above it are not exact in float32
 
 
 def hdf5(name: str, populations: Sequence[tuple[str, str, int]], projections: Sequence[Projection], inputs: Sequence[InputList], rest: str) -> bytes:
     """The file. `rest` is the NeuroML document without its network, kept as text in an attribute, as libNeuroML does."""
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    larger = {"libver": ("v108", "v108")} if len(rest.encode()) > MOST_IN_HEADER else {}  # the newest form that jNeuroML's library opens
+    with h5py.File(buffer, "w", **larger) as file:
         root = file.create_group("neuroml")
         _say(root, id=name, notes="", GENERATED_BY="portable", neuroml_top_level=rest)
         network = root.create_group("network")

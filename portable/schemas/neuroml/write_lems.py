@@ -12,6 +12,7 @@ from portable.errors import ModelError
 from portable.model.network import Network
 from portable.resolve.program import Approximation, CellGroup, Group, PoissonGroup, Program, TrainGroup
 from portable.schemas.neuroml import write_attachments, write_core, write_sources
+from portable.schemas.neuroml.seal import sealed
 from portable.schemas.neuroml.write_annotation import annotation
 from portable.schemas.neuroml.write_cells import NAME, custom_type
 from portable.schemas.neuroml.write_network import InputList, Placed, Projection, Pulses, input_lists, placed, projection_text, projections
@@ -116,6 +117,8 @@ def write_lems(
     if steps is not None:
         main = f"LEMS_{name}.xml"
         files[main], recorded = simulation(name, program, steps, parts.placed, [f for f in (f"{name}.types.xml", net) if f in files])
+    if network is not None:
+        files = sealed(files, net)
     return LemsFiles(files, main, net, recorded, parts.placed, tuple(parts.notes))
 
 
@@ -247,17 +250,17 @@ def _network_files(name: str, program: Program, network: Network | None, o: _Opt
     blocks = [p for n, c in enumerate(program.connections) for p in projections(c, parts.placed[c.pre], parts.placed[c.post], o.dt, early, f"projection_{n}") if p.size]
     if parts.types:
         files[f"{name}.types.xml"] = _types_text(parts)
-    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<neuroml xmlns="{NAMESPACE}" id="{name}">\n'
+    head = f'<neuroml xmlns="{NAMESPACE}" id="{name}">\n'
     top = [head, annotation(network) if network is not None else "", *sorted(parts.components, key=_place)]
     if hdf5_above is not None and sum(p.size for p in blocks) > hdf5_above:
         from portable.schemas.neuroml.write_hdf5 import hdf5, losses
 
         parts.notes += losses(blocks, parts.lists, o.dt)
         parts.placed = {n: replace(p, listed=True) for n, p in parts.placed.items()}
-        rest = "".join([*top, "</neuroml>\n"])
+        rest = "".join([*top, "</neuroml>\n"])  # without declaration, which libNeuroML does not take there
         files[f"{name}.net.nml.h5"] = hdf5(name, parts.populations, blocks, parts.lists, rest)
         return files, f"{name}.net.nml.h5"
-    files[f"{name}.net.nml"] = "".join([*top, *_network_text(name, parts, blocks), "</neuroml>\n"])
+    files[f"{name}.net.nml"] = "".join(['<?xml version="1.0" encoding="UTF-8"?>\n', *top, *_network_text(name, parts, blocks), "</neuroml>\n"])
     return files, f"{name}.net.nml"
 
 
