@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -81,6 +81,30 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free the simulator. The session is of no use afterwards."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Connections as a built simulator holds them: one row a connection, in any order, with positions in their populations.
+
+    They stand for the program's connections `names`, which join the same two populations. weights are in the simulator's unit: those of
+    a connection in the program times factors[name] (1 where it is not named). delays in whole steps.
+    """
+
+    names: tuple[str, ...]
+    sources: Ints
+    targets: Ints
+    weights: Floats
+    delays: Ints
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+class ReadsBack(Protocol):
+    """What a session has as well if it can be asked what it built."""
+
+    def connections(self) -> Iterator[Held]:
+        """Everything the simulator holds as connections, read from the simulator. Connections that became something else (a Poisson
+        source inside a cell's code) are not in it."""
 
 
 class Backend(Protocol):

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from portable.dynamics.flat import Flat
 from portable.model.cells import Cell
 from portable.model.links import Link
 from portable.model.network import Network, Population, View
 from portable.model.values import Array
+from portable.resolve.program import Program
 
 
 def model_hash(network: Network) -> str:
@@ -24,11 +26,25 @@ def model_hash(network: Network) -> str:
     return digest.hexdigest()
 
 
+def program_digest(program: Program) -> str:
+    """sha256 (hex) over everything that is simulated: cells, parameters, initial values, connections, inputs, links, dt. Not what is recorded."""
+    digest = hashlib.sha256(b"portable program 1")
+    for part in _parts((program.dt, program.groups, program.connections, program.currents, program.links)):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
 def _parts(item: Any) -> Iterator[bytes]:
     match item:
         case Array():
             yield b"array " + item.unit.encode()
             yield np.ascontiguousarray(item.values, dtype="<f8").tobytes()
+        case np.ndarray():
+            yield f"{item.dtype.str} {item.shape}".encode()
+            yield np.ascontiguousarray(item).tobytes()
+        case Flat():
+            yield item.text().encode()
         case Cell():
             yield item.flat.text().encode()
             yield from _parts(dict(item.parameters))

@@ -19,7 +19,7 @@ from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, mangled
 from portable.backends.brian2.records import CHUNK_ENTRIES, cell_spikes, check_finite, source_spikes
-from portable.backends.contract import Recorded, Session
+from portable.backends.contract import Held, Recorded, Session
 from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
 
@@ -276,6 +276,13 @@ class RuntimeSession:
         for t, samples in zip(self.plan.traces, self.samples, strict=True):
             out.traces[t.group, t.variable] = (t.ids, np.arange(len(samples)) * t.every, np.array(samples).reshape(len(samples), t.ids.size))
         return out
+
+    def connections(self) -> Iterator[Held]:
+        """What Brian2's Synapses hold. Drives, which became part of the cells' code, are not in it."""
+        from portable.backends.brian2.records import held
+
+        for plan, made in zip(self.plan.synapses, self.synapses, strict=True):
+            yield from held(plan, made, self.plan.dt)
 
     def close(self) -> None:
         self.groups.clear()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from portable.backends.brian2.inputs import PoissonTrains, unfold
-from portable.backends.brian2.plan import Brian2Plan, Cells
+from portable.backends.brian2.plan import Brian2Plan, Cells, Synapse
+from portable.backends.contract import Held
 from portable.errors import BackendFailed
 from portable.resolve.program import Ints, TrainGroup
 from portable.units import Floats
@@ -63,3 +65,20 @@ def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]
                 raise BackendFailed(
                     f"population '{m.name}': {s} of cell {bad[0] - m.offset} is not finite at {now * plan.dt:g} ms; use a smaller dt or another integrator"
                 )
+
+
+def held(plan: Synapse, made: Any, dt: float) -> Iterator[Held]:
+    """What a Synapses object holds, by pair of populations. Its delays are one step short (see build)."""
+    pre, post = (np.asarray(made.variables[n].get_value()).astype(np.int64) for n in ("_synaptic_pre", "_synaptic_post"))
+    weights = np.broadcast_to(np.asarray(made.variables["w"].get_value(), dtype=np.float64), pre.shape)
+    delays = np.broadcast_to(np.rint(np.asarray(made.pre.variables["delay"].get_value()) / (dt * 1e-3)).astype(np.int64) + 1, pre.shape)
+    pairs: dict[tuple[int, int], list[Any]] = {}
+    for p in plan.parts:
+        pairs.setdefault((p.pre, p.post), []).append(p)
+    for (low_pre, low_post), parts in pairs.items():
+        c = parts[0].connections
+        mine = (pre >= low_pre) & (pre < low_pre + c.indptr.size - 1)
+        if len({p.post for p in plan.parts}) > 1:  # several targets side by side: the next one begins where this one ends
+            following = min((p.post for p in plan.parts if p.post > low_post), default=np.iinfo(np.int64).max)
+            mine &= (post >= low_post) & (post < following)
+        yield Held(tuple(p.connections.name for p in parts), pre[mine] - low_pre, post[mine] - low_post, weights[mine], delays[mine])

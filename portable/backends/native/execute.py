@@ -6,14 +6,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from portable.backends.contract import Recorded
+from portable.backends.contract import Held, Recorded
 from portable.backends.native.driver import DONE, DRAIN, GROW, OVERFLOW
 from portable.backends.native.lower import NativePlan
 from portable.backends.native.parts import WITHIN_STEP, Parts
@@ -179,6 +179,12 @@ class NativeSession:
                 kept[:] = [np.concatenate(kept)]
                 out.traces[t.group, t.variable] = (t.ids, np.arange(kept[0].shape[0]) * t.every, kept[0])
             return out
+
+    def connections(self) -> Iterator[Held]:
+        from portable.backends.native.readback import held
+
+        with self._lock:
+            yield from held(self.parts)
 
     def close(self) -> None:
         self._launcher.shutdown()

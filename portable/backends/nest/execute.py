@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from portable.backends.contract import Recorded
+from portable.backends.contract import Held, Recorded
 from portable.backends.nest.feed import Chunk, Feed
 from portable.backends.nest.kernel import failing, part, simulator, with_refractory
 from portable.backends.nest.lower import parameters_of, split
@@ -290,6 +290,14 @@ class NestSession:
         for t in self.traces:
             out.traces[t.key] = t.read(self.step)
         return out
+
+    def connections(self) -> Iterator[Held]:
+        """What NEST says that it holds; its native Poisson generators are no connections of ours."""
+        from portable.backends.nest.readback import held
+
+        self._alive()
+        with failing("reading the connections back"):
+            yield from held(self.nest, self.plan, self.nodes, self.first)
 
     def close(self) -> None:
         """Free the kernel."""

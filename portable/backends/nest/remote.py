@@ -13,10 +13,10 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from portable.backends.contract import Recorded
+from portable.backends.contract import Held, Recorded
 from portable.backends.nest.plan import Plan
 from portable.errors import BackendFailed, ModelError
 from portable.units import Floats
@@ -81,6 +81,11 @@ class RemoteSession:
         found: Recorded = self._call("recorded")
         return found
 
+    def connections(self) -> Iterator[Held]:
+        """What NEST says that it holds."""
+        found: list[Held] = self._call("connections")
+        yield from found
+
     def close(self) -> None:
         """End the process."""
         with contextlib.suppress(OSError):
@@ -118,7 +123,8 @@ def _serve() -> None:
                 session = open_session(*arguments)
                 reply: tuple[str, Any] = ("ok", None)
             else:
-                reply = ("ok", getattr(session, what)(*arguments))
+                value = getattr(session, what)(*arguments)
+                reply = ("ok", list(value) if what == "connections" else value)  # a generator cannot be sent
         except Exception as error:
             reply = (type(error).__name__, str(error))
         _send(answers, reply)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from portable.backends.contract import Recorded
+from portable.backends.contract import Held, Recorded
 from portable.backends.reference import integrate
 from portable.backends.reference.integrate import Bools, States
 from portable.backends.reference.lower import ReferencePlan
@@ -315,6 +315,12 @@ class ReferenceSession:
         for t, kept in zip(self.program.traces, self.samples, strict=True):
             out.traces[t.group, t.variable] = (t.ids, np.arange(len(kept)) * t.every, np.array(kept).reshape(len(kept), t.ids.size))
         return out
+
+    def connections(self) -> Iterator[Held]:
+        """The program's own arrays: the plan is the program."""
+        for c in self.program.connections:
+            full = [np.broadcast_to(np.asarray(x), c.targets.shape) for x in (c.weights, c.delays)]
+            yield Held((c.name,), c.sources().astype(np.int64), c.targets.astype(np.int64), full[0].astype(np.float64), full[1].astype(np.int64))
 
     def close(self) -> None:
         self.cells.clear()

@@ -1,0 +1,54 @@
+"""What the engine holds: its rows, segments and lists of local targets, turned back into connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from portable.backends.contract import Held
+from portable.backends.native.layout import BLOCK
+from portable.backends.native.lower import RING
+from portable.backends.native.parts import Parts
+from portable.resolve.program import Ints
+from portable.units import Floats
+
+
+def held(parts: Parts) -> Iterator[Held]:
+    """The connections of each pair of populations, from the arrays that the run loop reads."""
+    program = parts.program
+    rows = [_rows(parts, p) for p in range(parts.count)]
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for c, kind in zip(program.connections, parts.plan.connections, strict=True):
+        if kind is not None:
+            pairs.setdefault((c.pre, c.post), []).append(c.name)
+    for (pre, post), names in pairs.items():
+        base, size = parts.bases[pre], program.group(pre).size
+        found = []
+        for p, (sources, targets, weights, delays) in enumerate(rows):
+            low, high = np.searchsorted(sources, [base, base + size])
+            first = parts.arrivals[p][post]
+            cuts = parts.arena.cells[post].cuts
+            local = targets[low:high] - first
+            mine = (local >= 0) & (local < int(cuts[p + 1] - cuts[p]) * BLOCK)
+            found.append((sources[low:high][mine] - base, local[mine] + int(cuts[p]) * BLOCK, weights[low:high][mine], delays[low:high][mine]))
+        sources, targets, weights, delays = (np.concatenate(x) for x in zip(*found, strict=True))
+        yield Held(tuple(names), sources, targets, weights, delays)
+
+
+def _rows(parts: Parts, p: int) -> tuple[Ints, Ints, Floats, Ints]:
+    """One part: (source number, local target, weight, delay) of each synapse, sorted by source number."""
+    plan, s = parts.plan, parts.synapses[p]
+    kinds = len(plan.kinds)
+    width = kinds * (1 if plan.delivery == RING else len(plan.delays)) + 1
+    if not parts.sources or width == 1:
+        none = np.zeros(0, dtype=np.int64)
+        return none, none, np.zeros(0), none
+    ends = s.segments[: parts.sources * width].astype(np.int64).reshape(parts.sources, width)
+    counts = np.diff(ends, axis=1)
+    n = int(s.rows[-1])
+    sources = np.repeat(np.arange(parts.sources), counts.sum(axis=1))
+    segments = np.repeat(np.tile(np.arange(width - 1), parts.sources), counts.reshape(-1))
+    delays = s.lags[:n].astype(np.int64) if plan.delivery == RING else np.array(plan.delays, dtype=np.int64)[segments // kinds]
+    weights = s.weights[:n].astype(np.float64) if plan.weights else s.weights[segments % kinds].astype(np.float64)
+    return sources, s.targets[:n].astype(np.int64), weights, delays

@@ -1,0 +1,33 @@
+"""What NEST holds: nest.GetConnections turned back into positions, weights and whole steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from portable.backends.contract import Held
+from portable.backends.nest.plan import Edges, Plan
+
+
+def held(nest: Any, plan: Plan, nodes: Mapping[str, Any], first: Mapping[str, int]) -> Iterator[Held]:
+    """The connections of each pair of populations. NEST does not say through which port, so all of a pair come together.
+
+    NEST is asked once for everything: with a filter it goes through all connections for each of many nodes.
+    """
+    native = {s.group.name for s in plan.sources if s.how == "native"}
+    pairs: dict[tuple[str, str], list[Edges]] = {}
+    for e in plan.edges:
+        if e.connections.pre not in native and e.connections.count:
+            pairs.setdefault((e.connections.pre, e.connections.post), []).append(e)
+    if not pairs:
+        return
+    found = nest.GetConnections().get(["source", "target", "weight", "delay"])
+    sources, targets, weights, delays = (np.atleast_1d(np.asarray(found[k])) for k in ("source", "target", "weight", "delay"))
+    delays = np.rint(delays / plan.dt).astype(np.int64)
+    for (pre, post), edges in pairs.items():
+        i, j = sources.astype(np.int64) - first[pre], targets.astype(np.int64) - first[post]
+        mine = (i >= 0) & (i < len(nodes[pre])) & (j >= 0) & (j < len(nodes[post]))
+        factors = {e.connections.name: e.port.factor for e in edges}
+        yield Held(tuple(factors), i[mine], j[mine], weights[mine].astype(np.float64), delays[mine], factors)
