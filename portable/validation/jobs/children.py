@@ -1,0 +1,124 @@
+"""The processes that do jobs: started when needed, kept for the next job of the same backend, ended when they overrun or crash."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from portable.validation.jobs.job import CRASHED, OUT_OF_MEMORY, TIME_LIMIT, Job, Outcome
+from portable.validation.jobs.worker import receive, send
+
+RECYCLED = 25  # jobs of one process, so that what a simulator leaks does not add up
+SIGKILL = -9
+
+
+class Child:
+    """One process. `call` may be used by one thread at a time."""
+
+    def __init__(self, backend: str) -> None:
+        self.backend, self.done, self.expired = backend, 0, False
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115  closed in `end`
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "portable.validation.jobs.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True
+        )
+
+    def call(self, job: Job, path: Path, time_limit: float | None, memory: int) -> Outcome:
+        """Do a job; its results are then at `path`. A process that dies or overruns becomes the outcome's status."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        watch = threading.Timer(time_limit, self._expire) if time_limit else None
+        if watch is not None:
+            watch.start()
+        try:
+            send(self.process.stdin, (job, str(path), memory))  # type: ignore[arg-type]
+            outcome: Outcome = receive(self.process.stdout)  # type: ignore[arg-type]
+        except (EOFError, BrokenPipeError, ConnectionError):
+            return self._ended(time_limit)
+        finally:
+            if watch is not None:
+                watch.cancel()
+        self.done += 1
+        return outcome
+
+    def _expire(self) -> None:
+        self.expired = True
+        self.process.kill()
+
+    def _ended(self, time_limit: float | None) -> Outcome:
+        code = self.process.wait()
+        said = self._said()
+        if self.expired:
+            return Outcome(TIME_LIMIT, f"did not end within {time_limit:g} s and was stopped")
+        if "MemoryError" in said or "bad_alloc" in said or "Cannot allocate memory" in said:
+            return Outcome(OUT_OF_MEMORY, f"the process ran out of memory{said}")
+        if code == SIGKILL:
+            return Outcome(OUT_OF_MEMORY, "the process was killed (signal 9), as the system does when memory runs out")
+        return Outcome(CRASHED, f"the process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}{said}")
+
+    def _said(self) -> str:
+        """The last lines that it printed."""
+        with contextlib.suppress(OSError, ValueError):
+            self.log.seek(0, 2)
+            self.log.seek(max(0, self.log.tell() - 2000))
+            lines = [x for x in self.log.read().decode(errors="replace").splitlines() if x.strip()]
+            return f": {' / '.join(lines[-3:])[-400:]}" if lines else ""
+        return ""
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def end(self) -> None:
+        """Stop the process at once."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.log):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+
+
+class Nursery:
+    """Idle processes by backend, and all that live. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[str, list[Child]] = {}
+        self._all: set[Child] = set()
+        self._closed = False
+
+    def take(self, backend: str) -> Child:
+        """An idle process of that backend, or a new one in the place of an idle one of another."""
+        with self._lock:
+            if self._closed:
+                raise InterruptedError
+            if self._idle.get(backend):
+                return self._idle[backend].pop()
+            spare = next((c for many in self._idle.values() for c in many), None)
+            if spare is not None:  # memory is for those that work
+                self._idle[spare.backend].remove(spare)
+                self._all.discard(spare)
+                spare.end()
+            child = Child(backend)
+            self._all.add(child)
+            return child
+
+    def give(self, child: Child) -> None:
+        """Back from a job; a process that is dead or worn out is not kept."""
+        with self._lock:
+            if child.alive and child.done < RECYCLED and not self._closed:
+                self._idle.setdefault(child.backend, []).append(child)
+                return
+            self._all.discard(child)
+        child.end()
+
+    def close(self) -> None:
+        """End every process, also those that work."""
+        with self._lock:
+            self._closed = True
+            living, self._all = list(self._all), set()
+        for child in living:
+            child.end()

@@ -1,0 +1,131 @@
+"""Many jobs at a time: as many processes as there are processors and memory, finished runs from the cache, failures as rows.
+
+An executor is a function (jobs, tell) -> outcomes in the order of the jobs; `local` makes one, `dask.cluster` another.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from portable.errors import ModelError
+from portable.resolve.estimate import available_memory, estimate
+from portable.validation.jobs.cache import Cache
+from portable.validation.jobs.children import Nursery
+from portable.validation.jobs.job import Job, Outcome, key
+
+# Resident bytes of a process with its simulator imported and code compiled, and how many bytes a simulator needs for each byte of the
+# resolved network: measured on CUBA and the microcircuit, rounded up (NEST holds 40-60 bytes a synapse, the program 4-16).
+BASE = {"native": 3e8, "reference": 2e8, "nest": 4e8, "brian2": 5e8}
+OF_PROGRAM = {"native": 2.5, "reference": 2.0, "nest": 8.0, "brian2": 8.0}
+OTHER_BASE, OTHER_FACTOR = 8e8, 8.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told after each job: how many are done of how many, what was done, and the seconds that are left (nan while unknown)."""
+
+    done: int
+    total: int
+    what: str
+    left: float
+    cached: bool = False
+
+
+Tell = Callable[[Progress], None]
+Executor = Callable[[Sequence[Job], Tell], list[Outcome]]
+
+
+def memory_of(job: Job) -> float:
+    """Bytes that a job is expected to need."""
+    size = estimate(job.network, job.dt).resolve_bytes if job.program is None else 0
+    return BASE.get(job.backend, OTHER_BASE) + OF_PROGRAM.get(job.backend, OTHER_FACTOR) * size
+
+
+@dataclass
+class Local:
+    """Processes on this machine. workers: at a time (default: processors); time_limit: seconds of a job; memory_limit: bytes of a process."""
+
+    cache: Cache
+    workers: int = 0
+    time_limit: float | None = None
+    memory_limit: int = 0
+    _done: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def __call__(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
+        """Do all jobs. KeyboardInterrupt ends the processes at once; what was finished is in the cache."""
+        keys = [key(j) for j in jobs]
+        outcomes: dict[int, Outcome] = {}
+        for i, k in enumerate(keys):
+            if (found := self.cache.read(k)) is not None:
+                outcomes[i] = found
+                tell(Progress(len(outcomes), len(jobs), jobs[i].what, float("nan"), True))
+        waiting = [i for i in range(len(jobs)) if i not in outcomes]
+        if waiting:
+            self._work(jobs, keys, waiting, outcomes, tell)
+        return [outcomes[i] for i in range(len(jobs))]
+
+    def _work(self, jobs: Sequence[Job], keys: Sequence[str], waiting: list[int], outcomes: dict[int, Outcome], tell: Tell) -> None:
+        slots = max(1, min(self.workers or _processors(), len(waiting)))
+        needs = {i: memory_of(jobs[i]) for i in waiting}
+        have = float(available_memory())
+        nursery = Nursery()
+        running: dict[Future[Outcome], int] = {}
+        pool = ThreadPoolExecutor(slots, thread_name_prefix="portable-validation")
+        try:
+            while waiting or running:
+                used = sum(needs[i] for i in running.values())
+                while waiting and len(running) < slots and (not running or used + needs[waiting[0]] <= have):
+                    i = waiting.pop(0)
+                    used += needs[i]
+                    running[pool.submit(self._one, nursery, jobs[i], keys[i])] = i
+                for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
+                    i = running.pop(future)
+                    outcomes[i] = future.result()
+                    tell(Progress(len(outcomes), len(jobs), jobs[i].what, self._left([jobs[j] for j in (*waiting, *running.values())], slots)))
+        finally:
+            nursery.close()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _one(self, nursery: Nursery, job: Job, name: str) -> Outcome:
+        began = time.perf_counter()
+        child = nursery.take(job.backend)
+        try:
+            outcome = child.call(job, self.cache.results(name), self.time_limit, self.memory_limit)
+        finally:
+            nursery.give(child)
+        with _lock:
+            self._done[job.backend].append(time.perf_counter() - began)
+        return self.cache.keep(name, outcome)
+
+    def _left(self, jobs: Sequence[Job], slots: int) -> float:
+        """Seconds for the jobs that are left, from the mean of those of the same backend (of all, where there was none)."""
+        every = [s for many in self._done.values() for s in many]
+        mean = {b: sum(s) / len(s) for b, s in self._done.items()}
+        return sum(mean.get(j.backend, sum(every) / len(every)) for j in jobs) / slots if every else float("nan")
+
+
+_lock = threading.Lock()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes(text: str) -> int:
+    """"4 GB" or "800 MiB" as bytes; ModelError if it is no size."""
+    units = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+    number = text.strip().rstrip("BKMGikmgb").strip()
+    unit = text.strip()[len(number) :].strip().lower()
+    try:
+        size = int(float(number) * units[unit])
+    except (ValueError, KeyError):
+        size = 0
+    if size <= 0:
+        raise ModelError("memory limit", f"cannot read {text!r}", "for example '4 GiB'")
+    return size

@@ -1,0 +1,74 @@
+"""The process that does jobs: `python -m portable.validation.jobs.worker`, one backend each, told what to do through its standard input.
+
+Messages are pickles with a length in front; only `children` at the other end of the pipes ever writes them. Results go into files.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import struct
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def send(stream: BinaryIO, message: Any) -> None:
+    """Write one message."""
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(struct.pack("<Q", len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """Read one message; EOFError where the other side is gone."""
+    head = stream.read(8)
+    if len(head) < 8:
+        raise EOFError
+    data = stream.read(struct.unpack("<Q", head)[0])
+    return pickle.loads(data)
+
+
+def _end_with(parent: int) -> None:
+    """Leave when the parent is gone, also in the middle of a run."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _limit(memory: int) -> None:
+    """Refuse memory beyond `memory` bytes, so that this process fails and not another one."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+
+def serve() -> None:
+    """Answer until the pipe closes: (job, path, memory limit) -> Outcome, whose results are in a file at `path`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends this process
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a simulator prints must not get between the answers
+    from portable.storage import save_results
+    from portable.validation.jobs.perform import perform
+
+    while True:
+        try:
+            job, path, memory = receive(sys.stdin.buffer)
+        except EOFError:
+            return
+        if memory:
+            _limit(memory)
+        outcome = perform(job)
+        if outcome.results is not None:
+            save_results(outcome.results, Path(path))
+        send(answers, replace(outcome, results=None))
+
+
+if __name__ == "__main__":
+    serve()
