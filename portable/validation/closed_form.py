@@ -1,6 +1,13 @@
-"""Membrane potentials and spike times with a closed form, on the grid: what every backend must give to rounding error."""
+"""Membrane potentials, spike times and firing rates with a closed form.
+
+On the grid: what every backend must give to rounding error (lif_with_current, psp_*, shot_noise), or up to the number of spikes that
+were counted (jump_rate). In continuous time: diffusion theory (siegert, mean_field).
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,3 +53,105 @@ def psp_alpha(t: Floats, weight: float, tau_syn: float, tau: float, capacitance:
     x = np.maximum(t, 0.0)
     d = 1.0 / tau_syn - 1.0 / tau
     return np.asarray(weight * np.e / (capacitance * tau_syn) * np.exp(-x / tau) * (1.0 - np.exp(-d * x) * (1.0 + d * x)) / d**2)
+
+
+def lif_rate(current: float, *, rest: float, reset: float, threshold: float, tau: float, capacitance: float, refractory: float) -> float:
+    """Rate (Hz) in continuous time with a constant current (pA); refractory in ms; 0 where the current does not reach threshold.
+
+    On a grid of dt the interval is longer by less than dt, as the rise ends at the first step at or above threshold.
+    """
+    final = rest + current * tau / capacitance
+    if final <= threshold:
+        return 0.0
+    return 1000.0 / (refractory + tau * math.log((final - reset) / (final - threshold)))
+
+
+def shot_noise(kernel: Floats, per_step: float, spacing: int, samples: int) -> tuple[float, float, float, float]:
+    """Mean and variance of sum_j n_j kernel[k - j] with n_j Poisson of mean `per_step`, and the standard errors of both when estimated from
+    `samples` values that lie `spacing` steps apart (in many cells together; edges neglected).
+
+    Campbell's theorem on the grid: the n-th cumulant is per_step sum(kernel^n), the autocovariance at lag k per_step sum_j kernel[j]
+    kernel[j + k]. Papoulis & Pillai 2002, Probability, Random Variables and Stochastic Processes, section 10-2.
+    """
+    from scipy.signal import correlate
+
+    size = kernel.size
+    second = per_step * correlate(kernel, kernel, method="fft")[size - 1 :: spacing]
+    fourth = per_step * correlate(kernel**2, kernel**2, method="fft")[size - 1 :: spacing]
+    both = np.full(second.size, 2.0)  # lags k and -k
+    both[0] = 1.0
+    mean_error = math.sqrt(float((both * second).sum()) / samples)
+    variance_error = math.sqrt(float((both * (2.0 * second**2 + fourth)).sum()) / samples)
+    return float(per_step * kernel.sum()), float(second[0]), mean_error, variance_error
+
+
+SHIFT = 1.4603545088095868 / math.sqrt(2.0)  # |zeta(1/2)|/sqrt(2)
+
+
+def siegert(mean: float, sd: float, *, reset: float, threshold: float, tau: float, refractory: float, tau_syn: float = 0.0) -> float:
+    """Rate (Hz) of a leaky cell whose free potential has mean and sd (mV) of white noise input: Brunel 2000, equation 21, of which the
+    original is A. Siegert 1951, doi:10.1103/PhysRev.81.617.
+
+    1/rate = refractory + tau sqrt(pi) int exp(u^2) (1 + erf u) du from (reset - mean)/s to (threshold - mean)/s, s = sqrt(2) sd (sd is that of
+    the stationary potential without threshold). tau_syn: exponential synapses shift both bounds by |zeta(1/2)|/sqrt(2) sqrt(tau_syn/tau), the
+    first order in sqrt(tau_syn/tau): N. Brunel & S. Sergi 1998, doi:10.1006/jtbi.1998.0782; N. Fourcaud & N. Brunel 2002,
+    doi:10.1162/089976602320264015. `sd` is then still that of white noise. Times in ms.
+    """
+    from scipy.integrate import quad
+    from scipy.special import erfcx
+
+    s = math.sqrt(2.0) * sd
+    shift = SHIFT * math.sqrt(tau_syn / tau)
+    integral, _ = quad(lambda u: erfcx(-u), (reset - mean) / s + shift, (threshold - mean) / s + shift)
+    return float(1000.0 / (refractory + tau * math.sqrt(math.pi) * integral))
+
+
+def jump_rate(
+    jumps: Sequence[float], rates: Sequence[float], *, rest: float, reset: float, threshold: float, tau: float, refractory: float, dt: float,
+    mesh: float = 0.02, low: float | None = None,
+) -> float:  # fmt: skip
+    """Rate (Hz) of a leaky cell on the grid whose potential jumps by jumps[i] (mV) at Poisson arrivals of rates[i] (1/ms).
+
+    Nothing is assumed small: v -> rest + (v - rest) exp(-dt/tau) + sum of a step's jumps, a spike where that is >= threshold, arrivals lost
+    while refractory. The mean number m(v) of steps to threshold solves m(v) = 1 + sum_j p_j m(v'_j), m = 0 from threshold on, here with m
+    linear between points `mesh` times the smallest jump apart; rate = 1/(refractory + dt m(reset)). The discrete Markov process is that of
+    M. Helias, M. Deger, M. Diesmann & S. Rotter 2010, doi:10.3389/neuro.10.029.2009. low: where the potential is cut off below (mV; left
+    out, seven standard deviations below the mean).
+    """
+    from scipy.sparse import coo_array, eye_array
+    from scipy.sparse.linalg import spsolve
+
+    size, chance = _jumps_of_a_step(jumps, rates, dt)
+    free = rest + tau * float(np.dot(jumps, rates))
+    sd = math.sqrt(tau / 2.0 * float(np.dot(np.square(jumps), rates)))
+    bottom = low if low is not None else min(reset, free - 7.0 * sd, rest if min(jumps) > 0 else free)
+    n = math.ceil((threshold - bottom) / (mesh * min(abs(j) for j in jumps)))
+    v = np.linspace(bottom, threshold, n + 1)[:-1] + (threshold - bottom) / (2 * n)  # cells' centres: none on the threshold
+    step = (threshold - bottom) / n
+    target = rest + (v[:, None] - rest) * math.exp(-dt / tau) + size[None, :]
+    row = np.broadcast_to(np.arange(n)[:, None], target.shape)
+    weight = np.broadcast_to(chance[None, :], target.shape)
+    below = target < threshold
+    place = np.clip((target[below] - v[0]) / step, 0.0, n - 1.0)
+    left = np.minimum(place.astype(np.int64), n - 2)
+    part, row, weight = place - left, row[below], weight[below]
+    index = np.concatenate([row, row]), np.concatenate([left, left + 1])
+    matrix = coo_array((np.concatenate([weight * (1 - part), weight * part]), index), shape=(n, n)).tocsc()
+    steps = spsolve((eye_array(n) - matrix).tocsc(), np.ones(n))
+    return float(1000.0 / (refractory + dt * np.interp(reset, v, steps)))
+
+
+def _jumps_of_a_step(jumps: Sequence[float], rates: Sequence[float], dt: float) -> tuple[Floats, Floats]:
+    """What the arrivals of one step sum up to (mV), and its probability; sums less likely than 1e-13 are left out."""
+    from scipy.stats import poisson
+
+    size: Floats = np.zeros(1)
+    chance: Floats = np.ones(1)
+    for jump, rate in zip(jumps, rates, strict=True):
+        count = np.arange(int(poisson.isf(1e-14, rate * dt)) + 2)
+        size = np.add.outer(size, jump * count).ravel()
+        chance = np.multiply.outer(chance, poisson.pmf(count, rate * dt)).ravel()
+        size, where = np.unique(np.round(size, 12), return_inverse=True)
+        chance = np.asarray(np.bincount(where.reshape(-1), chance), dtype=np.float64)
+    kept = chance > 1e-13
+    return size[kept], chance[kept] / chance[kept].sum()

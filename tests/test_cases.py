@@ -1,0 +1,135 @@
+"""The reference cases pass on the backends, and each check fails for a model that is wrong on purpose."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import portable as pt
+from portable.errors import ModelError
+from portable.units import Quantity, quantity
+from portable.validation.cases import CASES, Published, get, run_case
+
+QUICK = [name for name, case in CASES.items() if case.quick]
+# Backends and cases that take more than about ten seconds are in the slow tier. The reference is a Python loop over steps.
+BRIEF = {"lif-f-i", "lif-psp"}
+
+
+def altered(network: pt.Network, change: Callable[[dict[str, Any]], None]) -> pt.Network:
+    """The network with `change` made to its document."""
+    document = copy.deepcopy(dict(pt.to_document(network)))
+    change(document)
+    return pt.from_document(document)
+
+
+def cells(**by: float | str) -> Callable[[dict[str, Any]], None]:
+    """A change of parameters of every cell that has them: v_thresh=1.0 adds 1 in the parameter's unit, tau_m="*1.1" multiplies."""
+
+    def change(document: dict[str, Any]) -> None:
+        touched = set()
+        for population in document["populations"]:
+            parameters = population["component"].get("parameters", {})
+            for name in by.keys() & parameters.keys():
+                old = quantity(parameters[name], "1" if not isinstance(parameters[name], str) else parameters[name].split()[-1])
+                value = old.value * float(str(by[name])[1:]) if isinstance(by[name], str) else old.value + float(by[name])
+                parameters[name] = str(Quantity(value, old.unit))
+                touched.add(name)
+        assert touched == by.keys()
+
+    return change
+
+
+def failures(name: str, network: pt.Network | None = None, backend: str = "native") -> list[Published]:
+    case = get(name)
+    published = case.check(run_case(case, backend, network))
+    assert published
+    return [p for p in published if not p.ok]
+
+
+# --- Published -----------------------------------------------------------------------------------------------------------------
+
+
+def number(measured: float, margin: float = 2.0) -> Published:
+    return Published("rate", "Hz", 10.0, measured, margin, "")
+
+
+def test_score_falls_off_beyond_the_margin() -> None:
+    assert number(12.0).ok
+    assert number(12.0).score == 1
+    assert not number(14.0).ok
+    assert number(14.0).score == pytest.approx(math.exp(-1))
+    assert number(12.0001).score == pytest.approx(1, abs=1e-3)  # no jump at the margin
+    assert number(10.0, 0.0).score == 1
+    assert number(10.1, 0.0).score == 0
+
+
+@pytest.mark.parametrize("margin", [0.0, 2.0, math.inf])
+def test_nothing_measured_is_never_a_pass(margin: float) -> None:
+    assert not number(math.nan, margin).ok
+    assert number(math.nan, margin).score == 0
+
+
+def test_a_case_that_is_not_there() -> None:
+    with pytest.raises(ModelError, match="did you mean 'lif-psp'"):
+        get("lif-pps")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_is_cited_and_complete(name: str) -> None:
+    case = CASES[name]
+    assert case.name == name
+    assert case.citation.doi.startswith("10.")
+    assert 1950 < case.citation.year < 2030
+    assert 0 <= case.warmup < case.duration
+    assert case.network() == case.network()
+
+
+# --- The cases on the backends -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_case_passes_on_the_native_engine(name: str) -> None:
+    assert failures(name) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in CASES if n not in QUICK])
+def test_long_case_passes_on_the_native_engine(name: str) -> None:
+    assert failures(name) == []
+
+
+@pytest.mark.parametrize("name", [n if n in BRIEF else pytest.param(n, marks=pytest.mark.slow) for n in QUICK if n.startswith("lif")])
+def test_case_passes_on_the_reference(name: str) -> None:
+    assert failures(name, backend="reference") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("simulator", ["nest", "brian2"])
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_case_passes_on_other_simulators(name: str, simulator: str) -> None:
+    pytest.importorskip(simulator)
+    assert failures(name, backend=simulator) == []
+
+
+# --- Wrong models --------------------------------------------------------------------------------------------------------------
+
+WRONG: dict[str, list[Callable[[dict[str, Any]], None]]] = {
+    "lif-f-i": [cells(v_thresh=0.1), cells(tau_m="*1.01"), cells(tau_refrac=0.1), cells(v_reset=-0.1), cells(cm="*1.01")],
+    "lif-psp": [cells(tau_m="*1.001"), cells(cm="*1.001"), cells(v_rest=0.001)],
+    "lif-membrane-noise": [cells(tau_m="*1.2"), cells(cm="*1.2"), cells(v_rest=1.0)],
+    "lif-poisson-delta": [cells(v_thresh=1.0), cells(tau_m="*1.1"), cells(v_reset=-5.0)],
+    "lif-poisson-exponential": [cells(v_thresh=1.0), cells(tau_m="*1.1"), cells(cm="*1.1")],
+}
+
+
+@pytest.mark.parametrize(("name", "which"), [(name, i) for name, changes in WRONG.items() for i in range(len(changes))])
+def test_wrong_model_fails(name: str, which: int) -> None:
+    assert failures(name, altered(get(name).network(), WRONG[name][which]))
+
+
+def test_every_case_has_wrong_models() -> None:
+    assert WRONG.keys() == CASES.keys()
