@@ -105,8 +105,9 @@ def isolate(program: Program, seen: Results, group: str) -> tuple[Program, tuple
     )  # fmt: skip
     ids = np.arange(n, dtype=np.int64)
     variable = VOLTAGE if VOLTAGE in whole.flat.state_names else whole.flat.state_names[0]
+    trace = (Trace(group, variable, ids, 1),)
     loop = replace(
-        program, groups=(alone, *sources), connections=tuple(connections), spikes={group: ids}, traces=(Trace(group, variable, ids, 1),),
+        program, groups=(alone, *sources), connections=tuple(connections), spikes={group: ids}, traces=trace, shown=trace,
         currents=tuple(x for c in program.currents if c.group == group and (x := _current(c, n)) is not None), approximations=(),
     )  # fmt: skip
     return loop, tuple(range(n)), tuple(dict.fromkeys(missing))

@@ -1,0 +1,53 @@
+"""What this design would have seen: known deviations in the native engine, and the level that catches each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from portable.validation.deviations import DEVIATIONS
+from portable.validation.levels.ran import MAIN, Ran
+from portable.validation.levels.same_spikes import spike_check
+from portable.validation.verdicts import CELLS, FAIL, NETWORK, SPIKES, STATISTICS, CellCheck, DeviationCheck, EnsembleCheck, PairedCheck, Power
+
+
+def deviation_check(
+    name: str, size: float, baseline: Mapping[int, Ran], deviated: Mapping[int, Ran], cells: Sequence[CellCheck], found: Sequence[PairedCheck | EnsembleCheck]
+) -> DeviationCheck:
+    """The record of one deviation. Level 0 is left out: a simulator that deviates does not say so."""
+    failed = []
+    held = [r.outcome.read_back for r in deviated.values() if r.outcome.read_back is not None]
+    if any(h.missing or h.weight_error or h.delay_error for h in held):
+        failed.append(NETWORK)
+    if any(c.verdict == FAIL for c in cells):
+        failed.append(CELLS)
+    spikes = [spike_check(baseline[s].results, r.results) for s, r in deviated.items() if s in baseline]
+    if any(not c.identical for c in spikes):
+        failed.append(SPIKES)
+    called = different(found)
+    if called:
+        failed.append(STATISTICS)
+    time = float(np.nanmin([c.time for c in spikes])) if any(not c.identical for c in spikes) else float("nan")
+    equal = float(np.mean([c.equal for c in spikes])) if spikes else float("nan")
+    effects = [abs(c.effect) for c in found if isinstance(c, PairedCheck) and np.isfinite(c.effect)]
+    return DeviationCheck(name, DEVIATIONS[name].what, min(failed, default=None), tuple(failed), time, equal, called, max(effects, default=float("nan")), size)
+
+
+def different(found: Sequence[PairedCheck | EnsembleCheck]) -> tuple[str, ...]:
+    """"statistic of population" for each that was called different."""
+    return tuple(dict.fromkeys(f"{c.statistic} of {c.population}" for c in found if c.verdict == FAIL))
+
+
+def powers(checks: Sequence[DeviationCheck]) -> tuple[Power, ...]:
+    """For each deviation, the sizes that were tried and whether the statistics alone called them different."""
+    out = []
+    for name in dict.fromkeys(c.name for c in checks):
+        tried = sorted((c.size, STATISTICS in c.failed) for c in checks if c.name == name)
+        out.append(Power(name, DEVIATIONS[name].unit, tuple(s for s, _ in tried), tuple(d for _, d in tried)))
+    return tuple(out)
+
+
+def role_of(ran: Ran) -> tuple[str, float]:
+    """(deviation or "main", size)."""
+    return (ran.job.deviation or MAIN, ran.job.size)
