@@ -1,0 +1,96 @@
+"""Level 2: a cell type alone. Its trace on both sides, their difference, and how the error falls with dt."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from portable.units import Floats
+from portable.validation.evidence import Traces
+from portable.validation.report.canvas import GRID, MUTED, PAPER, dash, few_decades, labelled, log_axis, panel, thinned, tint
+from portable.validation.report.view import Panel, number, short
+from portable.validation.verdicts import CellCheck
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def overlay(key: str, traces: Traces, names: tuple[str, str], index: int, mark: float = math.nan) -> Panel:
+    """A variable of one cell on both sides, and |difference| on a log axis below; `mark` (ms) is the first spike that differs."""
+
+    def draw(figure: Figure) -> None:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1])
+        upper.plot(*thinned(traces.times, traces.reference), color=tint(0), lw=2.4, alpha=0.55, label=short(names[0]))
+        upper.plot(*thinned(traces.times, traces.other), color=tint(index), lw=1.1, ls=dash(index), label=short(names[1]))
+        upper.set_ylabel(labelled(traces.variable, traces.unit))
+        upper.set_title(f"{short(traces.population)}, cell {traces.neuron}")
+        difference(lower, traces, index)
+        for axis in (upper, lower):
+            axis.grid(axis="y")
+            if math.isfinite(mark):
+                axis.axvline(mark, color=MUTED, lw=1, ls=(0, (2, 2)))
+        lower.set_xlabel("time (ms)")
+        lower.set_xlim(*_limits(traces.times))
+
+    label = f"{traces.variable} of cell {traces.neuron} of {traces.population} on {names[0]} and {names[1]}, and their difference; largest {_largest(traces)}"
+    return panel(key, label, 4.3, 3.0, draw)
+
+
+def difference(axis: Axes, traces: Traces, index: int) -> None:
+    """|difference| of two traces on a log axis; points that are exactly equal have no logarithm and are left out."""
+    gap = np.abs(traces.other - traces.reference)
+    axis.set_ylabel(labelled("|difference|", traces.unit))
+    if not np.any(gap > 0):
+        axis.set_yticks([])
+        axis.set_ylabel("")
+        axis.text(0.5, 0.5, "no difference, to the last bit", ha="center", va="center", transform=axis.transAxes, color=MUTED)
+        return
+    log_axis(axis, "y")
+    axis.plot(*thinned(traces.times, np.where(gap > 0, gap, np.nan)), color=tint(index), lw=0.9, marker=".", ms=2, mew=0)
+
+
+def convergence(key: str, checks: list[CellCheck], backend: str, index: int) -> Panel | None:
+    """Largest error of a trace against dt, both logarithmic, with the order; None if nothing above rounding was measured."""
+    points = [(c, *_points(c)) for c in checks]
+    points = [p for p in points if p[1].size > 1]
+    if not points:
+        return None
+
+    def draw(figure: Figure) -> None:
+        axis = figure.add_subplot()
+        log_axis(axis, "x")
+        log_axis(axis, "y")
+        for check, steps, errors in points:
+            axis.plot(steps, errors, color=tint(index), ls=dash(index), marker="o", ms=4, mfc=PAPER)
+            guide = errors[-1] * (steps / steps[-1]) ** (round(check.order) if math.isfinite(check.order) and check.order > 0.5 else 1)
+            axis.plot(steps, guide, color=MUTED, lw=0.8, ls=(0, (1, 2)))
+            axis.annotate(f"order {number(check.order, 2)}", (steps[-1], errors[-1]), xytext=(-6, 4), textcoords="offset points", ha="right")
+        axis.margins(0.12)
+        few_decades(axis)
+        axis.set_xticks(points[0][1], [f"{s:g}" for s in points[0][1]], minor=False)
+        axis.grid(color=GRID)
+        axis.set_title(f"{short(points[0][0].population)}: error against dt")
+        axis.set_xlabel("dt (ms)")
+        axis.set_ylabel(labelled("largest error", points[0][0].unit))
+
+    first = points[0][0]
+    return panel(key, f"Error of {first.variable} of {first.population} on {backend} against dt; order {number(first.order, 2)}", 4.3, 3.0, draw)
+
+
+def _points(check: CellCheck) -> tuple[Floats, Floats]:
+    pairs = sorted((float(dt), e) for dt, e in check.errors.items())
+    pairs = [(dt, e) for dt, e in pairs if math.isfinite(e) and e > 0 and dt > 0]
+    return np.array([dt for dt, _ in pairs]), np.array([e for _, e in pairs])
+
+
+def _limits(times: Floats) -> tuple[float, float]:
+    return (float(times[0]), float(times[-1])) if times.size > 1 and times[-1] > times[0] else (0.0, 1.0)
+
+
+def _largest(traces: Traces) -> str:
+    gap = np.abs(traces.other - traces.reference)
+    gap = gap[np.isfinite(gap)]
+    return f"{number(float(gap.max()))} {traces.unit}" if gap.size else "not known"

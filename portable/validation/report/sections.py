@@ -1,0 +1,144 @@
+"""The sections of a report, level by level: which tables and pictures there are for these records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from portable.validation.evidence import Evidence
+from portable.validation.report import gallery, names, tables, words
+from portable.validation.report.view import Block, Cell, Fold, Line, Section, Table, Text, counted, number, share
+from portable.validation.verdicts import CELLS, COMPARABLE, COST, FAIL, LEVELS, NETWORK, NOT_RUN, SPIKES, STATISTICS, UNDECIDED, NetworkCheck, Validation
+
+QUESTIONS = {
+    COMPARABLE: "Do all run with the same time step, class of integrator and inputs, and does the network stay alive on each? If not, nothing below means anything.",
+    NETWORK: "Does each simulator hold the same connections, weights and delays?",
+    CELLS: "Does each cell type alone, with the same frozen input, do the same?",
+    SPIKES: "Does the whole network, with the same frozen input, give the same spikes in the same steps?",
+    STATISTICS: "If single spikes differ: are rates, irregularity and correlations the same, within stated margins?",
+    COST: "What does each take? Speed and memory are shown for information; being slower is no failure of agreement.",
+}
+
+
+def sections(v: Validation, e: Evidence) -> tuple[Section, ...]:
+    """All of them, in the order of the report."""
+    made = {COMPARABLE: _comparable, NETWORK: _network, CELLS: _cells, SPIKES: _spikes, STATISTICS: _statistics, COST: _cost}
+    levels = [Section(f"level-{k}", f"Level {k}: {LEVELS[k]}", QUESTIONS[k], _lines(v, k), tuple(make(v, e)) or _nothing(v, k)) for k, make in made.items()]
+    levels.insert(STATISTICS + 1, Section("power", "What this design would have seen", "", (), tuple(_power(v))))
+    return (*levels, _approximations(v), _failed(v), _provenance(v))
+
+
+def _lines(v: Validation, level: int) -> tuple[Line, ...]:
+    """The verdict of one level for each backend; the anchor that a cell of the matrix leads to."""
+    found = []
+    for i, backend in enumerate(v.backends):
+        verdict = v.level(level, backend)
+        if verdict is not None:
+            score = share(verdict.score)
+            found.append(Line(anchor(level, i), backend, i, verdict.verdict, verdict.summary, score))
+        elif i:
+            found.append(Line(anchor(level, i), backend, i, NOT_RUN, "This level was not tried.", "–"))
+    return tuple(found)
+
+
+def anchor(level: int, backend: int) -> str:
+    """The id of a level's verdict on the backend of that index; made of numbers, as names of backends can be anything."""
+    return f"level-{level}-{backend}"
+
+
+def _nothing(v: Validation, level: int) -> tuple[Block, ...]:
+    return () if any(x.level == level for x in v.levels) else (Text("There are no records of this level."),)
+
+
+def _comparable(v: Validation, _: Evidence) -> list[Block]:
+    alive = tables.alive(v)
+    return [*([tables.settings(v)] if v.backends else []), *([alive] if alive else [])]
+
+
+def _network(v: Validation, _: Evidence) -> list[Block]:
+    if not v.networks:
+        return []
+    rows = []
+    for b in dict.fromkeys(c.backend for c in v.networks):
+        own = [c for c in v.networks if c.backend == b]
+        worst = NetworkCheck(b, 0, "", all(c.same_program for c in own), max(c.connections for c in own), max(c.missing for c in own), max(c.weight_error for c in own), max(c.delay_error for c in own))
+        rows.append((Cell(b), Cell(f"{sum(c.equal for c in own)} of {len(own)}"), *tables.networks([worst]).rows[0][4:8], Cell("; ".join(dict.fromkeys(c.read_back for c in own if c.read_back)) or "all")))
+    columns = ("backend", "runs with an equal network", "connections (most)", "missing (most)", "largest weight error", "largest delay error (ms)", "read back")
+    return [Table("Networks read back, over all runs", columns, tuple(rows)), Fold(f"Each of {counted(len(v.networks), 'run')}", (tables.networks(v.networks),))]
+
+
+def _cells(v: Validation, e: Evidence) -> list[Block]:
+    table: list[Block] = [tables.cells(v.cells)] if v.cells else []
+    pictures = gallery.cells(v, e)
+    first = [p for bad, p in pictures if bad] or [p for _, p in pictures[:1]]
+    rest = tuple(p for _, p in pictures if p not in first)
+    return [*table, *first, *([Fold(f"{counted(len(rest), 'more figure')} of cells", rest)] if rest else [])]
+
+
+def _spikes(v: Validation, e: Evidence) -> list[Block]:
+    if not v.spikes and not e.results:
+        return []
+    told: list[Block] = [Text(f"{b}: {words.parting(v, b)}") for b in v.backends[1:] if any(c.backend == b and not c.identical for c in v.spikes)]
+    table = tables.spikes(v.spikes, v.reference) if v.spikes else None
+    shown: list[Block] = [] if table is None else [table] if len(table.rows) <= 12 else [Fold(f"Each of {counted(len(table.rows), 'comparison')}", (table,))]
+    return [*told, *gallery.spikes(v, e), *shown]
+
+
+def _statistics(v: Validation, e: Evidence) -> list[Block]:
+    blocks: list[Block] = [*gallery.paired(v)]
+    for b in v.backends[1:]:
+        own = [c for c in v.paired if c.backend == b]
+        bad = [c for c in own if c.verdict in (FAIL, UNDECIDED)]
+        if own:
+            title = f"{b}: all {counted(len(own), 'check')} paired over seeds" + (f", {len(bad)} not passed" if bad else "")
+            blocks.append(Fold(title, (tables.paired(own, b),), shown=len(own) <= 8))
+    if v.ensembles:
+        table = tables.ensembles(v.ensembles)
+        blocks.append(table if len(table.rows) <= 12 else Fold(f"{counted(len(table.rows), 'distance')} of distributions", (table,)))
+    terms = names.glossary([c.statistic for c in v.paired] + [c.statistic for c in v.ensembles] + [s for s, _, _ in e.distributions])
+    return [*blocks, *gallery.distributions(v, e), *gallery.spectra(v, e), *([Fold(terms.caption, (terms,))] if terms.rows else [])]
+
+
+def _power(v: Validation) -> list[Block]:
+    blocks: list[Block] = [Text(words.caught_sentence(v)), Text(words.power_sentence(v))]
+    return [*blocks, *([tables.deviations(v)] if v.deviations else []), *([tables.power(v)] if v.power else [])]
+
+
+def _cost(v: Validation, _: Evidence) -> list[Block]:
+    return [*gallery.costs(v), tables.costs(v)] if v.costs else []
+
+
+def _approximations(v: Validation) -> Section:
+    table = tables.approximations(v)
+    none = "No backend reported an approximation." if v.runs else "There are no records of runs."
+    blocks: tuple[Block, ...] = (Text(none),) if not table.rows else (table,) if len(table.rows) <= 15 else (Fold(counted(len(table.rows), "approximation"), (table,)),)
+    return Section("approximations", "Approximations", "What each backend changed on the way. Nothing is changed silently.", (), blocks)
+
+
+def _failed(v: Validation) -> Section:
+    table = tables.failed(v)
+    known = f"All {counted(len(v.runs), 'run')} ended well." if v.runs else "There are no records of runs."
+    blocks: tuple[Block, ...] = (Text(known),) if not table.rows else (table,) if len(table.rows) <= 15 else (Fold(counted(len(table.rows), "run that failed", "runs that failed"), (table,)),)
+    return Section("failed", "Runs that failed", "", (), blocks)
+
+
+def _provenance(v: Validation) -> Section:
+    """Versions, hashes, seeds, command: all of `provenance`, and what the records themselves say."""
+    facts = {"model": v.network, "model hash": v.model_hash, "dt": f"{number(v.dt, 6)} ms", "duration": f"{number(v.duration, 6)} ms", "reference": v.backends[0] if v.backends else "none",
+             "seeds": ", ".join(str(s) for s in v.seeds), **_flat(v.provenance)}  # fmt: skip
+    rows = tuple((Cell(k), Cell(x, code=k in ("model hash", "command") or "hash" in k)) for k, x in facts.items() if x)
+    notes: tuple[Block, ...] = tuple(Text(n) for n in v.notes)
+    return Section("provenance", "Provenance", "What is needed to make this report again.", (), (*notes, Table("Where this comes from", ("fact", "value"), rows)))
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested facts with joined names: {"versions": {"nest": "3.10"}} -> {"versions, nest": "3.10"}."""
+    out: dict[str, str] = {}
+    for key, value in data.items():
+        name = f"{prefix}, {key}" if prefix else str(key)
+        if isinstance(value, Mapping):
+            out.update(_flat(value, name))
+        else:
+            out[name] = value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list | tuple) else json.dumps(value, default=str)
+    return out

@@ -1,0 +1,260 @@
+"""The answer in plain words, made from the records: what was asked, what each backend answered, what it means, and whether a difference matters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from portable.validation.report.names import label
+from portable.validation.report.view import NOTHING, SIGNS, TONES, counted, listed, number, share, short, signed
+from portable.validation.verdicts import (
+    DIFFERENT,
+    EQUIVALENT,
+    FAIL,
+    IDENTICAL,
+    LEVELS,
+    NO_ANSWER,
+    NOT_COMPARABLE,
+    NOT_RUN,
+    OPEN,
+    PASS,
+    SPIKES,
+    STATISTICS,
+    UNDECIDED,
+    EnsembleCheck,
+    LevelVerdict,
+    PairedCheck,
+    Power,
+    Run,
+    SpikeCheck,
+    Validation,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One backend's answer: the word, what was found, what it means for the reader, and whether the difference matters ("" if there is none)."""
+
+    backend: str
+    index: int
+    word: str
+    found: str
+    means: str
+    matters: str = ""
+
+    @property
+    def sign(self) -> str:
+        return SIGNS.get(self.word, "")
+
+    @property
+    def tone(self) -> str:
+        return TONES.get(self.word, "none")
+
+
+def question(v: Validation) -> str:
+    """What was asked."""
+    others = listed(v.backends[1:]) or "no other backend"
+    cells = sum(v.populations.values())
+    what = f"{counted(cells, 'cell')} in {counted(len(v.populations), 'population')}, {counted(v.synapses, 'synapse')}"
+    how = f"{number(v.duration)} ms in steps of {number(v.dt, 6)} ms, {counted(len(v.seeds), 'seed')}"
+    verb = "Does" if len(v.backends) == 2 else "Do"
+    return f"{verb} {others} give what {v.reference} gives for “{v.network}” ({what}; {how})?"
+
+
+def headline(v: Validation) -> str:
+    """The answer in one line."""
+    groups = {word: [b for b in v.backends[1:] if v.answers.get(b, NO_ANSWER) == word] for word in (IDENTICAL, EQUIVALENT, OPEN, DIFFERENT, NO_ANSWER)}
+    say = {
+        IDENTICAL: ("gives the same spikes as", "give the same spikes as"),
+        EQUIVALENT: ("is statistically equivalent to", "are statistically equivalent to"),
+        OPEN: ("is not decided against", "are not decided against"),
+        DIFFERENT: ("differs from", "differ from"),
+        NO_ANSWER: ("could not be compared with", "could not be compared with"),
+    }
+    parts = [f"{listed(names)} {say[word][len(names) > 1]} {v.reference}" for word, names in groups.items() if names]
+    return "; ".join(parts) + "." if parts else "No backend was compared."
+
+
+def answers(v: Validation) -> tuple[Answer, ...]:
+    """One Answer for each backend but the reference."""
+    return tuple(_answer(v, b, i) for i, b in enumerate(v.backends) if i)
+
+
+def _answer(v: Validation, backend: str, index: int) -> Answer:
+    word = v.answers.get(backend, NO_ANSWER)
+    made = {IDENTICAL: _identical, EQUIVALENT: _equivalent, DIFFERENT: _different, OPEN: _open, NO_ANSWER: _none}[word]
+    return Answer(backend, index, word, *made(v, backend))
+
+
+def _identical(v: Validation, backend: str) -> tuple[str, str, str]:
+    checks = [c for c in v.spikes if c.backend == backend]
+    spikes = sum(c.spikes[0] for c in checks)
+    found = f"All {counted(spikes, 'spike')} of {counted(len(checks), 'seed')} fall in the same step on {backend} and on {v.reference}." if checks else _summary(v, SPIKES, backend)
+    return found, f"For this model, what was computed on one holds on the other, spike for spike: {backend} and {v.reference} can be exchanged.", ""
+
+
+def _equivalent(v: Validation, backend: str) -> tuple[str, str, str]:
+    n = _statistics(v, backend)
+    found = f"{parting(v, backend)} {_agreeing(n)}".strip() or _summary(v, STATISTICS, backend)
+    means = "Single spike times are not the same, so do not compare trial by trial. What rests on the statistics below holds within their margins."
+    return found, means, ""
+
+
+def _different(v: Validation, backend: str) -> tuple[str, str, str]:
+    failed = [v_ for v_ in v.levels if v_.backend == backend and v_.verdict == FAIL]
+    found = f"{parting(v, backend)} {_agreeing(_statistics(v, backend))}".strip() or " ".join(x.summary for x in failed)
+    levels = listed(f"{LEVELS[x.level]} (level {x.level})" for x in failed)
+    means = f"Results of {backend} must not stand in for those of {v.reference} in this model." + (f" Not passed: {levels}." if levels else "")
+    return found, means, matters(v, backend)
+
+
+def _open(v: Validation, backend: str) -> tuple[str, str, str]:
+    open_ = [x for x in v.levels if x.backend == backend and x.verdict == UNDECIDED]
+    found = f"{parting(v, backend)} {_agreeing(_statistics(v, backend))}".strip() or " ".join(x.summary for x in open_)
+    more = f"With {counted(len(v.seeds), 'seed')} of {number(v.duration)} ms the intervals are too wide to call it equivalent or different"
+    return found, f"{more}: more seeds or longer runs would decide. Until then, take it as not shown.", ""
+
+
+def _none(v: Validation, backend: str) -> tuple[str, str, str]:
+    failed = failures(v, backend)
+    if failed:
+        first = failed[0]
+        found = f"{len(failed)} of {counted(len(_runs(v, backend)), 'run')} did not end well; seed {first.seed}: {first.status}{f', {first.message}' if first.message else ''}."
+    else:
+        found = " ".join(x.summary for x in v.levels if x.backend == backend and x.verdict in (NOT_COMPARABLE, NOT_RUN, FAIL)) or "There is no result of it."
+    return found, f"Nothing is known about whether {backend} agrees. This is not a pass.", ""
+
+
+def matters(v: Validation, backend: str) -> str:
+    """Whether a difference matters: what of the statistics is outside its margin, and by how much."""
+    level = v.level(STATISTICS, backend)
+    n = _statistics(v, backend)
+    if level is None or level.verdict in (NOT_RUN, NOT_COMPARABLE) or not n.total:
+        return "Whether it matters for rates and other statistics was not tested: there is no result at level 4."
+    if n.failed:
+        worst = max(n.paired, key=lambda c: abs(c.effect) if math.isfinite(c.effect) else 0.0, default=None)
+        told = f"It matters where a conclusion rests on {listed(_names(n), 5)}"
+        if worst is None:
+            return f"{told}: the distance to the reference's seeds is beyond their own spread."
+        size = f"{signed(worst.difference)}{_unit(worst.unit)} against {number(worst.reference)}{_unit(worst.unit)}, {number(abs(worst.effect), 2)} times the spread of {v.reference}'s seeds"
+        return f"{told}. Largest effect: {label(worst.statistic)} of {worst.population}, {size}."
+    if n.open:
+        return f"Nothing is shown to be outside its margin, but {counted(n.open, 'statistic')} of {n.total} could not be decided."
+    return f"It does not show in the statistics: all {n.total} are within their margins. It matters where single spikes or their order do."
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Checks of level 4 of one backend by verdict; `paired` and `ensembles` are those that failed."""
+
+    total: int
+    passed: int
+    failed: int
+    open: int
+    paired: tuple[PairedCheck, ...]
+    ensembles: tuple[EnsembleCheck, ...]
+
+
+def _statistics(v: Validation, backend: str) -> Tally:
+    pairs, groups = [c for c in v.paired if c.backend == backend], [c for c in v.ensembles if c.backend == backend]
+    words = [c.verdict for c in pairs] + [c.verdict for c in groups]
+    bad, far = tuple(c for c in pairs if c.verdict == FAIL), tuple(c for c in groups if c.verdict == FAIL)
+    return Tally(len(words), words.count(PASS), words.count(FAIL), len(words) - words.count(PASS) - words.count(FAIL), bad, far)
+
+
+def _names(n: Tally) -> list[str]:
+    return list(dict.fromkeys([f"{label(c.statistic)} of {c.population}" for c in n.paired] + [f"{label(c.statistic)} of {c.population}" for c in n.ensembles]))
+
+
+def _agreeing(n: Tally) -> str:
+    if not n.total:
+        return ""
+    if n.passed == n.total:
+        return f"All {counted(n.total, 'check')} of statistics are within their margins."
+    parts = [f"{n.passed} of {counted(n.total, 'check')} of statistics are within their margins"]
+    parts += [f"{n.failed} {'is' if n.failed == 1 else 'are'} outside"] if n.failed else []
+    parts += [f"{n.open} could not be decided"] if n.open else []
+    return ", ".join(parts) + "."
+
+
+def parting(v: Validation, backend: str) -> str:
+    """Where the spikes first part, and whether rounding alone would do as much."""
+    checks = [c for c in v.spikes if c.backend == backend]
+    parted = [c for c in checks if not c.identical]
+    if not parted:
+        return f"Spikes are identical in {counted(len(checks), 'seed')}." if checks else ""
+    first = min(parted, key=lambda c: c.time if math.isfinite(c.time) else math.inf)
+    where = f"Spikes part in {len(parted)} of {counted(len(checks), 'seed')}, first at {number(first.time, 5)} ms (seed {first.seed}, cell {first.neuron} of {first.population})"
+    worst = min(c.equal for c in parted)
+    return f"{where}; at least {share(worst)} of the spikes are equal. {chaos(parted, v.reference)}".strip()
+
+
+def chaos(parted: list[SpikeCheck], reference: str) -> str:
+    """How the divergence compares with that of the reference from itself after a change of 1e-12."""
+    tried = [c for c in parted if math.isfinite(c.perturbed) and math.isfinite(c.time)]
+    if not tried:
+        return ""
+    later = [c for c in tried if c.time >= 0.5 * c.perturbed]
+    own, other = sorted(c.perturbed for c in tried)[len(tried) // 2], sorted(c.time for c in tried)[len(tried) // 2]
+    both = f"{reference} parts from itself at {number(own, 4)} ms after a change of 1e-12 (median of {counted(len(tried), 'seed')}; this backend: {number(other, 4)} ms)"
+    if len(later) == len(tried):
+        return f"The model is chaotic: {both}, so rounding is enough to explain it."
+    return f"{both}; this backend parts earlier than half that time in {len(tried) - len(later)} of {len(tried)}, so rounding alone does not explain it."
+
+
+def power_sentence(v: Validation) -> str:
+    """The smallest deviation of each kind that the statistics of this design would have detected."""
+    if not v.power:
+        return "How small a deviation this design would have detected was not measured."
+    seen = [f"{p.name}: {number(p.smallest)}{_unit(p.unit)}" for p in v.power if math.isfinite(p.smallest)]
+    unseen = [f"{p.name} (up to {number(max(p.sizes))}{_unit(p.unit)})" for p in v.power if not math.isfinite(p.smallest) and p.sizes]
+    design = f"With {counted(len(v.seeds), 'seed')} of {number(v.duration)} ms, the statistics alone"
+    parts = [f"{design} would have detected, as the smallest of the sizes tried, {'; '.join(seen)}" if seen else f"{design} would have detected none of the deviations tried"]
+    parts += [f"they would have missed {listed(unseen)}"] if unseen else []
+    return "; ".join(parts) + "."
+
+
+def caught_sentence(v: Validation) -> str:
+    """How many of the deviations put in on purpose were caught, and where."""
+    if not v.deviations:
+        return "No deviations were put in on purpose, so that it is not known what this design would have caught."
+    caught = [d for d in v.deviations if d.caught is not None]
+    early = [d for d in caught if d.caught is not None and d.caught <= SPIKES]
+    missed = [d.name for d in v.deviations if d.caught is None]
+    text = f"Of {counted(len(v.deviations), 'known deviation')} put into a copy of the engine, {len(caught)} were caught, {len(early)} of them by exact comparison (levels 0 to {SPIKES})"
+    return f"{text}; not caught: {listed(missed)}." if missed else f"{text}."
+
+
+def failures(v: Validation, backend: str = "") -> list[Run]:
+    """Runs that did not end well."""
+    return [r for r in v.runs if r.status != "ok" and backend in ("", r.backend)]
+
+
+def _runs(v: Validation, backend: str) -> list[Run]:
+    return [r for r in v.runs if r.backend == backend]
+
+
+def power_sizes(p: Power) -> str:
+    """"0.25 ✗, 0.5 ✓, 1 ✓"."""
+    return ", ".join(f"{number(s)} {'✓' if d else '✗'}" for s, d in zip(p.sizes, p.detected)) or NOTHING
+
+
+def matrix_cell(level: LevelVerdict | None) -> str:
+    """The word of a cell of the matrix with its score."""
+    if level is None:
+        return "not tried"
+    score = share(level.score)
+    return level.verdict if score == NOTHING else f"{level.verdict}, {score}"
+
+
+def title(v: Validation) -> str:
+    return f"{short(v.network, 60)}: {v.verdict}"
+
+
+def _summary(v: Validation, level: int, backend: str) -> str:
+    found = v.level(level, backend)
+    return found.summary if found else ""
+
+
+def _unit(unit: str) -> str:
+    return "" if unit in ("", "1") else f" {unit}"
