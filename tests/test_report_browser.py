@@ -16,25 +16,31 @@ from portable.validation.report import write_report
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")) if p), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")]
 
-# Looks at the page from inside and writes what it finds into the document, where --dump-dom shows it.
-PROBE = """<script>
+# Looks at the page from inside and sends what it finds to the page around it, which shows it to --dump-dom. The page is in a frame
+# of the wanted width, as a browser's own window cannot be made narrower than 500 pixels.
+PROBE = r"""<script>
 addEventListener("load", function () {
   document.querySelectorAll("details").forEach(function (d) { d.open = true; });
   var boxes = function (what) { return Array.from(document.querySelectorAll(what)).map(function (x) {
     var r = x.getBoundingClientRect(); return [x.id || x.getAttribute("aria-label") || x.textContent.slice(0, 30), r.width, r.height, r.left, r.right]; }); };
-  var sorted = {}, table = document.querySelector("table.sortable");
-  if (table) { var press = table.querySelector("thead th:last-child button"); press.focus(); sorted.focused = document.activeElement === press; press.click(); press.click();
-    sorted.order = press.parentNode.getAttribute("aria-sort"); sorted.values = Array.from(table.tBodies[0].rows).map(function (r) { return r.cells[r.cells.length - 1].textContent; }); }
+  var sorted = {}, tables = Array.from(document.querySelectorAll("table.sortable")).filter(function (t) { return t.querySelector("th.number button"); });
+  tables.sort(function (a, b) { return b.rows.length - a.rows.length; });
+  var press = tables[0].querySelector("th.number button"), column = press.parentNode.cellIndex;
+  press.focus(); sorted.focused = document.activeElement === press; press.click(); sorted.up = press.parentNode.getAttribute("aria-sort"); press.click();
+  sorted.down = press.parentNode.getAttribute("aria-sort");
+  sorted.values = Array.from(tables[0].tBodies[0].rows).map(function (r) { return Number(r.cells[column].dataset.sort); });
   var theme = document.getElementById("theme"), before = getComputedStyle(document.body).backgroundColor; theme.click();
   var after = getComputedStyle(document.body).backgroundColor; theme.click();
-  var out = document.createElement("script"); out.type = "application/json"; out.id = "probe";
-  out.textContent = JSON.stringify({figures: boxes("figure"), panels: boxes(".panel svg"), images: boxes(".panel image"), width: document.documentElement.scrollWidth, inner: innerWidth,
+  parent.postMessage(JSON.stringify({figures: boxes("figure"), panels: boxes(".panel svg"), images: boxes(".panel image"), width: document.documentElement.scrollWidth, inner: innerWidth,
     unlabelled: document.querySelectorAll("svg:not([role=img]), svg[aria-label='']").length, sorted: sorted, colours: [before, after], theme: theme.getAttribute("aria-label"),
     text: Array.from(document.querySelectorAll(".panel svg text")).map(function (x) { return x.getBoundingClientRect().height; }),
-    resources: performance.getEntriesByType("resource").map(function (x) { return x.name.slice(0, 60); })}).replace(/</g, "\\u003c");
-  document.body.appendChild(out);
+    resources: performance.getEntriesByType("resource").map(function (x) { return x.name.slice(0, 60); })}), "*");
 });
 </script></body>"""
+AROUND = r"""<!DOCTYPE html><link rel="icon" href="data:,"><style>body {{ margin: 0 }} iframe {{ border: 0; width: {width}px; height: {height}px }}</style><script>
+addEventListener("message", function (m) {{ var out = document.createElement("script"); out.type = "application/json"; out.id = "probe";
+  out.textContent = m.data.replace(/</g, "\\u003c"); document.body.appendChild(out); }});
+</script><body><iframe src="{source}"></iframe></body>"""
 
 
 def chromium(tmp_path, *options):
@@ -55,10 +61,17 @@ def page(request, tmp_path_factory):
     return write_report(v, e, folder / "report.html")[0]
 
 
+def framed(page, tmp_path, width, height):
+    """The address of a page that shows the report in a frame of that size."""
+    around = tmp_path / f"around-{width}.html"
+    around.write_text(AROUND.format(width=width, height=height, source=page.as_uri()), encoding="utf-8")
+    return around.as_uri()
+
+
 def probed(page, tmp_path, width):
     copy = tmp_path / "probed.html"
     copy.write_text(page.read_text(encoding="utf-8").replace("</body>", PROBE), encoding="utf-8")
-    run = chromium(tmp_path, f"--window-size={width},900", "--dump-dom", copy.as_uri())
+    run = chromium(tmp_path, "--window-size=1280,900", "--dump-dom", framed(copy, tmp_path, width, 900))
     found = re.search(r'<script type="application/json" id="probe">(.*?)</script>', run.stdout, flags=re.S)
     assert found, run.stderr[-2000:]
     return json.loads(found[1]), run.stderr
@@ -96,7 +109,8 @@ def test_every_figure_is_there_and_the_console_is_silent(page, tmp_path, width):
 def test_tables_sort_and_the_theme_switches(page, tmp_path):
     found, _ = probed(page, tmp_path, 1280)
     assert found["sorted"]["focused"]
-    assert found["sorted"]["order"] == "descending"
+    assert (found["sorted"]["up"], found["sorted"]["down"]) == ("ascending", "descending")
+    assert len(set(found["sorted"]["values"])) > 1
     assert found["sorted"]["values"] == sorted(found["sorted"]["values"], reverse=True)
     assert found["colours"][0] == "rgb(255, 255, 255)"
     assert found["colours"][1] == "rgb(20, 23, 27)"
@@ -108,9 +122,8 @@ def test_light_and_dark_are_drawn(page, tmp_path, width):
     means = {}
     for mode, options in {"light": [], "dark": ["--blink-settings=preferredColorScheme=0"]}.items():
         target = tmp_path / f"{mode}.png"
-        chromium(tmp_path, f"--window-size={width},2400", f"--screenshot={target}", *options, page.as_uri())
-        pixels = image.imread(target)[..., :3]
-        assert pixels.shape[:2] == (2400, width)
+        chromium(tmp_path, "--window-size=1280,2400", f"--screenshot={target}", *options, framed(page, tmp_path, width, 2400))
+        pixels = image.imread(target)[:, :width, :3]
         assert pixels.std() > 0.05  # not blank
         means[mode] = float(pixels.mean())
     assert means["light"] > 0.8
