@@ -7,7 +7,7 @@ were counted (jump_rate). In continuous time: diffusion theory (siegert, mean_fi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -155,3 +155,41 @@ def _jumps_of_a_step(jumps: Sequence[float], rates: Sequence[float], dt: float) 
         chance = np.asarray(np.bincount(where.reshape(-1), chance), dtype=np.float64)
     kept = chance > 1e-13
     return size[kept], chance[kept] / chance[kept].sum()
+
+
+def siegert_cv(mean: float, sd: float, *, reset: float, threshold: float, tau: float, refractory: float) -> float:
+    """Coefficient of variation of the intervals where `siegert` gives their rate: Brunel 2000, appendix A.1.
+
+    CV^2 = 2 pi (rate tau)^2 int exp(x^2) int_-inf^x exp(y^2) (1 + erf y)^2 dy dx between the same bounds. Both integrals are run as
+    differential equations of their upper bound, with exp(y^2) (1 + erf y) = erfcx(-y).
+    """
+    from scipy.integrate import cumulative_trapezoid, quad
+    from scipy.special import erfcx
+
+    s = math.sqrt(2.0) * sd
+    low, high = (reset - mean) / s, (threshold - mean) / s
+    x = np.linspace(low, high, 20_001)
+    start, _ = quad(lambda y: erfcx(-y) ** 2 * np.exp(-(y**2)), -math.inf, low)
+    inner = start + cumulative_trapezoid(erfcx(-x) ** 2 * np.exp(-(x**2)), x, initial=0.0)
+    per_ms = siegert(mean, sd, reset=reset, threshold=threshold, tau=tau, refractory=refractory) / 1000.0
+    return float(per_ms * tau * math.sqrt(2.0 * math.pi * np.trapezoid(np.exp(x**2) * inner, x)))
+
+
+def mean_field(
+    free: Callable[[float], tuple[float, float]], *, reset: float, threshold: float, tau: float, refractory: float, tau_syn: float = 0.0
+) -> float:
+    """The self-consistent rate (Hz) of the asynchronous state of a network of alike cells: the lowest rate r with siegert(*free(r)) = r.
+
+    free(rate in Hz) -> mean and sd (mV) of the free potential of a cell. N. Brunel 2000, doi:10.1023/A:1008925309027, equations 21 and 22.
+    """
+    from scipy.optimize import brentq
+
+    def excess(rate: float) -> float:
+        mean, sd = free(rate)
+        return siegert(mean, sd, reset=reset, threshold=threshold, tau=tau, refractory=refractory, tau_syn=tau_syn) - rate
+
+    ladder = np.geomspace(1e-3, 1000.0 / max(refractory, 1e-3) * (1 - 1e-9), 400)
+    crossed = np.flatnonzero(np.diff(np.sign([excess(float(r)) for r in ladder])) != 0)
+    if not crossed.size:
+        return math.nan
+    return float(brentq(excess, ladder[crossed[0]], ladder[crossed[0] + 1], xtol=1e-9))
