@@ -61,8 +61,8 @@ def made(answers=(IDENTICAL, EQUIVALENT), seeds=10, populations=2, cells=4000, d
         deviations=deviations(names), power=power(), costs=tuple(costs(rng, backends, ran, seeds)),
         notes=("Sources are frozen: every backend got the same input spikes.",),
         provenance={
-            "date": "2026-11-25T21:40:00+00:00", "portable": "0.1.0", "python": "3.11.7", "machine": "x86_64, 2 cores",
-            "versions": {"nest": "3.10.0", "brian2": "2.9.0", "numpy": "2.3.1"}, "command": "portable validate examples/cuba.py --backends " + ",".join(backends) + f" --seeds {seeds}",
+            "date": "2026-11-25T21:40:00+00:00", "python": "3.11.7", "machine": "x86_64, 2 cores",
+            "versions": {"portable-snn": "0.1.0", "nest": "3.10.0", "brian2": "2.9.0", "numpy": "2.3.1"}, "command": "portable validate examples/cuba.py --backends " + ",".join(backends) + f" --seeds {seeds}",
         },
     )  # fmt: skip
     return v, evidence(rng, v, by_backend, ran)

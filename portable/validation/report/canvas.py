@@ -128,12 +128,12 @@ def few_decades(axis: Axes) -> None:
 
 
 def power_of_ten(x: float) -> str:
-    """10⁻³, and 1 and 10 as they are."""
+    """10⁻³ and 2·10⁻³; numbers from 0.01 to 10,000 that are no power as they are, and so 1 and 10."""
     if x <= 0:
         return ""
     power = round(float(np.log10(x)))
     if not np.isclose(x, 10.0**power, rtol=1e-6):
-        return f"{x:g}"
+        return f"{x:g}" if 0.01 <= x < 1e4 else f"{round(x / 10.0 ** np.floor(np.log10(x))):g}·{power_of_ten(10.0 ** np.floor(np.log10(x)))}"
     return {0: "1", 1: "10"}.get(power, "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")))
 
 

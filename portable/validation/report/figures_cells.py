@@ -65,9 +65,9 @@ def convergence(key: str, checks: list[CellCheck], backend: str, index: int) -> 
         log_axis(axis, "y")
         for check, steps, errors in points:
             axis.plot(steps, errors, color=tint(index), ls=dash(index), marker="o", ms=4, mfc=PAPER)
-            guide = errors[-1] * (steps / steps[-1]) ** (round(check.order) if math.isfinite(check.order) and check.order > 0.5 else 1)
-            axis.plot(steps, guide, color=MUTED, lw=0.8, ls=(0, (1, 2)))
-            axis.annotate(f"order {number(check.order, 2)}", (steps[-1], errors[-1]), xytext=(-6, 4), textcoords="offset points", ha="right")
+            if math.isfinite(check.order) and round(check.order) > 0:  # a slope to compare with
+                axis.plot(steps, errors[-1] * (steps / steps[-1]) ** round(check.order), color=MUTED, lw=0.8, ls=(0, (1, 2)))
+            axis.annotate(order(check.order), (steps[-1], errors[-1]), xytext=(-6, 4), textcoords="offset points", ha="right")
         axis.margins(0.12)
         few_decades(axis)
         axis.set_xticks(points[0][1], [f"{s:g}" for s in points[0][1]], minor=False)
@@ -77,7 +77,12 @@ def convergence(key: str, checks: list[CellCheck], backend: str, index: int) -> 
         axis.set_ylabel(labelled("largest error", points[0][0].unit))
 
     first = points[0][0]
-    return panel(key, f"Error of {first.variable} of {first.population} on {backend} against dt; order {number(first.order, 2)}", 4.3, 3.0, draw)
+    return panel(key, f"Error of {first.variable} of {first.population} on {backend} against dt; {order(first.order)}", 4.3, 3.0, draw)
+
+
+def order(x: float) -> str:
+    """"order 2", or that there is no error beyond rounding."""
+    return "exact to rounding" if math.isinf(x) else f"order {number(x, 2)}" if math.isfinite(x) else "order not known"
 
 
 def _points(check: CellCheck) -> tuple[Floats, Floats]:

@@ -158,7 +158,7 @@ def growth(key: str, backend: str, reference: str, index: int, own: Mapping[int,
         log_axis(axis, "y")
         for name, curves, colour, line, width in kinds:
             for k, g in enumerate(curves.values()):
-                axis.plot(g.times, np.where(g.unmatched > 0, g.unmatched, np.nan), color=colour, ls=line, lw=width, alpha=max(0.35, 1 / math.sqrt(len(curves))), label=name if k == 0 else None)
+                axis.plot(g.times, np.where(g.unmatched > 0, g.unmatched, np.nan), color=colour, ls=line, lw=width, alpha=max(0.6, 1 / math.sqrt(len(curves))), label=name if k == 0 else None)
         axis.set_ylim(bottom=0.8)
         axis.set_xlim(left=0)
         axis.grid(axis="y")

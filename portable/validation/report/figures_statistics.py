@@ -9,7 +9,7 @@ import numpy as np
 
 from portable.units import Floats
 from portable.validation.evidence import Spectrum
-from portable.validation.report.canvas import BAND, INK, MUTED, PAPER, dash, labelled, log_axis, panel, tint
+from portable.validation.report.canvas import BAND, INK, MUTED, PAPER, dash, few_decades, labelled, log_axis, panel, tint
 from portable.validation.report.names import label
 from portable.validation.report.view import SIGNS, Panel, number, short
 from portable.validation.verdicts import PairedCheck
@@ -46,6 +46,8 @@ def distribution(key: str, statistic: str, unit: str, population: str, values: d
             axis.stairs(heights, edges, fill=i == 0, color=tint(i), alpha=0.3 if i == 0 else 1.0, lw=1.3, ls="-" if i == 0 else dash(i))
             if i == 0:
                 axis.stairs(heights, edges, color=tint(0), lw=1.0)
+        if not wide:
+            axis.locator_params(axis="x", nbins=4)
         axis.set_ylim(bottom=0)
 
     means = "; ".join(f"{names[i]} mean {number(float(v.mean()))}" for i, v in sorted(kept.items()))
@@ -87,6 +89,7 @@ def spectrum(key: str, population: str, curves: dict[int, Spectrum], names: tupl
         log_axis(axis, "y")
         for i, (f, p) in sorted(smooth.items()):
             axis.plot(f, p, color=tint(i), lw=2.4 if i == 0 else 1.2, alpha=0.5 if i == 0 else 1.0, ls="-" if i == 0 else dash(i))
+        few_decades(axis)
         axis.grid(axis="y")
 
     peaks = "; ".join(f"{names[i]} largest at {number(float(f[np.argmax(p)]))} Hz" for i, (f, p) in sorted(smooth.items()))

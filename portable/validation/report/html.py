@@ -36,7 +36,7 @@ def html(v: Validation, e: Evidence) -> str:
     return clean(environment.from_string(_file("template.html.jinja")).render(
         v=v, kind=lambda b: type(b).__name__, title=words.title(v), headline=words.headline(v), question=words.question(v), answers=words.answers(v),
         badge=SIGNS.get(v.verdict, ""), tone=TONES.get(v.verdict, "none"), matrix=matrix(v), power=words.power_sentence(v), sections=[_named(s) for s in sections(v, e)],
-        css=_css(), js=_file("script.js"), version=facts.get("portable", ""), date=facts.get("date", ""),
+        css=_css(), js=_file("script.js"), version=_version(v), date=facts.get("date", ""),
     ))  # fmt: skip
 
 
@@ -64,6 +64,11 @@ def _named(s: Section) -> dict[str, Any]:
     head, colon, tail = s.title.partition(": ")
     short = {"power": "Power", "failed": "Failed"}.get(s.id, f"{head.removeprefix('Level ')} {tail.removeprefix('same ').split()[0]}" if colon else s.title)
     return {"id": s.id, "title": s.title, "nav": short, "question": s.question, "lines": s.lines, "blocks": s.blocks}
+
+
+def _version(v: Validation) -> str:
+    versions = v.provenance.get("versions", {})
+    return str(versions.get("portable-snn", "")) if isinstance(versions, dict) else ""
 
 
 def _css() -> str:

@@ -11,6 +11,7 @@ from portable.validation.report import gallery, names, tables, words
 from portable.validation.report.view import Block, Cell, Fold, Line, Section, Table, Text, counted, number, share
 from portable.validation.verdicts import CELLS, COMPARABLE, COST, FAIL, LEVELS, NETWORK, NOT_RUN, SPIKES, STATISTICS, UNDECIDED, NetworkCheck, Validation
 
+SHOWN = 4  # pictures of cells that did not pass and are not folded
 QUESTIONS = {
     COMPARABLE: "Do all run with the same time step, class of integrator and inputs, and does the network stay alive on each? If not, nothing below means anything.",
     NETWORK: "Does each simulator hold the same connections, weights and delays?",
@@ -69,9 +70,10 @@ def _network(v: Validation, _: Evidence) -> list[Block]:
 
 
 def _cells(v: Validation, e: Evidence) -> list[Block]:
-    table: list[Block] = [tables.cells(v.cells)] if v.cells else []
+    """Pictures of what did not pass are shown, a few of them; if all passed, the one with the largest difference."""
+    table = _foldable(tables.cells(v.cells), "cells") if v.cells else []
     pictures = gallery.cells(v, e)
-    first = [p for bad, p in pictures if bad] or [p for _, p in pictures[:1]]
+    first = [p for bad, p in pictures if bad][:SHOWN] or [p for _, p in pictures[:1]]
     rest = tuple(p for _, p in pictures if p not in first)
     return [*table, *first, *([Fold(f"{counted(len(rest), 'more figure')} of cells", rest)] if rest else [])]
 
@@ -80,9 +82,13 @@ def _spikes(v: Validation, e: Evidence) -> list[Block]:
     if not v.spikes and not e.results:
         return []
     told: list[Block] = [Text(f"{b}: {words.parting(v, b)}") for b in v.backends[1:] if any(c.backend == b and not c.identical for c in v.spikes)]
-    table = tables.spikes(v.spikes, v.reference) if v.spikes else None
-    shown: list[Block] = [] if table is None else [table] if len(table.rows) <= 12 else [Fold(f"Each of {counted(len(table.rows), 'comparison')}", (table,))]
-    return [*told, *gallery.spikes(v, e), *shown]
+    table = _foldable(tables.spikes(v.spikes, v.reference), "comparisons") if v.spikes else []
+    return [*told, *gallery.spikes(v, e), *table]
+
+
+def _foldable(table: Table, what: str, most: int = 12) -> list[Block]:
+    """A table as it is, or shown on demand if it is long."""
+    return [table] if len(table.rows) <= most else [Fold(f"All {len(table.rows)} {what}", (table,))]
 
 
 def _statistics(v: Validation, e: Evidence) -> list[Block]:
@@ -94,8 +100,7 @@ def _statistics(v: Validation, e: Evidence) -> list[Block]:
             title = f"{b}: all {counted(len(own), 'check')} paired over seeds" + (f", {len(bad)} not passed" if bad else "")
             blocks.append(Fold(title, (tables.paired(own, b),), shown=len(own) <= 8))
     if v.ensembles:
-        table = tables.ensembles(v.ensembles)
-        blocks.append(table if len(table.rows) <= 12 else Fold(f"{counted(len(table.rows), 'distance')} of distributions", (table,)))
+        blocks += _foldable(tables.ensembles(v.ensembles), "distances of distributions")
     terms = names.glossary([c.statistic for c in v.paired] + [c.statistic for c in v.ensembles] + [s for s, _, _ in e.distributions])
     return [*blocks, *gallery.distributions(v, e), *gallery.spectra(v, e), *([Fold(terms.caption, (terms,))] if terms.rows else [])]
 
@@ -112,14 +117,14 @@ def _cost(v: Validation, _: Evidence) -> list[Block]:
 def _approximations(v: Validation) -> Section:
     table = tables.approximations(v)
     none = "No backend reported an approximation." if v.runs else "There are no records of runs."
-    blocks: tuple[Block, ...] = (Text(none),) if not table.rows else (table,) if len(table.rows) <= 15 else (Fold(counted(len(table.rows), "approximation"), (table,)),)
+    blocks: tuple[Block, ...] = (Text(none),) if not table.rows else tuple(_foldable(table, "approximations", 15))
     return Section("approximations", "Approximations", "What each backend changed on the way. Nothing is changed silently.", (), blocks)
 
 
 def _failed(v: Validation) -> Section:
     table = tables.failed(v)
     known = f"All {counted(len(v.runs), 'run')} ended well." if v.runs else "There are no records of runs."
-    blocks: tuple[Block, ...] = (Text(known),) if not table.rows else (table,) if len(table.rows) <= 15 else (Fold(counted(len(table.rows), "run that failed", "runs that failed"), (table,)),)
+    blocks: tuple[Block, ...] = (Text(known),) if not table.rows else tuple(_foldable(table, "runs that failed", 15))
     return Section("failed", "Runs that failed", "", (), blocks)
 
 

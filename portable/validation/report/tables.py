@@ -79,11 +79,11 @@ def networks(checks: Iterable[NetworkCheck]) -> Table:
 
 def cells(checks: Iterable[CellCheck]) -> Table:
     """Level 2."""
-    columns = ("population", "backend", "cell type", "integrators", "cells", "spikes", "identical", "spike time difference (ms)", "trace difference", "order in dt", "left out", "verdict")
+    columns = ("population", "backend", "verdict", "cell type", "integrators", "cells", "spikes", "identical", "spike time difference (ms)", "trace difference", "order in dt", "left out")
     rows = tuple(
-        (Cell(c.population), Cell(c.backend), Cell(c.cell_type), Cell(" / ".join(dict.fromkeys(c.integrators))), _n(c.cells), Cell(_two(c.spikes), c.spikes[1]), _yes(c.identical),
+        (Cell(c.population), Cell(c.backend), _verdict(c.verdict), Cell(c.cell_type), Cell(" / ".join(dict.fromkeys(c.integrators))), _n(c.cells), Cell(_two(c.spikes), c.spikes[1]), _yes(c.identical),
          _n(c.spike_time_difference), Cell(f"{number(c.trace_difference)} {c.unit} ({c.variable})", _finite(c.trace_difference)),
-         Cell(number(c.order, 2) if not math.isinf(c.order) else "exact", _finite(c.order)), Cell(", ".join(c.missing) or NOTHING), _verdict(c.verdict)) for c in checks
+         Cell(number(c.order, 2) if not math.isinf(c.order) else "exact", _finite(c.order)), Cell(", ".join(c.missing) or NOTHING)) for c in checks
     )  # fmt: skip
     return Table("Each cell type alone with frozen input, against the reference", columns, rows)
 
@@ -100,23 +100,26 @@ def spikes(checks: Iterable[SpikeCheck], reference: str) -> Table:
 
 def paired(checks: Iterable[PairedCheck], backend: str) -> Table:
     """Level 4, paired over seeds."""
-    columns = ("population", "statistic", "reference", "SD over seeds", "difference", "90 % interval", "margin", "margin from", "effect (SD)", "p of TOST", "p after Holm", "p of a difference",
-               "detectable", "n", "verdict")  # fmt: skip
+    checks = list(checks)
+    sources = list(dict.fromkeys(c.margin_from for c in checks))
+    extra, told = (("margin from",), "") if len(sources) > 1 else ((), f"; margin: {sources[0]}" if sources else "")
+    columns = ("population", "statistic", "verdict", "reference", "SD over seeds", "difference", "90 % interval", "margin", *extra, "effect (SD)", "p of TOST", "p after Holm", "p of a difference",
+               "detectable", "n")  # fmt: skip
     rows = tuple(
-        (Cell(c.population), Cell(f"{label(c.statistic)} ({c.unit})" if c.unit not in ("", "1") else label(c.statistic)), _n(c.reference), _n(c.spread), Cell(signed(c.difference), _finite(c.difference)),
-         Cell(f"{signed(c.interval[0])} to {signed(c.interval[1])}", _finite(c.interval[0])), Cell(f"±{number(c.margin)}", _finite(c.margin)), Cell(c.margin_from),
+        (Cell(c.population), Cell(f"{label(c.statistic)} ({c.unit})" if c.unit not in ("", "1") else label(c.statistic)), _verdict(c.verdict), _n(c.reference), _n(c.spread), Cell(signed(c.difference), _finite(c.difference)),
+         Cell(f"{signed(c.interval[0], 2)} to {signed(c.interval[1], 2)}", _finite(c.interval[0])), Cell(f"±{number(c.margin)}", _finite(c.margin)), *([Cell(c.margin_from)] if extra else []),
          Cell(signed(c.effect, 2), _finite(c.effect)), Cell(chance(c.p_equivalence), _finite(c.p_equivalence)), Cell(chance(c.p_holm), _finite(c.p_holm)),
-         Cell(chance(c.p_difference), _finite(c.p_difference)), _n(c.detectable), _n(c.n), _verdict(c.verdict)) for c in checks
+         Cell(chance(c.p_difference), _finite(c.p_difference)), _n(c.detectable), _n(c.n)) for c in checks
     )  # fmt: skip
-    return Table(f"{backend}: differences paired over seeds", columns, rows)
+    return Table(f"{backend}: differences paired over seeds{told}", columns, rows)
 
 
 def ensembles(checks: Iterable[EnsembleCheck]) -> Table:
     """Level 4, distributions against the reference's own seeds."""
-    columns = ("population", "backend", "statistic", "measure", "between", "within (mean)", "within (SD)", "limit", "p of labels", "verdict")
+    columns = ("population", "backend", "statistic", "verdict", "measure", "between", "within (mean)", "within (SD)", "limit", "p of labels")
     rows = tuple(
-        (Cell(c.population), Cell(c.backend), Cell(label(c.statistic)), Cell(f"{c.measure} ({c.unit})" if c.unit not in ("", "1") else c.measure), _n(c.between), _n(c.within), _n(c.within_sd), _n(c.limit),
-         Cell(chance(c.p_permutation), _finite(c.p_permutation)), _verdict(c.verdict)) for c in checks
+        (Cell(c.population), Cell(c.backend), Cell(label(c.statistic)), _verdict(c.verdict), Cell(f"{c.measure} ({c.unit})" if c.unit not in ("", "1") else c.measure), _n(c.between), _n(c.within), _n(c.within_sd), _n(c.limit),
+         Cell(chance(c.p_permutation), _finite(c.p_permutation))) for c in checks
     )  # fmt: skip
     return Table("Distances of distributions to the reference, against those between its own seeds", columns, rows)
 

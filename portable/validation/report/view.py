@@ -59,6 +59,11 @@ class Table:
         return len(self.rows) > 3
 
     @property
+    def wide(self) -> bool:
+        """Set smaller, so that it fits beside a page's margins."""
+        return len(self.columns) > 9
+
+    @property
     def numeric(self) -> frozenset[int]:
         """Columns of numbers, which are aligned to the right."""
         cells = {i: [r[i] for r in self.rows] for i in range(1, len(self.columns))}
@@ -164,7 +169,7 @@ def share(x: float) -> str:
     if math.isnan(x):
         return NOTHING
     text = number(100 * x, 4)
-    return ("> 99.99 %" if x < 1 and text == "100" else "< 0.01 %" if 0 < x < 1e-4 else f"{text} %")
+    return ("> 99.99\u00a0%" if x < 1 and text == "100" else "< 0.01\u00a0%" if 0 < x < 1e-4 else f"{text}\u00a0%")
 
 
 def chance(p: float) -> str:

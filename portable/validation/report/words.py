@@ -133,7 +133,7 @@ def matters(v: Validation, backend: str) -> str:
         return "Whether it matters for rates and other statistics was not tested: there is no result at level 4."
     if n.failed:
         worst = max(n.paired, key=lambda c: abs(c.effect) if math.isfinite(c.effect) else 0.0, default=None)
-        told = f"It matters where a conclusion rests on {listed(_names(n), 5)}"
+        told = f"It matters where a conclusion rests on {_names(n)}"
         if worst is None:
             return f"{told}: the distance to the reference's seeds is beyond their own spread."
         size = f"{signed(worst.difference)}{_unit(worst.unit)} against {number(worst.reference)}{_unit(worst.unit)}, {number(abs(worst.effect), 2)} times the spread of {v.reference}'s seeds"
@@ -162,8 +162,12 @@ def _statistics(v: Validation, backend: str) -> Tally:
     return Tally(len(words), words.count(PASS), words.count(FAIL), len(words) - words.count(PASS) - words.count(FAIL), bad, far)
 
 
-def _names(n: Tally) -> list[str]:
-    return list(dict.fromkeys([f"{label(c.statistic)} of {c.population}" for c in n.paired] + [f"{label(c.statistic)} of {c.population}" for c in n.ensembles]))
+def _names(n: Tally) -> str:
+    """"rate of E and CV of E and I"; where there are many populations they are counted."""
+    found: dict[str, dict[str, None]] = {}
+    for statistic, population in [(c.statistic, c.population) for c in n.paired] + [(c.statistic, c.population) for c in n.ensembles]:
+        found.setdefault(label(statistic), {})[population] = None
+    return listed(f"{s} of {listed(names) if len(names) <= 3 else counted(len(names), 'population')}" for s, names in found.items())
 
 
 def _agreeing(n: Tally) -> str:
@@ -186,7 +190,11 @@ def parting(v: Validation, backend: str) -> str:
     first = min(parted, key=lambda c: c.time if math.isfinite(c.time) else math.inf)
     where = f"Spikes part in {len(parted)} of {counted(len(checks), 'seed')}, first at {number(first.time, 5)} ms (seed {first.seed}, cell {first.neuron} of {first.population})"
     worst = min(c.equal for c in parted)
-    return f"{where}; at least {share(worst)} of the spikes are equal. {chaos(parted, v.reference)}".strip()
+    return f"{where}; {_worst(worst, len(parted))} of the spikes are equal. {chaos(parted, v.reference)}".strip()
+
+
+def _worst(equal: float, seeds: int) -> str:
+    return f"in the worst seed {share(equal)}" if seeds > 1 else share(equal)
 
 
 def chaos(parted: list[SpikeCheck], reference: str) -> str:
@@ -206,22 +214,27 @@ def power_sentence(v: Validation) -> str:
     """The smallest deviation of each kind that the statistics of this design would have detected."""
     if not v.power:
         return "How small a deviation this design would have detected was not measured."
-    seen = [f"{p.name}: {number(p.smallest)}{_unit(p.unit)}" for p in v.power if math.isfinite(p.smallest)]
-    unseen = [f"{p.name} (up to {number(max(p.sizes))}{_unit(p.unit)})" for p in v.power if not math.isfinite(p.smallest) and p.sizes]
+    seen = [f"{p.name} {_size(p, p.smallest)}".strip() for p in v.power if math.isfinite(p.smallest)]
+    unseen = [f"{p.name} (up to {_size(p, max(p.sizes))})" if p.unit else p.name for p in v.power if not math.isfinite(p.smallest) and p.sizes]
     design = f"With {counted(len(v.seeds), 'seed')} of {number(v.duration)} ms, the statistics alone"
-    parts = [f"{design} would have detected, as the smallest of the sizes tried, {'; '.join(seen)}" if seen else f"{design} would have detected none of the deviations tried"]
+    parts = [f"{design} would have detected, as the smallest of the sizes tried: {', '.join(seen)}" if seen else f"{design} would have detected none of the deviations tried"]
     parts += [f"they would have missed {listed(unseen)}"] if unseen else []
     return "; ".join(parts) + "."
+
+
+def _size(p: Power, size: float) -> str:
+    """A size with its unit; nothing for a deviation that has no sizes, such as another integrator."""
+    return f"{number(size)}{_unit(p.unit)}" if p.unit else ""
 
 
 def caught_sentence(v: Validation) -> str:
     """How many of the deviations put in on purpose were caught, and where."""
     if not v.deviations:
         return "No deviations were put in on purpose, so that it is not known what this design would have caught."
-    caught = [d for d in v.deviations if d.caught is not None]
-    early = [d for d in caught if d.caught is not None and d.caught <= SPIKES]
-    missed = [d.name for d in v.deviations if d.caught is None]
-    text = f"Of {counted(len(v.deviations), 'known deviation')} put into a copy of the engine, {len(caught)} were caught, {len(early)} of them by exact comparison (levels 0 to {SPIKES})"
+    smallest = {d.name: d for d in sorted(v.deviations, key=lambda d: -d.size)}  # larger ones are there for the statistics
+    levels = [d.caught for d in smallest.values() if d.caught is not None]
+    missed = [d.name for d in smallest.values() if d.caught is None]
+    text = f"Of {counted(len(smallest), 'known deviation')} put into a copy of the engine, {len(levels)} were caught, {sum(x <= SPIKES for x in levels)} of them by exact comparison (levels 0 to {SPIKES})"
     return f"{text}; not caught: {listed(missed)}." if missed else f"{text}."
 
 
