@@ -37,6 +37,7 @@ _PUBLIC = {
     **dict.fromkeys(("run", "open", "check", "Simulation"), "portable.simulation"),
     "Results": "portable.results",
     "compare": "portable.validation.compare",
+    "validate": "portable.validation.study",
     "RunSettings": "portable.model.settings",
     "read_neuroml": "portable.schemas.neuroml.available",
     **dict.fromkeys(("load", "save", "to_document", "from_document"), "portable.schemas.document"),

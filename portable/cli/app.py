@@ -14,6 +14,7 @@ import typer
 
 from portable.cli import text
 from portable.cli.model import Model, ModelOption, find, load
+from portable.cli.validation_options import validation_options
 from portable.errors import BackendFailed, ModelError, PortableError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ Examples:
   portable run examples/microcircuit.py --help          the model's own options
   portable run brunel.py --duration "2 s" --seed 7 --out brunel.npz
   portable compare brunel.py --backends native,nest,brian2 --seed 1,2,3
+  portable validate brunel.py --backends native,nest,brian2 --seeds 10 --report report.html
+  portable validate --suite                             reference cases with published numbers
   portable show brunel.py --plot network.png
   portable check brunel.py --backend nest
   portable backends
@@ -45,7 +48,7 @@ Exit codes: 0 done, identical, or can run; 1 different, or cannot run;
 2 could not do it (the message says why); 130 interrupted.
 """
 EPILOG = "Give MODEL before --help to see the model's own options."
-MODEL_COMMANDS = ("run", "compare", "show", "check", "import", "export")
+MODEL_COMMANDS = ("run", "compare", "validate", "show", "check", "import", "export")
 FILE_COMMANDS = {"validate-file": "A NeuroML or LEMS file."}
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 AUTOMATIC = "auto"  # --plot without a file
@@ -56,8 +59,8 @@ def _parameter(name: str, annotation: Any, default: Any, *flags: str, **about: A
     return _P(name, _P.KEYWORD_ONLY, default=typer.Option(default, *flags, **about), annotation=annotation)
 
 
-def _model_argument() -> inspect.Parameter:
-    return _P("model", _P.KEYWORD_ONLY, default=typer.Argument(..., metavar="MODEL", help="A .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file."), annotation=str)
+def _model_argument(needed: bool = True) -> inspect.Parameter:
+    return _P("model", _P.KEYWORD_ONLY, default=typer.Argument(... if needed else "", show_default=False, metavar="MODEL", help="A .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file."), annotation=str)
 
 
 def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
@@ -93,6 +96,7 @@ def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
             "single_cells": _parameter("single_cells", bool | None, None, "--single-cells/--no-single-cells", help="Compare cells out of the loop too, with the same input. Default: where equations are not linear."),
             "option": _parameter("option", list[str], [], "--option", metavar="BACKEND.NAME=VALUE", help="A backend's own option. Repeatable."),
         },
+        "validate": validation_options(_parameter, listed if "backends" in given else "native,nest,brian2"),
         "export": {
             "format": _parameter("format", str, "neuroml", "--format", "-f", help="neuroml: NeuroML 2 with the LEMS file that runs it."),
             "out": _parameter("out", str, ..., "--out", "-o", metavar="DIR", help="The folder for the files; made if it is not there."),
@@ -113,6 +117,10 @@ def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
 _OPTIONS = {
     "run": ("backend", "duration", "dt", "seed", "threads", "inputs", "integrator", "compact", "option", "out", "plot", "as_json", "debug"),
     "compare": ("backends", "duration", "dt", "seed", "threads", "integrator", "single_cells", "option", "as_json", "debug"),
+    "validate": (
+        "backends", "seeds", "duration", "dt", "warmup", "inputs", "integrator", "option", "margin", "power", "report", "suite", "case", "quick", "executor", "workers",
+        "time_limit", "memory_limit", "cache", "as_json", "debug",
+    ),
     "show": ("dt", "plot", "as_json", "debug"),
     "check": ("backend", "dt", "seed", "inputs", "integrator", "compact", "as_json", "debug"),
     "backends": ("as_json", "debug"),
@@ -123,6 +131,10 @@ _OPTIONS = {
 _SUMMARY = {
     "run": "Run MODEL on a backend and report spikes, rates and times.",
     "compare": "Run MODEL on several backends and say whether the spikes are identical. Exit code 0 identical, 1 different, 2 could not run.",
+    "validate": (
+        "Run MODEL on several backends for several seeds and say whether they agree: same network, cells, spikes, statistics, cost, and what would have been "
+        "detected. Exit code 0 identical or equivalent, 1 different or undecided, 2 not comparable or could not run."
+    ),
     "show": "Show what MODEL is: sizes, synapses, memory, parameters, a drawing.",
     "check": "List everything in MODEL that a backend cannot do. Exit code 0 it can run, 1 it cannot, 2 the model is wrong.",
     "backends": "Show which simulators are installed and what each can do.",
@@ -132,7 +144,7 @@ _SUMMARY = {
 }
 
 
-_MODULES = {"run": "run", "compare": "compare", "show": "show", "check": "backends", "backends": "backends", "validate-file": "validate", "import": "convert", "export": "export"}
+_MODULES = {"run": "run", "compare": "compare", "show": "show", "check": "backends", "backends": "backends", "validate-file": "validate", "validate": "validation", "import": "convert", "export": "export"}
 _FUNCTIONS = {"validate-file": "validate_file", "import": "import_"}
 
 
@@ -155,7 +167,7 @@ def _command(name: str, model: Model | None) -> Callable[..., None]:
         own["own_" + option.name] = option
     parameters += [_own_parameter(key, option) for key, option in own.items()]
     if name in MODEL_COMMANDS:
-        parameters.insert(0, _model_argument())
+        parameters.insert(0, _model_argument(name != "validate"))
     if name in FILE_COMMANDS:
         parameters.insert(0, _P("file", _P.KEYWORD_ONLY, default=typer.Argument(..., metavar="FILE", help=FILE_COMMANDS[name]), annotation=str))
 
@@ -163,8 +175,8 @@ def _command(name: str, model: Model | None) -> Callable[..., None]:
         values.pop("debug", None)
         if name in MODEL_COMMANDS:
             path = values.pop("model")
-            if model is None:
-                raise ModelError(path, "is no model", "give a .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file")
+            if model is None and not (name == "validate" and values.get("suite")):
+                raise ModelError(path or "MODEL", "is no model", "give a .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file")
             values["options"] = {option.name: values.pop(key) for key, option in own.items()}
             values["options"] = {k: v for k, v in values["options"].items() if v is not None}
             values["model"] = model

@@ -81,8 +81,12 @@ def validate(
     plan = design(
         network, backends, seeds, duration, dt, warmup=warmup, inputs=inputs, integrator=integrator, threads=threads, options=options, margin=margin, power=power
     )
-    study = Study(plan, executor or Local(Cache(cache)), say or (lambda _line, _progress: None))
-    return study.answer()
+    own = Local(Cache(cache)) if executor is None else None
+    try:
+        return Study(plan, executor or own, say or (lambda _line, _progress: None)).answer()  # type: ignore[arg-type]
+    finally:
+        if own is not None:
+            own.close()
 
 
 @dataclass

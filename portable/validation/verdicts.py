@@ -89,7 +89,8 @@ class NetworkCheck:
 
     @property
     def equal(self) -> bool:
-        return self.same_program and not self.read_back and not self.missing and self.weight_error == 0 and self.delay_error == 0
+        """As far as it was looked at: `read_back` says where only the program was."""
+        return self.same_program and (bool(self.read_back) or (not self.missing and self.weight_error == 0 and self.delay_error == 0))
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class Local:
     time_limit: float | None = None
     memory_limit: int = 0
     _done: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _nursery: Nursery = field(default_factory=Nursery)
 
     def __call__(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
         """Do all jobs. KeyboardInterrupt ends the processes at once; what was finished is in the cache."""
@@ -74,7 +75,6 @@ class Local:
         slots = max(1, min(self.workers or _processors(), len(waiting)))
         needs = {i: memory_of(jobs[i]) for i in waiting}
         have = float(available_memory())
-        nursery = Nursery()
         running: dict[Future[Outcome], int] = {}
         pool = ThreadPoolExecutor(slots, thread_name_prefix="portable-validation")
         try:
@@ -83,17 +83,25 @@ class Local:
                 while waiting and len(running) < slots and (not running or used + needs[waiting[0]] <= have):
                     i = waiting.pop(0)
                     used += needs[i]
-                    running[pool.submit(self._one, nursery, jobs[i], keys[i])] = i
+                    running[pool.submit(self._one, jobs[i], keys[i])] = i
                 for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
                     i = running.pop(future)
                     outcomes[i] = future.result()
                     tell(Progress(len(outcomes), len(jobs), jobs[i].what, self._left([jobs[j] for j in (*waiting, *running.values())], slots)))
+        except BaseException:  # Ctrl-C: the processes are in the middle of something
+            self.close()
+            raise
         finally:
-            nursery.close()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _one(self, nursery: Nursery, job: Job, name: str) -> Outcome:
+    def close(self) -> None:
+        """End the processes. The next call starts new ones."""
+        self._nursery.close()
+        self._nursery = Nursery()
+
+    def _one(self, job: Job, name: str) -> Outcome:
         began = time.perf_counter()
+        nursery = self._nursery
         child = nursery.take(job.backend)
         try:
             outcome = child.call(job, self.cache.results(name), self.time_limit, self.memory_limit)

@@ -1,0 +1,157 @@
+"""The reference cases on every installed backend: one matrix, case x backend, with the level reached and the score of published numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from portable.backends import registry
+from portable.errors import ModelError
+from portable.results import Results
+from portable.validation.cases import CASES, get
+from portable.validation.cases.case import Case, Published
+from portable.validation.design import Design
+from portable.validation.jobs.schedule import Executor, Progress
+from portable.validation.levels.ran import Ran, of
+from portable.validation.study import Answer, Study
+from portable.validation.verdicts import LEVELS, NO_ANSWER, NOT_RUN, PASS, SPIKES, STATISTICS, Validation
+
+REFERENCE = "reference of the row"
+# Short and obviously right, or a program started anew for each run: hours for a network of thousands of cells. By name they do run.
+SLOW = ("reference", "jneuroml")
+Say = Callable[[str, Progress | None], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of the matrix. level: the highest one up to which all pass, -1 for none, None for the first backend, which is what the
+    others are compared with; score: mean of the published numbers' scores, nan where they could not be measured."""
+
+    case: str
+    backend: str
+    answer: str
+    level: int | None
+    score: float
+    published: tuple[Published, ...]
+    message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Every published number met, and the backend agrees with the row's reference."""
+        return bool(self.published) and all(p.ok for p in self.published) and self.answer not in (NO_ANSWER, NOT_RUN)
+
+    @property
+    def shown(self) -> str:
+        """The cell in a few words."""
+        if self.answer == NOT_RUN:
+            return f"not run: {self.message}" if self.message else "not run"
+        met = f"{sum(p.ok for p in self.published)}/{len(self.published)} numbers"
+        reached = "" if self.level is None else "level 0 not reached, " if self.level < 0 else f"level {self.level}, "
+        return f"{reached}{met}, {self.score:.2f}"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All rows; validations by case, for their reports."""
+
+    backends: tuple[str, ...]
+    cases: tuple[str, ...]
+    rows: tuple[Row, ...]
+    answers: Mapping[str, Answer]
+
+    def row(self, case: str, backend: str) -> Row | None:
+        return next((r for r in self.rows if r.case == case and r.backend == backend), None)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every cell that ran is as published, 1 if one is not, 2 if nothing ran."""
+        ran = [r for r in self.rows if r.answer != NOT_RUN]
+        return 2 if not ran else 0 if all(r.ok for r in ran) else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        rows = [{**asdict(r), "published": [{**asdict(p), "ok": p.ok, "score": p.score} for p in r.published]} for r in self.rows]
+        about = {n: {"title": get(n).title, "citation": str(get(n).citation)} for n in self.cases}
+        return {"version": 1, "backends": list(self.backends), "cases": about, "levels": {str(k): v for k, v in LEVELS.items()}, "rows": rows}
+
+    def markdown(self) -> str:
+        """The matrix and every published number."""
+        lines = ["| case | " + " | ".join(self.backends) + " |", "|---" * (len(self.backends) + 1) + "|"]
+        for name in self.cases:
+            cells = [(r.shown if (r := self.row(name, b)) else "-") for b in self.backends]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        for name in self.cases:
+            case = get(name)
+            lines += ["", f"## {name}: {case.title}", "", f"{case.citation}", "", "| quantity | published | margin | " + " | ".join(self.backends) + " |"]
+            lines.append("|---" * (len(self.backends) + 3) + "|")
+            lines += self._numbers(name)
+        return "\n".join(lines) + "\n"
+
+    def _numbers(self, name: str) -> list[str]:
+        rows = {b: r for b in self.backends if (r := self.row(name, b)) and r.published}
+        if not rows:
+            return []
+        first = next(iter(rows.values())).published
+        lines = []
+        for i, p in enumerate(first):
+            found = [(f"{r.published[i].measured:.5g}{'' if r.published[i].ok else ' (not met)'}" if (r := rows.get(b)) else "-") for b in self.backends]
+            lines.append(f"| {p.quantity} ({p.unit}) | {p.published:.5g} | {p.margin:.3g} | " + " | ".join(found) + " |")
+        return lines
+
+
+def run_suite(executor: Executor, say: Say, backends: Sequence[str] = (), cases: Sequence[str] = (), quick: bool = False) -> Suite:
+    """Run the cases. backends: the first is the reference of each row (default: all installed, the native engine first).
+
+    ModelError on an unknown case, BackendNotFound on an unknown backend.
+    """
+    named = bool(backends)
+    installed = registry.installed()
+    names = tuple(backends) or ("native", *(b for b in installed if b not in ("native", *SLOW)), *(b for b in installed if b in SLOW))
+    for b in names:
+        registry.get(b)
+    chosen = [get(c) for c in cases] or [c for c in CASES.values() if c.quick or not quick]
+    if not chosen:
+        raise ModelError("cases", "none is left", "leave out --quick")
+    rows: list[Row] = []
+    answers: dict[str, Answer] = {}
+    for case in chosen:
+        able = [b for b in names if named or case.quick or b not in SLOW]
+        found, answers[case.name] = _case(case, able, executor, say)
+        rows += found
+        rows += [Row(case.name, b, NOT_RUN, -1, float("nan"), (), "too slow for this case unless it is named") for b in names if b not in able]
+    return Suite(names, tuple(c.name for c in chosen), tuple(rows), answers)
+
+
+def _case(case: Case, backends: Sequence[str], executor: Executor, say: Say) -> tuple[list[Row], Answer]:
+    design = Design(
+        case.network(), tuple(backends), case.seeds, case.dt, round(case.duration / case.dt), case.warmup, integrator=case.integrator,
+        options={b: dict(o) for b, o in case.options.items() if b in backends}, power="none",
+    )  # fmt: skip
+    study = Study(design, executor, lambda line, progress: say(f"{case.name}: {line}", progress))
+    answer = study.answer()
+    return [_row(case, b, study.runs, answer.validation) for b in backends], answer
+
+
+def _row(case: Case, backend: str, runs: Sequence[Ran], v: Validation) -> Row:
+    mine = of(runs, backend)
+    missing = [s for s in case.seeds if s not in mine]
+    if missing:
+        why = next((r.outcome for r in runs if r.job.backend == backend and not r.ok), None)
+        return Row(case.name, backend, NOT_RUN, -1, float("nan"), (), f"{why.status}: {' '.join(why.message.split())}" if why else "no result")
+    results: list[Results] = [mine[s].results for s in case.seeds]
+    published = tuple(case.check(results))
+    score = sum(p.score for p in published) / len(published) if published else float("nan")
+    first = backend == v.reference
+    return Row(case.name, backend, REFERENCE if first else v.answers[backend], None if first else reached(v, backend), score, published)
+
+
+def reached(v: Validation, backend: str) -> int:
+    """The highest level up to which every one passes; identical spikes have the same statistics, however few they are. -1 for none."""
+    passed = {x.level for x in v.levels if x.backend == backend and x.verdict == PASS}
+    if SPIKES in passed:
+        passed.add(STATISTICS)
+    level = -1
+    while level + 1 in passed and level < STATISTICS:
+        level += 1
+    return level
