@@ -14,6 +14,7 @@ from typing import Any
 import numba
 import platformdirs
 
+WRITTEN = 1_000_000_000  # seconds since 1970, of every generated file
 _LOADED: dict[str, Any] = {}
 
 
@@ -42,7 +43,10 @@ def load(source: str) -> Callable[..., Any]:
 
 
 def _write(stem: str, source: str) -> Path:
-    """The file of that source, written once: numba keeps machine code by the file's time of writing."""
+    """The file of that source. numba keeps machine code by the file's time of writing: a fixed one, since the name tells the content.
+
+    So it stays valid where two processes write the same file, one after the other, while the first is compiling it.
+    """
     for folder in (cache_folder(), None):
         try:
             folder = folder or Path(tempfile.mkdtemp(prefix="portable-"))  # ours alone: a shared folder could hold another's code
@@ -52,6 +56,7 @@ def _write(stem: str, source: str) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(f".{os.getpid()}")
             temporary.write_text(source, encoding="utf-8")
+            os.utime(temporary, (WRITTEN, WRITTEN))
             temporary.replace(path)
             return path
         except OSError:

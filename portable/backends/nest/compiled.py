@@ -1,11 +1,14 @@
 """NESTML text -> a module that NEST can install: generated and compiled once, cached by content (one model a module).
 
 The key is the model's text, the versions of NEST and NESTML, the compiler and its flags; an entry is a finished .so, put in place by a
-rename, so that two processes may build the same one.
+rename. Of several processes (or threads) that need the same one at a time, one builds it and the others wait for it; different models
+are built side by side.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -13,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,12 +87,27 @@ def shared_object(model: Nestml) -> Path:
     if reason := missing():
         raise BackendUnavailable(f"this network needs a NEST model made from NESTML, and {reason}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="portable-nest-") as place:
-        built = _build(model, Path(place), path.stem)
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        shutil.copyfile(built, temporary)
-        os.replace(temporary, path)
+    with _alone(path.with_suffix(".lock")), tempfile.TemporaryDirectory(prefix="portable-nest-") as place:
+        if not path.exists():  # nobody has built it while this process waited
+            built = _build(model, Path(place), path.stem)
+            temporary = path.with_suffix(f".{os.getpid()}.part")
+            shutil.copyfile(built, temporary)
+            os.replace(temporary, path)
     return path
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process or thread holds this file. The system frees the lock of a process that was killed; the file stays."""
+    import fcntl  # not on Windows, where `missing` is asked too
+
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:  # some network file systems have no locks: then each builds its own, and the rename keeps that safe
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+        yield
 
 
 def _build(model: Nestml, place: Path, module: str) -> Path:
