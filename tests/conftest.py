@@ -2,20 +2,42 @@
 
 A backend whose simulator is not installed is skipped. A known failure is listed in that backend's deviations.toml and is a strict
 expected failure here: when it starts to pass, the entry has to go.
+
+The whole suite, or a folder of it, runs in two processes (`-n auto` of pytest-xdist, in pyproject.toml); files and chosen tests run in
+one, where their output and a debugger are at hand. `-n 0` and `-n 4` overrule that.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
+
+# A folder for numba's machine code for each process of pytest-xdist, set before numba is imported. numba reads and writes the list of a
+# function's machine codes without a lock: two processes that compile it for different types at a time may give both the same file.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache/numba"), os.environ["PYTEST_XDIST_WORKER"]))
 
 import portable.backends
 from portable.backends import registry
 
 FOLDER = Path(portable.backends.__file__).parent
 KINDS = ("notimpl", "notyet", "never")
+PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """What `-n auto` means: as many processes as there are cores, 2 at most, for whole folders; 0, no others, for files and chosen tests."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None  # pytest-xdist reads it
+    options = config.option
+    folders = all(Path(config.invocation_params.dir, p).is_dir() for p in options.file_or_dir)
+    if not folders or options.keyword or options.lf or options.failedfirst or options.capture == "no":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(PROCESSES, cores) if cores > 1 else 0
 
 
 def deviations(name: str) -> dict[str, tuple[str, str]]:
