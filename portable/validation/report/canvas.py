@@ -132,7 +132,7 @@ def power_of_ten(x: float) -> str:
     if x <= 0:
         return ""
     power = round(float(np.log10(x)))
-    if not np.isclose(x, 10.0**power, rtol=1e-6):
+    if not np.isclose(x, 10.0**power, rtol=1e-6, atol=0.0):
         return f"{x:g}" if 0.01 <= x < 1e4 else f"{round(x / 10.0 ** np.floor(np.log10(x))):g}·{power_of_ten(10.0 ** np.floor(np.log10(x)))}"
     return {0: "1", 1: "10"}.get(power, "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")))
 

@@ -52,32 +52,29 @@ def difference(axis: Axes, traces: Traces, index: int) -> None:
     axis.plot(*thinned(traces.times, np.where(gap > 0, gap, np.nan)), color=tint(index), lw=0.9, marker=".", ms=2, mew=0)
 
 
-def convergence(key: str, checks: list[CellCheck], backend: str, index: int) -> Panel | None:
+def convergence(key: str, check: CellCheck, index: int) -> Panel | None:
     """Largest error of a trace against dt, both logarithmic, with the order; None if nothing above rounding was measured."""
-    points = [(c, *_points(c)) for c in checks]
-    points = [p for p in points if p[1].size > 1]
-    if not points:
+    steps, errors = _points(check)
+    if steps.size < 2:
         return None
 
     def draw(figure: Figure) -> None:
         axis = figure.add_subplot()
         log_axis(axis, "x")
         log_axis(axis, "y")
-        for check, steps, errors in points:
-            axis.plot(steps, errors, color=tint(index), ls=dash(index), marker="o", ms=4, mfc=PAPER)
-            if math.isfinite(check.order) and round(check.order) > 0:  # a slope to compare with
-                axis.plot(steps, errors[-1] * (steps / steps[-1]) ** round(check.order), color=MUTED, lw=0.8, ls=(0, (1, 2)))
-            axis.annotate(order(check.order), (steps[-1], errors[-1]), xytext=(-6, 4), textcoords="offset points", ha="right")
+        axis.plot(steps, errors, color=tint(index), ls="none" if math.isinf(check.order) else "-", marker="o", ms=4, mfc=PAPER)
+        if math.isfinite(check.order) and round(check.order) > 0:  # a slope to compare with
+            axis.plot(steps, errors[-1] * (steps / steps[-1]) ** round(check.order), color=MUTED, lw=0.8, ls=(0, (1, 2)))
+        axis.text(0.03, 0.94, order(check.order), va="top", transform=axis.transAxes)
         axis.margins(0.12)
         few_decades(axis)
-        axis.set_xticks(points[0][1], [f"{s:g}" for s in points[0][1]], minor=False)
+        axis.set_xticks(steps, [f"{s:g}" for s in steps], minor=False)
         axis.grid(color=GRID)
-        axis.set_title(f"{short(points[0][0].population)}: error against dt")
+        axis.set_title(f"{short(check.population)}: error against dt")
         axis.set_xlabel("dt (ms)")
-        axis.set_ylabel(labelled("largest error", points[0][0].unit))
+        axis.set_ylabel(labelled("largest error", check.unit))
 
-    first = points[0][0]
-    return panel(key, f"Error of {first.variable} of {first.population} on {backend} against dt; {order(first.order)}", 4.3, 3.0, draw)
+    return panel(key, f"Error of {check.variable} of {check.population} on {check.backend} against dt; {order(check.order)}", 4.3, 3.0, draw)
 
 
 def order(x: float) -> str:

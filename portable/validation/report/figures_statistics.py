@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS, POINTS = 28, 220
+DISCRETE = 80  # different values up to which they are taken for counts
 SHOWN = 0.998  # share of the values that a linear axis of a histogram shows; few far ones would press all others together
 SMALL = (2.5, 1.95)
 
@@ -68,6 +69,11 @@ def _edges(v: Floats, wide: bool) -> Floats:
     if wide:
         return np.geomspace(low, high, BINS + 1)
     top = float(np.quantile(v, SHOWN))
+    single = np.unique(np.round(v, 9))
+    if single.size <= DISCRETE and single.size > 1:  # rates of a short run are counts: bins that hold equally many of the possible values
+        step = float(np.diff(single).min())
+        width = step * math.ceil((high - low + step) / step / BINS)
+        return np.asarray(low - step / 2 + width * np.arange(math.ceil((high - low + step) / width) + 1))
     return np.linspace(low, top if top > low else high, BINS + 1)
 
 

@@ -21,8 +21,8 @@ def cells(v: Validation, e: Evidence) -> list[tuple[bool, Picture]]:
     for n, (backend, population) in enumerate(keys):
         checks = [c for c in v.cells if (c.backend, c.population) == (backend, population)]
         index, traces = v.backends.index(backend), e.cells.get((backend, population))
-        panels = [figures_cells.overlay(f"cells-{n}-a", traces, (v.reference, backend), index)] if traces is not None and traces.times.size else []
-        curve = figures_cells.convergence(f"cells-{n}-b", checks[:1], backend, index)
+        panels = [figures_cells.overlay(f"cells-{n}-a", traces, (v.reference, backend), index)] if index and traces is not None and traces.times.size else []
+        curve = figures_cells.convergence(f"cells-{n}-b", checks[0], index) if checks else None
         panels += [curve] if curve else []
         if panels:
             bad = any(c.verdict != PASS for c in checks)
@@ -33,6 +33,8 @@ def cells(v: Validation, e: Evidence) -> list[tuple[bool, Picture]]:
 
 
 def _cells_caption(v: Validation, backend: str, population: str, checks: list[CellCheck]) -> str:
+    if backend == v.reference:
+        return f"Cells of {population} alone on {backend}, the reference, in steps of different size."
     text = f"Cells of {population} alone on {v.reference} and {backend}, with the same frozen input."
     for c in checks[:1]:
         apart = f", times up to {number(c.spike_time_difference)} ms apart" if math.isfinite(c.spike_time_difference) else ""
@@ -98,9 +100,9 @@ def _growth_caption(v: Validation, e: Evidence, i: int) -> str:
     return f"{text}; dotted: {v.reference} against itself after a change of 1e-12 of its start." if any(b == "perturbed" for b, _ in e.growth) else f"{text}."
 
 
-def paired(v: Validation) -> list[Picture]:
-    """Level 4: a figure for each backend, a panel for each statistic."""
-    found = []
+def paired(v: Validation) -> dict[str, Picture]:
+    """Level 4: backend -> a figure with a panel for each statistic."""
+    found = {}
     for i, backend in enumerate(v.backends[1:], 1):
         own = [c for c in v.paired if c.backend == backend]
         reach, kinds = figures_statistics.reach(own), dict.fromkeys(c.statistic for c in own)
@@ -108,7 +110,7 @@ def paired(v: Validation) -> list[Picture]:
         if panels:
             text = f"{backend} against {v.reference}, paired over {counted(len(v.seeds), 'seed')}: the difference of each seed (rings), their mean (diamond) and its 90 % confidence interval (bar)"
             text += ", in units of each population's margin (right). An interval inside the band is equivalent (✓), one outside of it different (✗)."
-            found.append(Picture(f"paired-{i}", text, tuple(panels), legend=_legend(v, {i})))
+            found[backend] = Picture(f"paired-{i}", text, tuple(panels), legend=_legend(v, {i}))
     return found
 
 

@@ -12,11 +12,12 @@ INTERVALS = Statistic("ms", "interspike interval", "Times between two spikes of 
 KNOWN = {**STATISTICS, "isi": INTERVALS}
 
 
+SHORT = {"cv": "CV", "lv": "LV", "isi": "ISI", "fano": "Fano factor"}
+
+
 def label(statistic: str) -> str:
     """"CV" for cv, "peak frequency" for peak_frequency; a name that is not ours stays as it is."""
-    if statistic not in KNOWN:
-        return statistic
-    return statistic.upper() if len(statistic) <= 3 else statistic.replace("_", " ")
+    return SHORT.get(statistic, statistic.replace("_", " ")) if statistic in KNOWN else statistic
 
 
 def unit(statistic: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from portable.validation.evidence import Evidence
 from portable.validation.report import gallery, names, tables, words
 from portable.validation.report.view import Block, Cell, Fold, Line, Section, Table, Text, counted, number, share
-from portable.validation.verdicts import CELLS, COMPARABLE, COST, FAIL, LEVELS, NETWORK, NOT_RUN, SPIKES, STATISTICS, UNDECIDED, NetworkCheck, Validation
+from portable.validation.verdicts import CELLS, COMPARABLE, COST, FAIL, LEVELS, NETWORK, NOT_RUN, SPIKES, STATISTICS, UNDECIDED, Validation
 
 SHOWN = 4  # pictures of cells that did not pass and are not folded
 QUESTIONS = {
@@ -63,10 +63,8 @@ def _network(v: Validation, _: Evidence) -> list[Block]:
     rows = []
     for b in dict.fromkeys(c.backend for c in v.networks):
         own = [c for c in v.networks if c.backend == b]
-        worst = NetworkCheck(b, 0, "", all(c.same_program for c in own), max(c.connections for c in own), max(c.missing for c in own), max(c.weight_error for c in own), max(c.delay_error for c in own))
-        rows.append((Cell(b), Cell(f"{sum(c.equal for c in own)} of {len(own)}"), *tables.networks([worst]).rows[0][4:8], Cell("; ".join(dict.fromkeys(c.read_back for c in own if c.read_back)) or "all")))
-    columns = ("backend", "runs with an equal network", "connections (most)", "missing (most)", "largest weight error", "largest delay error (ms)", "read back")
-    return [Table("Networks read back, over all runs", columns, tuple(rows)), Fold(f"Each of {counted(len(v.networks), 'run')}", (tables.networks(v.networks),))]
+        rows.append(tables.network_row(b, own))
+    return [Table("Networks, over all runs", tables.NETWORK_COLUMNS, tuple(rows)), Fold(f"All {counted(len(v.networks), 'run')}", (tables.networks(v.networks),))]
 
 
 def _cells(v: Validation, e: Evidence) -> list[Block]:
@@ -92,13 +90,14 @@ def _foldable(table: Table, what: str, most: int = 12) -> list[Block]:
 
 
 def _statistics(v: Validation, e: Evidence) -> list[Block]:
-    blocks: list[Block] = [*gallery.paired(v)]
-    for b in v.backends[1:]:
+    blocks: list[Block] = []
+    for b, picture in gallery.paired(v).items():
         own = [c for c in v.paired if c.backend == b]
         bad = [c for c in own if c.verdict in (FAIL, UNDECIDED)]
-        if own:
-            title = f"{b}: all {counted(len(own), 'check')} paired over seeds" + (f", {len(bad)} not passed" if bad else "")
-            blocks.append(Fold(title, (tables.paired(own, b),), shown=len(own) <= 8))
+        equal = not any(d for c in own for d in c.differences)
+        title = f"{b}: all {counted(len(own), 'check')} paired over seeds" + (f", {len(bad)} not passed" if bad else ", every difference is 0" if equal else "")
+        blocks += [] if equal else [picture]
+        blocks.append(Fold(title, ((picture,) if equal else ()) + (tables.paired(own, b),), shown=len(own) <= 8 and not equal))
     if v.ensembles:
         blocks += _foldable(tables.ensembles(v.ensembles), "distances of distributions")
     terms = names.glossary([c.statistic for c in v.paired] + [c.statistic for c in v.ensembles] + [s for s, _, _ in e.distributions])

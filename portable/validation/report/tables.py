@@ -67,6 +67,24 @@ def main(v: Validation, backend: str) -> list[Run]:
     return [r for r in v.runs if r.backend == backend and r.role == "main"]
 
 
+NETWORK_COLUMNS = ("backend", "equal", "same program", "read back", "connections read", "missing", "largest weight error", "largest delay error (ms)", "why not read")
+
+
+def network_row(backend: str, checks: list[NetworkCheck]) -> tuple[Cell, ...]:
+    """Level 1, all runs of a backend: the worst of those that were read back."""
+    read = [c for c in checks if not c.read_back]
+    n = len(checks)
+
+    def worst(values: Iterable[float]) -> Cell:
+        return _n(max((x for x in values if not math.isnan(x)), default=math.nan))
+
+    return (
+        Cell(backend), Cell(f"{sum(c.equal for c in checks)} of {n}", verdict=PASS if all(c.equal for c in checks) else FAIL), Cell(f"{sum(c.same_program for c in checks)} of {n}"),
+        Cell(f"{len(read)} of {n}"), worst(c.connections for c in read), worst(c.missing for c in read), worst(c.weight_error for c in read), worst(c.delay_error for c in read),
+        Cell("; ".join(dict.fromkeys(c.read_back for c in checks if c.read_back)) or NOTHING),
+    )  # fmt: skip
+
+
 def networks(checks: Iterable[NetworkCheck]) -> Table:
     """Level 1: every run's network as read back."""
     columns = ("backend", "seed", "program (sha256)", "same program", "connections", "missing", "largest weight error", "largest delay error (ms)", "read back", "equal")
@@ -93,7 +111,7 @@ def spikes(checks: Iterable[SpikeCheck], reference: str) -> Table:
     columns = ("backend", "seed", "spikes", "identical", "equal", "within one step", "first difference (ms)", "cell", f"{reference} from itself after 1e-12 (ms)")
     rows = tuple(
         (Cell(c.backend), Cell(str(c.seed), c.seed), Cell(_two(c.spikes), c.spikes[1]), _yes(c.identical), Cell(share(c.equal), _finite(c.equal)), Cell(share(c.near), _finite(c.near)),
-         _n(c.time, 6), Cell(f"{c.population}[{c.neuron}]" if c.population else NOTHING), _n(c.perturbed, 6)) for c in checks
+         _n(c.time, 6), Cell(f"{c.population}[{c.neuron}]" if c.population else NOTHING), Cell("not in this run") if math.isinf(c.perturbed) else _n(c.perturbed, 6)) for c in checks
     )  # fmt: skip
     return Table(f"Spikes of the whole network with frozen input, against {reference}", columns, rows)
 

@@ -199,7 +199,10 @@ def _worst(equal: float, seeds: int) -> str:
 
 def chaos(parted: list[SpikeCheck], reference: str) -> str:
     """How the divergence compares with that of the reference from itself after a change of 1e-12."""
-    tried = [c for c in parted if math.isfinite(c.perturbed) and math.isfinite(c.time)]
+    known = [c for c in parted if not math.isnan(c.perturbed) and math.isfinite(c.time)]
+    tried = [c for c in known if math.isfinite(c.perturbed)]
+    if known and not tried:
+        return f"{reference} does not part from itself in this run after a change of 1e-12 ({counted(len(known), 'seed')}), so rounding alone does not explain it."
     if not tried:
         return ""
     later = [c for c in tried if c.time >= 0.5 * c.perturbed]
@@ -215,7 +218,7 @@ def power_sentence(v: Validation) -> str:
     if not v.power:
         return "How small a deviation this design would have detected was not measured."
     seen = [f"{p.name} {_size(p, p.smallest)}".strip() for p in v.power if math.isfinite(p.smallest)]
-    unseen = [f"{p.name} (up to {_size(p, max(p.sizes))})" if p.unit else p.name for p in v.power if not math.isfinite(p.smallest) and p.sizes]
+    unseen = [f"{p.name} ({'up to ' if len(p.sizes) > 1 else ''}{_size(p, max(p.sizes))})" if p.unit else p.name for p in v.power if not math.isfinite(p.smallest) and p.sizes]
     design = f"With {counted(len(v.seeds), 'seed')} of {number(v.duration)} ms, the statistics alone"
     parts = [f"{design} would have detected, as the smallest of the sizes tried: {', '.join(seen)}" if seen else f"{design} would have detected none of the deviations tried"]
     parts += [f"they would have missed {listed(unseen)}"] if unseen else []
@@ -224,7 +227,8 @@ def power_sentence(v: Validation) -> str:
 
 def _size(p: Power, size: float) -> str:
     """A size with its unit; nothing for a deviation that has no sizes, such as another integrator."""
-    return f"{number(size)}{_unit(p.unit)}" if p.unit else ""
+    unit = p.unit.removesuffix("s") if size == 1 and len(p.unit) > 3 else p.unit  # "1 step"
+    return f"{number(size)}{_unit(unit)}" if unit else ""
 
 
 def caught_sentence(v: Validation) -> str:
