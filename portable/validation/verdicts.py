@@ -99,7 +99,7 @@ class CellCheck:
 
     trace_difference: largest |difference| (in `unit`) of `variable` before the first differing spike; spike_time_difference in ms, nan
     where numbers of spikes differ. errors: dt (ms) -> largest error of the trace against the finest step, of this backend alone; order:
-    slope of log(error) over log(dt), inf where the method is exact to rounding.
+    the power of dt with which they shrink, inf where the method is exact to rounding.
     """
 
     backend: str

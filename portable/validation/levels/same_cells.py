@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import brentq
 
 from portable.resolve.program import CellGroup, Connections, Current, Group, Program, TrainGroup
 from portable.results import Results, TraceTable
@@ -113,7 +114,7 @@ def _first_spikes(r: Results, group: str, cells: int) -> Floats:
 def convergence(traces: Mapping[int, TraceTable], first: Mapping[int, Floats]) -> tuple[float, dict[str, float]]:
     """(order, {dt: largest error against the finest run}), before each cell's first spike in any of the runs.
 
-    The order is the slope of log(error) over log(dt); inf where errors are at rounding, nan where there is too little to see.
+    The order is that of the two largest steps; inf where errors are at rounding, nan where there is too little to see.
     """
     finest = max(traces)
     if finest == 1:
@@ -130,10 +131,22 @@ def convergence(traces: Mapping[int, TraceTable], first: Mapping[int, Floats]) -
         return float("nan"), errors
     if found.max() < EXACT:
         return float("inf"), errors
-    if found.min() <= 0:
+    if found.size < 2 or found.min() <= 0:
         return float("nan"), errors
-    # Against a finest run of step h, an error of order p is C (dt^p - h^p): the two largest steps say most about p.
-    return float(np.polyfit(np.log(sizes), np.log(found), 1)[0]), errors
+    return order(found[0] / found[1], sizes[0] / best.dt, sizes[1] / best.dt), errors
+
+
+def order(ratio: float, first: float, second: float) -> float:
+    """The order p of a method whose errors at two steps, `first` and `second` times the finest, have this ratio; nan if there is none.
+
+    Against the finest run, and not the solution, an error of order p is C (dt^p - h^p): the ratio is (first^p - 1)/(second^p - 1).
+    """
+
+    def excess(p: float) -> float:
+        return float((first**p - 1.0) / (second**p - 1.0) - ratio)
+
+    low, high = 1e-3, 12.0
+    return float(brentq(excess, low, high)) if excess(low) < 0 < excess(high) else float("nan")
 
 
 def same_cells(checks: Sequence[CellCheck], backend: str) -> LevelVerdict:
