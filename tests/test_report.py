@@ -5,6 +5,7 @@ import json
 import math
 import re
 import sys
+import tomllib
 from xml.etree import ElementTree
 
 import jsonschema
@@ -184,6 +185,15 @@ def test_files_lie_beside_the_page_and_only_they(tmp_path):
 def test_a_wrong_path_is_refused(name, said, tmp_path):
     with pytest.raises(ModelError, match=said):
         write_report(*made((), seeds=1, cells=50), tmp_path / name)
+
+
+def test_templates_styles_and_scripts_are_packaged():
+    root = FILE.parents[2]
+    globs = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]["portable"]
+    packaged = {p for g in globs for p in (root / "portable").glob(g)}
+    needed = {p for p in (root / "portable" / "validation" / "report").iterdir() if p.is_file() and p.suffix != ".py"}
+    assert {p.suffix for p in needed} == {".jinja", ".css", ".js"}
+    assert needed <= packaged
 
 
 def test_without_jinja2_the_install_line_is_said_and_nothing_is_written(tmp_path, monkeypatch):

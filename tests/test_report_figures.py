@@ -102,6 +102,7 @@ def test_growth_is_drawn_only_where_there_is_a_difference():
     none, some = Growth(t, np.zeros(10)), Growth(t, np.arange(10.0))
     assert figures_spikes.growth("k", "nest", "native", 1, {1: none}, {1: some}) is None
     assert figures_spikes.growth("k", "nest", "native", 1, {}, {}) is None
+    assert "native, start changed by 1e-12" not in texts(figures_spikes.growth("k", "nest", "native", 1, {1: some}, {1: none}).svg)
     svg = figures_spikes.growth("k", "nest", "native", 1, {1: some}, {1: some}).svg
     assert {"native, start changed by 1e-12", "nest", "spikes without a partner so far"} <= set(texts(svg))
 

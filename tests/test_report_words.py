@@ -108,6 +108,16 @@ def test_a_backend_that_did_not_run_tells_how_it_ended():
     assert "not a pass" in a.means
 
 
+def test_what_cannot_be_compared_is_said_with_its_level_even_where_spikes_were():
+    v = made((EQUIVALENT,), seeds=3, cells=200)[0]
+    levels = tuple(dataclasses.replace(x, verdict="not comparable", summary="other integrators") if x.level in (0, 4) else x for x in v.levels)
+    a = answer(dataclasses.replace(v, levels=levels, answers={"nest": NO_ANSWER}))
+    assert a.found == "Level 0, comparable at all: other integrators."
+    assert a.means.startswith("This is not a pass. What was measured all the same is shown below")
+    assert words.matrix_cell(levels[0]) == "not comparable"
+    assert words.matrix_cell(v.levels[0]) == "pass, 100\u00a0%"
+
+
 def test_power_names_the_smallest_size_seen_and_what_was_missed():
     v = made((EQUIVALENT,), seeds=10, cells=200)[0]
     said = words.power_sentence(v)

@@ -119,7 +119,7 @@ def rasters(keys: tuple[str, str], sides: tuple[Results, Results], check: SpikeC
 
 def _raster(axis: Axes, found: Dots, rows: list[Stripe], index: int) -> None:
     n = found.times.size
-    size = 8.0 if n < VECTORS else 4.0 if n < 10_000 else 1.8
+    size = 8.0 if n < VECTORS else 4.0 if n < 10_000 else 1.8 if n < 40_000 else 0.7
     for kept, colour, big in ((found.partner, SPIKE, 1.0), (~found.partner, tint(index), 1.8)):
         if np.any(kept):
             axis.scatter(found.times[kept], found.heights[kept], c=colour, s=size * big, marker="|" if n < VECTORS else ".", linewidths=0.7 if n < VECTORS else 0, rasterized=n >= VECTORS)
@@ -147,10 +147,16 @@ def _mark(axis: Axes, rows: list[Stripe], check: SpikeCheck | None, span: tuple[
                   bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1, "alpha": 0.85})  # fmt: skip
 
 
+def grows(curves: Mapping[int, Growth]) -> bool:
+    """Whether there is anything to draw on a log axis."""
+    return any(np.any(g.unmatched > 0) for g in curves.values())
+
+
 def growth(key: str, backend: str, reference: str, index: int, own: Mapping[int, Growth], perturbed: Mapping[int, Growth]) -> Panel | None:
     """Spikes without a partner so far, log axis: the backend against the reference, and the reference against itself after a change of 1e-12."""
     kinds = [(f"{short(reference)}, start changed by 1e-12", perturbed, MUTED, (0, (1, 1.2)), 1.6), (short(backend), own, tint(index), "-", 1.4)]
-    if not any(np.any(g.unmatched > 0) for g in own.values()):
+    kinds = [k for k in kinds if grows(k[1])]
+    if not grows(own):
         return None
 
     def draw(figure: Figure) -> None:

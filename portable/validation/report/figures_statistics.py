@@ -56,8 +56,8 @@ def distribution(key: str, statistic: str, unit: str, population: str, values: d
 
 
 def _skewed(v: Floats) -> bool:
-    """All above 0 and over more than 1.5 decades: a log axis shows more."""
-    low, high = np.quantile(v, [0.02, 0.98])
+    """All above 0 and, but for the ends, over more than 1.5 decades: a log axis shows more."""
+    low, high = np.quantile(v, [0.02, SHOWN])
     return bool(v.min() > 0 and low > 0 and high / low > 30)
 
 

@@ -96,8 +96,13 @@ def _growth(v: Validation, e: Evidence, i: int) -> Panel | None:
 
 def _growth_caption(v: Validation, e: Evidence, i: int) -> str:
     n = sum(b == v.backends[i] for b, _ in e.growth)
+    perturbed = {seed: g for (b, seed), g in e.growth.items() if b == "perturbed"}
     text = f"spikes of {v.backends[i]} without a partner on {v.reference} so far ({counted(n, 'seed')})"
-    return f"{text}; dotted: {v.reference} against itself after a change of 1e-12 of its start." if any(b == "perturbed" for b, _ in e.growth) else f"{text}."
+    if not perturbed:
+        return f"{text}."
+    if not figures_spikes.grows(perturbed):
+        return f"{text}; {v.reference} after a change of 1e-12 of its start has the same spikes throughout ({counted(len(perturbed), 'seed')})."
+    return f"{text}; dotted: {v.reference} against itself after a change of 1e-12 of its start."
 
 
 def paired(v: Validation) -> dict[str, Picture]:

@@ -102,7 +102,7 @@ def _equivalent(v: Validation, backend: str) -> tuple[str, str, str]:
 
 def _different(v: Validation, backend: str) -> tuple[str, str, str]:
     failed = [v_ for v_ in v.levels if v_.backend == backend and v_.verdict == FAIL]
-    found = f"{parting(v, backend)} {_agreeing(_statistics(v, backend))}".strip() or " ".join(x.summary for x in failed)
+    found = f"{parting(v, backend)} {_agreeing(_statistics(v, backend))}".strip() or " ".join(_sentence(x.summary) for x in failed)
     levels = listed(f"{LEVELS[x.level]} (level {x.level})" for x in failed)
     means = f"Results of {backend} must not stand in for those of {v.reference} in this model." + (f" Not passed: {levels}." if levels else "")
     return found, means, matters(v, backend)
@@ -110,7 +110,7 @@ def _different(v: Validation, backend: str) -> tuple[str, str, str]:
 
 def _open(v: Validation, backend: str) -> tuple[str, str, str]:
     open_ = [x for x in v.levels if x.backend == backend and x.verdict == UNDECIDED]
-    found = f"{parting(v, backend)} {_agreeing(_statistics(v, backend))}".strip() or " ".join(x.summary for x in open_)
+    found = f"{parting(v, backend)} {_agreeing(_statistics(v, backend))}".strip() or " ".join(_sentence(x.summary) for x in open_)
     more = f"With {counted(len(v.seeds), 'seed')} of {number(v.duration)} ms the intervals are too wide to call it equivalent or different"
     return found, f"{more}: more seeds or longer runs would decide. Until then, take it as not shown.", ""
 
@@ -121,8 +121,15 @@ def _none(v: Validation, backend: str) -> tuple[str, str, str]:
         first = failed[0]
         found = f"{len(failed)} of {counted(len(_runs(v, backend)), 'run')} did not end well; seed {first.seed}: {first.status}{f', {first.message}' if first.message else ''}."
     else:
-        found = " ".join(x.summary for x in v.levels if x.backend == backend and x.verdict in (NOT_COMPARABLE, NOT_RUN, FAIL)) or "There is no result of it."
+        first_level = min((x for x in v.levels if x.backend == backend and x.verdict in (NOT_COMPARABLE, NOT_RUN, FAIL)), key=lambda x: x.level, default=None)
+        found = f"Level {first_level.level}, {first_level.name}: {_sentence(first_level.summary)}" if first_level else "There is no result of it."
+    if any(c.backend == backend for c in v.spikes):
+        return found, f"This is not a pass. What was measured all the same is shown below; it says nothing about {backend} as long as the two are not alike in what is above.", ""
     return found, f"Nothing is known about whether {backend} agrees. This is not a pass.", ""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def matters(v: Validation, backend: str) -> str:
@@ -261,7 +268,7 @@ def matrix_cell(level: LevelVerdict | None) -> str:
     if level is None:
         return "not tried"
     score = share(level.score)
-    return level.verdict if score == NOTHING else f"{level.verdict}, {score}"
+    return f"{level.verdict}, {score}" if score != NOTHING and level.verdict in (PASS, FAIL, UNDECIDED) else level.verdict
 
 
 def title(v: Validation) -> str:
@@ -270,7 +277,7 @@ def title(v: Validation) -> str:
 
 def _summary(v: Validation, level: int, backend: str) -> str:
     found = v.level(level, backend)
-    return found.summary if found else ""
+    return _sentence(found.summary) if found else ""
 
 
 def _unit(unit: str) -> str:
