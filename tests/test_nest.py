@@ -210,6 +210,15 @@ def test_port_scaling_of_generated_code_is_removed_or_refused(tmp_path: Any) -> 
         codegen.unscaled(path)
 
 
+def test_nests_headers_are_read_once(tmp_path: Any) -> None:
+    model, module = tmp_path / "portable_x_neuron.cpp", tmp_path / "m.cpp"
+    model.write_text('#include "numerics.h"\n#include "nest_impl.h"\nint x;\n')
+    module.write_text('#include "nest_extension_interface.h"\n}')
+    codegen.together(module, [model])
+    assert model.read_text() == '#include "numerics.h"\nint x;\n'
+    assert module.read_text().splitlines() == ['#include "nest_extension_interface.h"', "}", '#include "portable_x_neuron.cpp"']
+
+
 def test_missing_compiler_is_a_shortfall(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("PORTABLE_CACHE", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")

@@ -4,7 +4,8 @@
 
 NESTML imports NEST and keeps global state, and its builder calls NEST's `nest-config`, which points to folders of the machine that built
 the wheel; so only its code generator is used, and not in the user's process. Prints NESTML's messages; exit code 1 if it refused the model.
-What it writes is changed in two places: the scale of ports, and calls of its random numbers, which become counter-based ones.
+What it writes is changed in three places: the scale of ports, calls of its random numbers, which become counter-based ones, and what
+includes what, so that MODULE.cpp is all there is to compile.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from portable.resolve.draw_c import BODY, HEADER
@@ -35,6 +37,7 @@ def main(source: str, target: str, module: str) -> int:
     for path in files:
         unscaled(path)
         drawn(path)
+    together(Path(target, f"{module}.cpp"), files)
     return 0 if len(files) == len(list(Path(source).glob("*.nestml"))) else 1
 
 
@@ -55,6 +58,17 @@ def drawn(path: Path) -> None:
     if "get_vp_specific_rng" in text:
         raise SystemExit(f"this version of NESTML writes random numbers in a way that is not known: {path}")
     path.write_text(re.sub(r"\A((?:.*\n)*#include.*\n)", lambda m: m[1] + _DRAW, text), encoding="utf-8")
+
+
+def together(module: Path, models: Sequence[Path]) -> None:
+    """The module's file includes the models': to read NEST's headers takes longer than to compile a model, so they are read once.
+
+    nest_impl.h defines functions and has no guard: it comes with the module's own header, and models must not include it again.
+    """
+    for path in models:
+        path.write_text(path.read_text(encoding="utf-8").replace('#include "nest_impl.h"\n', ""), encoding="utf-8")
+    with module.open("a", encoding="utf-8") as file:
+        file.writelines(f'\n#include "{path.name}"\n' for path in models)
 
 
 if __name__ == "__main__":

@@ -114,20 +114,15 @@ def _build(model: Nestml, place: Path, module: str) -> Path:
     source, target = place / "nestml", place / "cpp"
     source.mkdir()
     (source / f"{model.name}.nestml").write_text(model.text, encoding="utf-8")
-    _call([[sys.executable, "-m", "portable.backends.nest.codegen", str(source), str(target), module]], place, "NESTML's code generator")
-    files = sorted(target.glob("*.cpp"))
-    compile_ = [compiler(), *FLAGS, f"-I{headers()}", f"-I{target}", "-c"]
-    _call([[*compile_, str(f), "-o", f"{f}.o"] for f in files], place, "the C++ compiler")
+    _call([sys.executable, "-m", "portable.backends.nest.codegen", str(source), str(target), module], place, "NESTML's code generator")
     out = place / f"{module}.so"
-    _call([[compiler(), *FLAGS, "-shared", *(f"{f}.o" for f in files), "-o", str(out)]], place, "the linker")
+    _call([compiler(), *FLAGS, f"-I{headers()}", f"-I{target}", "-shared", str(target / f"{module}.cpp"), "-o", str(out)], place, "the C++ compiler")
     return out
 
 
-def _call(commands: list[list[str]], place: Path, who: str) -> None:
-    """Run them side by side; BackendFailed with the end of what the first failing one said."""
-    running = [subprocess.Popen(c, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for c in commands]
-    said = [p.communicate()[0] for p in running]
-    for process, text in zip(running, said, strict=True):
-        if process.returncode:
-            tail = "\n".join(text.strip().splitlines()[-12:])
-            raise BackendFailed(f"{who} refused a generated model:\n{tail}")
+def _call(command: list[str], place: Path, who: str) -> None:
+    """Run it; BackendFailed with the end of what it said if it fails."""
+    done = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        tail = "\n".join(done.stdout.strip().splitlines()[-12:])
+        raise BackendFailed(f"{who} refused a generated model:\n{tail}")
