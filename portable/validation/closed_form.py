@@ -160,19 +160,19 @@ def _jumps_of_a_step(jumps: Sequence[float], rates: Sequence[float], dt: float) 
 def siegert_cv(mean: float, sd: float, *, reset: float, threshold: float, tau: float, refractory: float) -> float:
     """Coefficient of variation of the intervals where `siegert` gives their rate: Brunel 2000, appendix A.1.
 
-    CV^2 = 2 pi (rate tau)^2 int exp(x^2) int_-inf^x exp(y^2) (1 + erf y)^2 dy dx between the same bounds. Both integrals are run as
-    differential equations of their upper bound, with exp(y^2) (1 + erf y) = erfcx(-y).
+    CV^2 = 2 pi (rate tau)^2 int I(x) dx between the same bounds, I(x) = exp(x^2) int_-inf^x exp(y^2) (1 + erf y)^2 dy, which is run as
+    dI/dx = 2 x I + erfcx(-x)^2, so that nothing overflows.
     """
-    from scipy.integrate import cumulative_trapezoid, quad
+    from scipy.integrate import quad, solve_ivp
     from scipy.special import erfcx
 
     s = math.sqrt(2.0) * sd
     low, high = (reset - mean) / s, (threshold - mean) / s
-    x = np.linspace(low, high, 20_001)
-    start, _ = quad(lambda y: erfcx(-y) ** 2 * np.exp(-(y**2)), -math.inf, low)
-    inner = start + cumulative_trapezoid(erfcx(-x) ** 2 * np.exp(-(x**2)), x, initial=0.0)
+    # I at the lower bound, with y = low - t: exp(low^2 - y^2) = exp(t (2 low - t)), below 1 for low < 0.
+    start, _ = quad(lambda t: erfcx(t - low) ** 2 * math.exp(t * (2.0 * low - t)), 0.0, math.inf)
+    run = solve_ivp(lambda x, z: (2.0 * x * z[0] + erfcx(-x) ** 2, z[0]), (low, high), (start, 0.0), method="LSODA", rtol=1e-9, atol=1e-15)
     per_ms = siegert(mean, sd, reset=reset, threshold=threshold, tau=tau, refractory=refractory) / 1000.0
-    return float(per_ms * tau * math.sqrt(2.0 * math.pi * np.trapezoid(np.exp(x**2) * inner, x)))
+    return float(per_ms * tau * math.sqrt(2.0 * math.pi * run.y[1, -1]))
 
 
 def mean_field(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from portable.errors import ModelError, suggestion
-from portable.validation.cases import brunel, lif, potjans_diesmann
+from portable.validation.cases import brette, brunel, lif, potjans_diesmann
 from portable.validation.cases.case import Case, Citation, Published, run_case
 
-CASES: dict[str, Case] = {case.name: case for family in (lif, potjans_diesmann, brunel) for case in family.CASES}
+CASES: dict[str, Case] = {case.name: case for family in (lif, potjans_diesmann, brunel, brette) for case in family.CASES}
 
 
 def get(name: str) -> Case:

@@ -68,7 +68,8 @@ class Case:
     """A network with published numbers.
 
     `check` takes the results of one backend, one for each of `seeds`, each `duration` ms long at steps of `dt` ms, the first `warmup` ms
-    of which it leaves out. quick: a few seconds on the native engine. options: of the backend, by its name.
+    of which it leaves out. quick: a few seconds on the native engine. memory: GiB that the native engine needs; NEST takes about three times as
+    much where there are many synapses. options: of the backend, by its name.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Case:
     seeds: tuple[int, ...] = (1,)
     warmup: float = 0.0
     quick: bool = True
+    memory: float = 2.0
     integrator: str = "auto"
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
