@@ -22,7 +22,7 @@ def test_numbers(number, said):
     assert view.number(number) == said
 
 
-@pytest.mark.parametrize(("share", "said"), [(1.0, "100"), (0.999999, "> 99.99"), (1e-9, "< 0.01"), (0.0, "0"), (0.33334, "33.33")])
+@pytest.mark.parametrize(("share", "said"), [(1.0, "100"), (0.999999, ">\u00a099.99"), (1e-9, "<\u00a00.01"), (0.0, "0"), (0.33334, "33.33")])
 def test_a_share_is_never_rounded_to_all_or_nothing(share, said):
     assert view.share(share) == f"{said}\u00a0%"
     assert view.share(math.nan) == "–"
@@ -113,7 +113,7 @@ def test_what_cannot_be_compared_is_said_with_its_level_even_where_spikes_were()
     levels = tuple(dataclasses.replace(x, verdict="not comparable", summary="other integrators") if x.level in (0, 4) else x for x in v.levels)
     a = answer(dataclasses.replace(v, levels=levels, answers={"nest": NO_ANSWER}))
     assert a.found == "Level 0, comparable at all: other integrators."
-    assert a.means.startswith("This is not a pass. What was measured all the same is shown below")
+    assert a.means.startswith("This is not a pass.")
     assert words.matrix_cell(levels[0]) == "not comparable"
     assert words.matrix_cell(v.levels[0]) == "pass, 100\u00a0%"
 

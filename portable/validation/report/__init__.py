@@ -32,11 +32,7 @@ def write_report(validation: Validation, evidence: Evidence, path: str | Path) -
     from portable.validation.report.junit import junit
     from portable.validation.report.markdown import markdown
 
-    target = Path(path)
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise ModelError(str(path), "is no name of an HTML file", f"use '{target.with_suffix('.html').name}'" if target.name else "end it with .html")
-    if not target.parent.is_dir():
-        raise ModelError(str(path), f"there is no folder '{target.parent}'", "make it first")
+    target = checked_path(path)
     texts = {
         target: html(validation, evidence),
         target.with_suffix(".json"): json.dumps(to_json(validation), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
@@ -45,11 +41,21 @@ def write_report(validation: Validation, evidence: Evidence, path: str | Path) -
         target.with_suffix(".svg"): badge(validation),
     }
     for place, text in texts.items():
-        _write(place, text)
+        write(place, text)
     return list(texts)
 
 
-def _write(path: Path, text: str) -> None:
+def checked_path(path: str | Path) -> Path:
+    """Where a page can be written; ModelError if it cannot."""
+    target = Path(path)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise ModelError(str(path), "is no name of an HTML file", f"use '{target.with_suffix('.html').name}'" if target.name else "end it with .html")
+    if not target.parent.is_dir():
+        raise ModelError(str(path), f"there is no folder '{target.parent}'", "make it first")
+    return target
+
+
+def write(path: Path, text: str) -> None:
     """The file appears whole or not at all."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
         try:

@@ -30,14 +30,20 @@ class Entry:
 
 def html(v: Validation, e: Evidence) -> str:
     """The page. ModelError with the install line where jinja2 is missing."""
+    template_engine()  # before the figures are drawn
+    return page(
+        "template.html.jinja", v=v, title=words.title(v), headline=words.headline(v), question=words.question(v), answers=words.answers(v), badge=SIGNS.get(v.verdict, ""),
+        tone=TONES.get(v.verdict, "none"), matrix=matrix(v), power=words.power_sentence(v), sections=[_named(s) for s in sections(v, e)], version=_version(v),
+        date=v.provenance.get("date", ""),
+    )  # fmt: skip
+
+
+def page(template: str, **facts: Any) -> str:
+    """A page with the styles and the script in it; everything else that is put into it is escaped."""
     jinja2 = template_engine()
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
-    facts = v.provenance
-    return clean(environment.from_string(_file("template.html.jinja")).render(
-        v=v, kind=lambda b: type(b).__name__, title=words.title(v), headline=words.headline(v), question=words.question(v), answers=words.answers(v),
-        badge=SIGNS.get(v.verdict, ""), tone=TONES.get(v.verdict, "none"), matrix=matrix(v), power=words.power_sentence(v), sections=[_named(s) for s in sections(v, e)],
-        css=_css(), js=_file("script.js"), version=_version(v), date=facts.get("date", ""),
-    ))  # fmt: skip
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True, loader=jinja2.FunctionLoader(_file))
+    environment.globals["kind"] = lambda b: type(b).__name__
+    return clean(environment.get_template(template).render(css=_css(), js=_file("script.js"), **facts))
 
 
 def template_engine() -> ModuleType:

@@ -169,12 +169,12 @@ def share(x: float) -> str:
     if math.isnan(x):
         return NOTHING
     text = number(100 * x, 4)
-    return ("> 99.99\u00a0%" if x < 1 and text == "100" else "< 0.01\u00a0%" if 0 < x < 1e-4 else f"{text}\u00a0%")
+    return (">\u00a099.99\u00a0%" if x < 1 and text == "100" else "<\u00a00.01\u00a0%" if 0 < x < 1e-4 else f"{text}\u00a0%")
 
 
 def chance(p: float) -> str:
     """A p-value."""
-    return "< 0.001" if p < 0.001 else number(p, 2)
+    return "<\u00a00.001" if p < 0.001 else number(p, 2)
 
 
 def bytes_(x: float) -> str:

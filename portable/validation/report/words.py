@@ -83,7 +83,11 @@ def answers(v: Validation) -> tuple[Answer, ...]:
 def _answer(v: Validation, backend: str, index: int) -> Answer:
     word = v.answers.get(backend, NO_ANSWER)
     made = {IDENTICAL: _identical, EQUIVALENT: _equivalent, DIFFERENT: _different, OPEN: _open, NO_ANSWER: _none}[word]
-    return Answer(backend, index, word, *made(v, backend))
+    found, means, matter = made(v, backend)
+    failed = failures(v, backend)
+    if failed and word != NO_ANSWER:
+        found += f" {len(failed)} of {counted(len(_runs(v, backend)), 'run')} did not end well and {'is' if len(failed) == 1 else 'are'} left out."
+    return Answer(backend, index, word, found, means, matter)
 
 
 def _identical(v: Validation, backend: str) -> tuple[str, str, str]:
@@ -124,7 +128,7 @@ def _none(v: Validation, backend: str) -> tuple[str, str, str]:
         first_level = min((x for x in v.levels if x.backend == backend and x.verdict in (NOT_COMPARABLE, NOT_RUN, FAIL)), key=lambda x: x.level, default=None)
         found = f"Level {first_level.level}, {first_level.name}: {_sentence(first_level.summary)}" if first_level else "There is no result of it."
     if any(c.backend == backend for c in v.spikes):
-        return found, f"This is not a pass. What was measured all the same is shown below; it says nothing about {backend} as long as the two are not alike in what is above.", ""
+        return found, f"This is not a pass. What was measured all the same is shown below, but it speaks neither for nor against {backend} until that is mended.", ""
     return found, f"Nothing is known about whether {backend} agrees. This is not a pass.", ""
 
 
