@@ -10,15 +10,15 @@ def balanced(cells: int = 100, name: str = "balanced", **cell: str) -> pt.Networ
     kind = pt.IF_curr_exp(**{"tau_m": "20 ms", "tau_syn_E": "2 ms", "tau_syn_I": "4 ms", "tau_refrac": "2 ms", **cell})
     exc = pt.Population("exc", round(0.8 * cells), kind, initial={"v": pt.Uniform(-65, -50)})
     inh = pt.Population("inh", cells - exc.size, kind, initial={"v": pt.Uniform(-65, -50)})
-    noise = pt.Population("noise", cells, pt.SpikeSourcePoisson(rate="2 kHz"))
+    noise = {p.name: pt.Population(f"noise_{p.name}", p.size, pt.SpikeSourcePoisson(rate="2 kHz")) for p in (exc, inh)}  # NEST can draw these itself
     up = pt.StaticSynapse(weight=pt.Normal("220 pA", "20 pA", low=0), delay=pt.Uniform("0.1 ms", "2 ms"))
     down = pt.StaticSynapse(weight="-600 pA", delay="0.8 ms")
     projections = [
         pt.Projection(exc, [exc, inh], pt.FixedProbability(0.1), up),
         pt.Projection(inh, [exc, inh], pt.FixedProbability(0.2), down, receptor="inhibitory"),
-        pt.Projection(noise, [exc, inh], pt.OneToOne(), up),
+        *(pt.Projection(noise[p.name], p, pt.OneToOne(), pt.StaticSynapse("220 pA", "0.5 ms")) for p in (exc, inh)),
     ]
-    return pt.Network(name, [exc, inh, noise], projections, recordings=[pt.Record(exc, "spikes"), pt.Record(inh, "spikes")])
+    return pt.Network(name, [exc, inh, *noise.values()], projections, recordings=[pt.Record(exc, "spikes"), pt.Record(inh, "spikes")])
 
 
 def kicked(strength: str = "300 Hz") -> pt.Network:

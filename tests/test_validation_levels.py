@@ -95,6 +95,8 @@ def test_a_backend_that_did_not_run() -> None:
 def test_words() -> None:
     assert integrator_class("gsl rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt)") == integrator_class("rkf45") == "rkf45"
     assert integrator_class("rk4, 10 substeps") == "rk4"
+    assert integrator_class("jLEMS forward Euler") == "euler"
+    assert integrator_class("a method of its own") == "a method of its own"
     assert watched(NET) == ["exc", "inh"]
 
 

@@ -58,7 +58,7 @@ def assembled(study: Study) -> tuple[Validation, Evidence]:
     paired: list[PairedCheck] = []
     ensembles: list[EnsembleCheck] = []
     for b in others:
-        first = comparable(study.runs, p.reference, b)
+        first = comparable(study.runs, p.reference, b, p.mode)
         levels.append(first)
         levels.append(same_network(network_checks(study.runs, p.reference, b), absent_of(study.runs, b), b))
         levels.append(same_cells(study.cells, b) if first.verdict != NOT_RUN else LevelVerdict(CELLS, b, NOT_RUN, "there is no run to compare"))

@@ -66,8 +66,9 @@ def watched(network: Network) -> list[str]:
 
 def integrator_class(described: str) -> str:
     """The method in a backend's own words ("gsl rkf45 (abs 1e-06, ...)" is rkf45); the words themselves if none is named."""
-    words = described.replace(",", " ").replace("(", " ").split()
-    return next((w for w in words if w in INTEGRATORS), described)
+    words = described.lower().replace(",", " ").replace("(", " ").split()
+    named = [w for w in words if w in INTEGRATORS]
+    return next((w for w in named if w != "jlems"), next(iter(named), described))  # "jLEMS forward Euler" is Euler
 
 
 def as_run(ran: Ran) -> Run:
