@@ -76,7 +76,9 @@ def test_json_keeps_infinities_apart_from_nan():
 
 
 def test_json_of_numpy_numbers_is_plain():
-    v = dataclasses.replace(made((EQUIVALENT,), seeds=2, cells=200)[0], synapses=np.int64(7), dt=np.float64(0.1), provenance={"flag": np.bool_(True), "n": (np.float32(0.5),)})
+    v = dataclasses.replace(
+        made((EQUIVALENT,), seeds=2, cells=200)[0], synapses=np.int64(7), dt=np.float64(0.1), provenance={"flag": np.bool_(True), "n": (np.float32(0.5),)}
+    )
     document = json.loads(json.dumps(to_json(v), allow_nan=False))
     assert document["validation"]["synapses"] == 7
     assert document["validation"]["provenance"] == {"flag": True, "n": [0.5]}
@@ -219,13 +221,19 @@ def test_records_that_lack_something_still_make_a_page(case):
     if case == "none ran":
         v, e = made((NO_ANSWER, NO_ANSWER), seeds=2, cells=100)
     if case == "one level":
-        v = dataclasses.replace(v, levels=(LevelVerdict(3, "nest", PASS, "same"),), paired=(), ensembles=(), deviations=(), power=(), costs=(), cells=(), networks=())
+        v = dataclasses.replace(
+            v, levels=(LevelVerdict(3, "nest", PASS, "same"),), paired=(), ensembles=(), deviations=(), power=(), costs=(), cells=(), networks=()
+        )
         e = Evidence()
     if case == "nan everywhere":
         document = to_json(v)
         v = from_json(json.loads(json.dumps(document), parse_float=lambda _: None))
     if case == "silent":
-        e = dataclasses.replace(e, distributions={k: np.zeros(0) for k in e.distributions}, results={k: validations.result(v, k[0], {n: ([], []) for n in v.populations}, k[1]) for k in e.results})
+        e = dataclasses.replace(
+            e,
+            distributions={k: np.zeros(0) for k in e.distributions},
+            results={k: validations.result(v, k[0], {n: ([], []) for n in v.populations}, k[1]) for k in e.results},
+        )
     page = html(v, e)
     for level, name in LEVELS.items():
         assert f'<section id="level-{level}"' in page

@@ -80,7 +80,9 @@ def probed(page, tmp_path, width):
 def test_a_console_message_would_be_seen(tmp_path):
     """The check below must be able to fail: a page with an error and a refused request gives messages."""
     bad = tmp_path / "bad.html"
-    bad.write_text('<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; script-src \'unsafe-inline\'"><img src="https://example.org/x.png"><script>nothing()</script>')
+    bad.write_text(
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; script-src \'unsafe-inline\'"><img src="https://example.org/x.png"><script>nothing()</script>'
+    )
     said = console(chromium(tmp_path, "--dump-dom", bad.as_uri()).stderr)
     assert any("nothing is not defined" in line for line in said)
     assert any("Content Security Policy" in line for line in said)

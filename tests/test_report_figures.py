@@ -92,7 +92,16 @@ def test_the_diverging_cell_is_drawn_whatever_is_left_out():
     assert "first difference, 5 ms" in texts(figures_spikes.rasters(("a", "b"), (a, b), check, (0, 1))[0].svg)
 
 
-@pytest.mark.parametrize(("duration", "time", "span"), [(800.0, 300.0, (0.0, 800.0)), (5000.0, 2000.0, (1600.0, 2600.0)), (5000.0, 100.0, (0.0, 1000.0)), (5000.0, 4990.0, (4000.0, 5000.0)), (5000.0, math.nan, (0.0, 1000.0))])
+@pytest.mark.parametrize(
+    ("duration", "time", "span"),
+    [
+        (800.0, 300.0, (0.0, 800.0)),
+        (5000.0, 2000.0, (1600.0, 2600.0)),
+        (5000.0, 100.0, (0.0, 1000.0)),
+        (5000.0, 4990.0, (4000.0, 5000.0)),
+        (5000.0, math.nan, (0.0, 1000.0)),
+    ],
+)
 def test_a_long_run_is_drawn_around_its_divergence(duration, time, span):
     assert figures_spikes.window(duration, SpikeCheck("nest", 1, (1, 1), False, 0.0, 0.0, time, "E", 0)) == span
 
@@ -176,7 +185,14 @@ def test_a_bar_for_each_known_cost():
 
 def test_every_figure_has_a_caption_and_a_label():
     v, e = made(seeds=2, cells=200)
-    pictures = [p for _, p in gallery.cells(v, e)] + gallery.spikes(v, e) + list(gallery.paired(v).values()) + gallery.distributions(v, e) + gallery.spectra(v, e) + gallery.costs(v)
+    pictures = (
+        [p for _, p in gallery.cells(v, e)]
+        + gallery.spikes(v, e)
+        + list(gallery.paired(v).values())
+        + gallery.distributions(v, e)
+        + gallery.spectra(v, e)
+        + gallery.costs(v)
+    )
     assert len({p.id for p in pictures}) == len(pictures) >= 12
     for p in pictures:
         assert len(p.caption) > 30

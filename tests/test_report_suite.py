@@ -19,7 +19,10 @@ from portable.validation.verdicts import DIFFERENT, EQUIVALENT, NOT_RUN
 def suite(measured=8.1):
     """Two cases on three backends: one number met everywhere, one missed by nest, and a backend that did not run."""
     first, second = list(CASES)[:2]
-    numbers = {m: (Published("rate of <E>", "Hz", 8.0, m, 0.5, "table 1 & text"), Published("CV", "", 0.8, math.nan if m > 9 else 0.81, 0.1, "eq. 2")) for m in (measured, 12.0)}
+    numbers = {
+        m: (Published("rate of <E>", "Hz", 8.0, m, 0.5, "table 1 & text"), Published("CV", "", 0.8, math.nan if m > 9 else 0.81, 0.1, "eq. 2"))
+        for m in (measured, 12.0)
+    }
     rows = (
         Row(first, "native", REFERENCE, None, 1.0, numbers[measured]),
         Row(first, "nest", DIFFERENT, 2, 0.2, numbers[12.0]),

@@ -7,7 +7,7 @@ import re
 import pytest
 from validations import made
 
-from portable.validation.report import view, words
+from portable.validation.report import power, view, words
 from portable.validation.report.canvas import power_of_ten
 from portable.validation.report.html import html, matrix
 from portable.validation.report.names import label
@@ -40,7 +40,9 @@ def test_lists_and_names():
     assert [label(s) for s in ("cv", "peak_frequency", "isi", "my_own")] == ["CV", "peak frequency", "ISI", "my_own"]
 
 
-@pytest.mark.parametrize(("x", "said"), [(1e-3, "10⁻³"), (1.0, "1"), (10.0, "10"), (1e12, "10¹²"), (5e-13, "5·10⁻¹³"), (0.02, "0.02"), (2000.0, "2000"), (0.0, "")])
+@pytest.mark.parametrize(
+    ("x", "said"), [(1e-3, "10⁻³"), (1.0, "1"), (10.0, "10"), (1e12, "10¹²"), (5e-13, "5·10⁻¹³"), (0.02, "0.02"), (2000.0, "2000"), (0.0, "")]
+)
 def test_labels_of_log_axes(x, said):
     assert power_of_ten(x) == said
 
@@ -120,12 +122,12 @@ def test_what_cannot_be_compared_is_said_with_its_level_even_where_spikes_were()
 
 def test_power_names_the_smallest_size_seen_and_what_was_missed():
     v = made((EQUIVALENT,), seeds=10, cells=200)[0]
-    said = words.power_sentence(v)
+    said = power.power_sentence(v)
     assert "weights larger 1 %, threshold higher 0.05 mV;" in said
     assert "they would have missed refractory period longer (up to 4 steps)." in said
     one = dataclasses.replace(v, power=(Power("delay", "steps", (1.0,), (False,)), Power("euler", "", (1.0,), (True,))))
-    assert words.power_sentence(one).endswith("the smallest of the sizes tried: euler; they would have missed delay (1 step).")
-    assert "not measured" in words.power_sentence(dataclasses.replace(v, power=()))
+    assert power.power_sentence(one).endswith("the smallest of the sizes tried: euler; they would have missed delay (1 step).")
+    assert "not measured" in power.power_sentence(dataclasses.replace(v, power=()))
 
 
 def test_deviations_are_counted_once_at_their_own_size():
@@ -133,7 +135,10 @@ def test_deviations_are_counted_once_at_their_own_size():
     missed = dataclasses.replace(v.deviations[0], caught=None, failed=())
     larger = dataclasses.replace(missed, size=10.0, caught=4, failed=(4,))
     v = dataclasses.replace(v, deviations=(*v.deviations[1:], larger, missed))
-    assert words.caught_sentence(v) == "Of 5 known deviations put into a copy of the engine, 4 were caught, 4 of them by exact comparison (levels 0 to 3); not caught: refractory."
+    assert (
+        power.caught_sentence(v)
+        == "Of 5 known deviations put into a copy of the engine, 4 were caught, 4 of them by exact comparison (levels 0 to 3); not caught: refractory."
+    )
     assert len(deviations(v).rows) == 6
 
 

@@ -72,7 +72,9 @@ def runs(rng, backends, by_backend, seeds, names, sizes):
     for b in backends:
         for s in seeds:
             if by_backend.get(b) == NO_ANSWER:
-                status, message = ("killed", "the process ended with signal 9 (out of memory) after 12.4 s") if s % 2 else ("time limit", "no answer within 600 s")
+                status, message = (
+                    ("killed", "the process ended with signal 9 (out of memory) after 12.4 s") if s % 2 else ("time limit", "no answer within 600 s")
+                )
                 yield Run(b, s, "main", status, message)
                 continue
             lines = () if b == "native" else ("projections[0].delay: 1.53 ms became whole steps of 0.1 ms, largest error 0.05 ms: delays are on the grid",)
@@ -84,7 +86,10 @@ def runs(rng, backends, by_backend, seeds, names, sizes):
 
 def cell_check(rng, backend, name, answer):
     exact = answer in (IDENTICAL, EQUIVALENT)
-    errors = {str(dt): (3e-3 if answer == DIFFERENT else 1e-7) * (dt / 0.1) ** (1 if answer == DIFFERENT else 4) * rng.uniform(0.95, 1.05) for dt in (0.0125, 0.025, 0.05, 0.1)}
+    errors = {
+        str(dt): (3e-3 if answer == DIFFERENT else 1e-7) * (dt / 0.1) ** (1 if answer == DIFFERENT else 4) * rng.uniform(0.95, 1.05)
+        for dt in (0.0125, 0.025, 0.05, 0.1)
+    }
     return CellCheck(
         backend, name, "IF_curr_exp", 1, 20, ("exact", "exact" if exact else "euler"), (412, 412 if exact else 409), exact, 0.0 if exact else math.nan,
         rng.uniform(1e-13, 4e-13) if exact else 0.04, "v", "mV", math.inf if answer == IDENTICAL else 4.02 if exact else 1.03, {} if answer == IDENTICAL else errors, (), FAIL if answer == DIFFERENT else PASS,
@@ -100,7 +105,18 @@ def spike_checks(rng, backend, answer, seeds, names, sizes, duration):
         else:
             own = duration * (0.03 if answer == DIFFERENT else float(rng.normal(0.27, 0.04)))
             equal = 0.04 if answer == DIFFERENT else rng.uniform(0.3, 0.36)
-            yield SpikeCheck(backend, s, (n, n + int(rng.normal(0, 40))), False, equal, equal + 0.01, round(own, 1), names[-1], sizes[names[-1]] // 3, round(float(rng.normal(0.25, 0.03) * duration), 1))
+            yield SpikeCheck(
+                backend,
+                s,
+                (n, n + int(rng.normal(0, 40))),
+                False,
+                equal,
+                equal + 0.01,
+                round(own, 1),
+                names[-1],
+                sizes[names[-1]] // 3,
+                round(float(rng.normal(0.25, 0.03) * duration), 1),
+            )
 
 
 def paired_checks(rng, backend, answer, seeds, names):
@@ -134,7 +150,19 @@ def ensemble_checks(rng, backends, by_backend, names):
             for statistic, unit in STATISTICS.items():
                 within, sd = 0.03, 0.008
                 between = within + (2.8 * sd if by_backend[b] == DIFFERENT and statistic == "rate" else 0.4 * sd)
-                yield EnsembleCheck(b, n, statistic, "Wasserstein", unit, between, within, sd, within + 2 * sd, float(rng.uniform(0.01, 0.8)), PASS if between <= within + 2 * sd else FAIL)
+                yield EnsembleCheck(
+                    b,
+                    n,
+                    statistic,
+                    "Wasserstein",
+                    unit,
+                    between,
+                    within,
+                    sd,
+                    within + 2 * sd,
+                    float(rng.uniform(0.01, 0.8)),
+                    PASS if between <= within + 2 * sd else FAIL,
+                )
 
 
 def deviations(names):
@@ -172,12 +200,24 @@ def levels(by_backend, spikes, paired):
         same = answer == IDENTICAL
         yield LevelVerdict(0, b, PASS, "same dt, inputs and class of integrator; alive in all runs", 1.0)
         yield LevelVerdict(1, b, PASS, f"connections, weights and delays are equal in all {len(own)} runs", 1.0)
-        yield LevelVerdict(2, b, FAIL if answer == DIFFERENT else PASS, "traces agree to rounding" if answer != DIFFERENT else "v differs by up to 0.04 mV: forward Euler against an exact step", 1.0 if answer != DIFFERENT else 0.0)
+        yield LevelVerdict(
+            2,
+            b,
+            FAIL if answer == DIFFERENT else PASS,
+            "traces agree to rounding" if answer != DIFFERENT else "v differs by up to 0.04 mV: forward Euler against an exact step",
+            1.0 if answer != DIFFERENT else 0.0,
+        )
         score = float(np.mean([c.equal for c in own])) if own else math.nan
         yield LevelVerdict(3, b, PASS if same else FAIL, "all spikes are the same" if same else f"spikes part at {min(c.time for c in own):g} ms", score)
         word = PASS if same else {EQUIVALENT: PASS, DIFFERENT: FAIL, OPEN: UNDECIDED}[answer]
         good = sum(c.verdict == PASS for c in stat)
-        yield LevelVerdict(4, b, word, "follows from identical spikes" if same else f"{good} of {len(stat)} statistics within their margins", 1.0 if same else good / max(1, len(stat)))
+        yield LevelVerdict(
+            4,
+            b,
+            word,
+            "follows from identical spikes" if same else f"{good} of {len(stat)} statistics within their margins",
+            1.0 if same else good / max(1, len(stat)),
+        )
         yield LevelVerdict(5, b, PASS, "measured, for information")
 
 

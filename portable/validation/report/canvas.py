@@ -149,5 +149,5 @@ def thinned(times: Floats, values: Floats, most: int = 700) -> tuple[Floats, Flo
 
 
 def labelled(name: str, unit: str) -> str:
-    """"rate (Hz)"; no brackets where there is no unit."""
+    """ "rate (Hz)"; no brackets where there is no unit."""
     return f"{name} ({unit})" if unit not in ("", "1") else name

@@ -33,7 +33,9 @@ def from_json(document: Any) -> Validation:
     if not isinstance(document, Mapping) or "portable_report" not in document:
         raise ModelError("", "this is no report: it has no 'portable_report'", "pass the content of a report.json")
     if document["portable_report"] != VERSION:
-        raise ModelError("portable_report", f"is version {document['portable_report']!r}, and this program reads {VERSION}", "use the version of portable that wrote it")
+        raise ModelError(
+            "portable_report", f"is version {document['portable_report']!r}, and this program reads {VERSION}", "use the version of portable that wrote it"
+        )
     lost = {k: {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[x] for k, x in document.get("infinite", {}).items()}
     made = _typed(Validation, document.get("validation"), "", lost)
     assert isinstance(made, Validation)

@@ -78,7 +78,7 @@ def convergence(key: str, check: CellCheck, index: int) -> Panel | None:
 
 
 def order(x: float) -> str:
-    """"order 2", or that there is no error beyond rounding."""
+    """ "order 2", or that there is no error beyond rounding."""
     return "exact to rounding" if math.isinf(x) else f"order {number(x, 2)}" if math.isfinite(x) else "order not known"
 
 

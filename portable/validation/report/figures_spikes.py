@@ -122,7 +122,15 @@ def _raster(axis: Axes, found: Dots, rows: list[Stripe], index: int) -> None:
     size = 8.0 if n < VECTORS else 4.0 if n < 10_000 else 1.8 if n < 40_000 else 0.7
     for kept, colour, big in ((found.partner, SPIKE, 1.0), (~found.partner, tint(index), 1.8)):
         if np.any(kept):
-            axis.scatter(found.times[kept], found.heights[kept], c=colour, s=size * big, marker="|" if n < VECTORS else ".", linewidths=0.7 if n < VECTORS else 0, rasterized=n >= VECTORS)
+            axis.scatter(
+                found.times[kept],
+                found.heights[kept],
+                c=colour,
+                s=size * big,
+                marker="|" if n < VECTORS else ".",
+                linewidths=0.7 if n < VECTORS else 0,
+                rasterized=n >= VECTORS,
+            )
     for r in rows:
         axis.axhline(r.low, color=GRID, lw=0.6, zorder=0)
     axis.set_ylim(0, 1)
@@ -164,7 +172,15 @@ def growth(key: str, backend: str, reference: str, index: int, own: Mapping[int,
         log_axis(axis, "y")
         for name, curves, colour, line, width in kinds:
             for k, g in enumerate(curves.values()):
-                axis.plot(g.times, np.where(g.unmatched > 0, g.unmatched, np.nan), color=colour, ls=line, lw=width, alpha=max(0.6, 1 / math.sqrt(len(curves))), label=name if k == 0 else None)
+                axis.plot(
+                    g.times,
+                    np.where(g.unmatched > 0, g.unmatched, np.nan),
+                    color=colour,
+                    ls=line,
+                    lw=width,
+                    alpha=max(0.6, 1 / math.sqrt(len(curves))),
+                    label=name if k == 0 else None,
+                )
         axis.set_ylim(bottom=0.8)
         axis.set_xlim(left=0)
         axis.grid(axis="y")
@@ -173,4 +189,10 @@ def growth(key: str, backend: str, reference: str, index: int, own: Mapping[int,
         axis.set_title("growth of the difference")
         axis.legend(loc="lower right")
 
-    return panel(key, f"Spikes of {backend} without a partner on {reference} over time, on a log axis, with the reference after a change of 1e-12 beside it", 4.3, 3.0, draw)
+    return panel(
+        key,
+        f"Spikes of {backend} without a partner on {reference} over time, on a log axis, with the reference after a change of 1e-12 beside it",
+        4.3,
+        3.0,
+        draw,
+    )

@@ -138,7 +138,13 @@ def paired(key: str, checks: list[PairedCheck], index: int, reference: str, reac
         axis.set_title(short(label(checks[0].statistic), 40))
 
     verdicts = ", ".join(f"{c.population} {c.verdict}" for c in checks)
-    return panel(key, f"Difference of {label(checks[0].statistic)} between {checks[0].backend} and {reference} by population: {verdicts}", 4.3, 0.95 + 0.27 * len(checks), draw)
+    return panel(
+        key,
+        f"Difference of {label(checks[0].statistic)} between {checks[0].backend} and {reference} by population: {verdicts}",
+        4.3,
+        0.95 + 0.27 * len(checks),
+        draw,
+    )
 
 
 def _measured(checks: list[PairedCheck]) -> list[PairedCheck]:

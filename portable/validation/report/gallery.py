@@ -83,7 +83,11 @@ def _rasters(v: Validation, e: Evidence, i: int, seed: int, check: SpikeCheck | 
 
 def _with_growth(v: Validation, e: Evidence, i: int, seed: int, panel: Panel) -> Picture:
     curve = _growth(v, e, i)
-    text = f"Left: the first cell that differs, seed {seed}, around that moment, on both sides, and the difference. " if curve else f"The first cell that differs, seed {seed}, around that moment."
+    text = (
+        f"Left: the first cell that differs, seed {seed}, around that moment, on both sides, and the difference. "
+        if curve
+        else f"The first cell that differs, seed {seed}, around that moment."
+    )
     text += f"Right: {_growth_caption(v, e, i)}" if curve else ""
     return Picture(f"around-{i}-{seed}", text, (panel, curve) if curve else (panel,), legend=_legend(v, {0, i}))
 
@@ -127,7 +131,9 @@ def distributions(v: Validation, e: Evidence) -> list[Picture]:
         for k, population in enumerate(dict.fromkeys(p for s, p, _ in e.distributions if s == statistic)):
             values = {v.backends.index(b): x for (s, p, b), x in e.distributions.items() if (s, p) == (statistic, population) and b in v.backends}
             seen |= set(values)
-            panels.append(figures_statistics.distribution(f"distribution-{n}-{k}", names.label(statistic), names.unit(statistic), population, values, v.backends))
+            panels.append(
+                figures_statistics.distribution(f"distribution-{n}-{k}", names.label(statistic), names.unit(statistic), population, values, v.backends)
+            )
         text = f"Distribution of {names.label(statistic)} in each population, pooled over seeds; {v.reference} filled. Linear axes end where {share(figures_statistics.SHOWN)} of the values are shown."
         found.append(Picture(f"distribution-{n}", text, tuple(panels), "small", _legend(v, seen)))
     return found

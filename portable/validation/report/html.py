@@ -10,7 +10,7 @@ from typing import Any
 from portable.errors import ModelError
 from portable.validation.evidence import Evidence
 from portable.validation.figure import COLOURS
-from portable.validation.report import words
+from portable.validation.report import power, words
 from portable.validation.report.sections import anchor, sections
 from portable.validation.report.view import SIGNS, TONES, Section, clean
 from portable.validation.verdicts import LEVELS, NOT_RUN, Validation
@@ -33,7 +33,7 @@ def html(v: Validation, e: Evidence) -> str:
     template_engine()  # before the figures are drawn
     return page(
         "template.html.jinja", v=v, title=words.title(v), headline=words.headline(v), question=words.question(v), answers=words.answers(v), badge=SIGNS.get(v.verdict, ""),
-        tone=TONES.get(v.verdict, "none"), matrix=matrix(v), power=words.power_sentence(v), sections=[_named(s) for s in sections(v, e)], version=_version(v),
+        tone=TONES.get(v.verdict, "none"), matrix=matrix(v), power=power.power_sentence(v), sections=[_named(s) for s in sections(v, e)], version=_version(v),
         date=v.provenance.get("date", ""),
     )  # fmt: skip
 
@@ -41,7 +41,9 @@ def html(v: Validation, e: Evidence) -> str:
 def page(template: str, **facts: Any) -> str:
     """A page with the styles and the script in it; everything else that is put into it is escaped."""
     jinja2 = template_engine()
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True, loader=jinja2.FunctionLoader(_file))
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True, loader=jinja2.FunctionLoader(_file)
+    )
     environment.globals["kind"] = lambda b: type(b).__name__
     return clean(environment.get_template(template).render(css=_css(), js=_file("script.js"), **facts))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from portable.validation.report import tables, words
+from portable.validation.report import power, tables, words
 from portable.validation.report.view import SIGNS, Table, counted
 from portable.validation.verdicts import LEVELS, NOT_RUN, Validation
 
@@ -15,7 +15,7 @@ def markdown(v: Validation, html_name: str = "") -> str:
     for a in words.answers(v):
         parts += [f"## {_text(a.backend)}: {a.word}", "\n".join(_text(x) for x in (a.found, a.means, a.matters) if x)]
         parts += ["\n".join(f"- level {x.level}, {x.name}: **{SIGNS[x.verdict]} {x.verdict}**. {_text(x.summary)}" for x in v.levels if x.backend == a.backend)]
-    parts += ["## What this design would have seen", _text(words.caught_sentence(v)), _text(words.power_sentence(v))]
+    parts += ["## What this design would have seen", _text(power.caught_sentence(v)), _text(power.power_sentence(v))]
     for table in (tables.deviations(v), tables.costs(v), tables.approximations(v), tables.failed(v)):
         parts += [f"## {_text(table.caption)}", _table(table)] if table.rows else []
     command = v.provenance.get("command")

@@ -16,7 +16,7 @@ SHORT = {"cv": "CV", "lv": "LV", "isi": "ISI", "fano": "Fano factor"}
 
 
 def label(statistic: str) -> str:
-    """"CV" for cv, "peak frequency" for peak_frequency; a name that is not ours stays as it is."""
+    """ "CV" for cv, "peak frequency" for peak_frequency; a name that is not ours stays as it is."""
     return SHORT.get(statistic, statistic.replace("_", " ")) if statistic in KNOWN else statistic
 
 
@@ -26,5 +26,7 @@ def unit(statistic: str) -> str:
 
 def glossary(statistics: Iterable[str]) -> Table:
     """Definitions, with sources, of those that are ours."""
-    rows = tuple((Cell(label(s)), Cell(KNOWN[s].name), Cell(KNOWN[s].unit or "none"), Cell(KNOWN[s].definition)) for s in dict.fromkeys(statistics) if s in KNOWN)
+    rows = tuple(
+        (Cell(label(s)), Cell(KNOWN[s].name), Cell(KNOWN[s].unit or "none"), Cell(KNOWN[s].definition)) for s in dict.fromkeys(statistics) if s in KNOWN
+    )
     return Table("What the statistics are", ("statistic", "name", "unit", "definition and source"), rows)

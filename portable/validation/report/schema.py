@@ -16,7 +16,13 @@ from portable.validation.verdicts import DIFFERENT, EQUIVALENT, IDENTICAL, LEVEL
 
 FILE = Path(verdicts.__file__).parents[1] / "schemas" / "report.schema.json"
 _ANSWERS = [IDENTICAL, EQUIVALENT, DIFFERENT, OPEN, NO_ANSWER]
-_SCALARS: dict[Any, dict[str, Any]] = {float: {"type": ["number", "null"]}, int: {"type": "integer"}, str: {"type": "string"}, bool: {"type": "boolean"}, Any: {}}
+_SCALARS: dict[Any, dict[str, Any]] = {
+    float: {"type": ["number", "null"]},
+    int: {"type": "integer"},
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    Any: {},
+}
 
 
 def json_schema() -> dict[str, Any]:

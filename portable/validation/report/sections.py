@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portable.validation.evidence import Evidence
-from portable.validation.report import gallery, names, tables, words
+from portable.validation.report import gallery, names, power, tables, words
 from portable.validation.report.view import Block, Cell, Fold, Line, Section, Table, Text, counted, number, share
 from portable.validation.verdicts import CELLS, COMPARABLE, COST, FAIL, LEVELS, NETWORK, NOT_RUN, SPIKES, STATISTICS, UNDECIDED, Validation
 
@@ -64,7 +64,10 @@ def _network(v: Validation, _: Evidence) -> list[Block]:
     for b in dict.fromkeys(c.backend for c in v.networks):
         own = [c for c in v.networks if c.backend == b]
         rows.append(tables.network_row(b, own))
-    return [Table("Networks, over all runs", tables.NETWORK_COLUMNS, tuple(rows)), Fold(f"All {counted(len(v.networks), 'run')}", (tables.networks(v.networks),))]
+    return [
+        Table("Networks, over all runs", tables.NETWORK_COLUMNS, tuple(rows)),
+        Fold(f"All {counted(len(v.networks), 'run')}", (tables.networks(v.networks),)),
+    ]
 
 
 def _cells(v: Validation, e: Evidence) -> list[Block]:
@@ -105,7 +108,7 @@ def _statistics(v: Validation, e: Evidence) -> list[Block]:
 
 
 def _power(v: Validation) -> list[Block]:
-    blocks: list[Block] = [Text(words.caught_sentence(v)), Text(words.power_sentence(v))]
+    blocks: list[Block] = [Text(power.caught_sentence(v)), Text(power.power_sentence(v))]
     return [*blocks, *([tables.deviations(v)] if v.deviations else []), *([tables.power(v)] if v.power else [])]
 
 
@@ -133,7 +136,9 @@ def _provenance(v: Validation) -> Section:
              "seeds": ", ".join(str(s) for s in v.seeds), **_flat(v.provenance)}  # fmt: skip
     rows = tuple((Cell(k), Cell(x, code=k in ("model hash", "command") or "hash" in k)) for k, x in facts.items() if x)
     notes: tuple[Block, ...] = tuple(Text(n) for n in v.notes)
-    return Section("provenance", "Provenance", "What is needed to make this report again.", (), (*notes, Table("Where this comes from", ("fact", "value"), rows)))
+    return Section(
+        "provenance", "Provenance", "What is needed to make this report again.", (), (*notes, Table("Where this comes from", ("fact", "value"), rows))
+    )
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from portable.validation.report import words
 from portable.validation.report.names import label
+from portable.validation.report.power import power_sizes
 from portable.validation.report.view import NOTHING, Cell, Table, bytes_, chance, listed, number, share, signed
 from portable.validation.verdicts import FAIL, LEVELS, PASS, CellCheck, EnsembleCheck, NetworkCheck, PairedCheck, Run, SpikeCheck, Validation
 
@@ -38,7 +39,7 @@ def settings(v: Validation) -> Table:
 
 
 def _methods(methods: list[str]) -> str:
-    """"exact" if all are; else each with its population."""
+    """ "exact" if all are; else each with its population."""
     kinds = list(dict.fromkeys(m.partition(": ")[2] for m in methods))
     return kinds[0] if len(kinds) == 1 else "; ".join(methods) or NOTHING
 
@@ -67,7 +68,17 @@ def main(v: Validation, backend: str) -> list[Run]:
     return [r for r in v.runs if r.backend == backend and r.role == "main"]
 
 
-NETWORK_COLUMNS = ("backend", "equal", "same program", "read back", "connections read", "missing", "largest weight error", "largest delay error (ms)", "why not read")
+NETWORK_COLUMNS = (
+    "backend",
+    "equal",
+    "same program",
+    "read back",
+    "connections read",
+    "missing",
+    "largest weight error",
+    "largest delay error (ms)",
+    "why not read",
+)
 
 
 def network_row(backend: str, checks: list[NetworkCheck]) -> tuple[Cell, ...]:
@@ -87,7 +98,18 @@ def network_row(backend: str, checks: list[NetworkCheck]) -> tuple[Cell, ...]:
 
 def networks(checks: Iterable[NetworkCheck]) -> Table:
     """Level 1: every run's network as read back."""
-    columns = ("backend", "seed", "program (sha256)", "same program", "connections", "missing", "largest weight error", "largest delay error (ms)", "read back", "equal")
+    columns = (
+        "backend",
+        "seed",
+        "program (sha256)",
+        "same program",
+        "connections",
+        "missing",
+        "largest weight error",
+        "largest delay error (ms)",
+        "read back",
+        "equal",
+    )
     rows = tuple(
         (Cell(c.backend), Cell(str(c.seed), c.seed), Cell(c.program[:12] or NOTHING, code=True), _yes(c.same_program), _n(c.connections), _n(c.missing),
          _n(c.weight_error), _n(c.delay_error), Cell(c.read_back or "done"), _yes(c.equal)) for c in checks
@@ -97,7 +119,20 @@ def networks(checks: Iterable[NetworkCheck]) -> Table:
 
 def cells(checks: Iterable[CellCheck]) -> Table:
     """Level 2."""
-    columns = ("population", "backend", "verdict", "cell type", "integrators", "cells", "spikes", "identical", "spike time difference (ms)", "trace difference", "order in dt", "left out")
+    columns = (
+        "population",
+        "backend",
+        "verdict",
+        "cell type",
+        "integrators",
+        "cells",
+        "spikes",
+        "identical",
+        "spike time difference (ms)",
+        "trace difference",
+        "order in dt",
+        "left out",
+    )
     rows = tuple(
         (Cell(c.population), Cell(c.backend), _verdict(c.verdict), Cell(c.cell_type), Cell(" / ".join(dict.fromkeys(c.integrators))), _n(c.cells), Cell(_two(c.spikes), c.spikes[1]), _yes(c.identical),
          _n(c.spike_time_difference), Cell(f"{number(c.trace_difference)} {c.unit} ({c.variable})", _finite(c.trace_difference)),
@@ -108,7 +143,17 @@ def cells(checks: Iterable[CellCheck]) -> Table:
 
 def spikes(checks: Iterable[SpikeCheck], reference: str) -> Table:
     """Level 3."""
-    columns = ("backend", "seed", "spikes", "identical", "equal", "within one step", "first difference (ms)", "cell", f"{reference} from itself after 1e-12 (ms)")
+    columns = (
+        "backend",
+        "seed",
+        "spikes",
+        "identical",
+        "equal",
+        "within one step",
+        "first difference (ms)",
+        "cell",
+        f"{reference} from itself after 1e-12 (ms)",
+    )
     rows = tuple(
         (Cell(c.backend), Cell(str(c.seed), c.seed), Cell(_two(c.spikes), c.spikes[1]), _yes(c.identical), Cell(share(c.equal), _finite(c.equal)), Cell(share(c.near), _finite(c.near)),
          _n(c.time, 6), Cell(f"{c.population}[{c.neuron}]" if c.population else NOTHING), Cell("not in this run") if math.isinf(c.perturbed) else _n(c.perturbed, 6)) for c in checks
@@ -144,7 +189,17 @@ def ensembles(checks: Iterable[EnsembleCheck]) -> Table:
 
 def deviations(v: Validation) -> Table:
     """What each deviation put in on purpose did."""
-    columns = ("deviation", "what was changed", "size", "first caught by", "levels not passed", "first difference (ms)", "equal spikes", "largest effect (SD)", "statistics called different")
+    columns = (
+        "deviation",
+        "what was changed",
+        "size",
+        "first caught by",
+        "levels not passed",
+        "first difference (ms)",
+        "equal spikes",
+        "largest effect (SD)",
+        "statistics called different",
+    )
     rows = tuple(
         (Cell(d.name), Cell(d.what), _n(d.size), Cell("nothing" if d.caught is None else f"level {d.caught}, {LEVELS[d.caught]}", d.caught, FAIL if d.caught is None else PASS),
          Cell(", ".join(str(x) for x in d.failed) or NOTHING), _n(d.time, 5), Cell(share(d.equal), _finite(d.equal)), _n(d.largest_effect), Cell(listed(d.statistics, 5) or NOTHING))
@@ -155,7 +210,7 @@ def deviations(v: Validation) -> Table:
 
 def power(v: Validation) -> Table:
     """Sizes of deviations tried, and which the statistics alone called different."""
-    rows = tuple((Cell(p.name), Cell(p.unit or NOTHING), Cell(words.power_sizes(p)), _n(p.smallest)) for p in v.power)
+    rows = tuple((Cell(p.name), Cell(p.unit or NOTHING), Cell(power_sizes(p)), _n(p.smallest)) for p in v.power)
     return Table("Sizes tried: ✓ called different by the statistics alone, ✗ not", ("deviation", "unit", "sizes", "smallest detected"), rows)
 
 
@@ -181,7 +236,9 @@ def approximations(v: Validation) -> Table:
 
 def failed(v: Validation) -> Table:
     """Runs that did not end well."""
-    rows = tuple((Cell(r.backend), Cell(str(r.seed), r.seed), Cell(r.role), Cell(r.status, verdict=FAIL), Cell(r.message or NOTHING)) for r in words.failures(v))
+    rows = tuple(
+        (Cell(r.backend), Cell(str(r.seed), r.seed), Cell(r.role), Cell(r.status, verdict=FAIL), Cell(r.message or NOTHING)) for r in words.failures(v)
+    )
     return Table("Runs that did not end well", ("backend", "seed", "role", "what happened", "message"), rows)
 
 

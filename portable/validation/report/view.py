@@ -1,10 +1,10 @@
 """What a report is made of before it is HTML or Markdown: sections of sentences, tables and pictures; and how numbers are written.
 
-    Section   one level or subject     id, title, verdicts, blocks
-      Text    a paragraph
-      Table   columns and rows of Cells
-      Picture one <figure>: Panels (each an SVG) and a caption
-      Fold    blocks that are shown on demand
+Section   one level or subject     id, title, verdicts, blocks
+  Text    a paragraph
+  Table   columns and rows of Cells
+  Picture one <figure>: Panels (each an SVG) and a caption
+  Fold    blocks that are shown on demand
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def share(x: float) -> str:
     if math.isnan(x):
         return NOTHING
     text = number(100 * x, 4)
-    return (">\u00a099.99\u00a0%" if x < 1 and text == "100" else "<\u00a00.01\u00a0%" if 0 < x < 1e-4 else f"{text}\u00a0%")
+    return ">\u00a099.99\u00a0%" if x < 1 and text == "100" else "<\u00a00.01\u00a0%" if 0 < x < 1e-4 else f"{text}\u00a0%"
 
 
 def chance(p: float) -> str:
@@ -183,7 +183,7 @@ def bytes_(x: float) -> str:
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
-    """"a, b and c"; beyond `most` the rest is counted."""
+    """ "a, b and c"; beyond `most` the rest is counted."""
     all_ = list(names)
     if len(all_) > most:
         all_ = [*all_[: most - 1], f"{len(all_) - most + 1} more"]
@@ -191,7 +191,7 @@ def listed(names: Iterable[str], most: int = 8) -> str:
 
 
 def counted(n: int, one: str, many: str = "") -> str:
-    """"1 seed", "10 seeds"."""
+    """ "1 seed", "10 seeds"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 

@@ -24,7 +24,6 @@ from portable.validation.verdicts import (
     EnsembleCheck,
     LevelVerdict,
     PairedCheck,
-    Power,
     Run,
     SpikeCheck,
     Validation,
@@ -93,7 +92,11 @@ def _answer(v: Validation, backend: str, index: int) -> Answer:
 def _identical(v: Validation, backend: str) -> tuple[str, str, str]:
     checks = [c for c in v.spikes if c.backend == backend]
     spikes = sum(c.spikes[0] for c in checks)
-    found = f"All {counted(spikes, 'spike')} of {counted(len(checks), 'seed')} fall in the same step on {backend} and on {v.reference}." if checks else _summary(v, SPIKES, backend)
+    found = (
+        f"All {counted(spikes, 'spike')} of {counted(len(checks), 'seed')} fall in the same step on {backend} and on {v.reference}."
+        if checks
+        else _summary(v, SPIKES, backend)
+    )
     return found, f"For this model, what was computed on one holds on the other, spike for spike: {backend} and {v.reference} can be exchanged.", ""
 
 
@@ -128,7 +131,11 @@ def _none(v: Validation, backend: str) -> tuple[str, str, str]:
         first_level = min((x for x in v.levels if x.backend == backend and x.verdict in (NOT_COMPARABLE, NOT_RUN, FAIL)), key=lambda x: x.level, default=None)
         found = f"Level {first_level.level}, {first_level.name}: {_sentence(first_level.summary)}" if first_level else "There is no result of it."
     if any(c.backend == backend for c in v.spikes):
-        return found, f"This is not a pass. What was measured all the same is shown below, but it speaks neither for nor against {backend} until that is mended.", ""
+        return (
+            found,
+            f"This is not a pass. What was measured all the same is shown below, but it speaks neither for nor against {backend} until that is mended.",
+            "",
+        )
     return found, f"Nothing is known about whether {backend} agrees. This is not a pass.", ""
 
 
@@ -147,7 +154,7 @@ def matters(v: Validation, backend: str) -> str:
         told = f"It matters where a conclusion rests on {_names(n)}"
         if worst is None:
             return f"{told}: the distance to the reference's seeds is beyond their own spread."
-        size = f"{signed(worst.difference)}{_unit(worst.unit)} against {number(worst.reference)}{_unit(worst.unit)}, {number(abs(worst.effect), 2)} times the spread of {v.reference}'s seeds"
+        size = f"{signed(worst.difference)}{with_unit(worst.unit)} against {number(worst.reference)}{with_unit(worst.unit)}, {number(abs(worst.effect), 2)} times the spread of {v.reference}'s seeds"
         return f"{told}. Largest effect: {label(worst.statistic)} of {worst.population}, {size}."
     if n.open:
         return f"Nothing is shown to be outside its margin, but {counted(n.open, 'statistic')} of {n.total} could not be decided."
@@ -174,7 +181,7 @@ def _statistics(v: Validation, backend: str) -> Tally:
 
 
 def _names(n: Tally) -> str:
-    """"rate of E and CV of E and I"; where there are many populations they are counted."""
+    """ "rate of E and CV of E and I"; where there are many populations they are counted."""
     found: dict[str, dict[str, None]] = {}
     for statistic, population in [(c.statistic, c.population) for c in n.paired] + [(c.statistic, c.population) for c in n.ensembles]:
         found.setdefault(label(statistic), {})[population] = None
@@ -213,7 +220,9 @@ def chaos(parted: list[SpikeCheck], reference: str) -> str:
     known = [c for c in parted if not math.isnan(c.perturbed) and math.isfinite(c.time)]
     tried = [c for c in known if math.isfinite(c.perturbed)]
     if known and not tried:
-        return f"{reference} does not part from itself in this run after a change of 1e-12 ({counted(len(known), 'seed')}), so rounding alone does not explain it."
+        return (
+            f"{reference} does not part from itself in this run after a change of 1e-12 ({counted(len(known), 'seed')}), so rounding alone does not explain it."
+        )
     if not tried:
         return ""
     later = [c for c in tried if c.time >= 0.5 * c.perturbed]
@@ -224,35 +233,6 @@ def chaos(parted: list[SpikeCheck], reference: str) -> str:
     return f"{both}; this backend parts earlier than half that time in {len(tried) - len(later)} of {len(tried)}, so rounding alone does not explain it."
 
 
-def power_sentence(v: Validation) -> str:
-    """The smallest deviation of each kind that the statistics of this design would have detected."""
-    if not v.power:
-        return "How small a deviation this design would have detected was not measured."
-    seen = [f"{p.name} {_size(p, p.smallest)}".strip() for p in v.power if math.isfinite(p.smallest)]
-    unseen = [f"{p.name} ({'up to ' if len(p.sizes) > 1 else ''}{_size(p, max(p.sizes))})" if p.unit else p.name for p in v.power if not math.isfinite(p.smallest) and p.sizes]
-    design = f"With {counted(len(v.seeds), 'seed')} of {number(v.duration)} ms, the statistics alone"
-    parts = [f"{design} would have detected, as the smallest of the sizes tried: {', '.join(seen)}" if seen else f"{design} would have detected none of the deviations tried"]
-    parts += [f"they would have missed {listed(unseen)}"] if unseen else []
-    return "; ".join(parts) + "."
-
-
-def _size(p: Power, size: float) -> str:
-    """A size with its unit; nothing for a deviation that has no sizes, such as another integrator."""
-    unit = p.unit.removesuffix("s") if size == 1 and len(p.unit) > 3 else p.unit  # "1 step"
-    return f"{number(size)}{_unit(unit)}" if unit else ""
-
-
-def caught_sentence(v: Validation) -> str:
-    """How many of the deviations put in on purpose were caught, and where."""
-    if not v.deviations:
-        return "No deviations were put in on purpose, so that it is not known what this design would have caught."
-    smallest = {d.name: d for d in sorted(v.deviations, key=lambda d: -d.size)}  # larger ones are there for the statistics
-    levels = [d.caught for d in smallest.values() if d.caught is not None]
-    missed = [d.name for d in smallest.values() if d.caught is None]
-    text = f"Of {counted(len(smallest), 'known deviation')} put into a copy of the engine, {len(levels)} were caught, {sum(x <= SPIKES for x in levels)} of them by exact comparison (levels 0 to {SPIKES})"
-    return f"{text}; not caught: {listed(missed)}." if missed else f"{text}."
-
-
 def failures(v: Validation, backend: str = "") -> list[Run]:
     """Runs that did not end well."""
     return [r for r in v.runs if r.status != "ok" and backend in ("", r.backend)]
@@ -260,11 +240,6 @@ def failures(v: Validation, backend: str = "") -> list[Run]:
 
 def _runs(v: Validation, backend: str) -> list[Run]:
     return [r for r in v.runs if r.backend == backend]
-
-
-def power_sizes(p: Power) -> str:
-    """"0.25 ✗, 0.5 ✓, 1 ✓"."""
-    return ", ".join(f"{number(s)} {'✓' if d else '✗'}" for s, d in zip(p.sizes, p.detected)) or NOTHING
 
 
 def matrix_cell(level: LevelVerdict | None) -> str:
@@ -284,5 +259,5 @@ def _summary(v: Validation, level: int, backend: str) -> str:
     return _sentence(found.summary) if found else ""
 
 
-def _unit(unit: str) -> str:
+def with_unit(unit: str) -> str:
     return "" if unit in ("", "1") else f" {unit}"
