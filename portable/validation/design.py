@@ -21,7 +21,8 @@ PROBED = 3  # seeds for which the reference is also run with its start changed b
 @dataclass(frozen=True)
 class Design:
     """backends[0] is the reference. warmup (ms) is left out of statistics; margin: None for the reference's seed-to-seed spread, or a
-    share of its mean. power: "full" (deviations, enlarged until the statistics see them), "quick" (as they are), "none"."""
+    share of its mean. power: "full" (deviations, enlarged until the statistics see them), "quick" (as they are), "none". orders: run cells
+    alone with smaller steps too."""
 
     network: Network
     backends: tuple[str, ...]
@@ -35,6 +36,7 @@ class Design:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     margin: float | None = None
     power: str = "full"
+    orders: bool = True
 
     @property
     def reference(self) -> str:

@@ -154,7 +154,7 @@ class Study:
         steps = min(p.steps, round(LONGEST / p.dt))
         jobs, places = list[Job](), list[tuple[Loop, str, str, int]]()
         for loop in made:
-            for b, deviation, factor in [*((b, "", f) for b in able for f in FACTORS), *((BASELINE, d, 1) for d in self.applicable)]:
+            for b, deviation, factor in [*((b, "", f) for b in able for f in (FACTORS if p.orders else FACTORS[:1])), *((BASELINE, d, 1) for d in self.applicable)]:
                 program = loop.programs[factor]
                 if deviation and DEVIATIONS[deviation].apply(program, 1.0) is None:
                     continue

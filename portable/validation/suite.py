@@ -17,7 +17,7 @@ from portable.validation.levels.ran import Ran, of
 from portable.validation.study import Answer, Study
 from portable.validation.verdicts import LEVELS, NO_ANSWER, NOT_RUN, PASS, SPIKES, STATISTICS, Validation
 
-REFERENCE = "reference of the row"
+REFERENCE, NO_SPIKES = "reference of the row", "no spikes to compare"
 # Short and obviously right, or a program started anew for each run: hours for a network of thousands of cells. By name they do run.
 SLOW = ("reference", "jneuroml")
 Say = Callable[[str, Progress | None], None]
@@ -26,7 +26,7 @@ Say = Callable[[str, Progress | None], None]
 @dataclass(frozen=True)
 class Row:
     """One cell of the matrix. level: the highest one up to which all pass, -1 for none, None for the first backend, which is what the
-    others are compared with; score: mean of the published numbers' scores, nan where they could not be measured."""
+    others are compared with, and where there are no spikes; score: mean of the published numbers' scores, nan where they could not be measured."""
 
     case: str
     backend: str
@@ -71,7 +71,7 @@ class Suite:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        rows = [{**asdict(r), "published": [{**asdict(p), "ok": p.ok, "score": p.score} for p in r.published]} for r in self.rows]
+        rows = [{**asdict(r), "published": [{**asdict(p), "ok": bool(p.ok), "score": float(p.score)} for p in r.published]} for r in self.rows]
         about = {n: {"title": get(n).title, "citation": str(get(n).citation)} for n in self.cases}
         return {"version": 1, "backends": list(self.backends), "cases": about, "levels": {str(k): v for k, v in LEVELS.items()}, "rows": rows}
 
@@ -126,7 +126,7 @@ def run_suite(executor: Executor, say: Say, backends: Sequence[str] = (), cases:
 def _case(case: Case, backends: Sequence[str], executor: Executor, say: Say) -> tuple[list[Row], Answer]:
     design = Design(
         case.network(), tuple(backends), case.seeds, case.dt, round(case.duration / case.dt), case.warmup, integrator=case.integrator,
-        options={b: dict(o) for b, o in case.options.items() if b in backends}, power="none",
+        options={b: dict(o) for b, o in case.options.items() if b in backends}, power="none", orders=False,
     )  # fmt: skip
     study = Study(design, executor, lambda line, progress: say(f"{case.name}: {line}", progress))
     answer = study.answer()
@@ -142,8 +142,11 @@ def _row(case: Case, backend: str, runs: Sequence[Ran], v: Validation) -> Row:
     results: list[Results] = [mine[s].results for s in case.seeds]
     published = tuple(case.check(results))
     score = sum(p.score for p in published) / len(published) if published else float("nan")
-    first = backend == v.reference
-    return Row(case.name, backend, REFERENCE if first else v.answers[backend], None if first else reached(v, backend), score, published)
+    if backend == v.reference:
+        return Row(case.name, backend, REFERENCE, None, score, published)
+    if not any(sum(r.spikes.values()) for r in v.runs if r.backend in (backend, v.reference)):  # potentials below threshold
+        return Row(case.name, backend, NO_SPIKES, None, score, published)
+    return Row(case.name, backend, v.answers[backend], reached(v, backend), score, published)
 
 
 def reached(v: Validation, backend: str) -> int:
