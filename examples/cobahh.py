@@ -22,7 +22,7 @@ def network(cells: int = 4000, connectivity: float = 0.02, delay: float = 0.1, k
 
     Needs "auto" or a small step: at 0.1 ms fixed-step rk4 fails, the cell's own rkf45 chooses its steps.
 
-    Rates after 200 ms: 41 Hz (E) and 42 Hz (I), varying by 4 Hz from seed to seed; 45 and 44 Hz in plain PyNEST
+    Rates after 200 ms: 41 Hz (E) and 42 Hz (I), varying by 4 Hz from seed to seed; 43 Hz in plain PyNEST
     (benchmarks/brette2007_pynest.py). The paper shows raster plots of sustained irregular activity.
     """
     # Per area of 20000 um2: 1 uF/cm2, 0.05 mS/cm2 of leak, 100 mS/cm2 of sodium, 30 mS/cm2 of potassium conductance.
