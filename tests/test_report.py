@@ -111,14 +111,16 @@ def test_junit_counts_failures_errors_and_skipped_levels():
     suites = {s.get("name"): s for s in root.iter("testsuite")}
     assert list(suites) == list(v.backends[1:])
     for backend, answer in v.answers.items():
-        words = [x.verdict for x in v.levels if x.backend == backend]
+        # a level 3 that fails does not count where equivalent statistics were the answer
+        spared = [x for x in v.levels if x.backend == backend and answer == EQUIVALENT and x.level in (2, 3) and x.verdict == FAIL]
+        words = [NOT_RUN if x in spared else x.verdict for x in v.levels if x.backend == backend]
         suite, failed_runs = suites[backend], 4 if answer == NO_ANSWER else 0
         assert int(suite.get("tests")) == len(LEVELS) + failed_runs
         assert int(suite.get("failures")) == words.count(FAIL) + words.count("undecided") == len(suite.findall("testcase/failure"))
         assert int(suite.get("skipped")) == words.count(NOT_RUN) == len(suite.findall("testcase/skipped"))
         assert int(suite.get("errors")) == words.count("not comparable") + failed_runs == len(suite.findall("testcase/error"))
     assert int(root.get("tests")) == sum(int(s.get("tests")) for s in suites.values())
-    assert suites["brian2"].find("testcase[@name='level 3: same spikes']/failure").get("message").startswith("spikes part at")
+    assert suites["brian2"].find("testcase[@name='level 3: same spikes']/skipped").get("message").startswith("spikes part at")
 
 
 def test_junit_survives_any_text_and_a_failed_reference():

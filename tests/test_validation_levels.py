@@ -176,6 +176,12 @@ def test_where_two_runs_part() -> None:
     b = results({"exc": [(10, 1), (21, 2), (30, 3)], "inh": [(15, 0)]})
     c = spike_check(a, b)
     assert (c.identical, c.time, c.population, c.neuron, c.equal, c.near) == (False, 2.0, "exc", 2, 0.75, 1.0)
+    # the only cell that differs spikes once on each side; identical cells are at distance 0, so the mean over the three cells and one is a quarter
+    assert 0 < c.spike_distance < 0.25
+    assert c.van_rossum > 0
+    own = spike_check(a, a, b)
+    assert (own.identical, own.spike_distance, own.van_rossum, own.perturbed) == (True, 0.0, 0.0, 2.0)
+    assert own.perturbed_spike_distance == c.spike_distance
     grown = growth(a, b)
     assert grown.unmatched[-1] == 2  # (20, 2) and (21, 2)
     assert grown.unmatched[np.searchsorted(grown.times, 2.0) - 1] == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from portable.backends import registry
 from portable.errors import ModelError
+from portable.resolve.estimate import GIB, available_memory
 from portable.results import Results
 from portable.validation.cases import CASES, get
 from portable.validation.cases.case import Case, Published
@@ -116,11 +117,22 @@ def run_suite(executor: Executor, say: Say, backends: Sequence[str] = (), cases:
     rows: list[Row] = []
     answers: dict[str, Answer] = {}
     for case in chosen:
-        able = [b for b in names if named or case.quick or b not in SLOW]
-        found, answers[case.name] = _case(case, able, executor, say)
-        rows += found
-        rows += [Row(case.name, b, NOT_RUN, -1, float("nan"), (), "too slow for this case unless it is named") for b in names if b not in able]
+        left_out = {b: why for b in names if (why := _left_out(case, b, named))}
+        able = [b for b in names if b not in left_out]
+        if able:
+            found, answers[case.name] = _case(case, able, executor, say)
+            rows += found
+        rows += [Row(case.name, b, NOT_RUN, -1, float("nan"), (), why) for b, why in left_out.items()]
     return Suite(names, tuple(c.name for c in chosen), tuple(rows), answers)
+
+
+def _left_out(case: Case, backend: str, named: bool) -> str:
+    """Why a backend does not get a case; "" if it does. Other simulators take about three times the native engine's memory (README)."""
+    if not (named or case.quick or backend not in SLOW):
+        return "too slow for this case unless it is named"
+    need = case.memory * (1 if backend == "native" else 3)
+    have = available_memory() / GIB
+    return "" if need <= have else f"needs about {need:.3g} GiB of memory, {have:.3g} GiB are available"
 
 
 def _case(case: Case, backends: Sequence[str], executor: Executor, say: Say) -> tuple[list[Row], Answer]:

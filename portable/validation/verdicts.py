@@ -124,8 +124,10 @@ class CellCheck:
 class SpikeCheck:
     """Level 3, the whole network for one seed against the reference. Times in ms; nan or "" where the lists are identical.
 
-    perturbed: when the reference parts from itself after a change of 1e-12 of its start; nan if it did not within the run or was not
-    tried. equal, near: share of the longer list with a partner at the same step, or within one.
+    perturbed: when the reference parts from itself after a change of 1e-12 of its start; inf if it did not within the run, nan if that
+    was not tried. equal, near: share of the longer list with a partner at the same step, or within one. spike_distance (0 to 1),
+    van_rossum (tau 10 ms): distances of the two trains of a cell, averaged over the cells that spike on either side, all populations.
+    perturbed_spike_distance: that of the reference from itself after the change.
     """
 
     backend: str
@@ -138,6 +140,9 @@ class SpikeCheck:
     population: str = ""
     neuron: int = -1
     perturbed: float = float("nan")
+    spike_distance: float = float("nan")
+    van_rossum: float = float("nan")
+    perturbed_spike_distance: float = float("nan")
 
 
 @dataclass(frozen=True)

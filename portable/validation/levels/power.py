@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from portable.validation.deviations import DEVIATIONS
-from portable.validation.levels.ran import MAIN, Ran
+from portable.validation.levels.ran import Ran, lives
 from portable.validation.levels.same_spikes import spike_check
 from portable.validation.verdicts import CELLS, FAIL, NETWORK, SPIKES, STATISTICS, CellCheck, DeviationCheck, EnsembleCheck, PairedCheck, Power
 
@@ -25,13 +25,20 @@ def deviation_check(
     spikes = [spike_check(baseline[s].results, r.results) for s, r in deviated.items() if s in baseline]
     if any(not c.identical for c in spikes):
         failed.append(SPIKES)
-    called = different(found)
+    called = different(found) or _silenced(baseline, deviated)
     if called:
         failed.append(STATISTICS)
     time = float(np.nanmin([c.time for c in spikes])) if any(not c.identical for c in spikes) else float("nan")
     equal = float(np.mean([c.equal for c in spikes])) if spikes else float("nan")
     effects = [abs(c.effect) for c in found if isinstance(c, PairedCheck) and np.isfinite(c.effect)]
     return DeviationCheck(name, DEVIATIONS[name].what, min(failed, default=None), tuple(failed), time, equal, called, max(effects, default=float("nan")), size)
+
+
+def _silenced(baseline: Mapping[int, Ran], deviated: Mapping[int, Ran]) -> tuple[str, ...]:
+    """A network that lives for every seed, and with the deviation for none: level 4 has nothing left to compare, and needs nothing."""
+    both = [s for s in deviated if s in baseline]
+    dead = both and all(lives(baseline[s].results) and not lives(deviated[s].results) for s in both)
+    return ("silence of the network",) if dead else ()
 
 
 def different(found: Sequence[PairedCheck | EnsembleCheck]) -> tuple[str, ...]:
@@ -47,7 +54,3 @@ def powers(checks: Sequence[DeviationCheck]) -> tuple[Power, ...]:
         out.append(Power(name, DEVIATIONS[name].unit, tuple(s for s, _ in tried), tuple(d for _, d in tried)))
     return tuple(out)
 
-
-def role_of(ran: Ran) -> tuple[str, float]:
-    """(deviation or "main", size)."""
-    return (ran.job.deviation or MAIN, ran.job.size)

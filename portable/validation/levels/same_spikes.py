@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from portable.results import Results
-from portable.validation.differences import Pair, compare_results
+from portable.validation.activity import Window
+from portable.validation.differences import compare_results
 from portable.validation.evidence import Growth
 from portable.validation.levels.ran import PERTURBED, Ran, of, sources
+from portable.validation.trains import mean_distances
 from portable.validation.verdicts import FAIL, NOT_RUN, PASS, SPIKES, LevelVerdict, SpikeCheck
 
 WINDOWS = 200  # of the growth curve
@@ -24,29 +26,38 @@ def only_cells(r: Results) -> Results:
 def spike_checks(runs: Sequence[Ran], reference: str, backend: str) -> list[SpikeCheck]:
     """One record for each seed that ran on both sides with the same, frozen, input."""
     mine, theirs = of(runs, backend), of(runs, reference)
-    parted = perturbed(runs, reference)
-    return [spike_check(theirs[s].results, mine[s].results, parted.get(s, float("nan"))) for s in sorted(mine.keys() & theirs.keys())]
+    probes = {r.job.seed: r.results for r in runs if r.role == PERTURBED and r.ok and r.job.backend == reference}
+    return [spike_check(theirs[s].results, mine[s].results, probes.get(s)) for s in sorted(mine.keys() & theirs.keys())]
 
 
-def spike_check(reference: Results, other: Results, perturbed: float = float("nan")) -> SpikeCheck:
-    """Two runs of one seed."""
+def spike_check(reference: Results, other: Results, perturbed: Results | None = None) -> SpikeCheck:
+    """Two runs of one seed. perturbed: the reference with its start changed by 1e-12."""
     pair = compare_results(only_cells(reference), only_cells(other))
     seed = int(other.provenance.get("seed", 0))
-    if pair.divergence is None:
-        return SpikeCheck(other.backend, seed, pair.spikes, True, 1.0, 1.0, perturbed=perturbed)
+    parted, own = float("nan"), {"spike": float("nan")}
+    if perturbed is not None:
+        itself = compare_results(only_cells(reference), only_cells(perturbed))
+        parted = itself.divergence.time if itself.divergence else float("inf")
+        own = distances(reference, perturbed)
+    found = distances(reference, other)
     d = pair.divergence
-    return SpikeCheck(other.backend, seed, pair.spikes, False, pair.equal, pair.within_one_step, d.time, d.population, d.neuron, perturbed)
+    where = (d.time, d.population, d.neuron) if d is not None else (float("nan"), "", -1)
+    return SpikeCheck(
+        other.backend, seed, pair.spikes, d is None, pair.equal, pair.within_one_step, *where, parted, found["spike"], found["van_rossum"], own["spike"]
+    )
 
 
-def perturbed(runs: Sequence[Ran], reference: str) -> dict[int, float]:
-    """When (ms) the reference parts from itself after a change of 1e-12 of its start, by seed; inf where it did not."""
-    main = of(runs, reference)
-    out = {}
-    for r in runs:
-        if r.role == PERTURBED and r.ok and r.job.backend == reference and r.job.seed in main:
-            pair: Pair = compare_results(only_cells(main[r.job.seed].results), only_cells(r.results))
-            out[r.job.seed] = pair.divergence.time if pair.divergence else float("inf")
-    return out
+def distances(a: Results, b: Results) -> dict[str, float]:
+    """Spike-train distances averaged over the cells that spike on either side, all populations together; nan if none does."""
+    left, right = only_cells(a), only_cells(b)
+    total, cells = {"spike": 0.0, "van_rossum": 0.0}, 0
+    for name, table in left.spikes.items():
+        other = right.spikes[name]
+        n = np.union1d(table.ids, other.ids).size
+        if n:
+            mean = mean_distances(table, other, Window(0, a.steps))
+            total, cells = {k: x + n * mean[k] for k, x in total.items()}, cells + n
+    return {k: x / cells if cells else float("nan") for k, x in total.items()}
 
 
 def same_spikes(checks: Sequence[SpikeCheck], backend: str) -> LevelVerdict:

@@ -153,10 +153,13 @@ def spikes(checks: Iterable[SpikeCheck], reference: str) -> Table:
         "first difference (ms)",
         "cell",
         f"{reference} from itself after 1e-12 (ms)",
+        "SPIKE-distance",
+        "after 1e-12",
+        "van Rossum distance",
     )
     rows = tuple(
         (Cell(c.backend), Cell(str(c.seed), c.seed), Cell(_two(c.spikes), c.spikes[1]), _yes(c.identical), Cell(share(c.equal), _finite(c.equal)), Cell(share(c.near), _finite(c.near)),
-         _n(c.time, 6), Cell(f"{c.population}[{c.neuron}]" if c.population else NOTHING), Cell("not in this run") if math.isinf(c.perturbed) else _n(c.perturbed, 6)) for c in checks
+         _n(c.time, 6), Cell(f"{c.population}[{c.neuron}]" if c.population else NOTHING), Cell("not in this run") if math.isinf(c.perturbed) else _n(c.perturbed, 6), _n(c.spike_distance), _n(c.perturbed_spike_distance), _n(c.van_rossum)) for c in checks
     )  # fmt: skip
     return Table(f"Spikes of the whole network with frozen input, against {reference}", columns, rows)
 
