@@ -20,6 +20,7 @@ from portable.results import Results
 from portable.validation.readback import ReadBack
 
 OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY = "ok", "unsupported", "not installed", "failed", "crashed", "time limit", "out of memory"
+OF_RUNS = ("deviations.py", "readback.py")  # of the validation's own modules, those that a run goes through besides the jobs
 STATUSES = (OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY)
 
 
@@ -90,11 +91,15 @@ def _hash_of(network: Network) -> str:
 
 @functools.cache
 def code_digest() -> str:
-    """sha256 of the package's own files: results of other code are not taken for its own."""
+    """sha256 of the package's own files that a run goes through: results of other code are not taken for its own.
+
+    Not the command line, nor what of the validation only reads results.
+    """
     digest = hashlib.sha256()
     folder = Path(portable.__file__).parent
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".py", ".toml", ".txt") and "report" not in path.parts and "cli" not in path.parts:
-            digest.update(str(path.relative_to(folder)).encode())
+        place = path.relative_to(folder)
+        if path.suffix in (".py", ".toml", ".txt") and (place.parts[0] not in ("cli", "validation") or "jobs" in place.parts or place.name in OF_RUNS):
+            digest.update(str(place).encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
