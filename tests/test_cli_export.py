@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import portable as pt
 from portable.cli import main
 
 MODEL = '''
@@ -63,3 +64,21 @@ def test_bad_input(arguments: list[str], said: str, model: str, tmp_path: Path, 
 def test_out_is_required(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", model]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+def test_every_command_takes_a_lems_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What README says: NeuroML and LEMS files are models, with the duration and step of their Simulation, and options of their own."""
+    pytest.importorskip("pyneuroml")
+    cells = pt.Population("cells", 2, pt.IF_curr_exp(), initial={"v": -60})
+    net = pt.Network("two", [cells], inputs=[pt.Injection(pt.DCSource("1 nA"), cells)], recordings=[pt.Record(cells, "spikes")])
+    folder = tmp_path / "files"
+    written = pt.write_neuroml(net, folder, duration="50 ms", dt="0.1 ms")
+    lems = next(folder.glob("LEMS*.xml"))
+    assert written.path.is_file()
+    assert main(["run", str(lems), "--integrator", "euler", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["duration"] == 50.0
+    assert main(["run", str(lems), "--folder", str(folder), "--duration", "20 ms"]) == 0
+    assert main(["compare", str(lems), "--backends", "native,reference", "--integrator", "euler"]) == 0
+    assert main(["validate", str(lems), "--backends", "native,reference", "--integrator", "euler", "--seeds", "1", "--power", "none", "--cache", str(tmp_path / "runs")]) == 0
+    for command in (["show"], ["check", "--backend", "native"], ["import", "--out", str(tmp_path / "m.yaml")], ["validate-file"], ["export", "--out", str(tmp_path / "again")]):
+        assert main([command[0], str(lems), *command[1:]]) == 0, command

@@ -155,7 +155,8 @@ def _implementation(command: str) -> Callable[..., int]:
 
 
 def _command(name: str, model: Model | None) -> Callable[..., None]:
-    """A function whose signature typer reads: MODEL, the command's options, the model's own."""
+    """A function whose signature typer reads: MODEL, the command's options, the model's own (of commands that take one)."""
+    model = model if name in MODEL_COMMANDS else None
     given = model.defaults if model else {}
     known = {**_shared(given), **_own(given).get(name, {})}
     parameters = [known[n] for n in _OPTIONS[name]]

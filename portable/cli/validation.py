@@ -179,7 +179,7 @@ def _remaining(progress: Progress) -> str:
 def told(v: Validation) -> None:
     """The answer for people."""
     others = v.backends[1:]
-    text.heading(f"{v.network}: {sum(v.populations.values()):,} cells and sources, {v.synapses:,} synapses, {v.duration:g} ms at dt {v.dt:g} ms, {len(v.seeds)} seeds, against {v.reference}")
+    text.heading(f"{v.network}: {sum(v.populations.values()):,} cells and sources, {v.synapses:,} synapses, {v.duration:g} ms at dt {v.dt:g} ms, {len(v.seeds)} seed{'s' * (len(v.seeds) != 1)}, against {v.reference}")
     rows = [(f"{n} {name}", *(_cell(v, n, b) for b in others)) for n, name in LEVELS.items()]
     text.table(("level", *others), rows)
     for b in others:

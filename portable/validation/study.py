@@ -150,11 +150,12 @@ class Study:
             self.notes.append(f"{p.reference}, the reference, gave no result for seed {seed}: cells were not compared alone")
             return
         able = [b for b in p.backends if of(self.runs, b)]
+        baseline = [BASELINE] if self.applicable and BASELINE not in able else []  # what deviated cells are compared with
         made = loops(resolve(p.network, seed, p.dt), reference.results)
         steps = min(p.steps, round(LONGEST / p.dt))
         jobs, places = list[Job](), list[tuple[Loop, str, str, int]]()
         for loop in made:
-            for b, deviation, factor in [*((b, "", f) for b in able for f in (FACTORS if p.orders else FACTORS[:1])), *((BASELINE, d, 1) for d in self.applicable)]:
+            for b, deviation, factor in [*((b, "", 1) for b in baseline), *((b, "", f) for b in able for f in (FACTORS if p.orders else FACTORS[:1])), *((BASELINE, d, 1) for d in self.applicable)]:
                 program = loop.programs[factor]
                 if deviation and DEVIATIONS[deviation].apply(program, 1.0) is None:
                     continue
@@ -179,7 +180,7 @@ class Study:
             check, trace = cell_check(by_group[group], base[1].results, {f: r.results for f, r in by_factor.items()})
             if deviation:
                 self.deviated_cells.setdefault(deviation, []).append(check)
-            else:
+            elif b in self.plan.backends:
                 self.cells.append(check)
                 self.traces[b, group] = trace
 

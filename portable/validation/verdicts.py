@@ -288,7 +288,7 @@ class Validation:
         return next((v for v in self.levels if v.level == level and v.backend == backend), None)
 
     def __repr__(self) -> str:
-        head = f"Validation of '{self.network}' ({self.duration:g} ms, dt {self.dt:g} ms, {len(self.seeds)} seeds) against {self.reference}: {self.verdict}"
+        head = f"Validation of '{self.network}' ({self.duration:g} ms, dt {self.dt:g} ms, {len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}) against {self.reference}: {self.verdict}"
         rows = [f"  {b}: {self.answers[b]}" for b in self.backends[1:]]
         rows += [f"    level {v.level} {v.name}: {v.verdict}; {v.summary}" for b in self.backends[1:] for v in self.levels if v.backend == b]
         return "\n".join([head, *rows])

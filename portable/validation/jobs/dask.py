@@ -13,7 +13,7 @@ from typing import Any
 from portable.errors import BackendUnavailable, ModelError
 from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.children import Nursery
-from portable.validation.jobs.job import CRASHED, FAILED, OK, Job, Outcome, code_digest, key
+from portable.validation.jobs.job import CRASHED, FAILED, OK, Job, Outcome, code_digest, key, packed
 from portable.validation.jobs.schedule import Progress, Tell
 
 CONNECT = 15.0  # seconds to wait for the scheduler
@@ -66,7 +66,7 @@ class Cluster:
         began, first = time.perf_counter(), len(outcomes)
         with self._client(distributed) as client:
             # not pure: a job that failed before is tried again, as it is on this machine
-            futures = {client.submit(on_worker, jobs[i], self.time_limit, self.memory_limit, code_digest(), pure=False, retries=0): i for i in waiting}
+            futures = {client.submit(on_worker, packed(jobs[i]), self.time_limit, self.memory_limit, code_digest(), pure=False, retries=0): i for i in waiting}
             try:
                 for future in distributed.as_completed(futures, loop=client.loop):
                     i = futures[future]

@@ -6,13 +6,14 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import portable
 from portable.backends import registry
+from portable.errors import ModelError
 from portable.model.network import Network
 from portable.resolve.digest import model_hash, program_digest
 from portable.resolve.program import Program
@@ -22,6 +23,16 @@ from portable.validation.readback import ReadBack
 OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY = "ok", "unsupported", "not installed", "failed", "crashed", "time limit", "out of memory"
 OF_RUNS = ("deviations.py", "readback.py")  # of the validation's own modules, those that a run goes through besides the jobs
 STATUSES = (OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The NeuroML file of a network, for runs that take it from there: what the process that does the job reads again."""
+
+    path: str
+    network: str
+    folder: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class Job:
     program: Program | None = None
     traces: tuple[tuple[str, str, int], ...] = ()
     read_back: bool = False
+    origin: Origin | None = None
 
     @property
     def what(self) -> str:
@@ -65,6 +77,30 @@ class Outcome:
     seconds: float = float("nan")
     memory: float = float("nan")
     cached: bool = False
+
+
+def packed(job: Job) -> Job:
+    """The job as it is sent to another process. A network that was read from NeuroML leaves its XML behind; where the run needs it
+    (jLEMS step by step, jNeuroML with the file as it is), the other process reads the file again."""
+    lems = job.network.lems
+    if lems is None:
+        return job
+    bare = replace(job.network, lems=None)
+    needed = job.program is None and (job.integrator == "jlems" or job.backend == "jneuroml") and lems.digest == _hash_of(job.network)
+    return replace(job, network=bare, origin=Origin(str(lems.path), lems.network.id, str(lems.folder), lems.digest) if needed else None)
+
+
+def unpacked(job: Job) -> Job:
+    """The job with its network as it was read. ModelError if the file is not any more what it was."""
+    if job.origin is None:
+        return job
+    from portable.schemas.neuroml.available import read_neuroml
+
+    o = job.origin
+    network = read_neuroml(o.path, network=o.network, dt=job.dt, folder=o.folder)
+    if model_hash(network) != o.digest:
+        raise ModelError(o.path, "is not any more the file that was read", "start again")
+    return replace(job, network=network, origin=None)
 
 
 def key(job: Job) -> str:

@@ -17,7 +17,7 @@ from portable.resolve.program import Program, Trace
 from portable.results import Results
 from portable.simulation import open as open_simulation
 from portable.validation.deviations import DEVIATIONS, deviate
-from portable.validation.jobs.job import FAILED, OK, OUT_OF_MEMORY, UNAVAILABLE, UNSUPPORTED, Job, Outcome
+from portable.validation.jobs.job import FAILED, OK, OUT_OF_MEMORY, UNAVAILABLE, UNSUPPORTED, Job, Outcome, unpacked
 from portable.validation.readback import ReadBack, read_back
 
 
@@ -26,7 +26,7 @@ def perform(job: Job) -> Outcome:
     began = time.perf_counter()
     forget_peak()
     try:
-        results, digest, held, memory = _run(job)
+        results, digest, held, memory = _run(unpacked(job))
     except (BackendUnavailable, BackendNotFound) as error:
         return Outcome(UNAVAILABLE, str(error))
     except UnsupportedError as error:

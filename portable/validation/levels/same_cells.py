@@ -56,7 +56,7 @@ def loops(program: Program, seen: Results) -> list[Loop]:
     out = []
     for name in representatives(program):
         loop, cells, missing = isolate(program, seen, name)
-        out.append(Loop(name, {f: refined(replace(loop, links=()), f) for f in FACTORS}, cells, missing))
+        out.append(Loop(name, {f: refined(replace(loop, links=(), lems=None), f) for f in FACTORS}, cells, missing))
     return out
 
 

@@ -36,9 +36,9 @@ def same_network(checks: Sequence[NetworkCheck], absent: Sequence[str], backend:
         why = "another resolved network" if not c.same_program else f"{c.missing} connections on one side only, weights off by up to {c.weight_error:.3g}, delays by {c.delay_error:.3g} ms"
         return LevelVerdict(NETWORK, backend, FAIL, f"seed {c.seed}: {why}", score)
     if not read:
-        return LevelVerdict(NETWORK, backend, PASS, f"the same resolved network for {len(checks)} seeds; {checks[0].read_back}", score)
+        return LevelVerdict(NETWORK, backend, PASS, f"the same resolved network for {len(checks)} seed{'s' * (len(checks) != 1)}; {checks[0].read_back}", score)
     folded = f", {len(absent)} projections that became part of the cells' code excepted" if absent else ""
-    told = f"the same resolved network for {len(checks)} seeds; {read[0].connections:,} connections read back for seed {read[0].seed}, all equal{folded}"
+    told = f"the same resolved network for {len(checks)} seed{'s' * (len(checks) != 1)}; {read[0].connections:,} connections read back for seed {read[0].seed}, all equal{folded}"
     return LevelVerdict(NETWORK, backend, PASS, told, score)
 
 

@@ -67,9 +67,9 @@ def same_spikes(checks: Sequence[SpikeCheck], backend: str) -> LevelVerdict:
     apart = [c for c in checks if not c.identical]
     score = sum(c.equal for c in checks) / len(checks)
     if not apart:
-        return LevelVerdict(SPIKES, backend, PASS, f"all {sum(c.spikes[0] for c in checks):,} spikes of {len(checks)} seeds identical", score)
+        return LevelVerdict(SPIKES, backend, PASS, f"all {sum(c.spikes[0] for c in checks):,} spikes of {len(checks)} seed{'s' * (len(checks) != 1)} identical", score)
     first = min(apart, key=lambda c: c.time)
-    told = f"{len(apart)} of {len(checks)} seeds differ, the earliest from {first.time:g} ms on ({first.population}[{first.neuron}], seed {first.seed}); "
+    told = f"{len(apart)} of {len(checks)} seed{'s' * (len(checks) != 1)} differ, the earliest from {first.time:g} ms on ({first.population}[{first.neuron}], seed {first.seed}); "
     told += f"{100 * score:.3g} % of spikes equal, {100 * sum(c.near for c in checks) / len(checks):.3g} % within one step"
     return LevelVerdict(SPIKES, backend, FAIL, told + chaos(apart), score)
 
