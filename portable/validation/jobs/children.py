@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ class Child:
         self.backend, self.done, self.expired = backend, 0, False
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  closed in `end`
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "portable.validation.jobs.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True
+            [sys.executable, "-m", "portable.validation.jobs.worker", str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True
         )
 
     def call(self, job: Job, path: Path, time_limit: float | None, memory: int) -> Outcome:

@@ -1,4 +1,4 @@
-"""The process that does jobs: `python -m portable.validation.jobs.worker`, one backend each, told what to do through its standard input.
+"""The process that does jobs: `python -m portable.validation.jobs.worker PARENT`, one backend each, told what to do through its standard input.
 
 Messages are pickles with a length in front; only `children` at the other end of the pipes ever writes them. Results go into files.
 """
@@ -48,10 +48,13 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
-def serve() -> None:
-    """Answer until the pipe closes: (job, path, memory limit) -> Outcome, whose results are in a file at `path`."""
+def serve(parent: int) -> None:
+    """Answer until the pipe closes: (job, path, memory limit) -> Outcome, whose results are in a file at `path`.
+
+    parent: the process that started this one; told, since it may be gone before this one can ask.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends this process
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a simulator prints must not get between the answers
     from portable.storage import save_results
@@ -71,4 +74,4 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(int(sys.argv[1]))
