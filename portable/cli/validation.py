@@ -194,11 +194,20 @@ def told(v: Validation) -> None:
     for p in v.power:
         seen = f"from {p.smallest:g} {p.unit} on" if p.smallest == p.smallest else f"not up to {max(p.sizes):g} {p.unit}"
         text.say(f"statistics alone would have seen {p.name}: {seen.strip()}")
-    for r in (r for r in v.runs if r.status != "ok"):
-        text.say(f"{r.backend}, seed {r.seed}, {r.role}: {r.status}: {r.message}")
+    for line in failures(v):
+        text.say(line)
     for note in v.notes:
         text.say(note)
     text.heading(f"verdict: {v.verdict}", COLOURS.get(v.verdict, "cyan"))
+
+
+def failures(v: Validation) -> list[str]:
+    """Runs that did not end well, those of one backend and message together."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for r in v.runs:
+        if r.status != "ok":
+            alike.setdefault((r.backend, r.status, r.message), []).append(f"seed {r.seed}{'' if r.role == 'main' else f' ({r.role})'}")
+    return [f"{b}: {status}, {which[0]}{f' and {len(which) - 1} more' if len(which) > 1 else ''}: {message}" for (b, status, message), which in alike.items()]
 
 
 def _cell(v: Validation, level: int, backend: str) -> str:

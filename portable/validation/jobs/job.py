@@ -21,7 +21,7 @@ from portable.results import Results
 from portable.validation.readback import ReadBack
 
 OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY = "ok", "unsupported", "not installed", "failed", "crashed", "time limit", "out of memory"
-OF_RUNS = ("deviations.py", "readback.py")  # of the validation's own modules, those that a run goes through besides the jobs
+OF_RUNS = ("perform.py", "deviations.py", "readback.py")  # of the validation's own modules, those that decide what a run gives
 STATUSES = (OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY)
 
 
@@ -135,7 +135,7 @@ def code_digest() -> str:
     folder = Path(portable.__file__).parent
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
-        if path.suffix in (".py", ".toml", ".txt") and (place.parts[0] not in ("cli", "validation") or "jobs" in place.parts or place.name in OF_RUNS):
+        if path.suffix in (".py", ".toml", ".txt") and (place.parts[0] not in ("cli", "validation") or place.name in OF_RUNS):
             digest.update(str(place).encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
