@@ -182,3 +182,6 @@ def test_different_networks_are_different() -> None:
     assert answer(levels(network=FAIL)) == DIFFERENT  # also with the same spikes: something that did not matter in this run
     assert answer(levels(comparable="not comparable")) == NO_ANSWER
     assert answer([]) == NO_ANSWER
+    # some runs failed: the others cannot say yes for them
+    assert answer(levels(comparable="undecided")) == OPEN
+    assert answer(levels(comparable="undecided", spikes=FAIL, statistics=FAIL)) == DIFFERENT

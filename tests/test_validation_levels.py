@@ -90,6 +90,9 @@ def test_a_backend_that_did_not_run() -> None:
     assert found.verdict == NOT_RUN
     assert "links: no" in found.summary
     assert as_run(runs[1]).status == FAILED
+    some = comparable([*two(results(LIVELY), results(LIVELY)), ran(results(LIVELY), 2), Ran(Job(NET, "nest", 2, 0.1, 1000), Outcome(FAILED, "gone"))], "native", "nest")
+    assert some.verdict == UNDECIDED
+    assert "1 run of nest failed" in some.summary
 
 
 def test_words() -> None:

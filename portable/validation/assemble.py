@@ -36,6 +36,7 @@ from portable.validation.verdicts import (
     PASS,
     SPIKES,
     STATISTICS,
+    UNDECIDED,
     EnsembleCheck,
     LevelVerdict,
     PairedCheck,
@@ -67,7 +68,7 @@ def assembled(study: Study) -> tuple[Validation, Evidence]:
         tests, distances = _statistics(study, b)
         paired += tests
         ensembles += distances
-        levels.append(same_statistics(tests, distances, b, p.mode, first.verdict == PASS))
+        levels.append(same_statistics(tests, distances, b, p.mode, first.verdict in (PASS, UNDECIDED)))
         levels.append(same_cost(cost(study.runs, b), cost(study.runs, p.reference), b))
     answers = {b: answer([v for v in levels if v.backend == b]) for b in others}
     synapses = next((int(r.results.provenance.get("synapses", 0)) for r in study.runs if r.ok), 0)
@@ -92,10 +93,12 @@ def _statistics(study: Study, backend: str) -> tuple[list[PairedCheck], list[Ens
 def answer(levels: Sequence[LevelVerdict]) -> str:
     """One backend's answer from its verdicts. A network that is not the reference's, or a side that cannot be compared, decides first."""
     by_level = {v.level: v.verdict for v in levels}
-    if by_level.get(COMPARABLE) != PASS:
+    if by_level.get(COMPARABLE) not in (PASS, UNDECIDED):
         return NO_ANSWER
     if by_level.get(NETWORK) == FAIL:
         return DIFFERENT
+    if by_level[COMPARABLE] == UNDECIDED:  # some runs failed: the others can say no, and not yes
+        return DIFFERENT if by_level.get(STATISTICS) == FAIL else OPEN
     if by_level.get(SPIKES) == PASS:
         return IDENTICAL
     return {PASS: EQUIVALENT, FAIL: DIFFERENT}.get(by_level.get(STATISTICS, ""), OPEN)

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from portable.results import Results
 from portable.validation.compare import inputs_of
-from portable.validation.levels.ran import Ran, integrator_class, lives, of
-from portable.validation.verdicts import COMPARABLE, NOT_COMPARABLE, NOT_RUN, PASS, LevelVerdict
+from portable.validation.levels.ran import MAIN, Ran, integrator_class, lives, of
+from portable.validation.verdicts import COMPARABLE, NOT_COMPARABLE, NOT_RUN, PASS, UNDECIDED, LevelVerdict
 
 
 def comparable(runs: Sequence[Ran], reference: str, backend: str, mode: str = "paired") -> LevelVerdict:
     """Same dt and duration, same class of integrator, same input, and a network that is alive on both sides for at least one seed.
 
+    UNDECIDED where some of the runs failed: what the others say is not the answer for all seeds that were asked for.
     mode "ensemble": each side was asked to draw its own input, so whose it is makes no difference.
     """
     mine, theirs = of(runs, backend), of(runs, reference)
-    failed = [r for r in runs if r.job.backend == backend and not r.ok]
     if not mine or not theirs:
         who = backend if not mine else reference
         why = next((f"{r.outcome.status}: {_first_line(r.outcome.message)}" for r in runs if r.job.backend == who and not r.ok), "no run")
@@ -35,12 +35,15 @@ def comparable(runs: Sequence[Ran], reference: str, backend: str, mode: str = "p
     if wrong:
         return LevelVerdict(COMPARABLE, backend, NOT_COMPARABLE, "; ".join(wrong), score)
     notes = []
-    if failed:
-        notes.append(f"{len(failed)} of {len(failed) + len(mine)} runs failed ({failed[0].outcome.status})")
+    short = [r for r in runs if r.role == MAIN and not r.ok and r.job.backend in (reference, backend)]
+    if short:
+        whose = dict.fromkeys(r.job.backend for r in short)
+        notes.append(f"{len(short)} run{'s' * (len(short) != 1)} of {' and '.join(whose)} failed ({short[0].outcome.status}); the same command runs them again")
     dead = [s for s in shared if not (lives(theirs[s].results) and lives(mine[s].results))]
     if dead:
         notes.append(f"silent at the end for seeds {', '.join(map(str, dead))}, which are left out of the statistics")
-    return LevelVerdict(COMPARABLE, backend, PASS, "; ".join(["same dt, integrators and input, alive on both sides", *notes]), score)
+    told = "; ".join(["same dt, integrators and input, alive on both sides", *notes])
+    return LevelVerdict(COMPARABLE, backend, UNDECIDED if short else PASS, told, score)
 
 
 def alive_seeds(runs: Sequence[Ran], reference: str, backend: str) -> list[int]:

@@ -117,6 +117,8 @@ def _different(v: Validation, backend: str) -> tuple[str, str, str]:
 
 def _open(v: Validation, backend: str) -> tuple[str, str, str]:
     open_ = [x for x in v.levels if x.backend == backend and x.verdict == UNDECIDED]
+    if any(r.role == "main" for r in (*failures(v, backend), *failures(v, v.reference))):
+        return " ".join(_sentence(x.summary) for x in open_[:1]), "Some of the runs that were asked for failed. What the others gave is shown below; it is not the answer for all of them.", ""
     found = f"{parting(v, backend)} {_agreeing(_statistics(v, backend))}".strip() or " ".join(_sentence(x.summary) for x in open_)
     more = f"With {counted(len(v.seeds), 'seed')} of {number(v.duration)} ms the intervals are too wide to call it equivalent or different"
     return found, f"{more}: more seeds or longer runs would decide. Until then, take it as not shown.", ""
