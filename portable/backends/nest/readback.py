@@ -10,6 +10,8 @@ import numpy as np
 from portable.backends.contract import Held
 from portable.backends.nest.plan import Edges, Plan
 
+PIECE = 100_000  # connections asked for at a time
+
 
 def held(nest: Any, plan: Plan, nodes: Mapping[str, Any], first: Mapping[str, int]) -> Iterator[Held]:
     """The connections of each pair of populations. NEST does not say through which port, so all of a pair come together.
@@ -23,11 +25,20 @@ def held(nest: Any, plan: Plan, nodes: Mapping[str, Any], first: Mapping[str, in
             pairs.setdefault((e.connections.pre, e.connections.post), []).append(e)
     if not pairs:
         return
-    found = nest.GetConnections().get(["source", "target", "weight", "delay"])
-    sources, targets, weights, delays = (np.atleast_1d(np.asarray(found[k])) for k in ("source", "target", "weight", "delay"))
+    sources, targets, weights, delays = _columns(nest.GetConnections())
     delays = np.rint(delays / plan.dt).astype(np.int64)
     for (pre, post), edges in pairs.items():
         i, j = sources.astype(np.int64) - first[pre], targets.astype(np.int64) - first[post]
         mine = (i >= 0) & (i < len(nodes[pre])) & (j >= 0) & (j < len(nodes[post]))
         factors = {e.connections.name: e.port.factor for e in edges}
         yield Held(tuple(factors), i[mine], j[mine], weights[mine].astype(np.float64), delays[mine], factors)
+
+
+def _columns(found: Any) -> list[Any]:
+    """source, target, weight (NEST's), delay (ms) of every connection, in pieces: NEST makes a dictionary of a few kB for each."""
+    names = ("source", "target", "weight", "delay")
+    pieces = [np.zeros((len(names), 0))]
+    for low in range(0, len(found), PIECE):
+        told = found[low : low + PIECE].get(list(names))
+        pieces.append(np.array([np.atleast_1d(np.asarray(told[n], dtype=np.float64)) for n in names]))
+    return list(np.concatenate(pieces, axis=1))

@@ -24,6 +24,7 @@ from portable.validation.jobs.job import Job, Outcome, key
 BASE = {"native": 3e8, "reference": 2e8, "nest": 4e8, "brian2": 5e8}
 OF_PROGRAM = {"native": 2.5, "reference": 2.0, "nest": 8.0, "brian2": 8.0}
 OTHER_BASE, OTHER_FACTOR = 8e8, 8.0
+READ_BACK = 400.0  # bytes a connection while it is read back: NEST's list of them, and the sorted columns of both sides
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,11 @@ Executor = Callable[[Sequence[Job], Tell], list[Outcome]]
 
 def memory_of(job: Job) -> float:
     """Bytes that a job is expected to need."""
-    size = estimate(job.network, job.dt).resolve_bytes if job.program is None else 0
-    return BASE.get(job.backend, OTHER_BASE) + OF_PROGRAM.get(job.backend, OTHER_FACTOR) * size
+    if job.program is not None:  # a few cells
+        return BASE.get(job.backend, OTHER_BASE)
+    size = estimate(job.network, job.dt)
+    extra = READ_BACK * size.total_synapses if job.read_back else 0.0
+    return BASE.get(job.backend, OTHER_BASE) + OF_PROGRAM.get(job.backend, OTHER_FACTOR) * size.resolve_bytes + extra
 
 
 @dataclass
