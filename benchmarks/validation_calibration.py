@@ -6,9 +6,11 @@ ensemble: two sets of seeds of one model, with other networks and inputs each, c
 paired: one set of seeds against the same seeds with the start changed by 1e-4 of its value, so that most spikes differ (`--inputs frozen`);
 that share is printed, since runs without a difference would show nothing.
 Each row: how many of the repeats were called different, undecided or equivalent, by statistic, and how many as a whole. The aim is
-at most 5 % called different. Last measured figures stand in the table below.
+at most 5 % called different.
 
-    2 cores, CUBA of 1000 cells, 500 ms, 10 seeds, 100 repeats: FIGURES
+Measured with CUBA of 1000 cells, 500 ms, 10 seeds, 100 repeats (2 cores, 11 min):
+    ensemble    0 called different, 0 undecided, 100 equivalent
+    paired      0 called different, 35 undecided, 65 equivalent; 4 % of the spikes of a pair are equal (mean)
 """
 
 from __future__ import annotations
