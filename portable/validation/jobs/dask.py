@@ -13,8 +13,8 @@ from typing import Any
 from portable.errors import BackendUnavailable, ModelError
 from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.children import Nursery
-from portable.validation.jobs.job import CRASHED, FAILED, OK, Job, Outcome, code_digest, key, packed
-from portable.validation.jobs.schedule import Progress, Tell
+from portable.validation.jobs.job import CRASHED, FAILED, OK, Job, Outcome, code_digest, packed
+from portable.validation.jobs.schedule import Progress, Tell, remembered
 
 CONNECT = 15.0  # seconds to wait for the scheduler
 
@@ -50,18 +50,9 @@ class Cluster:
 
     def __call__(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
         """Do all jobs. Ctrl-C takes back what has not begun; what was finished is in the cache."""
-        keys = [key(j) for j in jobs]
-        outcomes: dict[int, Outcome] = {}
-        for i, k in enumerate(keys):
-            if (found := self.cache.read(k)) is not None:
-                outcomes[i] = found
-                tell(Progress(len(outcomes), len(jobs), jobs[i].what, float("nan"), True))
-        waiting = [i for i in range(len(jobs)) if i not in outcomes]
-        if waiting:
-            self._work(jobs, keys, waiting, outcomes, tell)
-        return [outcomes[i] for i in range(len(jobs))]
+        return remembered(self.cache, jobs, tell, self._work)
 
-    def _work(self, jobs: Sequence[Job], keys: Sequence[str], waiting: Sequence[int], outcomes: dict[int, Outcome], tell: Tell) -> None:
+    def _work(self, jobs: Sequence[Job], keys: Sequence[str], waiting: list[int], outcomes: dict[int, Outcome], tell: Tell) -> None:
         distributed = _distributed()
         began, first = time.perf_counter(), len(outcomes)
         with self._client(distributed) as client:

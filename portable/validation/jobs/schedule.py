@@ -51,6 +51,23 @@ def memory_of(job: Job) -> float:
     return BASE.get(job.backend, OTHER_BASE) + OF_PROGRAM.get(job.backend, OTHER_FACTOR) * size.resolve_bytes + extra
 
 
+Work = Callable[[Sequence[Job], Sequence[str], list[int], dict[int, Outcome], Tell], None]
+
+
+def remembered(cache: Cache, jobs: Sequence[Job], tell: Tell, work: Work) -> list[Outcome]:
+    """Outcomes in the order of the jobs: from the cache, and for the rest from `work`, which gets their places and fills in what came of them."""
+    keys = [key(j) for j in jobs]
+    outcomes: dict[int, Outcome] = {}
+    for i, k in enumerate(keys):
+        if (found := cache.read(k)) is not None:
+            outcomes[i] = found
+            tell(Progress(len(outcomes), len(jobs), jobs[i].what, float("nan"), True))
+    waiting = [i for i in range(len(jobs)) if i not in outcomes]
+    if waiting:
+        work(jobs, keys, waiting, outcomes, tell)
+    return [outcomes[i] for i in range(len(jobs))]
+
+
 @dataclass
 class Local:
     """Processes on this machine. workers: at a time (default: processors); time_limit: seconds of a job; memory_limit: bytes of a process."""
@@ -64,16 +81,7 @@ class Local:
 
     def __call__(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
         """Do all jobs. KeyboardInterrupt ends the processes at once; what was finished is in the cache."""
-        keys = [key(j) for j in jobs]
-        outcomes: dict[int, Outcome] = {}
-        for i, k in enumerate(keys):
-            if (found := self.cache.read(k)) is not None:
-                outcomes[i] = found
-                tell(Progress(len(outcomes), len(jobs), jobs[i].what, float("nan"), True))
-        waiting = [i for i in range(len(jobs)) if i not in outcomes]
-        if waiting:
-            self._work(jobs, keys, waiting, outcomes, tell)
-        return [outcomes[i] for i in range(len(jobs))]
+        return remembered(self.cache, jobs, tell, self._work)
 
     def _work(self, jobs: Sequence[Job], keys: Sequence[str], waiting: list[int], outcomes: dict[int, Outcome], tell: Tell) -> None:
         slots = max(1, min(self.workers or _processors(), len(waiting)))
