@@ -11,7 +11,7 @@ Make = Callable[..., inspect.Parameter]
 def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter]:
     """By name; `make(name, annotation, default, *flags, **about)` makes one."""
     return {
-        "backends": make("backends", str | None, None, "--backends", "-b", help=f"Two or more, separated by commas; the first is the reference. Default: {backends}; with --suite, all that are installed.", show_default=False),
+        "backends": make("backends", str | None, None, "--backends", "-b", help=f"Two or more, separated by commas; the first is the reference. Default: {backends}; with --suite, all that are installed (jneuroml by name only).", show_default=False),
         "seeds": make("seeds", str, "10", "--seeds", "-s", help='How many seeds (1, 2, ...), or which: "3,7,9". Statistics need three or more.'),
         "warmup": make("warmup", str | None, None, "--warmup", help="Left out of the statistics. Default: a tenth of the duration, at most 500 ms.", show_default=False),
         "inputs": make("inputs", str, "frozen", "--inputs", help="frozen: the same Poisson trains everywhere, compared pair by pair. native: each backend draws its own, compared as ensembles."),

@@ -8,19 +8,24 @@ from typing import Any
 
 from portable.backends import registry
 from portable.errors import ModelError
+from portable.model.network import Network, Population
+from portable.model.sources import SpikeSourcePoisson
 from portable.resolve.estimate import GIB, available_memory
 from portable.results import Results
 from portable.validation.cases import CASES, get
 from portable.validation.cases.case import Case, Published
 from portable.validation.design import Design
+from portable.validation.drawing import mean_of
 from portable.validation.jobs.schedule import Executor, Progress
 from portable.validation.levels.ran import Ran, of
 from portable.validation.study import Answer, Study
 from portable.validation.verdicts import LEVELS, NO_ANSWER, NOT_RUN, PASS, SPIKES, STATISTICS, Validation
 
 REFERENCE, NO_SPIKES = "reference of the row", "no spikes to compare"
-# Short and obviously right, or a program started anew for each run: hours for a network of thousands of cells. By name they do run.
-SLOW = ("reference", "jneuroml")
+# Short and obviously right, and slow; and forward Euler in a program of its own, hours for thousands of cells. By name they do run.
+SLOW, BY_NAME = ("reference",), ("jneuroml",)
+# Input spikes of a run that a simulator is given: NEST takes about 5 us for each (microcircuit), Brian2 arrays of a step.
+INPUTS, OTHER_INPUTS = {"native": float("inf"), "brian2": 5e8}, 7e7
 Say = Callable[[str, Progress | None], None]
 
 
@@ -102,13 +107,13 @@ class Suite:
 
 
 def run_suite(executor: Executor, say: Say, backends: Sequence[str] = (), cases: Sequence[str] = (), quick: bool = False) -> Suite:
-    """Run the cases. backends: the first is the reference of each row (default: all installed, the native engine first).
+    """Run the cases. backends: the first is the reference of each row (default: all installed but jneuroml, the native engine first).
 
     ModelError on an unknown case, BackendNotFound on an unknown backend.
     """
     named = bool(backends)
     installed = registry.installed()
-    names = tuple(backends) or ("native", *(b for b in installed if b not in ("native", *SLOW)), *(b for b in installed if b in SLOW))
+    names = tuple(backends) or ("native", *(b for b in installed if b not in ("native", *SLOW, *BY_NAME)), *(b for b in installed if b in SLOW))
     for b in names:
         registry.get(b)
     chosen = [get(c) for c in cases] or [c for c in CASES.values() if c.quick or not quick]
@@ -117,27 +122,36 @@ def run_suite(executor: Executor, say: Say, backends: Sequence[str] = (), cases:
     rows: list[Row] = []
     answers: dict[str, Answer] = {}
     for case in chosen:
-        left_out = {b: why for b in names if (why := _left_out(case, b, named))}
+        network = case.network()
+        left_out = {b: why for b in names if (why := _left_out(case, network, b, named))}
         able = [b for b in names if b not in left_out]
         if able:
-            found, answers[case.name] = _case(case, able, executor, say)
+            found, answers[case.name] = _case(case, network, able, executor, say)
             rows += found
         rows += [Row(case.name, b, NOT_RUN, -1, float("nan"), (), why) for b, why in left_out.items()]
     return Suite(names, tuple(c.name for c in chosen), tuple(rows), answers)
 
 
-def _left_out(case: Case, backend: str, named: bool) -> str:
+def _left_out(case: Case, network: Network, backend: str, named: bool) -> str:
     """Why a backend does not get a case; "" if it does. Other simulators take about three times the native engine's memory (README)."""
     if not (named or case.quick or backend not in SLOW):
         return "too slow for this case unless it is named"
+    events = sum(_rate(p) for p in network.populations) * case.duration / 1000.0
+    if not named and events > INPUTS.get(backend, OTHER_INPUTS):
+        return f"{events / 1e6:.0f} million input spikes to hand over: too slow unless it is named"
     need = case.memory * (1 if backend == "native" else 3)
     have = available_memory() / GIB
     return "" if need <= have else f"needs about {need:.3g} GiB of memory, {have:.3g} GiB are available"
 
 
-def _case(case: Case, backends: Sequence[str], executor: Executor, say: Say) -> tuple[list[Row], Answer]:
+def _rate(p: Population) -> float:
+    """Spikes a second of a population of Poisson sources, 0 of others."""
+    return p.size * 1000.0 * mean_of(p.cell.rate) if isinstance(p.cell, SpikeSourcePoisson) else 0.0
+
+
+def _case(case: Case, network: Network, backends: Sequence[str], executor: Executor, say: Say) -> tuple[list[Row], Answer]:
     design = Design(
-        case.network(), tuple(backends), case.seeds, case.dt, round(case.duration / case.dt), case.warmup, integrator=case.integrator,
+        network, tuple(backends), case.seeds, case.dt, round(case.duration / case.dt), case.warmup, integrator=case.integrator,
         options={b: dict(o) for b, o in case.options.items() if b in backends}, power="none", orders=False,
     )  # fmt: skip
     study = Study(design, executor, lambda line, progress: say(f"{case.name}: {line}", progress))
