@@ -4,7 +4,8 @@ A backend whose simulator is not installed is skipped. A known failure is listed
 expected failure here: when it starts to pass, the entry has to go.
 
 The whole suite, or a folder of it, runs in two processes (`-n auto` of pytest-xdist, in pyproject.toml); files and chosen tests run in
-one, where their output and a debugger are at hand. `-n 0` and `-n 4` overrule that.
+one, where their output and a debugger are at hand. `-n 0` and `-n 4` overrule that. What takes minutes is marked "long" and is not part of
+such a run: `python -m pytest -m long` runs it, and so does naming its file.
 """
 
 from __future__ import annotations
@@ -33,11 +34,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None  # pytest-xdist reads it
     options = config.option
-    folders = all(Path(config.invocation_params.dir, p).is_dir() for p in options.file_or_dir)
-    if not folders or options.keyword or options.lf or options.failedfirst or options.capture == "no":
+    if not of_folders(config) or options.keyword or options.lf or options.failedfirst or options.capture == "no":
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(PROCESSES, cores) if cores > 1 else 0
+
+
+def of_folders(config: pytest.Config) -> bool:
+    """Whether the run is of everything or of folders, and not of chosen files or tests."""
+    return all(Path(config.invocation_params.dir, p).is_dir() for p in config.option.file_or_dir)
 
 
 def deviations(name: str) -> dict[str, tuple[str, str]]:
@@ -69,7 +74,11 @@ def printed(backend: str) -> float:
     return 1.2e-7 if registry.get(backend).capabilities.support.get("record.states") == "approximate" else 0.0
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if of_folders(config) and "long" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     for item in items:
         name = getattr(item, "callspec", None) and item.callspec.params.get("backend")
         if not name:

@@ -27,6 +27,8 @@ from portable.validation.cases.models.vogels_abbott import BENCHMARKS, vogels_ab
 QUICK = [name for name, case in CASES.items() if case.quick]
 # Backends and cases that take more than about ten seconds are in the slow tier. The reference is a Python loop over steps.
 BRIEF = {"lif-f-i", "lif-psp"}
+SLOW, LONG = pytest.mark.slow, pytest.mark.long
+KEPT = "potjans-diesmann"  # of the cases that take a minute and more, the one that every run of the suite has
 
 
 def altered(network: pt.Network, change: Callable[[dict[str, Any]], None]) -> pt.Network:
@@ -153,8 +155,7 @@ def test_quick_case_passes_on_the_native_engine(name: str) -> None:
     assert failures(name) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in CASES if n not in QUICK])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW if n == KEPT else LONG) for n in CASES if n not in QUICK])
 def test_long_case_passes_on_the_native_engine(name: str) -> None:
     needed, there = get(name).memory, psutil.virtual_memory().available / 2**30
     if there < 1.3 * needed:
@@ -174,9 +175,8 @@ def test_case_passes_on_the_reference(name: str) -> None:
     assert failures(name, backend="reference") == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("simulator", ["nest", "brian2"])
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW if n.startswith(("lif", "cuba")) else LONG) for n in QUICK])
 def test_quick_case_passes_on_other_simulators(name: str, simulator: str) -> None:
     pytest.importorskip(simulator)
     assert failures(name, backend=simulator) == []
@@ -232,11 +232,8 @@ WRONG: dict[str, list[Callable[[dict[str, Any]], None]]] = {
 }
 
 
-SLOW = pytest.mark.slow
-
-
 @pytest.mark.parametrize(
-    ("name", "which"), [pytest.param(name, i, marks=[] if get(name).quick else SLOW) for name, changes in WRONG.items() for i in range(len(changes))]
+    ("name", "which"), [pytest.param(name, i, marks=[] if get(name).quick else SLOW if (name, i) == (KEPT, 0) else LONG) for name, changes in WRONG.items() for i in range(len(changes))]
 )
 def test_wrong_model_fails(name: str, which: int) -> None:
     assert failures(name, altered(get(name).network(), WRONG[name][which]))
