@@ -240,7 +240,9 @@ def test_the_same_runs_are_equivalent_and_heavier_ones_different(seeds) -> None:
     wide = paired_checks(seeds["same"], seeds["heavy"], chosen, 0.9)
     assert {c.verdict for c in wide if c.statistic == "rate"} == {PASS}
     assert all("90 % of the reference's mean" in c.margin_from for c in wide)
-    assert {c.verdict for c in paired_checks(seeds["same"], seeds["same"], chosen[:2], None)} == {UNDECIDED}
+    two_seeds = paired_checks(seeds["same"], seeds["heavy"], chosen[:2], None)
+    assert {c.verdict for c in two_seeds} == {UNDECIDED}
+    assert same_statistics(two_seeds, [], "native", "paired", True).verdict == UNDECIDED
     assert paired_checks(seeds["same"], seeds["same"], [], None) == []
 
 

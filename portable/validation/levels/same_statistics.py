@@ -95,6 +95,8 @@ def same_statistics(paired: Sequence[PairedCheck], ensembles: Sequence[EnsembleC
     checks: list[PairedCheck | EnsembleCheck] = list(paired) if mode == "paired" else [e for e in ensembles if decides(e)]
     if not checks:
         return LevelVerdict(LEVEL, backend, NOT_RUN, "no seed in which both sides were alive")
+    if mode == "paired" and comparable and not any(d for c in paired for d in c.differences):  # also for a single seed: nothing is estimated
+        return LevelVerdict(LEVEL, backend, PASS, f"all {len(checks)} statistics of populations are equal for every seed", 1.0)
     failed = [c for c in checks if c.verdict == FAIL]
     passed = [c for c in checks if c.verdict == PASS]
     seeds = f"{max(c.n for c in paired)} seeds, paired" if mode == "paired" else "ensembles over seeds"
