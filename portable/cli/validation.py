@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -118,6 +119,8 @@ def _writable(report: str | None) -> None:
         raise ModelError("--report", f"must be a name that ends in .html, got '{report}'", "the other files are written beside it")
     if not path.parent.is_dir():
         raise ModelError("--report", f"there is no folder '{path.parent}'", "make it first")
+    if importlib.util.find_spec("jinja2") is None:
+        raise ModelError("--report", "needs jinja2, which is not installed", "pip install 'portable-snn[report]'")
 
 
 @contextmanager
