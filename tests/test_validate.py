@@ -83,6 +83,15 @@ def test_nest_integrates_conductances_otherwise(runs: Path) -> None:
     assert all(x.verdict != PASS or x.level not in (0, 4) for x in v.levels)
 
 
+def test_what_is_too_large_to_be_read_back_is_told(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portable.validation.study.READ_BACK", 10)
+    v = validate(balanced(40), ("native", "reference"), 1, "20 ms", power="none", cache=runs).validation
+    assert v.level(1, "reference").verdict == PASS
+    assert "not read back" in v.level(1, "reference").summary
+    assert any("connections were not read back" in n for n in v.notes)
+    assert all(c.read_back for c in v.networks)
+
+
 def test_a_backend_that_cannot_run_is_a_row(runs: Path) -> None:
     v = validate(balanced(60), ("native", "reference", "brian2"), 1, "50 ms", power="none", cache=runs, options={"brian2": {"target": "nonsense"}}).validation
     assert v.answers["reference"] == IDENTICAL

@@ -91,7 +91,7 @@ def test_bad_input_is_one_line_and_2(model: Path, runs: str, more: list[str], wo
 
 
 def test_a_report_that_cannot_be_made_is_refused_before_the_work(model: Path, runs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert main(command(model, runs, "--report", "report.html")) == 2
     out, err = capsys.readouterr()
     assert "needs jinja2, which is not installed; pip install 'portable-snn[report]'" in err

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from portable.model.network import Network
-from portable.resolve import resolve
+from portable.resolve import estimate, resolve
 from portable.validation import assemble
 from portable.validation.design import BASELINE, PROBED, Design, design
 from portable.validation.deviations import DEVIATIONS, INJECTED
@@ -31,6 +31,7 @@ from portable.validation.verdicts import CellCheck, DeviationCheck, EnsembleChec
 Say = Callable[[str, Progress | None], None]
 AROUND = 20.0  # ms of voltage before and after a divergence that are kept
 VOLTAGE = "v"
+READ_BACK = 20_000_000  # connections: about 8 GB in NEST, and minutes
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,17 @@ class Study:
 
     def _networks(self) -> None:
         p = self.plan
-        jobs = [self.job(b, s, read_back=s == p.seeds[0]) for s in p.seeds for b in p.backends]
+        count = estimate(p.network, p.dt).total_synapses
+        asked = p.seeds[:1] if count <= READ_BACK else ()
+        if not asked:
+            self.notes.append(f"{count:,} connections were not read back from the simulators: it is done for up to {READ_BACK:,}, as it needs more memory than the run")
+        jobs = [self.job(b, s, read_back=s in asked) for s in p.seeds for b in p.backends]
         if p.mode == "paired":
             jobs += [self.job(p.reference, s, deviation="start") for s in p.seeds[:PROBED]]
         if p.power != "none":
             if BASELINE not in p.backends:
-                jobs += [self.job(BASELINE, s, read_back=s == p.seeds[0]) for s in p.seeds]
-            jobs += [self.job(BASELINE, s, deviation=d, read_back=s == p.seeds[0]) for d in self.applicable for s in p.seeds]
+                jobs += [self.job(BASELINE, s, read_back=s in asked) for s in p.seeds]
+            jobs += [self.job(BASELINE, s, deviation=d, read_back=s in asked) for d in self.applicable for s in p.seeds]
         self.runs = self.round("networks", jobs)
 
     def _alone(self) -> None:
