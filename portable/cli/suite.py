@@ -22,8 +22,10 @@ def run_suite(*, backends: str | None, cases: Sequence[str], quick: bool, execut
     else:
         told(suite)
     if report:
-        for path in written(suite, Path(report)):
+        files = written(suite, Path(report))
+        for path in (p for p in files if p.parent == Path(report).parent):
             text.warn(f"written {path}")
+        text.warn(f"written the reports of {len(suite.answers)} cases, in {Path(report).with_suffix('')}/")
     return suite.exit_code
 
 
