@@ -35,6 +35,8 @@ def told(suite: Suite) -> None:
     missed = [(r.case, r.backend, p.quantity, p.published, p.margin, p.measured, p.unit) for r in suite.rows for p in r.published if not p.ok]
     if missed:
         text.table(("case", "backend", "quantity", "published", "margin", "measured", "unit"), missed, "numbers that are not met")
+    for line in suite.not_run():
+        text.say(f"not run: {line}")
     text.say("level: the highest one up to which a backend agrees with the first (3 same spikes, 4 same statistics); then numbers met of those published, mean score")
 
 

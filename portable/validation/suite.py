@@ -19,7 +19,7 @@ from portable.validation.drawing import mean_of
 from portable.validation.jobs.schedule import Executor, Progress
 from portable.validation.levels.ran import Ran, of
 from portable.validation.study import Answer, Study
-from portable.validation.verdicts import LEVELS, NO_ANSWER, NOT_RUN, PASS, SPIKES, STATISTICS, Validation
+from portable.validation.verdicts import DIFFERENT, LEVELS, NO_ANSWER, NOT_RUN, PASS, SPIKES, STATISTICS, Validation
 
 REFERENCE, NO_SPIKES = "reference of the row", "no spikes to compare"
 # Short and obviously right, and slow; and forward Euler in a program of its own, hours for thousands of cells. By name they do run.
@@ -43,15 +43,20 @@ class Row:
     message: str = ""
 
     @property
+    def met(self) -> bool:
+        """Whether every published number is met."""
+        return bool(self.published) and all(p.ok for p in self.published)
+
+    @property
     def ok(self) -> bool:
-        """Every published number met, and the backend agrees with the row's reference."""
-        return bool(self.published) and all(p.ok for p in self.published) and self.answer not in (NO_ANSWER, NOT_RUN)
+        """Every published number met, by a backend that can be compared with the row's reference and does not differ from it."""
+        return self.met and self.answer not in (NO_ANSWER, NOT_RUN, DIFFERENT)
 
     @property
     def shown(self) -> str:
         """The cell in a few words."""
         if self.answer == NOT_RUN:
-            return f"not run: {self.message}" if self.message else "not run"
+            return NOT_RUN
         met = f"{sum(p.ok for p in self.published)}/{len(self.published)} numbers"
         reached = "" if self.level is None else "level 0 not reached, " if self.level < 0 else f"level {self.level}, "
         return f"{reached}{met}, {self.score:.2f}"
@@ -68,6 +73,14 @@ class Suite:
 
     def row(self, case: str, backend: str) -> Row | None:
         return next((r for r in self.rows if r.case == case and r.backend == backend), None)
+
+    def not_run(self) -> list[str]:
+        """One line for each reason why cells are empty."""
+        alike: dict[str, list[str]] = {}
+        for r in self.rows:
+            if r.answer == NOT_RUN:
+                alike.setdefault(r.message or "no result", []).append(f"{r.case} on {r.backend}")
+        return [f"{', '.join(which)}: {why}" for why, which in alike.items()]
 
     @property
     def exit_code(self) -> int:
@@ -87,6 +100,7 @@ class Suite:
         for name in self.cases:
             cells = [(r.shown if (r := self.row(name, b)) else "-") for b in self.backends]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines += ["", *(f"- not run: {line}" for line in self.not_run())] if self.not_run() else []
         for name in self.cases:
             case = get(name)
             lines += ["", f"## {name}: {case.title}", "", f"{case.citation}", "", "| quantity | published | margin | " + " | ".join(self.backends) + " |"]

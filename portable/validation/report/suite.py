@@ -43,11 +43,13 @@ def suite_html(suite: Suite, reports: dict[str, str]) -> str:
     good = sum(r.ok for r in ran)
     verdict = NOT_RUN if not ran else PASS if good == len(ran) else FAIL
     asked = f"Do {counted(len(suite.cases), 'case')} of the literature give their published numbers on {counted(len(suite.backends), 'backend')}?"
-    headline = f"{good} of {counted(len(ran), 'run')} of cases give the published numbers." if ran else "Nothing ran."
+    apart = [r for r in ran if r.met and not r.ok]
+    more = f"; {counted(len(apart), 'run')} cannot be compared with {suite.backends[0]} or differ{'s' * (len(apart) == 1)} from it" if apart else ""
+    headline = f"{sum(r.met for r in ran)} of {counted(len(ran), 'run')} of cases give the published numbers{more}." if ran else "Nothing ran."
     return page(
         "suite.html.jinja", suite=suite, title=f"Reference cases: {headline}", headline=headline, question=asked, badge=SIGNS[verdict], tone=TONES[verdict], version="", date="",
         matrix=[{"name": n, "anchor": f"case-{i}", "cells": [_entry(suite.row(n, b)) for b in suite.backends]} for i, n in enumerate(suite.cases)],
-        sections=[_case(suite, n, i, reports.get(n, "")) for i, n in enumerate(suite.cases)],
+        left_out=suite.not_run(), sections=[_case(suite, n, i, reports.get(n, "")) for i, n in enumerate(suite.cases)],
     )  # fmt: skip
 
 
