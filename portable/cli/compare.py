@@ -7,7 +7,7 @@ from typing import Any
 
 from portable.cli import text
 from portable.cli.model import Model
-from portable.cli.run import backend_options
+from portable.cli.run import options_by_backend
 from portable.errors import ModelError
 from portable.validation.compare import DIFFERENT, IDENTICAL, NOT_COMPARABLE, Comparison, Side
 from portable.validation.compare import compare as compare_backends
@@ -30,7 +30,7 @@ def compare(
     seeds = _whole_numbers(seed)
     network = model.build(options, {**how, "seed": seeds[0], "backend": names[0] if names else ""})
     tell = None if as_json or not text.on_terminal() else text.warn
-    found = compare_backends(network, names, how["duration"], how["dt"], seeds, threads=how["threads"], integrator=how["integrator"], options=_by_backend(option), single_cells=how["single_cells"], tell=tell)  # fmt: skip
+    found = compare_backends(network, names, how["duration"], how["dt"], seeds, threads=how["threads"], integrator=how["integrator"], options=options_by_backend(option), single_cells=how["single_cells"], tell=tell)  # fmt: skip
     if as_json:
         text.as_json(found.to_dict())
     else:
@@ -46,16 +46,6 @@ def _whole_numbers(given: Sequence[str]) -> list[int]:
     if not seeds:
         raise ModelError("--seed", "is empty", "for example --seed 1,2,3")
     return seeds
-
-
-def _by_backend(given: Sequence[str]) -> dict[str, dict[str, Any]]:
-    out: dict[str, dict[str, Any]] = {}
-    for name, value in backend_options(given).items():
-        backend, dot, key = name.partition(".")
-        if not dot:
-            raise ModelError("--option", f"cannot read '{name}'", "write BACKEND.NAME=VALUE")
-        out.setdefault(backend, {})[key] = value
-    return out
 
 
 def report(c: Comparison) -> None:

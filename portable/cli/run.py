@@ -59,17 +59,29 @@ def run(
     return INTERRUPTED if results.provenance.get("interrupted") else 0
 
 
-def backend_options(given: Sequence[str]) -> dict[str, Any]:
-    """NAME=VALUE as a dictionary; true, false and numbers are read as such."""
+def backend_options(given: Sequence[str], form: str = "NAME=VALUE") -> dict[str, Any]:
+    """NAME=VALUE as a dictionary; true, false and numbers are read as such. `form` is what a message says to write."""
     out = {}
     for item in given:
         name, equals, value = item.partition("=")
         if not equals or not name:
-            raise ModelError("--option", f"cannot read {item!r}", "write NAME=VALUE")
+            raise ModelError("--option", f"cannot read {item!r}", f"write {form}")
         try:
             out[name] = json.loads(value)
         except json.JSONDecodeError:
             out[name] = value
+    return out
+
+
+def options_by_backend(given: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """BACKEND.NAME=VALUE as the options of each backend."""
+    form = "BACKEND.NAME=VALUE, for example nest.nestml=always"
+    out: dict[str, dict[str, Any]] = {}
+    for place, value in backend_options(given, form).items():
+        backend, dot, name = place.partition(".")
+        if not (dot and backend and name):
+            raise ModelError("--option", f"cannot read {place!r}", f"write {form}")
+        out.setdefault(backend, {})[name] = value
     return out
 
 

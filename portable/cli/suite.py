@@ -22,7 +22,9 @@ def run_suite(*, backends: str | None, cases: Sequence[str], quick: bool, execut
     else:
         told(suite)
     if report:
-        files = written(suite, Path(report))
+        from portable.validation.report.suite import write_suite
+
+        files = write_suite(suite, report)
         for path in (p for p in files if p.parent == Path(report).parent):
             text.warn(f"written {path}")
         text.warn(f"written the reports of {len(suite.answers)} cases, in {Path(report).with_suffix('')}/")
@@ -39,9 +41,3 @@ def told(suite: Suite) -> None:
         text.say(f"not run: {line}")
     text.say("level: the highest one up to which a backend agrees with the first (3 same spikes, 4 same statistics); then numbers met of those published, mean score")
 
-
-def written(suite: Suite, report: Path) -> list[Path]:
-    """The matrix as .html, .json and .md, and a report of each case in a folder beside it."""
-    from portable.validation.report.suite import write_suite
-
-    return write_suite(suite, report)

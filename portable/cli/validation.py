@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from portable.cli import text
 from portable.cli.model import Model
+from portable.cli.run import options_by_backend
 from portable.errors import ModelError
 from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.schedule import Executor, Local, Progress, memory_bytes
-from portable.validation.study import Answer, Say
+from portable.validation.study import Say
 from portable.validation.study import validate as simulate
 from portable.validation.verdicts import LEVELS, Validation
 
@@ -40,10 +40,11 @@ def validate(
     assert model is not None
     if case or quick:
         raise ModelError("--case" if case else "--quick", "goes with --suite", "leave it out, or leave MODEL out and add --suite")
-    names = [b.strip() for b in (backends or model.defaults.get("backends") or DEFAULT).split(",") if b.strip()]
+    chosen = backends or model.defaults.get("backends") or DEFAULT  # a model's own may be a list
+    names = [b.strip() for b in (chosen.split(",") if isinstance(chosen, str) else chosen) if b.strip()]
     network = model.build(options or {}, how)
     with telling(quiet=as_json) as say:
-        answer = simulate(network, names, chosen_seeds(seeds), **how, options=backend_options(option), margin=share(margin), executor=run, say=say)
+        answer = simulate(network, names, chosen_seeds(seeds), **how, options=options_by_backend(option), margin=share(margin), executor=run, say=say)
     if as_json:
         from portable.validation.report import to_json
 
@@ -51,14 +52,9 @@ def validate(
     else:
         told(answer.validation)
     if report:
-        for path in written(answer, report):
+        for path in answer.report(report):
             text.warn(f"written {path}")
     return answer.validation.exit_code
-
-
-def written(answer: Answer, report: str) -> list[Path]:
-    """The files of the report."""
-    return answer.report(report)
 
 
 def chosen_seeds(given: str) -> int | list[int]:
@@ -80,21 +76,6 @@ def share(given: str | None) -> float | None:
         return float(given.rstrip("% ")) / (100.0 if given.rstrip().endswith("%") else 1.0)
     except ValueError:
         raise ModelError("--margin", f"cannot read {given!r}", 'write "1 %" or 0.01') from None
-
-
-def backend_options(given: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """BACKEND.NAME=VALUE by backend."""
-    out: dict[str, dict[str, Any]] = {}
-    for item in given:
-        place, equals, value = item.partition("=")
-        backend, dot, name = place.partition(".")
-        if not (equals and dot and backend and name):
-            raise ModelError("--option", f"cannot read {item!r}", "write BACKEND.NAME=VALUE, for example nest.nestml=always")
-        try:
-            out.setdefault(backend, {})[name] = json.loads(value)
-        except json.JSONDecodeError:
-            out.setdefault(backend, {})[name] = value
-    return out
 
 
 def chosen_executor(name: str, workers: int, time_limit: float | None, memory_limit: str | None, cache: str | None) -> Executor:

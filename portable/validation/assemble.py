@@ -20,7 +20,7 @@ from portable.validation.levels.power import powers
 from portable.validation.levels.ran import as_run, of, watched
 from portable.validation.levels.same_cells import same_cells
 from portable.validation.levels.same_network import absent_of, network_checks, same_network
-from portable.validation.levels.same_spikes import first_apart, grown, same_spikes, spike_checks
+from portable.validation.levels.same_spikes import first_apart, grown, same_spikes
 from portable.validation.levels.same_statistics import DISTRIBUTIONS, ensemble_checks, mean_spectrum, paired_checks, pooled, same_statistics
 from portable.validation.verdicts import (
     CELLS,
@@ -40,7 +40,6 @@ from portable.validation.verdicts import (
     EnsembleCheck,
     LevelVerdict,
     PairedCheck,
-    SpikeCheck,
     Validation,
 )  # fmt: skip
 
@@ -54,31 +53,32 @@ def assembled(study: Study) -> tuple[Validation, Evidence]:
     """The records and the evidence of a study whose rounds are done."""
     p = study.plan
     others = p.backends[1:]
-    spikes = [c for b in others for c in (spike_checks(study.runs, p.reference, b) if p.mode == "paired" else [])]
+    spikes = [c for b in others for c in study.spikes(b)]
+    networks = {b: network_checks(study.runs, p.reference, b) for b in p.backends}
+    costs = {b: cost(study.runs, b) for b in p.backends}
     levels: list[LevelVerdict] = []
     paired: list[PairedCheck] = []
     ensembles: list[EnsembleCheck] = []
     for b in others:
         first = comparable(study.runs, p.reference, b, p.mode)
         levels.append(first)
-        levels.append(same_network(network_checks(study.runs, p.reference, b), absent_of(study.runs, b), b))
+        levels.append(same_network(networks[b], absent_of(study.runs, b), b))
         levels.append(same_cells(study.cells, b) if first.verdict != NOT_RUN else LevelVerdict(CELLS, b, NOT_RUN, "there is no run to compare"))
-        mine = [c for c in spikes if c.backend == b]
-        levels.append(same_spikes(mine, b) if p.mode == "paired" else LevelVerdict(SPIKES, b, NOT_RUN, "each backend draws its own input, so spikes cannot be the same"))
+        levels.append(same_spikes(study.spikes(b), b) if p.mode == "paired" else LevelVerdict(SPIKES, b, NOT_RUN, "each backend draws its own input, so spikes cannot be the same"))
         tests, distances = _statistics(study, b)
         paired += tests
         ensembles += distances
         levels.append(same_statistics(tests, distances, b, p.mode, first.verdict in (PASS, UNDECIDED)))
-        levels.append(same_cost(cost(study.runs, b), cost(study.runs, p.reference), b))
+        levels.append(same_cost(costs[b], costs[p.reference], b))
     answers = {b: answer([v for v in levels if v.backend == b]) for b in others}
     synapses = next((int(r.results.provenance.get("synapses", 0)) for r in study.runs if r.ok), 0)
     validation = Validation(
         p.network.name, model_hash(p.network), p.dt, p.duration, p.backends, p.seeds, {q.name: q.size for q in p.network.populations}, synapses, tuple(levels), answers,
-        tuple(as_run(r) for r in study.runs), tuple(c for b in p.backends for c in network_checks(study.runs, p.reference, b)), tuple(study.cells), tuple(spikes),
+        tuple(as_run(r) for r in study.runs), tuple(c for many in networks.values() for c in many), tuple(study.cells), tuple(spikes),
         tuple(paired), tuple(ensembles), tuple(study.deviations), powers(study.deviations),
-        tuple(c for b in p.backends if (c := cost(study.runs, b)) is not None), tuple(study.notes), _provenance(study),
+        tuple(c for c in costs.values() if c is not None), tuple(study.notes), _provenance(study),
     )  # fmt: skip
-    return validation, _evidence(study, spikes)
+    return validation, _evidence(study)
 
 
 def _statistics(study: Study, backend: str) -> tuple[list[PairedCheck], list[EnsembleCheck]]:
@@ -104,10 +104,10 @@ def answer(levels: Sequence[LevelVerdict]) -> str:
     return {PASS: EQUIVALENT, FAIL: DIFFERENT}.get(by_level.get(STATISTICS, ""), OPEN)
 
 
-def _evidence(study: Study, spikes: Sequence[SpikeCheck]) -> Evidence:
+def _evidence(study: Study) -> Evidence:
     p = study.plan
     others = p.backends[1:]
-    drawn = {p.seeds[0], *(c.seed for b in others if (c := first_apart([x for x in spikes if x.backend == b])) is not None)}
+    drawn = {p.seeds[0], *(c.seed for b in others if (c := first_apart(study.spikes(b))) is not None)}
     kept: dict[tuple[str, int], Results] = {(b, s): r.results for b in p.backends for s, r in of(study.runs, b).items() if s in drawn}
     names = watched(p.network)
     distributions: dict[tuple[str, str, str], Floats] = {}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from portable.resolve.program import Ints
 from portable.results import SpikeTable
 
 
@@ -47,6 +48,13 @@ def _first(a: SpikeTable, b: SpikeTable) -> tuple[int, int, int, int]:
 def _times(t: SpikeTable, step: int, neuron: int) -> int:
     low, high = np.searchsorted(t.steps, [step, step + 1])
     return int(np.count_nonzero(t.ids[low:high] == neuron))
+
+
+def unpaired(a: Ints, b: Ints) -> tuple[Ints, Ints]:
+    """(keys, how many times more often on one side) of two multisets of whole numbers in any order; keys sorted, 0 where both have as many."""
+    keys, where = np.unique(np.concatenate([a, b]), return_inverse=True)
+    n = np.bincount(where[: a.size], minlength=keys.size) - np.bincount(where[a.size :], minlength=keys.size)
+    return keys, np.abs(n)
 
 
 @njit(cache=True)

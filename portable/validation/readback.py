@@ -10,6 +10,7 @@ import numpy as np
 from portable.backends.contract import Held
 from portable.resolve.program import Connections, Ints, Program
 from portable.units import Floats
+from portable.validation.matching import unpaired
 
 Columns = tuple[Ints, Ints, Floats, Ints]  # source, target, weight, delay (steps) of each connection
 
@@ -59,9 +60,7 @@ def difference(a: Columns, b: Columns) -> tuple[int, float, float]:
     orders = [np.lexsort((x[2], x[3], k)) for x, k in zip((a, b), keys, strict=True)]
     left, right = (k[o] for k, o in zip(keys, orders, strict=True))
     if not np.array_equal(left, right):
-        pairs, where = np.unique(np.concatenate([left, right]), return_inverse=True)
-        n = np.bincount(where[: left.size], minlength=pairs.size) - np.bincount(where[left.size :], minlength=pairs.size)
-        return int(np.abs(n).sum()), float("inf"), float("inf")
+        return int(unpaired(left, right)[1].sum()), float("inf"), float("inf")
     if not left.size:
         return 0, 0.0, 0.0
     weights, delays = (np.abs(a[i][orders[0]] - b[i][orders[1]]) for i in (2, 3))

@@ -26,7 +26,7 @@ from portable.validation.levels.ran import Ran, lives, of, watched
 from portable.validation.levels.same_cells import FACTORS, LONGEST, Loop, cell_check, loops
 from portable.validation.levels.same_spikes import first_apart, spike_checks
 from portable.validation.levels.same_statistics import Measured, decides, ensemble_checks, measured, paired_checks
-from portable.validation.verdicts import CellCheck, DeviationCheck, EnsembleCheck, PairedCheck, Validation
+from portable.validation.verdicts import CellCheck, DeviationCheck, EnsembleCheck, PairedCheck, SpikeCheck, Validation
 
 Say = Callable[[str, Progress | None], None]
 AROUND = 20.0  # ms of voltage before and after a divergence that are kept
@@ -106,6 +106,7 @@ class Study:
     deviated_cells: dict[str, list[CellCheck]] = field(default_factory=dict)
     applicable: tuple[str, ...] = ()  # deviations that change something in this network
     _measured: dict[str, Measured] = field(default_factory=dict)
+    _spikes: dict[str, list[SpikeCheck]] = field(default_factory=dict)
 
     def answer(self) -> Answer:
         """All rounds."""
@@ -193,7 +194,7 @@ class Study:
         """For each backend that parts from the reference: both sides again up to there, with the voltage of that cell."""
         p, out = self.plan, []
         for b in able[1:] if able and able[0] == p.reference else []:
-            c = first_apart(spike_checks(self.runs, p.reference, b)) if p.mode == "paired" else None
+            c = first_apart(self.spikes(b))
             if c is None:
                 continue
             population = p.network.population(c.population)
@@ -243,7 +244,13 @@ class Study:
         cells = self.deviated_cells.get(name, []) if size == 1.0 else []
         return deviation_check(name, size, base, mine, cells, found)
 
-    # -- statistics
+    # -- spikes and statistics
+
+    def spikes(self, backend: str) -> list[SpikeCheck]:
+        """Level 3 of a backend, worked out once after the networks have run; [] where the input is not the same."""
+        if backend not in self._spikes:
+            self._spikes[backend] = spike_checks(self.runs, self.plan.reference, backend) if self.plan.mode == "paired" else []
+        return self._spikes[backend]
 
     def measured(self, ran: Ran) -> Measured:
         """Statistics of a run, worked out once."""

@@ -8,33 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import signal
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 from portable.backends.contract import Held, Recorded
 from portable.backends.nest.plan import Plan
 from portable.errors import BackendFailed, ModelError
+from portable.messages import receive, send
 from portable.units import Floats
-
-
-def _send(stream: BinaryIO, message: Any) -> None:
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    stream.write(struct.pack("<Q", len(data)))
-    stream.write(data)
-    stream.flush()
-
-
-def _receive(stream: BinaryIO) -> Any:
-    """EOFError where the other side is gone."""
-    head = stream.read(8)
-    if len(head) < 8:
-        raise EOFError
-    return pickle.loads(stream.read(struct.unpack("<Q", head)[0]))
 
 
 class RemoteSession:
@@ -56,10 +40,10 @@ class RemoteSession:
         if self.child.poll() is not None:
             raise BackendFailed("the session is closed")
         try:
-            _send(self.child.stdin, (what, arguments))  # type: ignore[arg-type]
+            send(self.child.stdin, (what, arguments))
             self.owed += 1
             while self.owed:
-                reply = _receive(self.child.stdout)  # type: ignore[arg-type]
+                reply = receive(self.child.stdout)
                 self.owed -= 1
         except (EOFError, BrokenPipeError) as error:
             raise BackendFailed(f"NEST's process ended (exit code {self.child.wait()}) at '{what}'") from error
@@ -115,7 +99,7 @@ def _serve() -> None:
     session: Any = None
     while True:
         try:
-            what, arguments = _receive(sys.stdin.buffer)
+            what, arguments = receive(sys.stdin.buffer)
         except EOFError:
             return
         try:
@@ -127,7 +111,7 @@ def _serve() -> None:
                 reply = ("ok", list(value) if what == "connections" else value)  # a generator cannot be sent
         except Exception as error:
             reply = (type(error).__name__, str(error))
-        _send(answers, reply)
+        send(answers, reply)
 
 
 if __name__ == "__main__":

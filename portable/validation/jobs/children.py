@@ -10,8 +10,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+from portable.messages import receive, send
 from portable.validation.jobs.job import CRASHED, OUT_OF_MEMORY, TIME_LIMIT, Job, Outcome, packed
-from portable.validation.jobs.worker import receive, send
 
 RECYCLED = 25  # jobs of one process, so that what a simulator leaks does not add up
 SIGKILL = -9
@@ -35,8 +35,8 @@ class Child:
         if watch is not None:
             watch.start()
         try:
-            send(self.process.stdin, (packed(job), str(path), memory))  # type: ignore[arg-type]
-            outcome: Outcome = receive(self.process.stdout)  # type: ignore[arg-type]
+            send(self.process.stdin, (packed(job), str(path), memory))
+            outcome: Outcome = receive(self.process.stdout)
         except (EOFError, BrokenPipeError, ConnectionError):
             return self._ended(time_limit)
         finally:

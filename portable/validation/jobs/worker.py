@@ -1,37 +1,19 @@
 """The process that does jobs: `python -m portable.validation.jobs.worker PARENT`, one backend each, told what to do through its standard input.
 
-Messages are pickles with a length in front; only `children` at the other end of the pipes ever writes them. Results go into files.
+Results go into files; messages (`portable.messages`) carry the rest, to and from `children` at the other end of the pipes.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import signal
-import struct
 import sys
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
 
-
-def send(stream: BinaryIO, message: Any) -> None:
-    """Write one message."""
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    stream.write(struct.pack("<Q", len(data)))
-    stream.write(data)
-    stream.flush()
-
-
-def receive(stream: BinaryIO) -> Any:
-    """Read one message; EOFError where the other side is gone."""
-    head = stream.read(8)
-    if len(head) < 8:
-        raise EOFError
-    data = stream.read(struct.unpack("<Q", head)[0])
-    return pickle.loads(data)
+from portable.messages import receive, send
 
 
 def _end_with(parent: int) -> None:

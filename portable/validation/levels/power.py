@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from portable.validation.deviations import DEVIATIONS
+from portable.validation.differences import compare_results
 from portable.validation.levels.ran import Ran, lives
-from portable.validation.levels.same_spikes import spike_check
+from portable.validation.levels.same_spikes import only_cells
 from portable.validation.verdicts import CELLS, FAIL, NETWORK, SPIKES, STATISTICS, CellCheck, DeviationCheck, EnsembleCheck, PairedCheck, Power
 
 
@@ -22,14 +23,15 @@ def deviation_check(
         failed.append(NETWORK)
     if any(c.verdict == FAIL for c in cells):
         failed.append(CELLS)
-    spikes = [spike_check(baseline[s].results, r.results) for s, r in deviated.items() if s in baseline]
-    if any(not c.identical for c in spikes):
+    pairs = [compare_results(only_cells(baseline[s].results), only_cells(r.results)) for s, r in deviated.items() if s in baseline]
+    times = [p.divergence.time for p in pairs if p.divergence is not None]
+    if times:
         failed.append(SPIKES)
     called = different(found) or _silenced(baseline, deviated)
     if called:
         failed.append(STATISTICS)
-    time = float(np.nanmin([c.time for c in spikes])) if any(not c.identical for c in spikes) else float("nan")
-    equal = float(np.mean([c.equal for c in spikes])) if spikes else float("nan")
+    time = min(times, default=float("nan"))
+    equal = float(np.mean([p.equal for p in pairs])) if pairs else float("nan")
     effects = [abs(c.effect) for c in found if isinstance(c, PairedCheck) and np.isfinite(c.effect)]
     return DeviationCheck(name, DEVIATIONS[name].what, min(failed, default=None), tuple(failed), time, equal, called, max(effects, default=float("nan")), size)
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from portable.results import Results
+from portable.results import Results, SpikeTable
+from portable.units import Floats
 from portable.validation.activity import Window
 from portable.validation.differences import compare_results
 from portable.validation.evidence import Growth
 from portable.validation.levels.ran import PERTURBED, Ran, of, sources
+from portable.validation.matching import unpaired
 from portable.validation.trains import mean_distances
 from portable.validation.verdicts import FAIL, NOT_RUN, PASS, SPIKES, LevelVerdict, SpikeCheck
 
@@ -96,12 +98,10 @@ def growth(a: Results, b: Results) -> Growth:
     return Growth(edges[1:] * a.dt, total)
 
 
-def _lonely(a: object, b: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _lonely(a: SpikeTable, b: SpikeTable) -> Floats:
     """Stamps of the spikes that one side has more often than the other."""
-    keys = [t.steps * (1 << 32) + t.ids for t in (a, b)]  # type: ignore[attr-defined]
-    both, where = np.unique(np.concatenate(keys), return_inverse=True)
-    n = np.bincount(where[: keys[0].size], minlength=both.size) - np.bincount(where[keys[0].size :], minlength=both.size)
-    return np.repeat(both >> 32, np.abs(n)).astype(np.float64) - 0.5  # a stamp is the end of its step
+    keys, n = unpaired(*(t.steps * (1 << 32) + t.ids for t in (a, b)))
+    return np.repeat(keys >> 32, n).astype(np.float64) - 0.5  # a stamp is the end of its step
 
 
 def first_apart(checks: Sequence[SpikeCheck]) -> SpikeCheck | None:
