@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import welch
 
 from portable.errors import ModelError
 from portable.resolve.program import Ints
@@ -223,6 +222,8 @@ def spectrum(trains: Trains, width: float = SPECTRUM_BIN, segment: float = SEGME
     averaged over segments of `segment` ms (at most the window) that overlap by half, under Hann's window w (Welch 1967). It is the
     two-sided density at f >= 0: N independent Poisson cells of rate r have r / N at every frequency above the first.
     """
+    from scipy.signal import welch  # over half a second to import, and the report of a single run needs no spectrum
+
     bins, place, _ = _binned(trains, width)
     if bins < 2 or not trains.cells:
         return np.empty(0), np.empty(0)
@@ -254,11 +255,11 @@ def peak(frequencies: Floats, power: Floats, band: tuple[float, float] = BAND, s
 def summary(table: SpikeTable, window: Window) -> dict[str, float]:
     """Every one of STATISTICS of a population in the window; nan where it is not defined."""
     trains = by_cell(table, window)
-    rate = _mean(rates(trains))
+    rate = mean_known(rates(trains))
     frequency, height = peak(*spectrum(trains))
     return {
-        "rate": rate, "cv": _mean(cvs(trains)), "lv": _mean(lvs(trains)), "fano": _mean(fanos(trains)),
-        "correlation": _mean(correlations(trains)), "synchrony": synchrony(trains), "peak_frequency": frequency,
+        "rate": rate, "cv": mean_known(cvs(trains)), "lv": mean_known(lvs(trains)), "fano": mean_known(fanos(trains)),
+        "correlation": mean_known(correlations(trains)), "synchrony": synchrony(trains), "peak_frequency": frequency,
         "peak_power": height * trains.cells / rate if rate else NAN,
     }  # fmt: skip
 
@@ -289,7 +290,7 @@ def _ratio(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Floats:
     return out
 
 
-def _mean(values: Floats) -> float:
+def mean_known(values: Floats) -> float:
     """Mean of the values that are numbers; nan if there are none."""
     kept = values[np.isfinite(values)]
     return float(kept.mean()) if kept.size else NAN

@@ -7,6 +7,7 @@ import numpy as np
 from portable.resolve.program import Ints
 from portable.results import SpikeTable
 from portable.units import Floats
+from portable.validation.activity import Window, by_cell, cvs, mean_known
 
 
 def spike_counts(table: SpikeTable) -> Ints:
@@ -20,20 +21,7 @@ def mean_cv(table: SpikeTable, least: int = 5) -> float:
 
     The standard deviation is the population's (divided by n), as in elephant.statistics.cv.
     """
-    order = np.lexsort((table.steps, table.ids))
-    ids, steps = table.ids[order], table.steps[order]
-    same = ids[1:] == ids[:-1]
-    interval, owner = np.diff(steps)[same].astype(np.float64), ids[1:][same]
-    if not owner.size:
-        return float("nan")
-    n = np.bincount(owner)
-    kept = n >= least
-    if not kept.any():
-        return float("nan")
-    mean = np.bincount(owner, interval)[kept] / n[kept]
-    deviation = interval - (np.bincount(owner, interval) / np.maximum(n, 1))[owner]
-    spread = np.sqrt(np.bincount(owner, deviation**2)[kept] / n[kept])
-    return float(np.mean(spread / mean))
+    return mean_known(cvs(by_cell(table, Window(0, int(table.steps[-1]))), least)) if len(table) else float("nan")
 
 
 def rate_histogram(table: SpikeTable, duration: float, bin_ms: float) -> tuple[Floats, Floats]:
