@@ -1,9 +1,11 @@
-"""Rates and irregularity of the four benchmarks of Brette et al. 2007 (doi:10.1007/s10827-007-0038-6) in plain PyNEST.
+"""Rates and irregularity of the four benchmarks of Brette et al. 2007 (doi:10.1007/s10827-007-0038-6) in
+plain PyNEST.
 
     python benchmarks/brette2007_pynest.py [--seeds 10] [--models coba cuba cobahh voltage_jump]
 
-The paper shows rasters and prints no rates. The reference cases (portable/validation/cases/brette.py) take the numbers that this script prints. It
-shares no code with the package: NEST's own models, generators, connection rules and random numbers, and statistics of its own.
+The paper shows rasters and prints no rates. The reference cases (portable/validation/cases/brette.py) take
+the numbers that this script prints. It shares no code with the package: NEST's own models, generators,
+connection rules and random numbers, and statistics of its own.
 """
 
 from __future__ import annotations
@@ -16,14 +18,44 @@ import numpy as np
 
 LIF = {"C_m": 200.0, "V_th": -50.0, "V_reset": -60.0, "t_ref": 5.0}
 SYN = {"tau_syn_ex": 5.0, "tau_syn_in": 10.0}
-HH = {"C_m": 200.0, "g_L": 10.0, "g_Na": 20000.0, "g_K": 6000.0, "E_L": -65.0, "E_Na": 50.0, "E_K": -90.0, "V_T": -63.0}
+HH = {
+    "C_m": 200.0,
+    "g_L": 10.0,
+    "g_Na": 20000.0,
+    "g_K": 6000.0,
+    "E_L": -65.0,
+    "E_Na": 50.0,
+    "E_K": -90.0,
+    "V_T": -63.0,
+}
 CONDUCTANCE = {"E_ex": 0.0, "E_in": -80.0}
 # NEST model, parameters, weights (pA; nS; mV), starting potentials (mV), kick at the start, duration (ms)
 MODELS = {
-    "coba": ("iaf_cond_exp", {**LIF, **SYN, **CONDUCTANCE, "g_L": 10.0, "E_L": -60.0}, (6.0, -67.0), (-60.0, -50.0), True, 1000.0),
-    "cuba": ("iaf_psc_exp", {**LIF, **SYN, "tau_m": 20.0, "E_L": -49.0}, (16.2, -90.0), (-60.0, -50.0), False, 1000.0),
+    "coba": (
+        "iaf_cond_exp",
+        {**LIF, **SYN, **CONDUCTANCE, "g_L": 10.0, "E_L": -60.0},
+        (6.0, -67.0),
+        (-60.0, -50.0),
+        True,
+        1000.0,
+    ),
+    "cuba": (
+        "iaf_psc_exp",
+        {**LIF, **SYN, "tau_m": 20.0, "E_L": -49.0},
+        (16.2, -90.0),
+        (-60.0, -50.0),
+        False,
+        1000.0,
+    ),
     "cobahh": ("hh_cond_exp_traub", {**HH, **SYN, **CONDUCTANCE}, (6.0, -67.0), (-70.0, -60.0), True, 500.0),
-    "voltage_jump": ("iaf_psc_delta", {**LIF, "tau_m": 20.0, "E_L": -49.0}, (0.25, -2.25), (-60.0, -50.0), False, 1000.0),
+    "voltage_jump": (
+        "iaf_psc_delta",
+        {**LIF, "tau_m": 20.0, "E_L": -49.0},
+        (0.25, -2.25),
+        (-60.0, -50.0),
+        False,
+        1000.0,
+    ),
 }
 WARMUP, DELAY, KICK = 200.0, 0.1, 50.0  # ms
 EXC, CELLS = 3200, 4000
@@ -50,7 +82,9 @@ def run(model: str, seed: int, threads: int) -> tuple[np.ndarray, np.ndarray, fl
 
 
 def statistics(senders: np.ndarray, times: np.ndarray, duration: float) -> list[float]:
-    """After WARMUP: rate (Hz) of E and I, mean CV (SD divided by n) of E and I over cells with three spikes or more."""
+    """After WARMUP: rate (Hz) of E and I, mean CV (SD divided by n) of E and I over cells with three spikes
+    or more.
+    """
     late = times > WARMUP + 1e-6
     senders, times = senders[late], times[late]
     out = []
@@ -64,7 +98,9 @@ def statistics(senders: np.ndarray, times: np.ndarray, duration: float) -> list[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
@@ -83,7 +119,18 @@ def main() -> None:
         table = {n: [round(float(m), 4), round(float(s), 4)] for n, m, s in zip(names, mean, sd, strict=True)}
         for row in rows:
             print("  ", *(f"{x:.4f}" for x in row))
-        print(json.dumps({"model": model, "nest": nest.__version__, "seeds": options.seeds, "alive": alive, "mean, SD": table}), flush=True)
+        print(
+            json.dumps(
+                {
+                    "model": model,
+                    "nest": nest.__version__,
+                    "seeds": options.seeds,
+                    "alive": alive,
+                    "mean, SD": table,
+                }
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Native against NEST and Brian2 C++ standalone: build time, run time, peak memory; each run in its own process, medians of several.
+"""Native against NEST and Brian2 C++ standalone: build time, run time, peak memory; each run in its own
+process, medians of several.
 
-    python benchmarks/engines.py                               # microcircuit 0.1 and 0.5, CUBA 4000; 2 threads each
-    python benchmarks/engines.py --only cuba --repeats 5 --duration 2000
+    python benchmarks/engines.py                               # microcircuit 0.1 and 0.5, CUBA 4000; 2
+    threads each python benchmarks/engines.py --only cuba --repeats 5 --duration 2000
 
-"build" is resolve + lower + build in the simulator (Brian2 standalone also compiles, given apart); "run" is the simulation alone.
+"build" is resolve + lower + build in the simulator (Brian2 standalone also compiles, given apart); "run" is
+the simulation alone.
 """
 
 from __future__ import annotations
@@ -40,22 +42,42 @@ def once(model: str, way: str, duration: float, threads: int) -> dict[str, float
     seconds = results.provenance["seconds"]
     spikes = sum(len(t) for t in results.spikes.values())
     return {
-        "build": seconds["resolve"] + seconds["lower"] + seconds["build"], "run": seconds["run"], "memory": results.provenance["peak_memory_bytes"] / 2**20,
-        "spikes": float(spikes), **({"compile": seconds["compile"]} if "compile" in seconds else {}),
-    }  # fmt: skip
+        "build": seconds["resolve"] + seconds["lower"] + seconds["build"],
+        "run": seconds["run"],
+        "memory": results.provenance["peak_memory_bytes"] / 2**20,
+        "spikes": float(spikes),
+        **({"compile": seconds["compile"]} if "compile" in seconds else {}),
+    }
 
 
 def measure(model: str, way: str, duration: float, threads: int) -> dict[str, float] | None:
-    command = [sys.executable, __file__, "--once", model, "--way", way, "--duration", str(duration), "--threads", str(threads)]
+    command = [
+        sys.executable,
+        __file__,
+        "--once",
+        model,
+        "--way",
+        way,
+        "--duration",
+        str(duration),
+        "--threads",
+        str(threads),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"{model} {way}: failed: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}", flush=True)
+        print(
+            f"{model} {way}: failed: "
+            f"{done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}",
+            flush=True,
+        )
         return None
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default=",".join(MODELS))
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--repeats", type=int, default=3)
@@ -79,7 +101,10 @@ def main() -> None:
         medians = {w: {k: statistics.median(r[k] for r in rs) for k in rs[0]} for w, rs in runs.items() if rs}
         base = medians.get("native", {}).get("run", float("nan"))
         for way, m in medians.items():
-            print(f"{way:<20}{m['build']:>9.2f}{m['run']:>9.3f}{m['run'] / base:>12.2f}{m['memory']:>10.0f}{m['spikes']:>9.0f}", flush=True)
+            print(
+                f"{way:<20}{m['build']:>9.2f}{m['run']:>9.3f}{m['run'] / base:>12.2f}{m['memory']:>10.0f}{m['spikes']:>9.0f}",  # noqa: E501
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

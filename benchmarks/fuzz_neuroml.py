@@ -2,8 +2,9 @@
 
     python benchmarks/fuzz_neuroml.py --models ../shared/neuroml --minutes 2 [--seed 1] [--out folder]
 
-Each text is read, checked for the native backend, and all of its problems are listed; one that raises anything else, or takes longer
-than LIMIT, is written to the folder. tests/test_neuroml_fuzz.py does the same for a bounded number.
+Each text is read, checked for the native backend, and all of its problems are listed; one that raises
+anything else, or takes longer than LIMIT, is written to the folder. tests/test_neuroml_fuzz.py does the same
+for a bounded number.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class TooLong(BaseException):
 
 
 def outcome(path: Path, folder: Path) -> str:
-    """"read", "refused", or what went wrong and where."""
+    """ "read", "refused", or what went wrong and where."""
     signal.alarm(LIMIT)
     try:
         try:
@@ -60,16 +61,25 @@ def _too_long(*_: object) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, required=True, help="folder with examples/*.nml and LEMSexamples/LEMS*.xml")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--models", type=Path, required=True, help="folder with examples/*.nml and LEMSexamples/LEMS*.xml"
+    )
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path(), help="where texts that were neither read nor refused go")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), help="where texts that were neither read nor refused go"
+    )
     a = parser.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("error", RuntimeWarning)
     signal.signal(signal.SIGALRM, _too_long)
-    files = [*sorted((a.models / "examples").glob("*.nml")), *sorted((a.models / "LEMSexamples").glob("LEMS*.xml"))]
+    files = [
+        *sorted((a.models / "examples").glob("*.nml")),
+        *sorted((a.models / "LEMSexamples").glob("LEMS*.xml")),
+    ]
     texts = [*FUZZED, *(f.read_text() for f in files)]
     seen: collections.Counter[str] = collections.Counter()
     rng, end, slowest = random.Random(a.seed), time.monotonic() + 60 * a.minutes, 0.0

@@ -1,6 +1,7 @@
-"""How long `import portable`, declaring a network, and loading what a run needs take. Each in 7 fresh interpreters, median in ms.
+"""How long `import portable`, declaring a network, and loading what a run needs take. Each in 7 fresh
+interpreters, median in ms.
 
-    python benchmarks/import_time.py
+python benchmarks/import_time.py
 """
 
 from __future__ import annotations

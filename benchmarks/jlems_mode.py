@@ -1,12 +1,15 @@
-"""integrator="jlems" beside jLEMS itself, on the NeuroML project's examples: are the traces the same to rounding?
+"""integrator="jlems" beside jLEMS itself, on the NeuroML project's examples: are the traces the same to
+rounding?
 
     python benchmarks/jlems_mode.py --models ../shared/neuroml [--only Ex5] [--out table.md]
 
-Every example is run by jNeuroML's jar in a temporary copy, to which one output file is added with all lines of its displays, so that
-examples which only plot are compared too. jLEMS prints float32: the value and the decimal printed may each be half a unit away from the float32
-between them, 1.2e-7 of the value in all, which is a large part of a column that hardly varies. So the difference relative to a column's
-range is given after that is taken off; an example passes where both it and the difference relative to the largest value stay below 1e-6,
-and every recorded event is at the same step. "Other float32" counts samples that do not round to the number printed.
+Every example is run by jNeuroML's jar in a temporary copy, to which one output file is added with all lines
+of its displays, so that examples which only plot are compared too. jLEMS prints float32: the value and the
+decimal printed may each be half a unit away from the float32 between them, 1.2e-7 of the value in all, which
+is a large part of a column that hardly varies. So the difference relative to a column's range is given after
+that is taken off; an example passes where both it and the difference relative to the largest value stay below
+1e-6, and every recorded event is at the same step. "Other float32" counts samples that do not round to the
+number printed.
 """
 
 from __future__ import annotations
@@ -59,7 +62,10 @@ class Row:
         largest, spread = float(np.abs(theirs).max()), float(np.ptp(theirs))
         self.columns += 1
         self.of_value = max(self.of_value, float(off.max()) / largest if largest else float(off.max() > 0))
-        self.of_range = max(self.of_range, float(np.maximum(off - PRINTED * np.abs(theirs), 0).max()) / (spread or largest or 1.0))
+        self.of_range = max(
+            self.of_range,
+            float(np.maximum(off - PRINTED * np.abs(theirs), 0).max()) / (spread or largest or 1.0),
+        )
         self.other += int(np.count_nonzero(ours.astype(np.float32) != theirs.astype(np.float32)))
         self.samples += ours.size
 
@@ -70,9 +76,16 @@ def with_lines(file: Path) -> None:
     for simulation in [e for e in tree.iter() if name(e) == "Simulation" and e.get("target")]:
         lines = [e.get("quantity") for e in simulation.iter() if name(e) == "Line"]
         space = etree.QName(simulation).namespace
-        out = etree.SubElement(simulation, f"{{{space}}}OutputFile" if space else "OutputFile", id="portable_lines", fileName=LINES)
+        out = etree.SubElement(
+            simulation,
+            f"{{{space}}}OutputFile" if space else "OutputFile",
+            id="portable_lines",
+            fileName=LINES,
+        )
         for i, quantity in enumerate(lines):
-            etree.SubElement(out, f"{{{space}}}OutputColumn" if space else "OutputColumn", id=f"l{i}", quantity=quantity)
+            etree.SubElement(
+                out, f"{{{space}}}OutputColumn" if space else "OutputColumn", id=f"l{i}", quantity=quantity
+            )
     tree.write(file)
 
 
@@ -107,16 +120,29 @@ def compare(models: Path, example: str) -> Row:
 
 
 def table(models: Path, only: str) -> list[str]:
-    lines = ["example | columns | of largest value | of range, without printing | other float32 | events | jLEMS s | ours s | verdict", "---|---|---|---|---|---|---|---|---"]
-    passed, files = 0, [f for f in sorted((models / "LEMSexamples").glob("LEMS_NML2_Ex*.xml")) if only in f.name]
+    lines = [
+        "example | columns | of largest value | of range, without printing | other float32 | events | jLEMS "
+        "s | ours s | verdict",
+        "---|---|---|---|---|---|---|---|---",
+    ]
+    passed, files = (
+        0,
+        [f for f in sorted((models / "LEMSexamples").glob("LEMS_NML2_Ex*.xml")) if only in f.name],
+    )
     print("\n".join(lines), flush=True)
     for file in files:
         try:
             r = compare(models, file.name)
-            line = f"{r.columns} | {r.of_value:.1e} | {r.of_range:.1e} | {r.other} of {r.samples} | {r.events} | {r.seconds[0]:.1f} | {r.seconds[1]:.1f} | {r.verdict}"
+            line = (
+                f"{r.columns} | {r.of_value:.1e} | {r.of_range:.1e} | {r.other} of {r.samples} | "
+                f"{r.events} | {r.seconds[0]:.1f} | {r.seconds[1]:.1f} | {r.verdict}"
+            )
             passed += r.verdict == "pass"
         except Exception as error:
-            line = f"- | - | - | - | - | - | - | not run: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            line = (
+                f"- | - | - | - | - | - | - | not run: {type(error).__name__}: "
+                f"{' '.join(str(error).split())[:200]}"
+            )
         lines.append(f"{file.stem.removeprefix('LEMS_NML2_')} | {line}")
         print(lines[-1], flush=True)
     lines.append(f"\n{passed} of {len(files)} within {PASS:g}")
@@ -125,7 +151,9 @@ def table(models: Path, only: str) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", type=Path, required=True, help="folder with LEMSexamples/ and examples/")
     parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path)

@@ -1,11 +1,14 @@
-"""The native engine by itself: build and run time, ns an event and a cell update, real-time factor, start-up of a process.
+"""The native engine by itself: build and run time, ns an event and a cell update, real-time factor, start-up
+of a process.
 
-    python benchmarks/native_engine.py                               # microcircuit 0.1 (exact, compact), CUBA 4000
-    python benchmarks/native_engine.py --models microcircuit:0.5 --compact --threads 1,2 --delivery due,ring
-    python benchmarks/native_engine.py --models microcircuit:1.0 --compact --duration 500       # needs about 6 GiB
-    python benchmarks/native_engine.py --busy                         # beside another busy process: 2 threads against 1
+    python benchmarks/native_engine.py                               # microcircuit 0.1 (exact, compact), CUBA
+    4000 python benchmarks/native_engine.py --models microcircuit:0.5 --compact --threads 1,2 --delivery
+    due,ring python benchmarks/native_engine.py --models microcircuit:1.0 --compact --duration 500       #
+    needs about 6 GiB python benchmarks/native_engine.py --busy                         # beside another busy
+    process: 2 threads against 1
 
-An event is one synapse delivered. "cell" is what remains for one update of one cell when nothing spikes (threshold out of reach).
+An event is one synapse delivered. "cell" is what remains for one update of one cell when nothing spikes
+(threshold out of reach).
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ def program_of(model: str, compact: bool) -> Program:
 
 def silent(program: Program) -> Program:
     """The same without connections between cells and with a threshold that no cell reaches."""
-    groups = tuple(replace(g, parameters={**g.parameters, "v_thresh": 1e9}) if isinstance(g, CellGroup) else g for g in program.groups)
+    groups = tuple(
+        replace(g, parameters={**g.parameters, "v_thresh": 1e9}) if isinstance(g, CellGroup) else g
+        for g in program.groups
+    )
     drives = tuple(c for c in program.connections if c.one_to_one)
     return replace(program, groups=groups, connections=drives)
 
@@ -72,8 +78,8 @@ def row(model: str, program: Program, threads: int, compact: bool, delivery: str
     other.close()
     cells = sum(g.size for g in program.cells)
     print(
-        f"{model:<17}{threads:>3}{'compact' if compact else 'exact':>9}{way:>6}{build:>8.2f}{run:>9.3f}{1000 * run / duration:>8.3f}"
-        f"{threads * 1e9 * quiet / (cells * steps):>8.2f}{threads * 1e9 * max(run - quiet, 0) / max(n, 1):>9.2f}{n / 1e6:>10.1f}{bytes_:>8.2f}",
+        f"{model:<17}{threads:>3}{'compact' if compact else 'exact':>9}{way:>6}{build:>8.2f}{run:>9.3f}{1000 * run / duration:>8.3f}"  # noqa: E501
+        f"{threads * 1e9 * quiet / (cells * steps):>8.2f}{threads * 1e9 * max(run - quiet, 0) / max(n, 1):>9.2f}{n / 1e6:>10.1f}{bytes_:>8.2f}",  # noqa: E501
         flush=True,
     )
 
@@ -84,7 +90,10 @@ def beside_a_busy_process(duration: float) -> None:
     for busy in (0, 1, 2):
         others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
         try:
-            found = [min(timed(program, RunConfig(threads=t, inputs="native"), steps)[1] for _ in range(3)) for t in (1, 2)]
+            found = [
+                min(timed(program, RunConfig(threads=t, inputs="native"), steps)[1] for _ in range(3))
+                for t in (1, 2)
+            ]
         finally:
             for p in others:
                 p.kill()
@@ -92,7 +101,9 @@ def beside_a_busy_process(duration: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", default="microcircuit:0.1,cuba")
     parser.add_argument("--threads", default=str(min(2, os.cpu_count() or 1)))
     parser.add_argument("--delivery", default="auto")
@@ -104,7 +115,9 @@ def main() -> None:
     if given.busy:
         beside_a_busy_process(given.duration)
         return
-    print(f"{'model':<17}{'thr':>3}{'weights':>9}{'how':>6}{'build s':>8}{'run s':>9}{'RTF':>8}{'ns/cell':>8}{'ns/event':>9}{'M events':>10}{'B/syn':>8}")
+    print(
+        f"{'model':<17}{'thr':>3}{'weights':>9}{'how':>6}{'build s':>8}{'run s':>9}{'RTF':>8}{'ns/cell':>8}{'ns/event':>9}{'M events':>10}{'B/syn':>8}"  # noqa: E501
+    )
     for model in given.models.split(","):
         for compact in (False, True):
             if (compact and given.exact) or (not compact and given.compact):

@@ -1,10 +1,13 @@
-"""What the NEST adapter costs: build and run against a hand-written PyNEST script of the same network, with PyNN beside them.
+"""What the NEST adapter costs: build and run against a hand-written PyNEST script of the same network, with
+PyNN beside them.
 
-    python benchmarks/nest_adapter.py [--synapses 1000000] [--repeats 5] [--duration 200] [--threads 1] [--no-pynn]
+    python benchmarks/nest_adapter.py [--synapses 1000000] [--repeats 5] [--duration 200] [--threads 1]
+    [--no-pynn]
 
-The network: 1000 iaf_psc_exp cells with drive, random recurrent connections with heterogeneous weights and delays, and 100 spike sources
-with given trains. Each way runs in a fresh process with the same arrays; medians over the repeats, taken in turn.
-PyNN is given the same connections as a list. "build" is from the arrays (resolve is not in it) to a network ready to run.
+The network: 1000 iaf_psc_exp cells with drive, random recurrent connections with heterogeneous weights and
+delays, and 100 spike sources with given trains. Each way runs in a fresh process with the same arrays;
+medians over the repeats, taken in turn. PyNN is given the same connections as a list. "build" is from the
+arrays (resolve is not in it) to a network ready to run.
 """
 
 from __future__ import annotations
@@ -40,10 +43,14 @@ def arrays(synapses: int, steps: int) -> dict[str, Any]:
     pre = np.sort(rng.integers(0, CELLS, synapses))
     weights = rng.normal(8.0, 0.8, synapses) * 1000.0 * 100.0 / synapses * 10
     return {
-        "pre": pre, "post": rng.integers(0, CELLS, synapses), "weights": np.abs(weights), "delays": rng.integers(1, 30, synapses),
-        "trains": [np.unique(rng.integers(5, steps + 1, 20)) for _ in range(SOURCES)], "v": rng.uniform(-65, -50, CELLS),
+        "pre": pre,
+        "post": rng.integers(0, CELLS, synapses),
+        "weights": np.abs(weights),
+        "delays": rng.integers(1, 30, synapses),
+        "trains": [np.unique(rng.integers(5, steps + 1, 20)) for _ in range(SOURCES)],
+        "v": rng.uniform(-65, -50, CELLS),
         "in_post": rng.integers(0, CELLS, SOURCES * 20),
-    }  # fmt: skip
+    }
 
 
 def portable(a: dict[str, Any], steps: int, threads: int) -> tuple[float, float, int]:
@@ -57,12 +64,32 @@ def portable(a: dict[str, Any], steps: int, threads: int) -> tuple[float, float,
     flat = pt.IF_curr_exp().flat
     order = np.lexsort((a["post"], a["delays"], a["pre"]))
     group = CellGroup("cells", CELLS, flat, PARAMETERS, {"v": a["v"], "isyn_exc": 0.0, "isyn_inh": 0.0}, 20)
-    source = TrainGroup("source", SOURCES, np.cumsum([0, *(t.size for t in a["trains"])]), np.concatenate(a["trains"]))
+    source = TrainGroup(
+        "source", SOURCES, np.cumsum([0, *(t.size for t in a["trains"])]), np.concatenate(a["trains"])
+    )
     pointers = np.searchsorted(a["pre"][order], np.arange(CELLS + 1))
     recurrent = Connections(
-        "r", "r", "cells", "cells", "excitatory", pointers, a["post"][order].astype(np.uint16), a["weights"][order], a["delays"][order].astype(np.uint8)
+        "r",
+        "r",
+        "cells",
+        "cells",
+        "excitatory",
+        pointers,
+        a["post"][order].astype(np.uint16),
+        a["weights"][order],
+        a["delays"][order].astype(np.uint8),
     )
-    drive = Connections("s", "s", "source", "cells", "excitatory", np.arange(0, SOURCES * 20 + 1, 20), a["in_post"].astype(np.uint16), 500.0, 15)
+    drive = Connections(
+        "s",
+        "s",
+        "source",
+        "cells",
+        "excitatory",
+        np.arange(0, SOURCES * 20 + 1, 20),
+        a["in_post"].astype(np.uint16),
+        500.0,
+        15,
+    )
     program = Program("bench", DT, 1, (group, source), (recurrent, drive), (), {"cells": np.arange(CELLS)})
     simulator()
     started = time.perf_counter()
@@ -101,9 +128,16 @@ def by_hand(a: dict[str, Any], steps: int, threads: int) -> tuple[float, float, 
     source = nest.Create("spike_generator", SOURCES)
     source.set([{"spike_times": t * DT} for t in a["trains"]])
     first, at = cells[0].global_id, source[0].global_id
-    nest.Connect(a["pre"] + first, a["post"] + first, "one_to_one", {"weight": a["weights"], "delay": a["delays"] * DT})
+    nest.Connect(
+        a["pre"] + first, a["post"] + first, "one_to_one", {"weight": a["weights"], "delay": a["delays"] * DT}
+    )
     n = SOURCES * 20
-    nest.Connect(np.repeat(np.arange(SOURCES), 20) + at, a["in_post"] + first, "one_to_one", {"weight": np.full(n, 500.0), "delay": np.full(n, 1.5)})
+    nest.Connect(
+        np.repeat(np.arange(SOURCES), 20) + at,
+        a["in_post"] + first,
+        "one_to_one",
+        {"weight": np.full(n, 500.0), "delay": np.full(n, 1.5)},
+    )
     recorder = nest.Create("spike_recorder")
     nest.Connect(cells, recorder)
     built = time.perf_counter()
@@ -122,10 +156,16 @@ def pynn(a: dict[str, Any], steps: int, threads: int) -> tuple[float, float, int
     cells.initialize(v=a["v"])
     source = sim.Population(SOURCES, sim.SpikeSourceArray(spike_times=[t * DT for t in a["trains"]]))
     rows = np.column_stack([a["pre"], a["post"], a["weights"] / 1000, a["delays"] * DT])
-    sim.Projection(cells, cells, sim.FromListConnector(rows, column_names=["weight", "delay"]), sim.StaticSynapse())
+    sim.Projection(
+        cells, cells, sim.FromListConnector(rows, column_names=["weight", "delay"]), sim.StaticSynapse()
+    )
     n = SOURCES * 20
-    rows = np.column_stack([np.repeat(np.arange(SOURCES), 20), a["in_post"], np.full(n, 0.5), np.full(n, 1.5)])
-    sim.Projection(source, cells, sim.FromListConnector(rows, column_names=["weight", "delay"]), sim.StaticSynapse())
+    rows = np.column_stack(
+        [np.repeat(np.arange(SOURCES), 20), a["in_post"], np.full(n, 0.5), np.full(n, 1.5)]
+    )
+    sim.Projection(
+        source, cells, sim.FromListConnector(rows, column_names=["weight", "delay"]), sim.StaticSynapse()
+    )
     cells.record("spikes")
     built = time.perf_counter()
     sim.run(steps * DT)
@@ -138,7 +178,18 @@ WAYS = {"portable": portable, "pynest": by_hand, "pynn": pynn}
 
 def measure(way: str, synapses: int, steps: int, threads: int) -> dict[str, Any]:
     """One way in a fresh process."""
-    command = [sys.executable, __file__, "--way", way, "--synapses", str(synapses), "--duration", str(steps * DT), "--threads", str(threads)]
+    command = [
+        sys.executable,
+        __file__,
+        "--way",
+        way,
+        "--synapses",
+        str(synapses),
+        "--duration",
+        str(steps * DT),
+        "--threads",
+        str(threads),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
     if done.returncode:
         return {"failed": done.stderr.strip().splitlines()[-1:]}
@@ -147,7 +198,9 @@ def measure(way: str, synapses: int, steps: int, threads: int) -> dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--synapses", type=int, default=1_000_000)
     parser.add_argument("--duration", type=float, default=200.0, help="ms")
     parser.add_argument("--repeats", type=int, default=5)
@@ -166,14 +219,20 @@ def main() -> None:
         for w in ways:
             rows[w].append(measure(w, given.synapses, steps, given.threads))
     base = {k: statistics.median(r[k] for r in rows["pynest"]) for k in ("build", "run")}
-    print(f"{given.synapses} synapses, {CELLS} cells, {given.duration:g} ms, {given.threads} thread(s), median of {given.repeats}")
+    print(
+        f"{given.synapses} synapses, {CELLS} cells, {given.duration:g} ms, {given.threads} thread(s), "
+        f"median of {given.repeats}"
+    )
     for w in ways:
         good = [r for r in rows[w] if "build" in r]
         if not good:
             print(f"{w:9s} failed: {rows[w][0]['failed']}")
             continue
         build, run = (statistics.median(r[k] for r in good) for k in ("build", "run"))
-        print(f"{w:9s} build {build:8.3f} s ({build / base['build']:6.2f}x)   run {run:8.3f} s ({run / base['run']:5.3f}x)   spikes {good[0]['spikes']}")
+        print(
+            f"{w:9s} build {build:8.3f} s ({build / base['build']:6.2f}x)   run {run:8.3f} s "
+            f"({run / base['run']:5.3f}x)   spikes {good[0]['spikes']}"
+        )
 
 
 if __name__ == "__main__":

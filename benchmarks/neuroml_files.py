@@ -1,10 +1,12 @@
-"""Time and memory to write and read a network of 1,000 cells with 100,000 connections as NeuroML, XML and HDF5, beside libNeuroML.
+"""Time and memory to write and read a network of 1,000 cells with 100,000 connections as NeuroML, XML and
+HDF5, beside libNeuroML.
 
     python benchmarks/neuroml_files.py [--connections 100000] [--repeats 3]
 
-Each row is a process of its own, so that its peak memory is its own. "build" is what comes before the first byte: for us the
-translation of the resolved program (with its connections as arrays), for libNeuroML its objects, made from the same arrays.
-Reading ends with a Network that can be run, or libNeuroML's objects; both read the file that libNeuroML wrote.
+Each row is a process of its own, so that its peak memory is its own. "build" is what comes before the first
+byte: for us the translation of the resolved program (with its connections as arrays), for libNeuroML its
+objects, made from the same arrays. Reading ends with a Network that can be run, or libNeuroML's objects; both
+read the file that libNeuroML wrote.
 """
 
 from __future__ import annotations
@@ -28,7 +30,12 @@ CELLS = 1000
 def arrays(count: int) -> tuple[Any, Any, Any, Any]:
     """Sources, targets, weights (nA) and delays (ms on a grid of 0.1 ms)."""
     rng = np.random.default_rng(1)
-    return rng.integers(0, CELLS, count), rng.integers(0, CELLS, count), rng.normal(0.05, 0.005, count), np.round(rng.integers(5, 30, count) * 0.1, 1)
+    return (
+        rng.integers(0, CELLS, count),
+        rng.integers(0, CELLS, count),
+        rng.normal(0.05, 0.005, count),
+        np.round(rng.integers(5, 30, count) * 0.1, 1),
+    )
 
 
 def portable_program(count: int) -> Any:
@@ -38,7 +45,9 @@ def portable_program(count: int) -> Any:
     pre, post, weights, delays = arrays(count)
     cells = pt.Population("cells", CELLS, pt.IF_curr_exp())
     synapse = pt.StaticSynapse(pt.Array(weights, "nA"), pt.Array(delays, "ms"))
-    return resolve(pt.Network("bench", [cells], [pt.Projection(cells, cells, pt.Explicit(pre, post), synapse)]), 0, 0.1)
+    return resolve(
+        pt.Network("bench", [cells], [pt.Projection(cells, cells, pt.Explicit(pre, post), synapse)]), 0, 0.1
+    )
 
 
 def write_portable(program: Any, folder: Path, hdf5: bool) -> None:
@@ -53,16 +62,35 @@ def libneuroml_document(count: int) -> Any:
 
     pre, post, weights, delays = arrays(count)
     doc = nml.NeuroMLDocument(id="bench", notes="bench")
-    doc.IF_curr_exp.append(nml.IF_curr_exp(
-        id="cells_cell", cm=1.0, i_offset=0, tau_syn_E=5, tau_syn_I=5, v_init=-65, tau_refrac=0.1, v_thresh=-50, tau_m=20, v_rest=-65, v_reset=-65))  # fmt: skip
+    doc.IF_curr_exp.append(
+        nml.IF_curr_exp(
+            id="cells_cell",
+            cm=1.0,
+            i_offset=0,
+            tau_syn_E=5,
+            tau_syn_I=5,
+            v_init=-65,
+            tau_refrac=0.1,
+            v_thresh=-50,
+            tau_m=20,
+            v_rest=-65,
+            v_reset=-65,
+        )
+    )
     doc.exp_curr_synapses.append(nml.ExpCurrSynapse(id="cells_excitatory", tau_syn=5))
     net = nml.Network(id="bench_net", notes="bench")
     doc.networks.append(net)
     net.populations.append(nml.Population(id="cells", component="cells_cell", size=CELLS))
-    projection = nml.Projection(id="p", presynaptic_population="cells", postsynaptic_population="cells", synapse="cells_excitatory")
+    projection = nml.Projection(
+        id="p", presynaptic_population="cells", postsynaptic_population="cells", synapse="cells_excitatory"
+    )
     net.projections.append(projection)
-    for k, (i, j, w, d) in enumerate(zip(pre.tolist(), post.tolist(), weights.tolist(), delays.tolist(), strict=True)):
-        made = nml.ConnectionWD(id=k, pre_cell_id=f"../cells[{i}]", post_cell_id=f"../cells[{j}]", weight=w, delay=f"{d} ms")
+    for k, (i, j, w, d) in enumerate(
+        zip(pre.tolist(), post.tolist(), weights.tolist(), delays.tolist(), strict=True)
+    ):
+        made = nml.ConnectionWD(
+            id=k, pre_cell_id=f"../cells[{i}]", post_cell_id=f"../cells[{j}]", weight=w, delay=f"{d} ms"
+        )
         projection.connection_wds.append(made)
     return doc
 
@@ -129,7 +157,14 @@ def reading(count: int, repeats: int) -> None:
             found = {}
             for who in ("portable", "libNeuroML"):
                 command = [sys.executable, __file__, "--read", who, kind, str(path)]
-                rows = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]) for _ in range(repeats)]
+                rows = [
+                    json.loads(
+                        subprocess.run(
+                            command, capture_output=True, text=True, check=True
+                        ).stdout.splitlines()[-1]
+                    )
+                    for _ in range(repeats)
+                ]
                 found[who] = {k: statistics.median(row[k] for row in rows) for k in rows[0]}
                 print(f"{kind + ' ' + who:24}{found[who]['read']:9.3f}{found[who]['memory']:11.1f}")
             print(f"{'':24}{found['libNeuroML']['read'] / found['portable']['read']:.1f} times as fast\n")
@@ -140,7 +175,9 @@ def _peak() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--connections", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--one", nargs=2, metavar=("WHO", "KIND"))
@@ -160,10 +197,18 @@ def main() -> None:
             rows = []
             for _ in range(a.repeats):
                 command = [sys.executable, __file__, "--connections", str(a.connections), "--one", who, kind]
-                rows.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]))
+                rows.append(
+                    json.loads(
+                        subprocess.run(
+                            command, capture_output=True, text=True, check=True
+                        ).stdout.splitlines()[-1]
+                    )
+                )
             r = {k: statistics.median(row[k] for row in rows) for k in rows[0]}
             total[who] = r["build"] + r["write"]
-            print(f"{kind + ' ' + who:24}{r['build']:9.3f}{r['write']:9.3f}{total[who]:9.3f}{r['memory']:11.1f}{r['size']:9.2f}")
+            print(
+                f"{kind + ' ' + who:24}{r['build']:9.3f}{r['write']:9.3f}{total[who]:9.3f}{r['memory']:11.1f}{r['size']:9.2f}"  # noqa: E501
+            )
         print(f"{'':24}{total['libNeuroML'] / total['portable']:.1f} times as fast\n")
     reading(a.connections, a.repeats)
 

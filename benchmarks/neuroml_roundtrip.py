@@ -32,13 +32,20 @@ def compare(file: Path, folder: Path) -> str:
     for id, events in original.events.items():
         other = ours.events[id]
         spikes += events.times.size
-        if not (np.array_equal(events.times, other.times) and np.array_equal(events.selections, other.selections)):
+        if not (
+            np.array_equal(events.times, other.times) and np.array_equal(events.selections, other.selections)
+        ):
             return f"DIFFERS: events of {id}"
-    return f"{'identical' if worst == 0.0 else 'DIFFERS'}: {columns} columns, largest difference {worst:g}; {spikes} events"
+    return (
+        f"{'identical' if worst == 0.0 else 'DIFFERS'}: {columns} columns, largest difference {worst:g}; "
+        f"{spikes} events"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--only", default="")
     a = parser.parse_args()

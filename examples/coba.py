@@ -1,8 +1,8 @@
 """Benchmark 1 of the simulators' review: a random network with conductance-based synapses (COBA).
 
-Source: R. Brette et al. (2007), Simulation of networks of spiking neurons: a review of tools and strategies, J. Comput.
-Neurosci. 23:349-398, doi:10.1007/s10827-007-0038-6, appendix 2, after T. Vogels & L. Abbott (2005),
-doi:10.1523/JNEUROSCI.3508-05.2005.
+Source: R. Brette et al. (2007), Simulation of networks of spiking neurons: a review of tools and strategies,
+J. Comput. Neurosci. 23:349-398, doi:10.1007/s10827-007-0038-6, appendix 2, after T. Vogels & L. Abbott
+(2005), doi:10.1523/JNEUROSCI.3508-05.2005.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ import portable as pt
 run_defaults = {"duration": "1 s", "dt": "0.1 ms"}
 
 
-def network(cells: int = 4000, connectivity: float = 0.02, delay: float = 0.1, kick: float = 50.0) -> pt.Network:
-    """COBA: self-sustained irregular activity. Some seeds fall silent after the kick, as in the paper's own implementations.
+def network(
+    cells: int = 4000, connectivity: float = 0.02, delay: float = 0.1, kick: float = 50.0
+) -> pt.Network:
+    """COBA: self-sustained irregular activity. Some seeds fall silent after the kick, as in the paper's own
+    implementations.
 
     cells: number of cells, 80 % of them excitatory.
     connectivity: probability of each connection. With other than 4000 cells, keep cells*connectivity = 80.
     delay: transmission delay of every synapse in ms; the paper has none, so the smallest step is taken.
     kick: how long in ms every cell gets 300 Hz of excitatory input at the start.
 
-    This network amplifies any difference: NEST's iaf_cond_exp integrates with a tolerance of 1e-3 and parts from fixed-step rk4 in two of
-    three seeds. `portable compare FILE --option nest.nestml=always` gives NEST the same rk4, and the spikes are identical.
+    This network amplifies any difference: NEST's iaf_cond_exp integrates with a tolerance of 1e-3 and parts
+    from fixed-step rk4 in two of three seeds. `portable compare FILE --option nest.nestml=always` gives NEST
+    the same rk4, and the spikes are identical.
 
     Rates after 200 ms: 19 Hz (E and I); the paper shows raster plots of sustained irregular activity.
     """
@@ -44,5 +48,9 @@ def network(cells: int = 4000, connectivity: float = 0.02, delay: float = 0.1, k
             pt.Projection(inh, [exc, inh], wiring, down, receptor="inhibitory"),
             pt.Projection(noise, [exc, inh], pt.OneToOne(), up, receptor="excitatory"),
         ],
-        recordings=[pt.Record(exc, "spikes"), pt.Record(inh, "spikes"), pt.Record(exc[:3], "v", interval="1 ms")],
+        recordings=[
+            pt.Record(exc, "spikes"),
+            pt.Record(inh, "spikes"),
+            pt.Record(exc[:3], "v", interval="1 ms"),
+        ],
     )

@@ -1,8 +1,8 @@
 """Benchmark 2 of the simulators' review: a random network with current-based synapses (CUBA).
 
-Source: R. Brette et al. (2007), Simulation of networks of spiking neurons: a review of tools and strategies, J. Comput.
-Neurosci. 23:349-398, doi:10.1007/s10827-007-0038-6, appendix 2, after T. Vogels & L. Abbott (2005),
-doi:10.1523/JNEUROSCI.3508-05.2005.
+Source: R. Brette et al. (2007), Simulation of networks of spiking neurons: a review of tools and strategies,
+J. Comput. Neurosci. 23:349-398, doi:10.1007/s10827-007-0038-6, appendix 2, after T. Vogels & L. Abbott
+(2005), doi:10.1523/JNEUROSCI.3508-05.2005.
 """
 
 from __future__ import annotations
@@ -19,10 +19,18 @@ def network(cells: int = 4000, connectivity: float = 0.02, delay: float = 0.1) -
     connectivity: probability of each connection. With other than 4000 cells, keep cells*connectivity = 80.
     delay: transmission delay of every synapse in ms; the paper has none, so the smallest step is taken.
 
-    Rates after 200 ms: 5.1 Hz (E) and 5.5 Hz (I); the paper shows raster plots of sustained irregular activity.
+    Rates after 200 ms: 5.1 Hz (E) and 5.5 Hz (I); the paper shows raster plots of sustained irregular
+    activity.
     """
     cell = pt.IF_curr_exp(
-        cm="200 pF", tau_m="20 ms", v_rest="-49 mV", v_reset="-60 mV", v_thresh="-50 mV", tau_refrac="5 ms", tau_syn_E="5 ms", tau_syn_I="10 ms"
+        cm="200 pF",
+        tau_m="20 ms",
+        v_rest="-49 mV",
+        v_reset="-60 mV",
+        v_thresh="-50 mV",
+        tau_refrac="5 ms",
+        tau_syn_E="5 ms",
+        tau_syn_I="10 ms",
     )
     start = {"v": pt.Uniform("-60 mV", "-50 mV")}
     exc = pt.Population("exc", round(0.8 * cells), cell, initial=start)
@@ -38,5 +46,9 @@ def network(cells: int = 4000, connectivity: float = 0.02, delay: float = 0.1) -
             pt.Projection(exc, [exc, inh], wiring, up, receptor="excitatory"),
             pt.Projection(inh, [exc, inh], wiring, down, receptor="inhibitory"),
         ],
-        recordings=[pt.Record(exc, "spikes"), pt.Record(inh, "spikes"), pt.Record(exc[:3], "v", interval="1 ms")],
+        recordings=[
+            pt.Record(exc, "spikes"),
+            pt.Record(inh, "spikes"),
+            pt.Record(exc[:3], "v", interval="1 ms"),
+        ],
     )

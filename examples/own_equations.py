@@ -1,8 +1,10 @@
-"""Two cell types that no simulator has built in, from their equations: an adapting and a quadratic integrate-and-fire.
+"""Two cell types that no simulator has built in, from their equations: an adapting and a quadratic
+integrate-and-fire.
 
-The leaky cell with two adaptation currents is equation 6.2 with K = 2 of W. Gerstner, W. Kistler, R. Naud & L. Paninski (2014),
-Neuronal Dynamics, doi:10.1017/CBO9781107447615, made linear; it shows fast and slow spike-frequency adaptation (figure 6.1).
-The quadratic cell is that of P. Latham et al. (2000), doi:10.1152/jn.2000.83.2.808.
+The leaky cell with two adaptation currents is equation 6.2 with K = 2 of W. Gerstner, W. Kistler, R. Naud &
+L. Paninski (2014), Neuronal Dynamics, doi:10.1017/CBO9781107447615, made linear; it shows fast and slow
+spike-frequency adaptation (figure 6.1). The quadratic cell is that of P. Latham et al. (2000),
+doi:10.1152/jn.2000.83.2.808.
 """
 
 from __future__ import annotations
@@ -23,11 +25,20 @@ Adapting = pt.cell_type(
     refractory="tau_refrac",
     receptors={"excitatory": pt.CurrExp, "inhibitory": pt.CurrExp},
     parameters={
-        "cm": "200 pF", "tau_m": "20 ms", "v_rest": "-65 mV", "v_reset": "-65 mV", "v_thresh": "-50 mV", "tau_refrac": "2 ms", "i_offset": "0 pA",
-        "tau_fast": "20 ms", "b_fast": "40 pA", "tau_slow": "200 ms", "b_slow": "15 pA",
+        "cm": "200 pF",
+        "tau_m": "20 ms",
+        "v_rest": "-65 mV",
+        "v_reset": "-65 mV",
+        "v_thresh": "-50 mV",
+        "tau_refrac": "2 ms",
+        "i_offset": "0 pA",
+        "tau_fast": "20 ms",
+        "b_fast": "40 pA",
+        "tau_slow": "200 ms",
+        "b_slow": "15 pA",
     },
     initial={"v": "v_rest"},
-)  # fmt: skip
+)
 
 Quadratic = pt.cell_type(
     "Quadratic",
@@ -37,23 +48,42 @@ Quadratic = pt.cell_type(
     refractory="tau_refrac",
     receptors={"excitatory": pt.CondExp, "inhibitory": pt.CondExp},
     parameters={
-        "cm": "200 pF", "k": "0.7 nS/mV", "v_rest": "-65 mV", "v_crit": "-50 mV", "v_peak": "0 mV", "v_reset": "-60 mV", "tau_refrac": "1 ms",
+        "cm": "200 pF",
+        "k": "0.7 nS/mV",
+        "v_rest": "-65 mV",
+        "v_crit": "-50 mV",
+        "v_peak": "0 mV",
+        "v_reset": "-60 mV",
+        "tau_refrac": "1 ms",
         "i_offset": "0 pA",
     },
     initial={"v": "v_rest"},
-)  # fmt: skip
+)
 
 
-def network(cells: int = 500, current: float = 300.0, drive: float = 400.0, coupling: float = 1.0) -> pt.Network:
-    """Adapting excitatory and quadratic inhibitory cells in a loop; the excitatory rate falls in two steps after the onset.
+def network(
+    cells: int = 500, current: float = 300.0, drive: float = 400.0, coupling: float = 1.0
+) -> pt.Network:
+    """Adapting excitatory and quadratic inhibitory cells in a loop; the excitatory rate falls in two steps
+    after the onset.
 
     cells: number of cells, 80 % of them excitatory.
     current: current in pA into every excitatory cell from 50 ms on.
     drive: rate in Hz of the excitatory noise of every cell.
     coupling: factor on the recurrent weights; 0 shows the cells alone.
     """
-    exc = pt.Population("exc", round(0.8 * cells), Adapting(tau_syn_E="5 ms", tau_syn_I="10 ms"), initial={"v": pt.Uniform("-65 mV", "-55 mV")})
-    inh = pt.Population("inh", cells - exc.size, Quadratic(tau_syn_E="5 ms", tau_syn_I="10 ms", e_rev_I="-80 mV"), initial={"v": pt.Uniform("-65 mV", "-55 mV")})
+    exc = pt.Population(
+        "exc",
+        round(0.8 * cells),
+        Adapting(tau_syn_E="5 ms", tau_syn_I="10 ms"),
+        initial={"v": pt.Uniform("-65 mV", "-55 mV")},
+    )
+    inh = pt.Population(
+        "inh",
+        cells - exc.size,
+        Quadratic(tau_syn_E="5 ms", tau_syn_I="10 ms", e_rev_I="-80 mV"),
+        initial={"v": pt.Uniform("-65 mV", "-55 mV")},
+    )
     noise = pt.Population("noise", cells, pt.SpikeSourcePoisson(rate=f"{drive} Hz"))
     delay = pt.Uniform("0.5 ms", "2 ms")
     fifth = pt.FixedProbability(0.2)

@@ -1,10 +1,11 @@
-"""`portable`: describe a spiking network once, run it on NEST, Brian2 or the built-in engine, and see that the spikes agree.
+"""`portable`: describe a spiking network once, run it on NEST, Brian2 or the built-in engine, and see that
+the spikes agree.
 
-    import portable as pt
+import portable as pt
 
-    exc = pt.Population("exc", 80, pt.IF_curr_exp(tau_m="20 ms"), initial={"v": pt.Uniform(-65, -50)})
-    net = pt.Network("demo", [exc], recordings=[pt.Record(exc, "spikes")])
-    results = pt.run(net, backend="native", duration="1 s")
+exc = pt.Population("exc", 80, pt.IF_curr_exp(tau_m="20 ms"), initial={"v": pt.Uniform(-65, -50)})
+net = pt.Network("demo", [exc], recordings=[pt.Record(exc, "spikes")])
+results = pt.run(net, backend="native", duration="1 s")
 """
 
 from __future__ import annotations
@@ -16,21 +17,51 @@ __version__ = "0.1.0"
 
 # Public name -> module that defines it; loaded on first use, so that `import portable` stays light.
 _PUBLIC = {
-    **dict.fromkeys(("PortableError", "ModelError", "UnsupportedError", "BackendNotFound", "BackendUnavailable", "BackendFailed"), "portable.errors"),
+    **dict.fromkeys(
+        (
+            "PortableError",
+            "ModelError",
+            "UnsupportedError",
+            "BackendNotFound",
+            "BackendUnavailable",
+            "BackendFailed",
+        ),
+        "portable.errors",
+    ),
     "Quantity": "portable.units",
     **dict.fromkeys(("Array", "Uniform", "Normal", "Lognormal", "Clipped"), "portable.model.values"),
     **dict.fromkeys(("Cell", "CellType", "ReceptorType"), "portable.model.cells"),
     **dict.fromkeys(("cell_type", "receptor_type"), "portable.model.types"),
-    **dict.fromkeys(("SpikeSourceArray", "SpikeSourcePoisson", "DCSource", "StepCurrentSource"), "portable.model.sources"),
     **dict.fromkeys(
-        ("AllToAll", "OneToOne", "FixedProbability", "FixedInDegree", "FixedTotalNumber", "Explicit", "StaticSynapse"), "portable.model.connectors"
+        ("SpikeSourceArray", "SpikeSourcePoisson", "DCSource", "StepCurrentSource"), "portable.model.sources"
     ),
-    **dict.fromkeys(("Population", "View", "Projection", "Injection", "Record", "Network"), "portable.model.network"),
+    **dict.fromkeys(
+        (
+            "AllToAll",
+            "OneToOne",
+            "FixedProbability",
+            "FixedInDegree",
+            "FixedTotalNumber",
+            "Explicit",
+            "StaticSynapse",
+        ),
+        "portable.model.connectors",
+    ),
+    **dict.fromkeys(
+        ("Population", "View", "Projection", "Injection", "Record", "Network"), "portable.model.network"
+    ),
     "Link": "portable.model.links",
     **dict.fromkeys(("CurrExp", "CurrAlpha", "CondExp", "CondAlpha"), "portable.library.receptors"),
     **dict.fromkeys(
         (
-            "IF_curr_exp", "IF_curr_alpha", "IF_curr_delta", "IF_cond_exp", "IF_cond_alpha", "EIF_cond_exp_isfa_ista", "Izhikevich", "HH_cond_exp",
+            "IF_curr_exp",
+            "IF_curr_alpha",
+            "IF_curr_delta",
+            "IF_cond_exp",
+            "IF_cond_alpha",
+            "EIF_cond_exp_isfa_ista",
+            "Izhikevich",
+            "HH_cond_exp",
         ),
         "portable.library.cells",
     ),
@@ -42,7 +73,7 @@ _PUBLIC = {
     "read_neuroml": "portable.schemas.neuroml.available",
     **dict.fromkeys(("load", "save", "to_document", "from_document"), "portable.schemas.document"),
     "write_neuroml": "portable.schemas.neuroml.write",
-}  # fmt: skip
+}
 
 __all__ = sorted(_PUBLIC)
 

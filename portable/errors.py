@@ -60,9 +60,11 @@ class BackendFailed(PortableError, RuntimeError):  # noqa: N818
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """"did you mean 'x'?" where something is close, else the list of what there is."""
+    """ "did you mean 'x'?" where something is close, else the list of what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names[:5000], n=1, cutoff=0.6) if len(name) < 200 else []  # the search takes the product of both
+    close = (
+        difflib.get_close_matches(name, names[:5000], n=1, cutoff=0.6) if len(name) < 200 else []
+    )  # the search takes the product of both
     if close:
         return f"did you mean '{close[0]}'?"
     if len(names) > 24:

@@ -1,4 +1,6 @@
-"""A dict that cannot be changed: hashes, compares with dicts, pickles and copies (which MappingProxyType does not)."""
+"""A dict that cannot be changed: hashes, compares with dicts, pickles and copies (which MappingProxyType does
+not).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ V = TypeVar("V")
 
 
 class Frozen(dict[K, V]):
-    """An immutable mapping; its values must hash for it to hash. Equal mappings hash alike, whatever their order."""
+    """An immutable mapping; its values must hash for it to hash. Equal mappings hash alike, whatever their
+    order.
+    """
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("this mapping is part of a model and cannot be changed; make a new node instead")

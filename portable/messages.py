@@ -1,4 +1,5 @@
-"""Messages between a process and one that it started: pickles with a length in front, over pipes that only the two of them write.
+"""Messages between a process and one that it started: pickles with a length in front, over pipes that only
+the two of them write.
 
 Nothing from a model file is ever unpickled.
 """

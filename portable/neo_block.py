@@ -1,4 +1,6 @@
-"""Results as a neo.Block: spike trains and signals with units, ready for elephant and for neo's file formats."""
+"""Results as a neo.Block: spike trains and signals with units, ready for elephant and for neo's file
+formats.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,22 @@ from portable.results import Results, TraceTable
 def block(results: Results) -> neo.Block:
     """One block with one segment: a SpikeTrain (ms) per recorded cell, an AnalogSignal per recorded variable.
 
-    Trains are annotated with `population` and `source_id` (the position in the population); signals have one channel a cell, with
-    the array annotation `channel_ids`. The block's annotations hold the provenance.
+    Trains are annotated with `population` and `source_id` (the position in the population); signals have one
+    channel a cell, with the array annotation `channel_ids`. The block's annotations hold the provenance.
     """
     segment = neo.Segment(name=results.network, description=f"{results.duration:g} ms on {results.backend}")
     stop = results.duration * pq.ms
     for name, table in results.spikes.items():
         for cell, times in zip(table.recorded, table.trains(), strict=True):
-            train = neo.SpikeTrain(times, units=pq.ms, t_start=0.0 * pq.ms, t_stop=stop, name=f"{name}[{cell}]", population=name, source_id=int(cell))
+            train = neo.SpikeTrain(
+                times,
+                units=pq.ms,
+                t_start=0.0 * pq.ms,
+                t_stop=stop,
+                name=f"{name}[{cell}]",
+                population=name,
+                source_id=int(cell),
+            )
             segment.spiketrains.append(train)
     for (name, variable), trace in results.traces.items():
         if trace.values.size:
@@ -30,25 +40,42 @@ def block(results: Results) -> neo.Block:
     whole = neo.Block(name=results.network, description=f"{results.network} on {results.backend}")
     whole.segments.append(segment)
     whole.annotate(
-        backend=results.backend, dt=results.dt, duration=results.duration, sizes=dict(results.sizes),
-        approximations=[f"{a.where}: {a.asked} -> {a.got}: {a.reason}" for a in results.approximations], provenance=_plain(results.provenance),
-    )  # fmt: skip
+        backend=results.backend,
+        dt=results.dt,
+        duration=results.duration,
+        sizes=dict(results.sizes),
+        approximations=[f"{a.where}: {a.asked} -> {a.got}: {a.reason}" for a in results.approximations],
+        provenance=_plain(results.provenance),
+    )
     return whole
 
 
 def _signal(population: str, variable: str, trace: TraceTable) -> neo.AnalogSignal:
     spacing = float(trace.steps[1] - trace.steps[0]) * trace.dt if trace.steps.size > 1 else trace.dt
     return neo.AnalogSignal(
-        trace.values, units=_unit(trace.unit), sampling_period=spacing * pq.ms, t_start=float(trace.times[0]) * pq.ms, name=f"{population}.{variable}",
-        population=population, variable=variable, source_ids=[int(i) for i in trace.ids], array_annotations={"channel_ids": np.asarray(trace.ids)},
-    )  # fmt: skip
+        trace.values,
+        units=_unit(trace.unit),
+        sampling_period=spacing * pq.ms,
+        t_start=float(trace.times[0]) * pq.ms,
+        name=f"{population}.{variable}",
+        population=population,
+        variable=variable,
+        source_ids=[int(i) for i in trace.ids],
+        array_annotations={"channel_ids": np.asarray(trace.ids)},
+    )
 
 
 # Coherent units without a name in `quantities`, in units that it has, with factor 1.
 _NAMES = {"1": pq.dimensionless, "fC": pq.pA * pq.ms, "GOhm": pq.mV / pq.pA}
 _BASE = {
-    "ng": pq.mV * pq.pA * pq.ms**3 / pq.um**2, "um": pq.um, "ms": pq.ms, "pA": pq.pA, "K": pq.K, "amol": pq.mM * pq.um**3, "cd": pq.cd,
-}  # fmt: skip
+    "ng": pq.mV * pq.pA * pq.ms**3 / pq.um**2,
+    "um": pq.um,
+    "ms": pq.ms,
+    "pA": pq.pA,
+    "K": pq.K,
+    "amol": pq.mM * pq.um**3,
+    "cd": pq.cd,
+}
 
 
 def _unit(text: str) -> pq.Quantity:

@@ -17,19 +17,28 @@ from portable.units import milliseconds
 
 # Above this many Poisson spikes a second, handing trains to another simulator costs more than it is worth.
 NATIVE_INPUTS_ABOVE = 5e6
-# Cells times steps between two exchanges of spikes: below it, a step of the native engine takes about as long as waiting for each other.
+# Cells times steps between two exchanges of spikes: below it, a step of the native engine takes about as long
+# as waiting for each other.
 THREADS_ABOVE = 16_000
 
 
 def run_config(
-    program: Program, backend: str, threads: int | None, inputs: str, integrator: str, compact: bool, options: Mapping[str, Any] | None
+    program: Program,
+    backend: str,
+    threads: int | None,
+    inputs: str,
+    integrator: str,
+    compact: bool,
+    options: Mapping[str, Any] | None,
 ) -> RunConfig:
     """The options of a run, with the ones left to us settled."""
     check_arguments(threads, inputs, integrator)
     if threads is None:
         threads = _worthwhile(program) if backend == "native" else 1
     if inputs == "auto":
-        events = sum(float(np.mean(g.rate)) * 1000.0 * g.size for g in program.groups if isinstance(g, PoissonGroup))
+        events = sum(
+            float(np.mean(g.rate)) * 1000.0 * g.size for g in program.groups if isinstance(g, PoissonGroup)
+        )
         inputs = "native" if events > NATIVE_INPUTS_ABOVE else "frozen"
         if inputs == "native" and "sources.poisson.native" not in registry.get(backend).capabilities.support:
             inputs = "frozen"
@@ -41,7 +50,9 @@ def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
     if inputs not in ("auto", "frozen", "native"):
         raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
     if integrator not in INTEGRATORS:
-        raise ModelError("integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS))
+        raise ModelError(
+            "integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS)
+        )
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ModelError("threads", f"must be a whole number > 0, got {threads!r}")
 
@@ -51,11 +62,19 @@ def _worthwhile(program: Program) -> int:
     if program.links:
         return 1
     interval = min((c.delay_range()[0] for c in program.connections if c.count), default=100)
-    return (len(_cores()) or 1) if sum(g.size for g in program.cells) * min(interval, 100) >= THREADS_ABOVE else 1
+    return (
+        (len(_cores()) or 1)
+        if sum(g.size for g in program.cells) * min(interval, 100) >= THREADS_ABOVE
+        else 1
+    )
 
 
 def _cores() -> list[int]:
-    return list(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    return (
+        list(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else list(range(os.cpu_count() or 1))
+    )
 
 
 def step_size(dt: Any) -> float:
@@ -71,7 +90,11 @@ def whole_steps(duration: Any, dt: float, path: str) -> int:
     value = milliseconds(duration, path)
     steps = round(value / dt)
     if value < 0 or abs(steps * dt - value) > 1e-6 * dt * max(1, steps) ** 0.5:
-        raise ModelError(path, f"must be a whole number of steps of {dt:g} ms and 0 or more, got {value:g} ms", f"for example {max(1, steps) * dt:g} ms")
+        raise ModelError(
+            path,
+            f"must be a whole number of steps of {dt:g} ms and 0 or more, got {value:g} ms",
+            f"for example {max(1, steps) * dt:g} ms",
+        )
     return steps
 
 

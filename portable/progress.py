@@ -18,7 +18,12 @@ def reporter(given: Report | bool | None, title: str, steps: int, dt: float) -> 
     else:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]} ms"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[now]} ms"),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, transient=True) as bar:
             task = bar.add_task(title, total=steps, now="0")
             yield lambda done, total: bar.update(task, completed=done, now=f"{done * dt:g}/{total * dt:g}")

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SpikeTable:
-    """Spikes of one population, sorted by (step, id). ids (n,) positions in the population; steps (n,) stamps in units of dt."""
+    """Spikes of one population, sorted by (step, id). ids (n,) positions in the population; steps (n,) stamps
+    in units of dt.
+    """
 
     ids: Ints
     steps: Ints
@@ -41,7 +43,10 @@ class SpikeTable:
         """One array of spike times (ms) for each recorded cell, in the order of `recorded`."""
         order = np.argsort(self.ids, kind="stable")
         ids, times = self.ids[order], self.times[order]
-        lows, highs = np.searchsorted(ids, self.recorded, "left"), np.searchsorted(ids, self.recorded, "right")
+        lows, highs = (
+            np.searchsorted(ids, self.recorded, "left"),
+            np.searchsorted(ids, self.recorded, "right"),
+        )
         return [times[a:b] for a, b in zip(lows, highs, strict=True)]
 
 
@@ -80,8 +85,9 @@ def sorted_spikes(ids: npt.ArrayLike, steps: npt.ArrayLike, dt: float, recorded:
 class Results:
     """Everything recorded in a run.
 
-    results.spikes["exc"].times, .ids; results.traces["exc", "v"].values; results.to_neo(). `provenance` says what ran:
-    versions, seed, model hash, options, integrators, inputs ("frozen" or "native"), wall-clock seconds per phase, peak memory.
+    results.spikes["exc"].times, .ids; results.traces["exc", "v"].values; results.to_neo(). `provenance` says
+    what ran: versions, seed, model hash, options, integrators, inputs ("frozen" or "native"), wall-clock
+    seconds per phase, peak memory.
     """
 
     network: str
@@ -102,7 +108,9 @@ class Results:
     def rate(self, population: str) -> float:
         """Mean firing rate of the recorded cells of a population, in Hz."""
         if population not in self.spikes:
-            raise ModelError("", f"no spikes were recorded of '{population}'", suggestion(population, self.spikes))
+            raise ModelError(
+                "", f"no spikes were recorded of '{population}'", suggestion(population, self.spikes)
+            )
         table = self.spikes[population]
         return 1000.0 * len(table) / max(1, table.recorded.size) / self.duration if self.steps else 0.0
 

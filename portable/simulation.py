@@ -45,23 +45,35 @@ def run(
 ) -> Results:
     """Run a network and return what it recorded.
 
-    duration, dt: ms or "1 s"; left out, what the network's settings say (a NeuroML simulation), else 1 s and 0.1 ms. threads: default 1 (native: all processors for a large network). inputs: "frozen" (every backend gets the same Poisson trains),
-    "native" (the simulator draws its own), "auto" (frozen below a size). integrator: "auto", "exact", "euler", "rk4", "rkf45",
-    "jlems" (native, networks read from NeuroML: jLEMS step by step).
+    duration, dt: ms or "1 s"; left out, what the network's settings say (a NeuroML simulation), else 1 s and
+    0.1 ms. threads: default 1 (native: all processors for a large network). inputs: "frozen" (every backend
+    gets the same Poisson trains), "native" (the simulator draws its own), "auto" (frozen below a size).
+    integrator: "auto", "exact", "euler", "rk4", "rkf45", "jlems" (native, networks read from NeuroML: jLEMS
+    step by step).
     compact: float32 weights. progress: True for a bar, or a function of (steps done, steps in all).
 
-    Raises ModelError, UnsupportedError (all shortfalls at once), BackendNotFound, BackendUnavailable, BackendFailed. Ctrl-C returns
-    what was recorded so far, with provenance["interrupted"] = True.
+    Raises ModelError, UnsupportedError (all shortfalls at once), BackendNotFound, BackendUnavailable,
+    BackendFailed. Ctrl-C returns what was recorded so far, with provenance["interrupted"] = True.
     """
     duration, dt = run_time(network, duration), time_step(network, dt)
     steps = whole_steps(duration, step_size(dt), "duration")
     with open(
-        network, backend, dt=dt, seed=seed, threads=threads, inputs=inputs, integrator=integrator, compact=compact, options=options
+        network,
+        backend,
+        dt=dt,
+        seed=seed,
+        threads=threads,
+        inputs=inputs,
+        integrator=integrator,
+        compact=compact,
+        options=options,
     ) as sim:
         try:
             sim.advance(steps, progress)
         except KeyboardInterrupt:
-            warnings.warn(f"interrupted at {sim.time:g} ms of {milliseconds(duration, 'duration'):g} ms", stacklevel=2)
+            warnings.warn(
+                f"interrupted at {sim.time:g} ms of {milliseconds(duration, 'duration'):g} ms", stacklevel=2
+            )
         return sim.results()
 
 
@@ -78,13 +90,17 @@ def open(
     options: Mapping[str, Any] | None = None,
     program: Program | None = None,
 ) -> Simulation:
-    """Build a network in a backend and return a session to run in pieces; use it in a `with` block. Arguments as in `run`.
+    """Build a network in a backend and return a session to run in pieces; use it in a `with` block. Arguments
+    as in `run`.
 
-    `program` gives an already resolved network (of the same network, seed and dt), to run it on several backends.
+    `program` gives an already resolved network (of the same network, seed and dt), to run it on several
+    backends.
     """
     adapter = registry.get(backend)
     if adapter.version() is None:
-        raise BackendUnavailable(f"backend '{backend}' needs a simulator that is not installed; {adapter.capabilities.install}")
+        raise BackendUnavailable(
+            f"backend '{backend}' needs a simulator that is not installed; {adapter.capabilities.install}"
+        )
     check_arguments(threads, inputs, integrator)
     started = time.perf_counter()
     if program is None:
@@ -138,22 +154,34 @@ class Simulation:
             sim.run("100 ms")
             results = sim.results()
 
-    Two pieces give exactly what one run of both would. Ctrl-C raises KeyboardInterrupt between two steps; the session goes on working.
+    Two pieces give exactly what one run of both would. Ctrl-C raises KeyboardInterrupt between two steps; the
+    session goes on working.
     """
 
     def __init__(
-        self, network: Network, program: Program, backend: Backend, config: RunConfig, lowered: Lowered, session: Session, phases: dict[str, float]
+        self,
+        network: Network,
+        program: Program,
+        backend: Backend,
+        config: RunConfig,
+        lowered: Lowered,
+        session: Session,
+        phases: dict[str, float],
     ) -> None:
         self.network, self.program, self.backend, self.config = network, program, backend, config
         self.lowered, self.session, self.phases = lowered, session, {**phases, "run": 0.0}
         self.steps, self.interrupted, self._closed = 0, False, False
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
-        self._changes: dict[str, list[tuple[int, dict[str, Any]]]] = {}  # by population: (step, all parameters from then on)
+        self._changes: dict[
+            str, list[tuple[int, dict[str, Any]]]
+        ] = {}  # by population: (step, all parameters from then on)
 
     def __enter__(self) -> Simulation:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -172,7 +200,9 @@ class Simulation:
     def advance(self, steps: int, progress: Report | bool | None = None) -> None:
         """Advance by whole steps, in pieces of about PIECE_SECONDS of wall-clock time."""
         self._usable()
-        with reporter(progress, f"{self.network.name} on {self.backend.name}", steps, self.program.dt) as report:
+        with reporter(
+            progress, f"{self.network.name} on {self.backend.name}", steps, self.program.dt
+        ) as report:
             left = steps
             piece = steps if getattr(self.session, "single_run", False) else min(steps, 100)
             while left > 0:
@@ -202,7 +232,14 @@ class Simulation:
         """Change parameters of a population or view from now on: sim.set(exc, tau_m="10 ms")."""
         self._usable()
         if "session.set" not in self.backend.capabilities.support:
-            raise UnsupportedError(self.backend.name, [Shortfall("session.set", "set", f"{self.backend.name} cannot change parameters during a run")])
+            raise UnsupportedError(
+                self.backend.name,
+                [
+                    Shortfall(
+                        "session.set", "set", f"{self.backend.name} cannot change parameters during a run"
+                    )
+                ],
+            )
         view = side(target, "set.target")[0]
         name = view.population.name
         self.network.population(name)
@@ -219,7 +256,9 @@ class Simulation:
     def _merged(self, group: Any, view: View, parameter: str, new: Any) -> Any:
         """The present values of the whole population with those of the view replaced."""
         old = self._now.get(group.name, {}).get(parameter)
-        full = np.array(np.broadcast_to(np.asarray(group.rate if old is None else old, dtype=np.float64), group.size))
+        full = np.array(
+            np.broadcast_to(np.asarray(group.rate if old is None else old, dtype=np.float64), group.size)
+        )
         full[view.ids] = np.broadcast_to(new, group.size)[view.ids]
         return full
 
@@ -231,44 +270,79 @@ class Simulation:
         p, dt = self.program, self.program.dt
         none = np.zeros(0, dtype=np.int64)
         found = {name: raw.spikes.get(name, (none, none)) for name in p.spikes}
-        spikes = {name: sorted_spikes(found[name][0], found[name][1], dt, ids) for name, ids in p.spikes.items()}
+        spikes = {
+            name: sorted_spikes(found[name][0], found[name][1], dt, ids) for name, ids in p.spikes.items()
+        }
         samples = Samples(p, raw.traces, self._changes, self.steps)
         traces = {}
         for t in p.shown:
             steps, values = samples.read(t)
             group = p.group(t.group)
             assert isinstance(group, CellGroup)
-            traces[t.group, t.variable] = TraceTable(t.ids, steps, dt, values, coherent_unit(dimension(group.flat, t.variable)))
+            traces[t.group, t.variable] = TraceTable(
+                t.ids, steps, dt, values, coherent_unit(dimension(group.flat, t.variable))
+            )
         self.phases["collect"] = time.perf_counter() - began
         sizes = {g.name: g.size for g in p.groups}
         return Results(
-            p.name, self.backend.name, dt, self.steps, sizes, spikes, traces, self._provenance(), (*p.approximations, *self.lowered.approximations)
+            p.name,
+            self.backend.name,
+            dt,
+            self.steps,
+            sizes,
+            spikes,
+            traces,
+            self._provenance(),
+            (*p.approximations, *self.lowered.approximations),
         )
 
     def _provenance(self) -> dict[str, Any]:
         from importlib.metadata import version
 
         return {
-            "portable": version("portable-snn"), "backend": self.backend.name, "simulator": self.backend.version(), "python": platform.python_version(),
-            "numpy": np.__version__, "machine": platform.platform(), "seed": self.program.seed, "model_hash": self.program.model_hash,
-            "threads": getattr(self.session, "threads", self.config.threads), "inputs": self._inputs(), "integrators": dict(self.lowered.integrators),
-            "compact": self.config.compact, "options": dict(self.config.options), "seconds": {**self.phases, **getattr(self.session, "seconds", {})}, "interrupted": self.interrupted,
-            "synapses": self.program.synapses, "sources": [g.name for g in self.program.groups if not isinstance(g, CellGroup)], "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        }  # fmt: skip
+            "portable": version("portable-snn"),
+            "backend": self.backend.name,
+            "simulator": self.backend.version(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "machine": platform.platform(),
+            "seed": self.program.seed,
+            "model_hash": self.program.model_hash,
+            "threads": getattr(self.session, "threads", self.config.threads),
+            "inputs": self._inputs(),
+            "integrators": dict(self.lowered.integrators),
+            "compact": self.config.compact,
+            "options": dict(self.config.options),
+            "seconds": {**self.phases, **getattr(self.session, "seconds", {})},
+            "interrupted": self.interrupted,
+            "synapses": self.program.synapses,
+            "sources": [g.name for g in self.program.groups if not isinstance(g, CellGroup)],
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
 
     def _inputs(self) -> str | dict[str, str]:
-        """"frozen" or "native"; by population where a backend treated them differently."""
+        """ "frozen" or "native"; by population where a backend treated them differently."""
         said = getattr(self.session, "inputs", None)
         by_population = dict(said) if isinstance(said, Mapping) else {}
         words = set(by_population.values())
-        return by_population if len(words) > 1 else words.pop() if words else "none" if not self._sources() else self.config.inputs
+        return (
+            by_population
+            if len(words) > 1
+            else words.pop()
+            if words
+            else "none"
+            if not self._sources()
+            else self.config.inputs
+        )
 
     def _sources(self) -> bool:
         return any(isinstance(g, PoissonGroup) for g in self.program.groups)
 
     def _usable(self) -> None:
         if self._closed:
-            raise ModelError("Simulation", "is closed", "open it again, or read results() before the end of the with block")
+            raise ModelError(
+                "Simulation", "is closed", "open it again, or read results() before the end of the with block"
+            )
 
     def close(self) -> None:
         """Free the simulator."""
@@ -277,9 +351,10 @@ class Simulation:
             self.session.close()
 
 
-
 def _widened(given: Any, view: View) -> Any:
-    """One value per cell of a view, as one per cell of its population (the cells outside the view are not used)."""
+    """One value per cell of a view, as one per cell of its population (the cells outside the view are not
+    used).
+    """
     many = isinstance(given, (Array, list, tuple)) or (isinstance(given, np.ndarray) and given.ndim == 1)
     if not many or len(given) != len(view):
         return given

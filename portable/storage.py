@@ -18,20 +18,38 @@ FORMAT, VERSION = "portable.results", 1
 
 
 def save_results(results: Results, path: str | Path) -> None:
-    """Write a .npz. Readable with numpy alone: "about" is JSON text, "spikes/exc/ids" and "traces/exc/v/values" are arrays."""
+    """Write a .npz. Readable with numpy alone: "about" is JSON text, "spikes/exc/ids" and
+    "traces/exc/v/values" are arrays.
+    """
     arrays: dict[str, Any] = {}
     for name, s in results.spikes.items():
-        arrays |= {f"spikes/{name}/ids": s.ids, f"spikes/{name}/steps": s.steps, f"spikes/{name}/recorded": s.recorded}
+        arrays |= {
+            f"spikes/{name}/ids": s.ids,
+            f"spikes/{name}/steps": s.steps,
+            f"spikes/{name}/recorded": s.recorded,
+        }
     for (name, variable), t in results.traces.items():
-        arrays |= {f"traces/{name}/{variable}/{part}": getattr(t, part) for part in ("ids", "steps", "values")}
+        arrays |= {
+            f"traces/{name}/{variable}/{part}": getattr(t, part) for part in ("ids", "steps", "values")
+        }
     about = {
-        "format": FORMAT, "version": VERSION, "network": results.network, "backend": results.backend, "dt": results.dt, "steps": results.steps,
-        "sizes": dict(results.sizes), "spikes": list(results.spikes), "traces": [[*key, t.unit] for key, t in results.traces.items()],
-        "provenance": dict(results.provenance), "approximations": [asdict(a) for a in results.approximations],
-    }  # fmt: skip
+        "format": FORMAT,
+        "version": VERSION,
+        "network": results.network,
+        "backend": results.backend,
+        "dt": results.dt,
+        "steps": results.steps,
+        "sizes": dict(results.sizes),
+        "spikes": list(results.spikes),
+        "traces": [[*key, t.unit] for key, t in results.traces.items()],
+        "provenance": dict(results.provenance),
+        "approximations": [asdict(a) for a in results.approximations],
+    }
     arrays["about"] = np.array(json.dumps(about, default=_plain))
     target = Path(path)
-    part = target.with_name(target.name + ".part")  # renamed when whole, so that nothing half-written is left under the name
+    part = target.with_name(
+        target.name + ".part"
+    )  # renamed when whole, so that nothing half-written is left under the name
     with part.open("wb") as file:
         np.savez_compressed(file, **arrays)
     part.replace(target)
@@ -43,21 +61,48 @@ def load_results(path: str | Path) -> Results:
         with np.load(path, allow_pickle=False) as data:
             return _read(data, str(path))
     except (zipfile.BadZipFile, ValueError, KeyError) as error:
-        raise ModelError(str(path), f"is no file of results: {error}", "write one with portable run MODEL --out results.npz") from None
+        raise ModelError(
+            str(path),
+            f"is no file of results: {error}",
+            "write one with portable run MODEL --out results.npz",
+        ) from None
 
 
 def _read(data: Any, path: str) -> Results:
     about = json.loads(str(data["about"]))
     if about.get("format") != FORMAT or about.get("version") != VERSION:
-        raise ModelError(path, f"has format {about.get('format')!r} version {about.get('version')!r}", f"this version reads {FORMAT} {VERSION}")
+        raise ModelError(
+            path,
+            f"has format {about.get('format')!r} version {about.get('version')!r}",
+            f"this version reads {FORMAT} {VERSION}",
+        )
     dt = float(about["dt"])
-    spikes = {n: SpikeTable(data[f"spikes/{n}/ids"], data[f"spikes/{n}/steps"], dt, data[f"spikes/{n}/recorded"]) for n in about["spikes"]}
+    spikes = {
+        n: SpikeTable(data[f"spikes/{n}/ids"], data[f"spikes/{n}/steps"], dt, data[f"spikes/{n}/recorded"])
+        for n in about["spikes"]
+    }
     traces = {
-        (n, v): TraceTable(data[f"traces/{n}/{v}/ids"], data[f"traces/{n}/{v}/steps"], dt, data[f"traces/{n}/{v}/values"], unit)
+        (n, v): TraceTable(
+            data[f"traces/{n}/{v}/ids"],
+            data[f"traces/{n}/{v}/steps"],
+            dt,
+            data[f"traces/{n}/{v}/values"],
+            unit,
+        )
         for n, v, unit in about["traces"]
     }
     changed = tuple(Approximation(**a) for a in about["approximations"])
-    return Results(about["network"], about["backend"], dt, about["steps"], about["sizes"], spikes, traces, about["provenance"], changed)
+    return Results(
+        about["network"],
+        about["backend"],
+        dt,
+        about["steps"],
+        about["sizes"],
+        spikes,
+        traces,
+        about["provenance"],
+        changed,
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -63,7 +63,20 @@ _NAMES = {
     CURRENT.times(TIME): "fC", VOLTAGE.over(CURRENT): "GOhm", Dimension(k=1): "K", Dimension(n=1, l=-3): "mM",
 }  # fmt: skip
 
-_PREFIX = {"": 0, "G": 9, "M": 6, "k": 3, "c": -2, "m": -3, "u": -6, "µ": -6, "μ": -6, "n": -9, "p": -12, "f": -15}
+_PREFIX = {
+    "": 0,
+    "G": 9,
+    "M": 6,
+    "k": 3,
+    "c": -2,
+    "m": -3,
+    "u": -6,
+    "µ": -6,
+    "μ": -6,
+    "n": -9,
+    "p": -12,
+    "f": -15,
+}
 _SI: dict[str, tuple[Dimension, int]] = {
     "s": (TIME, 0), "V": (VOLTAGE, 0), "A": (CURRENT, 0), "S": (CONDUCTANCE, 0), "F": (CAPACITANCE, 0),
     "Hz": (RATE, 0), "m": (LENGTH, 0), "Ohm": (VOLTAGE.over(CURRENT), 0), "ohm": (VOLTAGE.over(CURRENT), 0),
@@ -73,7 +86,13 @@ _SI: dict[str, tuple[Dimension, int]] = {
 _TABLE: dict[str, tuple[Dimension, int]] = {
     prefix + name: (dim, power + p) for name, (dim, p) in _SI.items() for prefix, power in _PREFIX.items()
 }
-_TABLE |= {"1": (NONE, 0), "dimensionless": (NONE, 0), "second": (TIME, 0), "volt": (VOLTAGE, 0), "amp": (CURRENT, 0)}
+_TABLE |= {
+    "1": (NONE, 0),
+    "dimensionless": (NONE, 0),
+    "second": (TIME, 0),
+    "volt": (VOLTAGE, 0),
+    "amp": (CURRENT, 0),
+}
 del _TABLE["fM"], _TABLE["cM"]
 
 UNIT_NAMES = frozenset(_TABLE)
@@ -106,16 +125,26 @@ def unit(text: str) -> Unit:
     if text in _CACHE:
         return _CACHE[text]
     if not isinstance(text, str) or len(text) > _LONGEST:
-        raise ModelError("", f"a unit must be text of at most {_LONGEST} characters, got {str(text)[:20]!r}", 'write it like "mV"')
+        raise ModelError(
+            "",
+            f"a unit must be text of at most {_LONGEST} characters, got {str(text)[:20]!r}",
+            'write it like "mV"',
+        )
     body = text.strip().replace("_per_", "/").replace("per_", "1/") or "1"
     dim, power, pos = NONE, 0, 0
     while pos < len(body):
         found = _FACTOR.match(body, pos)
         if not found or (pos and not found[1] and body[pos] not in " ·"):
-            raise ModelError("", f"cannot read the unit '{text}'", 'write it like "mV", "nS", "1/ms" or "uF/cm**2"')
+            raise ModelError(
+                "", f"cannot read the unit '{text}'", 'write it like "mV", "nS", "1/ms" or "uF/cm**2"'
+            )
         symbol, exponent = found[3], int(found[4] or 1)
         if abs(exponent) > _LARGEST_EXPONENT:
-            raise ModelError("", f"the exponent {found[4]} in the unit '{text}' is too large", f"at most {_LARGEST_EXPONENT}")
+            raise ModelError(
+                "",
+                f"the exponent {found[4]} in the unit '{text}' is too large",
+                f"at most {_LARGEST_EXPONENT}",
+            )
         if symbol not in _TABLE:
             within = "" if symbol == text else f" in '{text}'"
             raise ModelError("", f"unknown unit '{symbol}'{within}", _like(symbol))
@@ -136,10 +165,14 @@ def _like(symbol: str) -> str:
 
 
 def coherent_unit(dimension: Dimension) -> str:
-    """Name of the coherent unit of a dimension ("mV", "pA", ...); built from base symbols where it has no name."""
+    """Name of the coherent unit of a dimension ("mV", "pA", ...); built from base symbols where it has no
+    name.
+    """
     if dimension in _NAMES:
         return _NAMES[dimension]
-    parts = [f"{s}**{e}" for s, e in zip(("ng", "um", "ms", "pA", "K", "amol", "cd"), dimension, strict=True) if e]
+    parts = [
+        f"{s}**{e}" for s, e in zip(("ng", "um", "ms", "pA", "K", "amol", "cd"), dimension, strict=True) if e
+    ]
     return "*".join(parts)
 
 
@@ -151,9 +184,15 @@ def coherent_power(dimension: Dimension) -> int:
 def describe(dimension: Dimension) -> str:
     """A dimension for an error message: "voltage (mV)"."""
     words = {
-        NONE: "dimensionless", TIME: "time", VOLTAGE: "voltage", CURRENT: "current", CONDUCTANCE: "conductance",
-        CAPACITANCE: "capacitance", RATE: "rate", LENGTH: "length",
-    }  # fmt: skip
+        NONE: "dimensionless",
+        TIME: "time",
+        VOLTAGE: "voltage",
+        CURRENT: "current",
+        CONDUCTANCE: "conductance",
+        CAPACITANCE: "capacitance",
+        RATE: "rate",
+        LENGTH: "length",
+    }
     word = words.get(dimension)
     if word == "dimensionless":
         return word
@@ -214,7 +253,9 @@ def quantity(value: Any, default_unit: str, path: str = "") -> Quantity:
         raise error.under(path) from None
     if own.dimension != want.dimension:
         raise ModelError(
-            path, f"must be a {describe(want.dimension)}, got {found} which is {describe(own.dimension)}", f"give it in {want.text}"
+            path,
+            f"must be a {describe(want.dimension)}, got {found} which is {describe(own.dimension)}",
+            f"give it in {want.text}",
         )
     if not math.isfinite(found.value) or not math.isfinite(found.coherent()):
         raise ModelError(path, f"must be finite, got {found.value}", f"give a number in {want.text}")
@@ -227,16 +268,24 @@ def _quantity(value: Any, want: Unit) -> Quantity:
     if isinstance(value, str):
         match = _NUMBER.match(value)
         if not match:
-            raise ModelError("", f"cannot read {_clip(value)} as a quantity", f'write a number and a unit, like "20 {want.text}"')
+            raise ModelError(
+                "",
+                f"cannot read {_clip(value)} as a quantity",
+                f'write a number and a unit, like "20 {want.text}"',
+            )
         return Quantity(float(match[1]), unit(match[2].strip()).text if match[2] else want.text)
-    if hasattr(value, "dimensionality") and hasattr(value, "magnitude") and np.ndim(value.magnitude) == 0:  # `quantities`, not imported here
+    if (
+        hasattr(value, "dimensionality") and hasattr(value, "magnitude") and np.ndim(value.magnitude) == 0
+    ):  # `quantities`, not imported here
         return Quantity(float(value.magnitude), dimensionality(value))
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         try:
             return Quantity(float(value), want.text)
         except OverflowError:
             raise ModelError("", "is too large a number", f"give a number in {want.text}") from None
-    raise ModelError("", f"expected a number or a quantity, got {_clip(value)}", f'write for example "20 {want.text}"')
+    raise ModelError(
+        "", f"expected a number or a quantity, got {_clip(value)}", f'write for example "20 {want.text}"'
+    )
 
 
 def dimensionality(value: Any) -> str:

@@ -1,11 +1,12 @@
 """The `backend` fixture: every test that takes it runs on every registered backend.
 
-A backend whose simulator is not installed is skipped. A known failure is listed in that backend's deviations.toml and is a strict
-expected failure here: when it starts to pass, the entry has to go.
+A backend whose simulator is not installed is skipped. A known failure is listed in that backend's
+deviations.toml and is a strict expected failure here: when it starts to pass, the entry has to go.
 
-The whole suite, or a folder of it, runs in two processes (`-n auto` of pytest-xdist, in pyproject.toml); files and chosen tests run in
-one, where their output and a debugger are at hand. `-n 0` and `-n 4` overrule that. What takes minutes is marked "long" and is not part of
-such a run: `python -m pytest -m long` runs it, and so does naming its file.
+The whole suite, or a folder of it, runs in two processes (`-n auto` of pytest-xdist, in pyproject.toml);
+files and chosen tests run in one, where their output and a debugger are at hand. `-n 0` and `-n 4` overrule
+that. What takes minutes is marked "long" and is not part of such a run: `python -m pytest -m long` runs it,
+and so does naming its file.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ from pathlib import Path
 
 import pytest
 
-# A folder for numba's machine code for each process of pytest-xdist, set before numba is imported. numba reads and writes the list of a
-# function's machine codes without a lock: two processes that compile it for different types at a time may give both the same file.
+# A folder for numba's machine code for each process of pytest-xdist, set before numba is imported. numba
+# reads and writes the list of a function's machine codes without a lock: two processes that compile it for
+# different types at a time may give both the same file.
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ["NUMBA_CACHE_DIR"] = str(Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache/numba"), os.environ["PYTEST_XDIST_WORKER"]))
+    os.environ["NUMBA_CACHE_DIR"] = str(
+        Path(
+            os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache/numba"),
+            os.environ["PYTEST_XDIST_WORKER"],
+        )
+    )
 
 import portable.backends
 from portable.backends import registry
@@ -30,11 +37,19 @@ PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """What `-n auto` means: as many processes as there are cores, 2 at most, for whole folders; 0, no others, for files and chosen tests."""
+    """What `-n auto` means: as many processes as there are cores, 2 at most, for whole folders; 0, no others,
+    for files and chosen tests.
+    """
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None  # pytest-xdist reads it
     options = config.option
-    if not of_folders(config) or options.keyword or options.lf or options.failedfirst or options.capture == "no":
+    if (
+        not of_folders(config)
+        or options.keyword
+        or options.lf
+        or options.failedfirst
+        or options.capture == "no"
+    ):
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(PROCESSES, cores) if cores > 1 else 0
@@ -46,7 +61,9 @@ def of_folders(config: pytest.Config) -> bool:
 
 
 def deviations(name: str) -> dict[str, tuple[str, str]]:
-    """{case: (kind, reason)} of one backend; `case` is a test's name, with its parameters in brackets where it has some."""
+    """{case: (kind, reason)} of one backend; `case` is a test's name, with its parameters in brackets where
+    it has some.
+    """
     path = FOLDER / name / "deviations.toml"
     if not path.exists():
         return {}
@@ -64,13 +81,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def method(backend: str) -> str:
-    """The integrator with which a backend is compared to the reference: "auto", or "euler" where it has no other."""
+    """The integrator with which a backend is compared to the reference: "auto", or "euler" where it has no
+    other.
+    """
     return "auto" if registry.get(backend).capabilities.integrators.get("exact") == "exact" else "euler"
 
 
 @pytest.fixture
 def printed(backend: str) -> float:
-    """Relative error of recorded states: 0, or 2^-23 where a backend prints them as float32: half a unit by rounding, half by printing."""
+    """Relative error of recorded states: 0, or 2^-23 where a backend prints them as float32: half a unit by
+    rounding, half by printing.
+    """
     return 1.2e-7 if registry.get(backend).capabilities.support.get("record.states") == "approximate" else 0.0
 
 
@@ -84,7 +105,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not name:
             continue
         if registry.get(name).version() is None:
-            item.add_marker(pytest.mark.skip(reason=f"{name} is not installed: {registry.get(name).capabilities.install}"))
+            item.add_marker(
+                pytest.mark.skip(reason=f"{name} is not installed: {registry.get(name).capabilities.install}")
+            )
         if registry.get(name).capabilities.support.get("session.pieces") == "lowered":
             item.add_marker(pytest.mark.slow)  # a process for every run, from the start for every piece
         others = "-".join(str(v) for v in item.callspec.id.split("-") if v != name)
@@ -93,4 +116,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         found = listed.get(case) or listed.get(item.originalname)
         if found:
             item.add_marker(pytest.mark.xfail(strict=True, reason=f"{found[0]}: {found[1]}"))
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)  # the fast tier first; the sort is stable
+    items.sort(
+        key=lambda item: item.get_closest_marker("slow") is not None
+    )  # the fast tier first; the sort is stable

@@ -1,4 +1,6 @@
-"""Texts with random mistakes in them, for the tests that a reader refuses or reads whatever it is given, and for benchmarks/fuzz_neuroml.py."""
+"""Texts with random mistakes in them, for the tests that a reader refuses or reads whatever it is given, and
+for benchmarks/fuzz_neuroml.py.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,71 @@ from typing import Any
 from lxml import etree
 
 VALUES = [
-    "", "0", "-1", "1e400", "1e-320", "nan", "inf", "x", "0mV", "-1 ms", "1e300 s", "5 zork", "../p[0]", "../p/1/c", "a/b", "../../x", "[", "[*]", "99999999999999999999", "²", "µ",
-    "random(1)", "1/0", "1 .gt. 2", "exp(1000)", "ln(0)", "factorial(170)", "((((", "v", "t", "weight", "true", "spike", "in", "network", "cell", "Component", "iafCell", "baseCell",
-    "baseSynapse", "none", "voltage", "time", "*", "add", "//", "synapses[*]/i", "//i", "peer/v", "this", "parent",
-]  # fmt: skip
+    "",
+    "0",
+    "-1",
+    "1e400",
+    "1e-320",
+    "nan",
+    "inf",
+    "x",
+    "0mV",
+    "-1 ms",
+    "1e300 s",
+    "5 zork",
+    "../p[0]",
+    "../p/1/c",
+    "a/b",
+    "../../x",
+    "[",
+    "[*]",
+    "99999999999999999999",
+    "²",
+    "µ",
+    "random(1)",
+    "1/0",
+    "1 .gt. 2",
+    "exp(1000)",
+    "ln(0)",
+    "factorial(170)",
+    "((((",
+    "v",
+    "t",
+    "weight",
+    "true",
+    "spike",
+    "in",
+    "network",
+    "cell",
+    "Component",
+    "iafCell",
+    "baseCell",
+    "baseSynapse",
+    "none",
+    "voltage",
+    "time",
+    "*",
+    "add",
+    "//",
+    "synapses[*]/i",
+    "//i",
+    "peer/v",
+    "this",
+    "parent",
+]
 _ATTRIBUTE = re.compile(r'([\w.]+)="([^"]*)"')
 _ELEMENT = re.compile(r"<\w[^<>]*/>")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
 def mutated(text: str, rng: random.Random) -> str:
-    """The text with one to four changes: of characters, values, attributes, elements, where they stand, or its end cut off."""
+    """The text with one to four changes: of characters, values, attributes, elements, where they stand, or
+    its end cut off.
+    """
     for _ in range(rng.randint(1, 4)):
-        text = rng.choice((_characters, _value, _value, _attribute, _number, _element, _tree, _tree, _tree, _cut))(text, rng)
+        text = rng.choice(
+            (_characters, _value, _value, _attribute, _number, _element, _tree, _tree, _tree, _cut)
+        )(text, rng)
     return text
 
 
@@ -60,7 +114,11 @@ def _number(text: str, rng: random.Random) -> str:
     if not found:
         return text
     m = rng.choice(found)
-    return text[: m.start()] + rng.choice(["0", "-1", "1e30", "1e-30", "1e308", "3", "nan", "0.5", "10"]) + text[m.end() :]
+    return (
+        text[: m.start()]
+        + rng.choice(["0", "-1", "1e30", "1e-30", "1e308", "3", "nan", "0.5", "10"])
+        + text[m.end() :]
+    )
 
 
 def _element(text: str, rng: random.Random) -> str:
@@ -69,7 +127,11 @@ def _element(text: str, rng: random.Random) -> str:
     if not found:
         return text
     m, at = rng.choice(found), rng.choice(found)
-    return text[: m.start()] + text[m.end() :] if rng.random() < 0.5 else text[: at.start()] + m[0] + text[at.start() :]
+    return (
+        text[: m.start()] + text[m.end() :]
+        if rng.random() < 0.5
+        else text[: at.start()] + m[0] + text[at.start() :]
+    )
 
 
 def _tree(text: str, rng: random.Random) -> str:

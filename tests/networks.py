@@ -8,9 +8,14 @@ import numpy as np
 import portable as pt
 
 NMDA = pt.receptor_type(
-    "NMDA", equations="dg/dt = -g/tau : uS", parameters={"tau": "100 ms", "e_rev": "0 mV", "mg": 1.0}, events={"in": "g += weight"},
-    requires={"v": "mV"}, exposes={"i_syn": "g*(e_rev - v)/(1 + mg*exp(-0.062*v/(1 mV))/3.57)"}, positive=("tau",),
-)  # fmt: skip
+    "NMDA",
+    equations="dg/dt = -g/tau : uS",
+    parameters={"tau": "100 ms", "e_rev": "0 mV", "mg": 1.0},
+    events={"in": "g += weight"},
+    requires={"v": "mV"},
+    exposes={"i_syn": "g*(e_rev - v)/(1 + mg*exp(-0.062*v/(1 mV))/3.57)"},
+    positive=("tau",),
+)
 QUADRATIC = pt.cell_type(
     "quadratic",
     equations="""
@@ -18,11 +23,25 @@ QUADRATIC = pt.cell_type(
         dv/dt = k*(v - v_r)*(v - v_t)/cm + (i_syn + i_ext)/cm : mV
         dw/dt = -w/tau_w : 1
     """,
-    parameters={"k": "0.7 nS/mV", "v_r": "-60 mV", "v_t": "-40 mV", "cm": "100 pF", "tau_w": "30 ms", "gain": "1/ms", "free": "dimensionless"},
-    threshold="v >= 35 mV", reset="v = -50 mV; w += 1", receptors={"fast": pt.CondExp, "slow": NMDA}, events={"kick": "v += weight"},
-    initial={"v": "v_r"}, positive=("tau_w", "cm"), integrator="rk4", inputs={"peer": "mV"},
+    parameters={
+        "k": "0.7 nS/mV",
+        "v_r": "-60 mV",
+        "v_t": "-40 mV",
+        "cm": "100 pF",
+        "tau_w": "30 ms",
+        "gain": "1/ms",
+        "free": "dimensionless",
+    },
+    threshold="v >= 35 mV",
+    reset="v = -50 mV; w += 1",
+    receptors={"fast": pt.CondExp, "slow": NMDA},
+    events={"kick": "v += weight"},
+    initial={"v": "v_r"},
+    positive=("tau_w", "cm"),
+    integrator="rk4",
+    inputs={"peer": "mV"},
     conditions=[("w > 3 and v < peer", "w = 0; spike"), ("v < -90 mV", "v = -90 mV; w -= 1")],
-)  # fmt: skip
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 # Powers of ten from n to G must not overflow a float, so not the whole range of floats.
@@ -45,9 +64,15 @@ def distributions(draw: st.DrawFn, *units: str) -> object:
     bounds = draw(st.sampled_from([{}, {"low": low}, {"high": high}, {"low": low, "high": high}]))
     sd = draw(quantities(*units, of=st.floats(0, 1e100)))
     clip = draw(st.booleans())
-    simple = draw(st.sampled_from([
-        pt.Uniform(low, high), pt.Normal(low, sd, **bounds, clip=clip), pt.Lognormal(draw(quantities(*units, of=positive)), sd, **bounds, clip=clip),
-    ]))  # fmt: skip
+    simple = draw(
+        st.sampled_from(
+            [
+                pt.Uniform(low, high),
+                pt.Normal(low, sd, **bounds, clip=clip),
+                pt.Lognormal(draw(quantities(*units, of=positive)), sd, **bounds, clip=clip),
+            ]
+        )
+    )
     return draw(st.sampled_from([simple, pt.Clipped(simple, **bounds)]))
 
 
@@ -66,15 +91,32 @@ def cells(draw: st.DrawFn, n: int) -> object:
         return kind(c=draw(values(n, "mV", "V")))
     if kind is QUADRATIC:
         return kind(gain=draw(quantities("Hz", "1/ms")), free=draw(values(n, "1")), v_r=draw(values(n, "uV")))
-    extra = {"slow": draw(st.sampled_from([pt.CurrAlpha(tau_syn=draw(quantities("ms", "us", of=positive))), NMDA(mg=draw(number))]))}
-    return kind(receptors=extra if draw(st.booleans()) else None, v_rest=draw(values(n, "mV", "V")), cm=draw(quantities("nF", "pF", of=positive)))
+    extra = {
+        "slow": draw(
+            st.sampled_from(
+                [pt.CurrAlpha(tau_syn=draw(quantities("ms", "us", of=positive))), NMDA(mg=draw(number))]
+            )
+        )
+    }
+    return kind(
+        receptors=extra if draw(st.booleans()) else None,
+        v_rest=draw(values(n, "mV", "V")),
+        cm=draw(quantities("nF", "pF", of=positive)),
+    )
 
 
 @st.composite
 def sources(draw: st.DrawFn, n: int) -> object:
     if draw(st.booleans()):
-        return pt.SpikeSourcePoisson(draw(quantities("Hz", "kHz", "1/ms", of=st.floats(0, 1e6))), draw(st.floats(0, 1e6)), draw(st.none() | st.floats(0, 1e6)))
-    trains = draw(st.lists(st.lists(positive, max_size=4), min_size=n, max_size=n) | st.lists(st.lists(positive, max_size=4), min_size=1, max_size=1))
+        return pt.SpikeSourcePoisson(
+            draw(quantities("Hz", "kHz", "1/ms", of=st.floats(0, 1e6))),
+            draw(st.floats(0, 1e6)),
+            draw(st.none() | st.floats(0, 1e6)),
+        )
+    trains = draw(
+        st.lists(st.lists(positive, max_size=4), min_size=n, max_size=n)
+        | st.lists(st.lists(positive, max_size=4), min_size=1, max_size=1)
+    )
     return pt.SpikeSourceArray(trains)
 
 
@@ -83,7 +125,10 @@ def sides(draw: st.DrawFn, populations: list[pt.Population]) -> object:
     chosen = draw(st.lists(st.sampled_from(populations), min_size=1, max_size=2))
     out = []
     for p in chosen:
-        index = draw(st.sampled_from([None, slice(0, 1), slice(None, None, 2), slice(-1, None), slice(None, None, -1)]) | st.lists(st.integers(-p.size, p.size - 1), min_size=1, max_size=4))
+        index = draw(
+            st.sampled_from([None, slice(0, 1), slice(None, None, 2), slice(-1, None), slice(None, None, -1)])
+            | st.lists(st.integers(-p.size, p.size - 1), min_size=1, max_size=4)
+        )
         out.append(p if index is None else p[index])
     return out
 
@@ -93,10 +138,18 @@ def connectors(draw: st.DrawFn) -> object:
     flags = {"allow_self_connections": draw(st.booleans()), "allow_multapses": draw(st.booleans())}
     n = draw(st.integers(0, 10**12) | st.integers(0, 9).map(np.int64))
     pairs = draw(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 9)), max_size=4))
-    return draw(st.sampled_from([
-        pt.AllToAll(flags["allow_self_connections"]), pt.OneToOne(), pt.FixedProbability(draw(st.floats(0, 1))), pt.FixedInDegree(n, **flags),
-        pt.FixedTotalNumber(n, **flags), pt.Explicit([a for a, _ in pairs], np.array([b for _, b in pairs], dtype=np.uint32)),
-    ]))  # fmt: skip
+    return draw(
+        st.sampled_from(
+            [
+                pt.AllToAll(flags["allow_self_connections"]),
+                pt.OneToOne(),
+                pt.FixedProbability(draw(st.floats(0, 1))),
+                pt.FixedInDegree(n, **flags),
+                pt.FixedTotalNumber(n, **flags),
+                pt.Explicit([a for a, _ in pairs], np.array([b for _, b in pairs], dtype=np.uint32)),
+            ]
+        )
+    )
 
 
 @st.composite
@@ -108,22 +161,55 @@ def networks(draw: st.DrawFn) -> pt.Network:
         cell = draw(cells(n))
         initial = {"v": draw(values(n, "mV", "V"))} if draw(st.booleans()) else None
         populations.append(pt.Population(f"cells_{i}", n, cell, initial))
-    drive = [pt.Population(f"drive_{i}", n, draw(sources(n))) for i, n in enumerate(draw(st.lists(st.integers(1, 3), max_size=2)))]
+    drive = [
+        pt.Population(f"drive_{i}", n, draw(sources(n)))
+        for i, n in enumerate(draw(st.lists(st.integers(1, 3), max_size=2)))
+    ]
     projections = []
     for _ in range(draw(st.integers(0, 3))):
         target = draw(st.sampled_from(populations))
         port = draw(st.sampled_from(target.cell.flat.ports))
-        synapse = pt.StaticSynapse(draw(values(3, port.weight_unit)), draw(quantities("ms", "us", of=positive)))
-        projections.append(pt.Projection(draw(sides([*populations, *drive])), draw(sides([target])), draw(connectors()), synapse, port.name, draw(st.sampled_from(["", "named -> \"it\" é"]))))
+        synapse = pt.StaticSynapse(
+            draw(values(3, port.weight_unit)), draw(quantities("ms", "us", of=positive))
+        )
+        projections.append(
+            pt.Projection(
+                draw(sides([*populations, *drive])),
+                draw(sides([target])),
+                draw(connectors()),
+                synapse,
+                port.name,
+                draw(st.sampled_from(["", 'named -> "it" é'])),
+            )
+        )
     inputs, recordings = [], []
-    currents = st.sampled_from([pt.DCSource(0.5), pt.DCSource(pt.Normal("1 pA", "2 pA"), 1, 2), pt.StepCurrentSource([1, 2.5], ["1 nA", "3 pA"])])
+    currents = st.sampled_from(
+        [
+            pt.DCSource(0.5),
+            pt.DCSource(pt.Normal("1 pA", "2 pA"), 1, 2),
+            pt.StepCurrentSource([1, 2.5], ["1 nA", "3 pA"]),
+        ]
+    )
     for _ in range(draw(st.integers(0, 2))):
         inputs.append(pt.Injection(draw(currents), draw(sides(populations))))
-        recordings.append(pt.Record(draw(sides(populations)), draw(st.sampled_from(["spikes", "v", ("spikes", "v")])), draw(st.none() | quantities("ms", of=positive))))
+        recordings.append(
+            pt.Record(
+                draw(sides(populations)),
+                draw(st.sampled_from(["spikes", "v", ("spikes", "v")])),
+                draw(st.none() | quantities("ms", of=positive)),
+            )
+        )
     links = []
     for target in (p for p in populations if p.cell.type == QUADRATIC and draw(st.booleans())):
         source, m = draw(st.sampled_from(populations)), draw(st.integers(0, 4))
         where = [draw(st.lists(st.integers(0, p.size - 1), min_size=m, max_size=m)) for p in (source, target)]
-        links.append(pt.Link(source, "v", target, "peer", *where) if draw(st.booleans()) else pt.Link(target, "v", target, "peer", name="own -> \"peer\" é"))
-    name = draw(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1) | st.sampled_from(["1e5", "no", "null", "1:30", "a b", "~", "- x", "2020-01-01", "0x1F"]))
+        links.append(
+            pt.Link(source, "v", target, "peer", *where)
+            if draw(st.booleans())
+            else pt.Link(target, "v", target, "peer", name='own -> "peer" é')
+        )
+    name = draw(
+        st.text(st.characters(exclude_categories=("C", "Z")), min_size=1)
+        | st.sampled_from(["1e5", "no", "null", "1:30", "a b", "~", "- x", "2020-01-01", "0x1F"])
+    )
     return pt.Network(name, [*populations, *drive], projections, inputs, recordings, links)

@@ -7,22 +7,40 @@ import portable as pt
 
 def balanced(cells: int = 100, name: str = "balanced", **cell: str) -> pt.Network:
     """Excitatory and inhibitory leaky cells with Poisson drive, delays from one step on; about 20 Hz."""
-    kind = pt.IF_curr_exp(**{"tau_m": "20 ms", "tau_syn_E": "2 ms", "tau_syn_I": "4 ms", "tau_refrac": "2 ms", **cell})
+    kind = pt.IF_curr_exp(
+        **{"tau_m": "20 ms", "tau_syn_E": "2 ms", "tau_syn_I": "4 ms", "tau_refrac": "2 ms", **cell}
+    )
     exc = pt.Population("exc", round(0.8 * cells), kind, initial={"v": pt.Uniform(-65, -50)})
     inh = pt.Population("inh", cells - exc.size, kind, initial={"v": pt.Uniform(-65, -50)})
-    noise = {p.name: pt.Population(f"noise_{p.name}", p.size, pt.SpikeSourcePoisson(rate="2 kHz")) for p in (exc, inh)}  # NEST can draw these itself
+    noise = {
+        p.name: pt.Population(f"noise_{p.name}", p.size, pt.SpikeSourcePoisson(rate="2 kHz"))
+        for p in (exc, inh)
+    }  # NEST can draw these itself
     up = pt.StaticSynapse(weight=pt.Normal("220 pA", "20 pA", low=0), delay=pt.Uniform("0.1 ms", "2 ms"))
     down = pt.StaticSynapse(weight="-600 pA", delay="0.8 ms")
     projections = [
         pt.Projection(exc, [exc, inh], pt.FixedProbability(0.1), up),
         pt.Projection(inh, [exc, inh], pt.FixedProbability(0.2), down, receptor="inhibitory"),
-        *(pt.Projection(noise[p.name], p, pt.OneToOne(), pt.StaticSynapse("220 pA", "0.5 ms")) for p in (exc, inh)),
+        *(
+            pt.Projection(noise[p.name], p, pt.OneToOne(), pt.StaticSynapse("220 pA", "0.5 ms"))
+            for p in (exc, inh)
+        ),
     ]
-    return pt.Network(name, [exc, inh, *noise.values()], projections, recordings=[pt.Record(exc, "spikes"), pt.Record(inh, "spikes")])
+    return pt.Network(
+        name,
+        [exc, inh, *noise.values()],
+        projections,
+        recordings=[pt.Record(exc, "spikes"), pt.Record(inh, "spikes")],
+    )
 
 
 def kicked(strength: str = "300 Hz") -> pt.Network:
     """Cells that spike in the first 20 ms only: silent at the end."""
     cells = pt.Population("cells", 20, pt.IF_curr_exp())
     noise = pt.Population("kick", 20, pt.SpikeSourcePoisson(rate=strength, duration="20 ms"))
-    return pt.Network("kicked", [cells, noise], [pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse("20 nA", "0.1 ms"))], recordings=[pt.Record(cells, "spikes")])
+    return pt.Network(
+        "kicked",
+        [cells, noise],
+        [pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse("20 nA", "0.1 ms"))],
+        recordings=[pt.Record(cells, "spikes")],
+    )

@@ -18,7 +18,9 @@ def cells(**parameters: Any) -> tuple[pt.Network, pt.Population]:
 
 
 def test_unknown_backend_suggests() -> None:
-    with pytest.raises(pt.BackendNotFound, match=r"no backend 'nset'; did you mean 'nest'\?; installed: .*reference"):
+    with pytest.raises(
+        pt.BackendNotFound, match=r"no backend 'nset'; did you mean 'nest'\?; installed: .*reference"
+    ):
         pt.run(cells()[0], "nset")
 
 
@@ -31,7 +33,10 @@ def test_missing_simulator_says_how_to_install(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"duration": "10.05 ms"}, r"duration: must be a whole number of steps of 0.1 ms and 0 or more, got 10.05 ms; for example"),
+        (
+            {"duration": "10.05 ms"},
+            r"duration: must be a whole number of steps of 0.1 ms and 0 or more, got 10.05 ms; for example",
+        ),
         ({"duration": "10 mV"}, r"duration: must be a time \(ms\), got 10.0 mV which is voltage \(mV\)"),
         ({"duration": -1.0}, "duration: must be a whole number of steps"),
         ({"dt": 0.0}, "dt: must be > 0 ms"),
@@ -48,7 +53,11 @@ def test_run_arguments(arguments: dict[str, Any], message: str) -> None:
 
 def test_delay_off_the_grid_names_the_projection() -> None:
     population = pt.Population("cells", 4, pt.IF_curr_exp())
-    net = pt.Network("grid", [population], [pt.Projection(population, population, pt.AllToAll(), pt.StaticSynapse(0.1, 1.234))])
+    net = pt.Network(
+        "grid",
+        [population],
+        [pt.Projection(population, population, pt.AllToAll(), pt.StaticSynapse(0.1, 1.234))],
+    )
     with pytest.raises(pt.ModelError, match=r"cells->cells/excitatory.*delay.*1\.234"):
         pt.run(net, "reference", "1 ms")
     assert pt.run(net, "reference", "1 ms", dt="0.001 ms").steps == 1000
@@ -56,7 +65,11 @@ def test_delay_off_the_grid_names_the_projection() -> None:
 
 def test_too_large_for_memory_is_refused_before_it_is_built() -> None:
     population = pt.Population("cells", 3_000_000, pt.IF_curr_exp())
-    net = pt.Network("huge", [population], [pt.Projection(population, population, pt.FixedInDegree(100_000), pt.StaticSynapse(0.1, 1.0))])
+    net = pt.Network(
+        "huge",
+        [population],
+        [pt.Projection(population, population, pt.FixedInDegree(100_000), pt.StaticSynapse(0.1, 1.0))],
+    )
     with pytest.raises(pt.ModelError, match=r"(?s)GiB.*GiB"):
         pt.run(net, "native", "1 ms")
 
@@ -100,7 +113,9 @@ def test_simulator_that_raises_keeps_what_was_recorded(monkeypatch: pytest.Monke
     net, _ = cells()
     with pt.open(net, "reference") as sim:
         sim.run("10 ms")
-        with pytest.raises(pt.BackendFailed, match="backend 'reference' failed: RuntimeError: kernel trouble") as caught:
+        with pytest.raises(
+            pt.BackendFailed, match="backend 'reference' failed: RuntimeError: kernel trouble"
+        ) as caught:
             sim.run("1 ms")
         assert isinstance(caught.value.__cause__, RuntimeError)
         assert sim.time == 10.0
@@ -118,7 +133,9 @@ def test_interrupt_returns_what_was_recorded(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
 def test_numerical_blow_up_names_the_cell(backend: str) -> None:
-    quadratic = pt.cell_type("explodes", equations="dv/dt = v*v/(1 mV*ms) : mV", parameters={}, integrator="rk4")
+    quadratic = pt.cell_type(
+        "explodes", equations="dv/dt = v*v/(1 mV*ms) : mV", parameters={}, integrator="rk4"
+    )
     population = pt.Population("boom", 3, quadratic(), initial={"v": [0.0, 5.0, 0.0]})
     net = pt.Network("boom", [population], recordings=[pt.Record(population, "v")])
     with pytest.raises(pt.BackendFailed, match=r"'boom'.*\bv\b"):

@@ -34,20 +34,29 @@ def build(model, folder, module):
 compiled.missing, compiled._build = (lambda: ""), build
 (place / mine).touch()
 print(compiled.shared_object(Nestml(name="n", text="t", digest="d")).read_text())
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.skipif(NEST.version() is None, reason="NEST is not installed")
 def test_two_processes_build_a_nest_model_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Both need it at the same time; one builds, the other waits and takes what was built."""
     monkeypatch.setenv("PORTABLE_CACHE", str(tmp_path / "cache"))
-    both = [subprocess.Popen([sys.executable, "-c", SLOW_BUILD, tmp_path, *names], stdout=subprocess.PIPE, text=True) for names in (("a", "b"), ("b", "a"))]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", SLOW_BUILD, tmp_path, *names], stdout=subprocess.PIPE, text=True
+        )
+        for names in (("a", "b"), ("b", "a"))
+    ]
     assert [p.communicate(timeout=120)[0] for p in both] == ["a module\n"] * 2
     assert len((tmp_path / "builds").read_text().split()) == 1
 
 
-def test_a_generated_file_written_again_keeps_numbas_machine_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Two processes may write the same file, one after the other; numba keeps its code by the time of writing."""
+def test_a_generated_file_written_again_keeps_numbas_machine_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two processes may write the same file, one after the other; numba keeps its code by the time of
+    writing.
+    """
     monkeypatch.setenv("PORTABLE_CACHE", str(tmp_path))
     times = []
     for _ in range(2):

@@ -25,7 +25,8 @@ from portable.validation.cases.models.microcircuit import microcircuit
 from portable.validation.cases.models.vogels_abbott import BENCHMARKS, vogels_abbott
 
 QUICK = [name for name, case in CASES.items() if case.quick]
-# Backends and cases that take more than about ten seconds are in the slow tier. The reference is a Python loop over steps.
+# Backends and cases that take more than about ten seconds are in the slow tier. The reference is a Python
+# loop over steps.
 BRIEF = {"lif-f-i", "lif-psp"}
 SLOW, LONG = pytest.mark.slow, pytest.mark.long
 KEPT = "potjans-diesmann"  # of the cases that take a minute and more, the one that every run of the suite has
@@ -39,7 +40,9 @@ def altered(network: pt.Network, change: Callable[[dict[str, Any]], None]) -> pt
 
 
 def cells(**by: float | str) -> Callable[[dict[str, Any]], None]:
-    """A change of parameters of every cell that has them: v_thresh=1.0 adds 1 in the parameter's unit, tau_m="*1.1" multiplies."""
+    """A change of parameters of every cell that has them: v_thresh=1.0 adds 1 in the parameter's unit,
+    tau_m="*1.1" multiplies.
+    """
 
     def change(document: dict[str, Any]) -> None:
         touched = set()
@@ -47,7 +50,11 @@ def cells(**by: float | str) -> Callable[[dict[str, Any]], None]:
             parameters = population["component"].get("parameters", {})
             for name in by.keys() & parameters.keys():
                 by_factor = isinstance(by[name], str)
-                parameters[name] = scaled(parameters[name], float(str(by[name])[1:]) if by_factor else 1.0, 0.0 if by_factor else float(by[name]))
+                parameters[name] = scaled(
+                    parameters[name],
+                    float(str(by[name])[1:]) if by_factor else 1.0,
+                    0.0 if by_factor else float(by[name]),
+                )
                 touched.add(name)
         assert touched == by.keys()
 
@@ -91,7 +98,8 @@ def failures(name: str, network: pt.Network | None = None, backend: str = "nativ
     return [p for p in published if not p.ok]
 
 
-# --- Published -----------------------------------------------------------------------------------------------------------------
+# --- Published
+# ----------------------------------------------------------------------------------------------------
 
 
 def number(measured: float, margin: float = 2.0) -> Published:
@@ -116,7 +124,11 @@ def test_nothing_measured_is_never_a_pass(margin: float) -> None:
 
 def silenced(results: pt.Results) -> pt.Results:
     """The same run with all spikes of its last half gone."""
-    tables = {n: sorted_spikes(t.ids[kept], t.steps[kept], t.dt, t.recorded) for n, t in results.spikes.items() for kept in [t.steps < results.steps // 2]}
+    tables = {
+        n: sorted_spikes(t.ids[kept], t.steps[kept], t.dt, t.recorded)
+        for n, t in results.spikes.items()
+        for kept in [t.steps < results.steps // 2]
+    }
     return replace(results, spikes=tables)
 
 
@@ -147,7 +159,8 @@ def test_every_case_is_cited_and_complete(name: str) -> None:
     assert case.network() == case.network()
 
 
-# --- The cases on the backends -------------------------------------------------------------------------------------------------
+# --- The cases on the backends
+# -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -155,7 +168,9 @@ def test_quick_case_passes_on_the_native_engine(name: str) -> None:
     assert failures(name) == []
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW if n == KEPT else LONG) for n in CASES if n not in QUICK])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=SLOW if n == KEPT else LONG) for n in CASES if n not in QUICK]
+)
 def test_long_case_passes_on_the_native_engine(name: str) -> None:
     needed, there = get(name).memory, psutil.virtual_memory().available / 2**30
     if there < 1.3 * needed:
@@ -170,23 +185,31 @@ def test_full_microcircuit_is_told_from_a_smaller_one() -> None:
     assert any(not p.ok for p in case.check(small))
 
 
-@pytest.mark.parametrize("name", [n if n in BRIEF else pytest.param(n, marks=pytest.mark.slow) for n in QUICK if n.startswith("lif")])
+@pytest.mark.parametrize(
+    "name",
+    [n if n in BRIEF else pytest.param(n, marks=pytest.mark.slow) for n in QUICK if n.startswith("lif")],
+)
 def test_case_passes_on_the_reference(name: str) -> None:
     assert failures(name, backend="reference") == []
 
 
 @pytest.mark.parametrize("simulator", ["nest", "brian2"])
-@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW if n.startswith(("lif", "cuba")) else LONG) for n in QUICK])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=SLOW if n.startswith(("lif", "cuba")) else LONG) for n in QUICK]
+)
 def test_quick_case_passes_on_other_simulators(name: str, simulator: str) -> None:
     pytest.importorskip(simulator)
     assert failures(name, backend=simulator) == []
 
 
-# --- The models ----------------------------------------------------------------------------------------------------------------
+# --- The models
+# ----------------------------------------------------------------------------------------------------
 
 
 def example(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"example_{name}", Path(__file__).parents[1] / "examples" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(
+        f"example_{name}", Path(__file__).parents[1] / "examples" / f"{name}.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -196,12 +219,18 @@ def example(name: str) -> ModuleType:
 
 MODELS = {
     "microcircuit": [(microcircuit(scale), {"scale": scale}) for scale in (0.1, 0.3, 1.0)],
-    "brunel2000": [(brunel2000(regime, scale), {"regime": regime, "scale": scale}) for regime in REGIMES for scale in (0.1, 1.0)],
+    "brunel2000": [
+        (brunel2000(regime, scale), {"regime": regime, "scale": scale})
+        for regime in REGIMES
+        for scale in (0.1, 1.0)
+    ],
     **{name: [(vogels_abbott(name), {})] for name in BENCHMARKS},
 }
 
 
-@pytest.mark.parametrize(("name", "which"), [(name, i) for name, models in MODELS.items() for i in range(len(models))])
+@pytest.mark.parametrize(
+    ("name", "which"), [(name, i) for name, models in MODELS.items() for i in range(len(models))]
+)
 def test_model_of_a_case_is_the_example_s(name: str, which: int) -> None:
     model, options = MODELS[name][which]
     shown = example(name).network(**options)
@@ -209,12 +238,20 @@ def test_model_of_a_case_is_the_example_s(name: str, which: int) -> None:
     assert model_hash(model) == model_hash(shown)
 
 
-# --- Wrong models --------------------------------------------------------------------------------------------------------------
+# --- Wrong models
+# ----------------------------------------------------------------------------------------------------
 
-# A refractory period 1 ms longer changes no rate of the microcircuit or of Brunel's AI state beyond the margins: cells that fire below 40 Hz in a
-# network that regulates itself hardly feel it. The cases of single cells see it.
+# A refractory period 1 ms longer changes no rate of the microcircuit or of Brunel's AI state beyond the
+# margins: cells that fire below 40 Hz in a network that regulates itself hardly feel it. The cases of single
+# cells see it.
 WRONG: dict[str, list[Callable[[dict[str, Any]], None]]] = {
-    "lif-f-i": [cells(v_thresh=0.1), cells(tau_m="*1.01"), cells(tau_refrac=0.1), cells(v_reset=-0.1), cells(cm="*1.01")],
+    "lif-f-i": [
+        cells(v_thresh=0.1),
+        cells(tau_m="*1.01"),
+        cells(tau_refrac=0.1),
+        cells(v_reset=-0.1),
+        cells(cm="*1.01"),
+    ],
     "lif-psp": [cells(tau_m="*1.001"), cells(cm="*1.001"), cells(v_rest=0.001)],
     "lif-membrane-noise": [cells(tau_m="*1.2"), cells(cm="*1.2"), cells(v_rest=1.0)],
     "lif-poisson-delta": [cells(v_thresh=1.0), cells(tau_m="*1.1"), cells(v_reset=-5.0)],
@@ -233,7 +270,12 @@ WRONG: dict[str, list[Callable[[dict[str, Any]], None]]] = {
 
 
 @pytest.mark.parametrize(
-    ("name", "which"), [pytest.param(name, i, marks=[] if get(name).quick else SLOW if (name, i) == (KEPT, 0) else LONG) for name, changes in WRONG.items() for i in range(len(changes))]
+    ("name", "which"),
+    [
+        pytest.param(name, i, marks=[] if get(name).quick else SLOW if (name, i) == (KEPT, 0) else LONG)
+        for name, changes in WRONG.items()
+        for i in range(len(changes))
+    ],
 )
 def test_wrong_model_fails(name: str, which: int) -> None:
     assert failures(name, altered(get(name).network(), WRONG[name][which]))

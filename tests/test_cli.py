@@ -1,4 +1,6 @@
-"""The command line: what it prints, its exit codes, its files. Runs on the reference backend; no simulator is needed."""
+"""The command line: what it prints, its exit codes, its files. Runs on the reference backend; no simulator is
+needed.
+"""
 
 import json
 import os
@@ -38,7 +40,7 @@ def network(cells: int = 8, drive: Literal["dc", "none"] = "dc", record_v: bool 
     exc = pt.Population("exc", cells, cell, initial={"v": pt.Uniform(-65, -55)})
     recordings = [pt.Record(exc, "spikes")] + ([pt.Record(exc[:2], "v", interval=1.0)] if record_v else [])
     return pt.Network("small", [exc], [pt.Projection(exc, exc, pt.FixedInDegree(2), pt.StaticSynapse(0.1, 1.0))], recordings=recordings)
-'''
+'''  # noqa: E501
 
 
 @pytest.fixture
@@ -63,7 +65,12 @@ def run(capsys, *arguments):
 def test_help_teaches(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    for part in ("portable run examples/microcircuit.py", "portable compare", "Exit codes: 0 done, identical", "backends"):
+    for part in (
+        "portable run examples/microcircuit.py",
+        "portable compare",
+        "Exit codes: 0 done, identical",
+        "backends",
+    ):
         assert part in out
     for command in ("run", "compare", "show", "check", "backends"):
         assert run(capsys, command, "--help")[0] == 0
@@ -89,7 +96,17 @@ def test_help_of_a_model_has_its_options_types_and_text(capsys, model):
 def test_run_reports_and_saves(capsys, model, tmp_path):
     out_files = [tmp_path / f"r{suffix}" for suffix in (".npz", ".json", ".pkl")]
     picture = tmp_path / "p.png"
-    code, out, err = run(capsys, "run", model, "--cells", 6, "--record-v", "--plot", picture, *(x for f in out_files for x in ("--out", f)))
+    code, out, err = run(
+        capsys,
+        "run",
+        model,
+        "--cells",
+        6,
+        "--record-v",
+        "--plot",
+        picture,
+        *(x for f in out_files for x in ("--out", f)),
+    )
     assert code == 0, err
     assert "small on reference: 30 ms at dt 0.1 ms, seed 5" in out
     assert "exact (exc)" in out
@@ -114,18 +131,27 @@ def test_the_results_are_those_of_the_api(capsys, model, tmp_path):
     from small import network
 
     direct = pt.run(network(), "reference", "20 ms", seed=9)
-    assert load_results(tmp_path / "r.npz").spikes["exc"].steps.tolist() == direct.spikes["exc"].steps.tolist()
+    assert (
+        load_results(tmp_path / "r.npz").spikes["exc"].steps.tolist() == direct.spikes["exc"].steps.tolist()
+    )
 
 
 def test_model_options_reach_the_function(capsys, model):
-    code, out, err = run(capsys, "run", model, "--cells", 3, "--drive", "none", "--gain", 2.5, "--tau", 10, "--json")
+    code, out, err = run(
+        capsys, "run", model, "--cells", 3, "--drive", "none", "--gain", 2.5, "--tau", 10, "--json"
+    )
     assert code == 0, err
     data = json.loads(out)
     assert data["sizes"] == {"exc": 3}
     assert data["populations"][0]["spikes"] == 0
     assert data["populations"][0]["cv"] is None  # nan is no JSON
     assert data["model_options"] == {"cells": 3, "drive": "none", "record_v": False, "gain": 2.5, "tau": "10"}
-    assert json.loads(run(capsys, "show", model, "--tau", "30 ms", "--json")[1])["populations"][0]["parameters"]["tau_m"] == "30 ms"
+    assert (
+        json.loads(run(capsys, "show", model, "--tau", "30 ms", "--json")[1])["populations"][0]["parameters"][
+            "tau_m"
+        ]
+        == "30 ms"
+    )
 
 
 def test_options_may_stand_before_the_model(capsys, model):
@@ -135,12 +161,20 @@ def test_options_may_stand_before_the_model(capsys, model):
 
 
 def test_a_parameter_that_the_run_has_too_gets_the_runs_value(capsys, tmp_path):
-    path = write(tmp_path, """
+    path = write(
+        tmp_path,
+        """
         import portable as pt
         def network(dt="0.1 ms", seed=0):
             return pt.Network(f"dt {dt} seed {seed}", [pt.Population("a", 1, pt.IF_curr_exp(tau_refrac="0.2 ms"))], recordings=[])
-    """)  # fmt: skip
-    assert json.loads(run(capsys, "run", path, "-b", "reference", "--dt", "0.2 ms", "-s", 4, "-t", 2, "--json")[1])["network"] == "dt 0.2 ms seed 4"
+    """,  # noqa: E501
+    )
+    assert (
+        json.loads(
+            run(capsys, "run", path, "-b", "reference", "--dt", "0.2 ms", "-s", 4, "-t", 2, "--json")[1]
+        )["network"]
+        == "dt 0.2 ms seed 4"
+    )
 
 
 def test_a_network_object_and_documents(capsys, tmp_path):
@@ -167,7 +201,9 @@ def test_compare_identical_and_different(capsys, model, monkeypatch):
     get = registry.get
     others = {n: Other(n) for n in ("same", "late", "absent")}
     monkeypatch.setattr(registry, "get", lambda name: others.get(name) or get(name))
-    code, out, err = run(capsys, "compare", model, "--backends", "reference,same", "--seed", "1,2", "--seed", 3)
+    code, out, err = run(
+        capsys, "compare", model, "--backends", "reference,same", "--seed", "1,2", "--seed", 3
+    )
     assert code == 0, err
     assert out.rstrip().endswith("verdict: identical")
     assert sum("reference, same" in line for line in out.splitlines()) == 3
@@ -178,7 +214,11 @@ def test_compare_identical_and_different(capsys, model, monkeypatch):
     code, out, _ = run(capsys, "compare", model, "--backends", "reference,late", "--json")
     assert code == 1
     data = json.loads(out)
-    assert (data["verdict"], data["pairs"][0]["within_one_step"], data["pairs"][0]["equal"]) == ("different", 1.0, 0.0)
+    assert (data["verdict"], data["pairs"][0]["within_one_step"], data["pairs"][0]["equal"]) == (
+        "different",
+        1.0,
+        0.0,
+    )
     code, out, _ = run(capsys, "compare", model, "--backends", "reference,same,absent")
     assert code == 2
     assert "absent could not run" in out
@@ -214,7 +254,15 @@ def test_a_missing_simulator_shows_its_install_line(capsys, monkeypatch):
 def test_show(capsys, model, tmp_path):
     code, out, err = run(capsys, "show", model, "--cells", 5, "--plot", tmp_path / "n.png")
     assert code == 0, err
-    for part in ("small", "IF_curr_exp", "FixedInDegree(n=2)", "tau_m = 20 ms", "v = uniform -65 mV to -55 mV", "5 cells, 10 synapses", "memory (estimated)"):
+    for part in (
+        "small",
+        "IF_curr_exp",
+        "FixedInDegree(n=2)",
+        "tau_m = 20 ms",
+        "v = uniform -65 mV to -55 mV",
+        "5 cells, 10 synapses",
+        "memory (estimated)",
+    ):
         assert part in out
     assert (tmp_path / "n.png").stat().st_size > 3000
     data = json.loads(run(capsys, "show", model, "--json")[1])
@@ -241,12 +289,18 @@ def test_check(capsys, model, monkeypatch):
     [
         ("import portable as pt\n\nx = 1 / 0\n", ["line 3", "ZeroDivisionError", "x = 1 / 0"]),
         ("def network(:\n", ["line 1", "def network(:"]),
-        ("import portable as pt\ndef network():\n    return pt.Population('a', -1, pt.IF_curr_exp())\n", ["line 3", "in network", "size"]),
+        (
+            "import portable as pt\ndef network():\n    return pt.Population('a', -1, pt.IF_curr_exp())\n",
+            ["line 3", "in network", "size"],
+        ),
         ("import portable as pt\np = pt.IF_curr_exp(tau_m='-1 ms')\n", ["line 2", "tau_m", "must be > 0"]),
         ("net = 3\n", ["defines no `network`"]),
         ("network = 3\n", ["must be a pt.Network", "3"]),
         ("def network():\n    return 3\n", ["must be a pt.Network", "3"]),
-        ("run_defaults = {'sed': 3}\ndef network():\n    return 3\n", ["run_defaults['sed']", "did you mean 'seed'?"]),
+        (
+            "run_defaults = {'sed': 3}\ndef network():\n    return 3\n",
+            ["run_defaults['sed']", "did you mean 'seed'?"],
+        ),
         ("def network(plot=1):\n    return 3\n", ["'plot'", "rename it"]),
         ("import sys\nsys.exit('gone')\n", ["line 2", "gone"]),
     ],
@@ -350,7 +404,17 @@ def test_control_c_keeps_what_was_recorded(capsys, model, monkeypatch, tmp_path)
         whole(self, steps)
 
     monkeypatch.setattr(ReferenceSession, "run", interrupted)
-    code, out, err = run(capsys, "run", model, "--duration", "100 s", "--out", tmp_path / "part.npz", "--plot", tmp_path / "part.png")
+    code, out, err = run(
+        capsys,
+        "run",
+        model,
+        "--duration",
+        "100 s",
+        "--out",
+        tmp_path / "part.npz",
+        "--plot",
+        tmp_path / "part.png",
+    )
     assert code == 130
     assert "interrupted" in err
     results = load_results(tmp_path / "part.npz")
@@ -389,7 +453,13 @@ def test_plot_without_a_file_takes_the_models_name(capsys, model, tmp_path, monk
 def shell(*arguments, **environment):
     clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
     code = f"import sys; from portable.cli import main; sys.exit(main({[str(a) for a in arguments]!r}))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**clean, **environment}, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**clean, **environment},
+        check=False,
+    )
 
 
 def test_a_pipe_gets_plain_text(model):
@@ -407,8 +477,13 @@ def test_a_terminal_gets_tables_and_no_color_is_respected(model, environment, co
 
     ours, theirs = pty.openpty()
     code = f"import sys; from portable.cli import main; sys.exit(main(['run', {model!r}]))"
-    clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "CI")} | {"TERM": "xterm-256color", "COLUMNS": "120"}
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=theirs, env={**clean, **environment})
+    clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "CI")} | {
+        "TERM": "xterm-256color",
+        "COLUMNS": "120",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=theirs, stderr=theirs, env={**clean, **environment}
+    )
     os.close(theirs)
     out = b""
     while True:
@@ -426,11 +501,14 @@ def test_a_terminal_gets_tables_and_no_color_is_respected(model, environment, co
 
 
 def test_help_imports_nothing_heavy(model):
-    """Help must come at once: no simulator, no numba, no pictures; how long it takes is not a test's matter."""
+    """Help must come at once: no simulator, no numba, no pictures; how long it takes is not a test's
+    matter.
+    """
     code = (
         "import sys; from portable.cli import main\n"
         f"main(['run', {model!r}, '--help'])\n"
-        "print('LOADED', sorted({m.split('.')[0] for m in sys.modules} & {'numba', 'scipy', 'matplotlib', 'nest', 'brian2', 'neo', 'quantities'}))"
+        "print('LOADED', sorted({m.split('.')[0] for m in sys.modules} & {'numba', 'scipy', 'matplotlib', "
+        "'nest', 'brian2', 'neo', 'quantities'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "LOADED []" in done.stdout

@@ -27,12 +27,24 @@ def test_psp_solves_the_membrane_equation(kind: str) -> None:
     weight, tau_syn, tau, capacitance = 40.0, 5.0, 20.0, 250.0
 
     def current(t: float) -> float:
-        return weight * (np.exp(-t / tau_syn) if kind == "exponential" else np.e * t / tau_syn * np.exp(-t / tau_syn))
+        return weight * (
+            np.exp(-t / tau_syn) if kind == "exponential" else np.e * t / tau_syn * np.exp(-t / tau_syn)
+        )
 
     t = np.linspace(0.0, 100.0, 201)
-    numeric = solve_ivp(lambda t, v: -v / tau + current(t) / capacitance, (0.0, 100.0), [0.0], t_eval=t, rtol=1e-10, atol=1e-12, max_step=0.5).y[0]
+    numeric = solve_ivp(
+        lambda t, v: -v / tau + current(t) / capacitance,
+        (0.0, 100.0),
+        [0.0],
+        t_eval=t,
+        rtol=1e-10,
+        atol=1e-12,
+        max_step=0.5,
+    ).y[0]
     shape = psp_exponential if kind == "exponential" else psp_alpha
-    np.testing.assert_allclose(shape(t, weight, tau_syn, tau, capacitance), numeric, atol=1e-9)  # the solver's tolerance
+    np.testing.assert_allclose(
+        shape(t, weight, tau_syn, tau, capacitance), numeric, atol=1e-9
+    )  # the solver's tolerance
     assert shape(np.array([-1.0]), weight, tau_syn, tau, capacitance)[0] == 0
 
 
@@ -46,8 +58,9 @@ def test_rate_in_continuous_time_is_the_limit_of_small_steps() -> None:
 
 
 def test_shot_noise_gives_moments_and_their_errors() -> None:
-    """400 repetitions of a filtered Poisson train of 2,000 samples: their means within four standard errors of the mean, and their scatter
-    the predicted standard error to 20 % (its own is 1/sqrt(2*400) = 3.5 %, and as much again for the finite train's edges)."""
+    """400 repetitions of a filtered Poisson train of 2,000 samples: their means within four standard errors
+    of the mean, and their scatter the predicted standard error to 20 % (its own is 1/sqrt(2*400) = 3.5 %, and
+    as much again for the finite train's edges)."""
     rng = np.random.default_rng(1)
     kernel, per_step, spacing, samples = np.exp(-np.arange(300) / 20.0) * 0.7, 0.3, 5, 2000
     counts = rng.poisson(per_step, (400, 300 + spacing * samples))
@@ -68,14 +81,20 @@ def test_siegert_without_noise_is_the_deterministic_rate() -> None:
 
 
 def test_siegert_far_below_threshold_is_kramers_rate() -> None:
-    """(threshold - mean)/(sqrt(2) sd) = x = 6: rate -> x exp(-x^2)/(tau sqrt(pi)), relative corrections of order 1/(2 x^2) = 1.4 %."""
+    """(threshold - mean)/(sqrt(2) sd) = x = 6: rate -> x exp(-x^2)/(tau sqrt(pi)), relative corrections of
+    order 1/(2 x^2) = 1.4 %.
+    """
     x = 6.0
     mean = 20.0 - x * np.sqrt(2.0)
-    assert siegert(mean, 1.0, **CELL) == pytest.approx(1000.0 * x * np.exp(-(x**2)) / (20.0 * np.sqrt(np.pi)), rel=0.03)
+    assert siegert(mean, 1.0, **CELL) == pytest.approx(
+        1000.0 * x * np.exp(-(x**2)) / (20.0 * np.sqrt(np.pi)), rel=0.03
+    )
 
 
 def test_shift_is_zeta_of_one_half_over_root_two() -> None:
-    """zeta(1/2) from the alternating series, summed with Euler's transformation of its last 40 partial sums."""
+    """zeta(1/2) from the alternating series, summed with Euler's transformation of its last 40 partial
+    sums.
+    """
     partial = np.cumsum((-1.0) ** np.arange(60) / np.sqrt(np.arange(1, 61)))[-40:]
     while partial.size > 1:
         partial = (partial[1:] + partial[:-1]) / 2
@@ -83,8 +102,15 @@ def test_shift_is_zeta_of_one_half_over_root_two() -> None:
 
 
 def walk(jumps: tuple[float, ...], rates: tuple[float, ...], dt: float, cells: int, steps: int) -> float:
-    """Hz: the jump process itself, `cells` at once, drawn from numpy's generator; the first fifth left out."""
-    rng, v, held, count = np.random.default_rng(2), np.random.default_rng(3).uniform(10.0, 20.0, cells), np.zeros(cells, dtype=int), 0
+    """Hz: the jump process itself, `cells` at once, drawn from numpy's generator; the first fifth left
+    out.
+    """
+    rng, v, held, count = (
+        np.random.default_rng(2),
+        np.random.default_rng(3).uniform(10.0, 20.0, cells),
+        np.zeros(cells, dtype=int),
+        0,
+    )
     for step in range(steps):
         free = held == 0
         kick = sum(j * rng.poisson(r * dt, cells) for j, r in zip(jumps, rates))
@@ -104,8 +130,12 @@ PROCESSES = [
 
 
 @pytest.mark.parametrize(("jumps", "rates", "dt"), PROCESSES)
-def test_jump_rate_is_the_rate_of_the_jump_process(jumps: tuple[float, ...], rates: tuple[float, ...], dt: float) -> None:
-    """2,000 cells for 0.8 * steps * dt = 1.6 s: four Poisson standard errors, 1.6 % at 20 Hz, and 0.5 % for the mesh, more than doubling it changes."""
+def test_jump_rate_is_the_rate_of_the_jump_process(
+    jumps: tuple[float, ...], rates: tuple[float, ...], dt: float
+) -> None:
+    """2,000 cells for 0.8 * steps * dt = 1.6 s: four Poisson standard errors, 1.6 % at 20 Hz, and 0.5 % for
+    the mesh, more than doubling it changes.
+    """
     cells, steps = 2000, round(2000 / dt)
     measured = walk(jumps, rates, dt, cells, steps)
     expected = jump_rate(jumps, rates, rest=0.0, dt=dt, **CELL)
@@ -115,16 +145,18 @@ def test_jump_rate_is_the_rate_of_the_jump_process(jumps: tuple[float, ...], rat
 
 
 def test_jump_rate_becomes_siegert_s_for_small_jumps_and_steps() -> None:
-    """Mean 22 mV. A step that samples the threshold raises it by |zeta(1/2)|/sqrt(2 pi) of a step's noise (Siegmund 1979), here 0.5826 *
-    sqrt(0.05^2 * 22 * dt), at dt 0.01 ms 0.014 mV, and jumps add up to half of their 0.05 mV: 0.2 % and 0.4 % of the rate; 1 % asked."""
+    """Mean 22 mV. A step that samples the threshold raises it by |zeta(1/2)|/sqrt(2 pi) of a step's noise
+    (Siegmund 1979), here 0.5826 * sqrt(0.05^2 * 22 * dt), at dt 0.01 ms 0.014 mV, and jumps add up to half of
+    their 0.05 mV: 0.2 % and 0.4 % of the rate; 1 % asked."""
     rate = jump_rate((0.05,), (22.0,), rest=0.0, dt=0.01, mesh=0.25, **CELL)
     assert rate == pytest.approx(siegert(22.0, np.sqrt(0.05**2 * 220.0), **CELL), rel=0.01)
     assert rate != pytest.approx(siegert(21.0, np.sqrt(0.05**2 * 220.0), **CELL), rel=0.1)
 
 
 def test_cv_of_diffusion_theory_is_that_of_drawn_intervals() -> None:
-    """2,000 first passages with jumps of 0.1 mV and steps of 0.05 ms, mean 20 mV, SD 1 mV: the CV of as many intervals is known to 1.6 % by counting;
-    jumps and steps of that size change it less than the rate, 3 %. 7 % is asked: four standard errors and some."""
+    """2,000 first passages with jumps of 0.1 mV and steps of 0.05 ms, mean 20 mV, SD 1 mV: the CV of as many
+    intervals is known to 1.6 % by counting; jumps and steps of that size change it less than the rate, 3 %. 7
+    % is asked: four standard errors and some."""
     rng, dt, rate = np.random.default_rng(4), 0.05, 10.0
     v, passed = np.full(2000, 10.0), np.zeros(2000)
     for step in range(1, 20_000):
@@ -141,15 +173,17 @@ def test_cv_of_diffusion_theory_is_that_of_drawn_intervals() -> None:
 
 
 def test_cv_is_one_far_below_threshold_and_small_without_noise() -> None:
-    """Rare passages without refractoriness are Poisson events, up to their duration over the interval; small noise makes a clock."""
+    """Rare passages without refractoriness are Poisson events, up to their duration over the interval; small
+    noise makes a clock.
+    """
     rare = {**CELL, "refractory": 0.0}
     assert siegert_cv(8.0, 2.0, **rare) == pytest.approx(1.0, abs=0.01)
     assert siegert_cv(30.0, 0.1, **CELL) < 0.02
 
 
 def test_mean_field_is_self_consistent_and_brunel_s() -> None:
-    """Brunel 2000, table 1, theory: 55.8 Hz for g = 6 and nu_ext/nu_thr = 4, 38.0 for 5 and 2, 6.5 for 4.5 and 0.9. Printed to 0.1 Hz, and
-    solved there in a way that is not told (37.95 here): 0.1 Hz."""
+    """Brunel 2000, table 1, theory: 55.8 Hz for g = 6 and nu_ext/nu_thr = 4, 38.0 for 5 and 2, 6.5 for 4.5
+    and 0.9. Printed to 0.1 Hz, and solved there in a way that is not told (37.95 here): 0.1 Hz."""
     for g, drive, printed in ((6.0, 4.0, 55.8), (5.0, 2.0, 38.0), (4.5, 0.9, 6.5)):
 
         def free(rate: float, g: float = g, external: float = 10.0 * drive) -> tuple[float, float]:

@@ -1,4 +1,6 @@
-"""pt.compare: runs on several backends. The other backends here are the reference with a known defect, so nothing needs a simulator."""
+"""pt.compare: runs on several backends. The other backends here are the reference with a known defect, so
+nothing needs a simulator.
+"""
 
 import json
 
@@ -36,7 +38,9 @@ class Session:
 
 
 class Other:
-    """A backend made from the reference: "same", "late" (spikes one step late), "fails", "lacks" (a feature), "absent"."""
+    """A backend made from the reference: "same", "late" (spikes one step late), "fails", "lacks" (a feature),
+    "absent".
+    """
 
     def __init__(self, name):
         self.name, self.inner = name, real("reference")
@@ -71,9 +75,14 @@ def network(cell=None, current=1.0, record_v=True):
     noise = pt.Population("noise", 12, pt.SpikeSourcePoisson(rate=200.0))
     synapse = pt.StaticSynapse(weight, pt.Uniform(0.5, 2.0))
     return pt.Network(
-        "small", [exc, noise], [pt.Projection(exc, exc, pt.FixedInDegree(3), synapse), pt.Projection(noise, exc, pt.FixedInDegree(2), synapse)],
+        "small",
+        [exc, noise],
+        [
+            pt.Projection(exc, exc, pt.FixedInDegree(3), synapse),
+            pt.Projection(noise, exc, pt.FixedInDegree(2), synapse),
+        ],
         recordings=[pt.Record(exc, "spikes"), *([pt.Record(exc[:2], "v")] if record_v else [])],
-    )  # fmt: skip
+    )
 
 
 def test_the_same_engine_twice_is_identical_for_every_seed():
@@ -95,7 +104,9 @@ def test_one_step_late_is_different_and_all_within_one_step():
     assert pair.divergence.time > 0
 
 
-@pytest.mark.parametrize(("name", "said"), [("fails", "broke"), ("lacks", "no cells"), ("absent", "not installed")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("fails", "broke"), ("lacks", "no cells"), ("absent", "not installed")]
+)
 def test_a_backend_that_cannot_run_is_told_and_the_others_are_compared(name, said):
     found = compare(network(), ("reference", name, "same"), "30 ms", seeds=(1, 2))
     assert said in found.failures[name]
@@ -114,7 +125,14 @@ def test_as_json():
     data = json.loads(json.dumps(found.to_dict()))
     assert data["verdict"] == "different"
     assert data["pairs"][0]["divergence"]["population"] == "exc"
-    assert set(data["pairs"][0]) >= {"equal", "within_one_step", "spikes", "populations", "traces", "identical"}
+    assert set(data["pairs"][0]) >= {
+        "equal",
+        "within_one_step",
+        "spikes",
+        "populations",
+        "traces",
+        "identical",
+    }
     assert data["sides"][0]["integrators"] == {"exc": "exact"}
     assert data["sides"][0]["inputs"] == "frozen"
 
@@ -150,7 +168,11 @@ def test_cells_that_are_not_linear_are_compared_out_of_the_loop():
 
 def test_a_backend_that_has_no_spike_trains_is_noted_and_the_network_is_still_compared(monkeypatch):
     lacking = Other("same")
-    lacking.check = lambda program, _: [Shortfall("sources.trains", "x", "has no trains")] if any(g.name.startswith("input") for g in program.groups) else []
+    lacking.check = lambda program, _: (
+        [Shortfall("sources.trains", "x", "has no trains")]
+        if any(g.name.startswith("input") for g in program.groups)
+        else []
+    )
     get = registry.get
     monkeypatch.setattr(registry, "get", lambda name: lacking if name == "same" else get(name))
     found = compare(network(adex()), ("reference", "same"), "50 ms")
@@ -167,7 +189,9 @@ def test_linear_cells_are_not_unless_asked():
 
 @pytest.mark.parametrize("cell", [pt.IF_curr_exp(i_offset=1.0), adex()])
 def test_out_of_the_loop_a_cell_does_what_it_did_in_the_network(cell):
-    """The input is the network's, to the last spike: the first five cells give the very spikes that they gave in it."""
+    """The input is the network's, to the last spike: the first five cells give the very spikes that they gave
+    in it.
+    """
     net = network(cell)
     program = resolve(net, 3, 0.1)
     whole = run_program(net, program, "reference", 1500, None, "auto", None)
@@ -182,7 +206,9 @@ def test_out_of_the_loop_a_cell_does_what_it_did_in_the_network(cell):
 
 def test_inputs_that_were_not_recorded_are_named():
     net = network()
-    fewer = pt.Network("fewer", net.populations, net.projections, recordings=[pt.Record(net.populations[0][:3], "spikes")])
+    fewer = pt.Network(
+        "fewer", net.populations, net.projections, recordings=[pt.Record(net.populations[0][:3], "spikes")]
+    )
     program = resolve(fewer, 3, 0.1)
     whole = run_program(fewer, program, "reference", 100, None, "auto", None)
     loop, _, missing = isolate(program, whole, "exc")

@@ -32,7 +32,11 @@ def results(backend="a", exc=(), inh=None, traces=None, **changes):
 
 def trace(values, every=10):
     values = np.asarray(values, dtype=float)
-    return {("exc", "v"): TraceTable(np.arange(values.shape[1]), np.arange(values.shape[0]) * every, DT, values, "mV")}
+    return {
+        ("exc", "v"): TraceTable(
+            np.arange(values.shape[1]), np.arange(values.shape[0]) * every, DT, values, "mV"
+        )
+    }
 
 
 def test_equal_lists_are_identical():
@@ -83,7 +87,10 @@ def test_first_divergence_is_by_time_then_by_population_then_by_neuron():
     b = results("b", exc=[(5, 50), (4, 40)], inh=[(9, 39)])
     assert (compare_results(a, b).divergence.population, compare_results(a, b).divergence.step) == ("inh", 39)
     c = results("c", exc=[(5, 50), (4, 40)], inh=[])
-    assert (compare_results(a, c).divergence.population, compare_results(a, c).divergence.neuron) == ("exc", 2)
+    assert (compare_results(a, c).divergence.population, compare_results(a, c).divergence.neuron) == (
+        "exc",
+        2,
+    )
 
 
 def test_both_silent_are_equal():
@@ -101,8 +108,17 @@ def test_matching_is_the_largest_possible(a, b):
     """Against scipy's maximum bipartite matching, written out spike by spike."""
     left, right = spikes(a), spikes(b)
     found = match(left, right)
-    same = [[i == j and abs(s - t) <= 1 for j, t in zip(right.ids, right.steps, strict=True)] for i, s in zip(left.ids, left.steps, strict=True)]
-    best = 0 if not a or not b else int((maximum_bipartite_matching(csr_matrix(np.array(same, dtype=int)), perm_type="column") >= 0).sum())
+    same = [
+        [i == j and abs(s - t) <= 1 for j, t in zip(right.ids, right.steps, strict=True)]
+        for i, s in zip(left.ids, left.steps, strict=True)
+    ]
+    best = (
+        0
+        if not a or not b
+        else int(
+            (maximum_bipartite_matching(csr_matrix(np.array(same, dtype=int)), perm_type="column") >= 0).sum()
+        )
+    )
     assert found.near == best
     assert found.equal == sum(min(a.count(x), b.count(x)) for x in set(a))
     assert (found.first is None) == (sorted(a) == sorted(b))
@@ -116,7 +132,9 @@ def test_matching_is_the_largest_possible(a, b):
 def test_traces_give_the_largest_difference_and_where():
     a, b = np.zeros((5, 2)), np.zeros((5, 2))
     b[1, 0], b[3, 1] = 1e-9, -4.0
-    pair = compare_results(results(exc=[(0, 25)], traces=trace(a)), results("b", exc=[(0, 26)], traces=trace(b)))
+    pair = compare_results(
+        results(exc=[(0, 25)], traces=trace(a)), results("b", exc=[(0, 26)], traces=trace(b))
+    )
     t = pair.traces[0]
     assert (t.largest, t.time, t.neuron, t.values) == (4.0, 3.0, 1, (0.0, -4.0))
     assert t.before == 1e-9  # the samples at steps 0, 10, 20; the spikes part at step 25
@@ -126,12 +144,20 @@ def test_traces_give_the_largest_difference_and_where():
 def test_a_number_against_nan_is_an_infinite_difference_and_nan_against_nan_none():
     a, b = np.array([[np.nan, np.nan]]), np.array([[np.nan, 1.0]])
     assert compare_results(results(traces=trace(a)), results("b", traces=trace(a))).traces[0].largest == 0.0
-    assert compare_results(results(traces=trace(a)), results("b", traces=trace(b))).traces[0].largest == np.inf
+    assert (
+        compare_results(results(traces=trace(a)), results("b", traces=trace(b))).traces[0].largest == np.inf
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"dt": 0.05}, "dt"), ({"steps": 900}, "duration"), ({"network": "other"}, "network"), ({"provenance": {"seed": 8}}, "seed"), ({"spikes": {}}, "populations")],
+    [
+        ({"dt": 0.05}, "dt"),
+        ({"steps": 900}, "duration"),
+        ({"network": "other"}, "network"),
+        ({"provenance": {"seed": 8}}, "seed"),
+        ({"spikes": {}}, "populations"),
+    ],
 )
 def test_runs_that_are_not_comparable_are_refused(change, named):
     with pytest.raises(pt.ModelError, match=named):
@@ -143,10 +169,14 @@ def test_different_recordings_are_refused():
     with pytest.raises(pt.ModelError, match="different cells"):
         compare_results(results(exc=[(0, 5)]), results("b", spikes=other))
     with pytest.raises(pt.ModelError, match="sample times"):
-        compare_results(results(traces=trace(np.zeros((4, 1)))), results("b", traces=trace(np.zeros((4, 1)), every=5)))
+        compare_results(
+            results(traces=trace(np.zeros((4, 1)))), results("b", traces=trace(np.zeros((4, 1)), every=5))
+        )
 
 
 def test_spike_time_difference_pairs_the_nth_spikes():
-    assert spike_time_difference(spikes([(0, 5), (0, 9), (1, 3)]), spikes([(0, 6), (0, 6), (1, 3)])) == pytest.approx(0.3)
+    assert spike_time_difference(
+        spikes([(0, 5), (0, 9), (1, 3)]), spikes([(0, 6), (0, 6), (1, 3)])
+    ) == pytest.approx(0.3)
     assert spike_time_difference(spikes([]), spikes([])) == 0.0
     assert np.isnan(spike_time_difference(spikes([(0, 5)]), spikes([(1, 5)])))

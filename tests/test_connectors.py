@@ -1,6 +1,7 @@
 """Every connector: exact counts, who is allowed to meet whom, uniformity; and what cannot be met.
 
-Statistical margins: the seed is fixed; chi-square tests use p > 1e-4 with the exact degrees of freedom, single estimates 5 standard errors.
+Statistical margins: the seed is fixed; chi-square tests use p > 1e-4 with the exact degrees of freedom,
+single estimates 5 standard errors.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ def program(pre, post, connector, synapse=None, seed=1, populations=(A, B)):
 
 def edges(resolved) -> list[tuple[tuple[str, int], tuple[str, int]]]:
     """((group, source), (group, target)) of every connection."""
-    return [((c.pre, int(s)), (c.post, int(t))) for c in resolved.connections for s, t in zip(c.sources(), c.targets, strict=True)]
+    return [
+        ((c.pre, int(s)), (c.post, int(t)))
+        for c in resolved.connections
+        for s, t in zip(c.sources(), c.targets, strict=True)
+    ]
 
 
 def matrix(connections, shape=(30, 20)) -> np.ndarray:
@@ -97,7 +102,9 @@ def test_fixed_in_degree_counts_a_list_as_one_side():
 @pytest.mark.parametrize("n", [0, 1, 99, 500, 869])
 def test_fixed_total_number_keeps_all_its_arguments(n, self_connections, multapses):
     """PyNN's FixedTotalNumber ignored allow_self_connections and with_replacement."""
-    (c,) = program(A, A, pt.FixedTotalNumber(n, allow_multapses=multapses, allow_self_connections=self_connections)).connections
+    (c,) = program(
+        A, A, pt.FixedTotalNumber(n, allow_multapses=multapses, allow_self_connections=self_connections)
+    ).connections
     m = matrix(c, (30, 30))
     assert m.sum() == n
     assert self_connections or not np.trace(m)
@@ -109,7 +116,9 @@ def test_fixed_total_number_keeps_all_its_arguments(n, self_connections, multaps
 
 
 def test_fixed_total_number_can_fill_every_pair():
-    (c,) = program(A, A, pt.FixedTotalNumber(870, allow_multapses=False, allow_self_connections=False)).connections
+    (c,) = program(
+        A, A, pt.FixedTotalNumber(870, allow_multapses=False, allow_self_connections=False)
+    ).connections
     assert np.array_equal(matrix(c, (30, 30)), 1 - np.eye(30))
 
 
@@ -120,19 +129,43 @@ def test_fixed_probability_at_its_ends(p, expected):
 
 
 def test_explicit_gives_each_connection_its_own_weight_and_delay():
-    pre, post, weight, delay = [3, 1, 3, 3, 1], [5, 6, 1, 5, 0], [1.0, 2.0, 3.0, 4.0, 5.0], [0.4, 0.2, 0.4, 0.1, 0.3]
+    pre, post, weight, delay = (
+        [3, 1, 3, 3, 1],
+        [5, 6, 1, 5, 0],
+        [1.0, 2.0, 3.0, 4.0, 5.0],
+        [0.4, 0.2, 0.4, 0.1, 0.3],
+    )
     (c,) = program(A, B, pt.Explicit(pre, post), pt.StaticSynapse(weight, delay)).connections
     valid(c, 30, 20)
-    got = sorted(zip(c.sources().tolist(), c.targets.tolist(), c.weights.tolist(), c.delays.tolist(), strict=True))
-    assert got == sorted(zip(pre, post, [1000.0 * w for w in weight], [round(d * 10) for d in delay], strict=True))
+    got = sorted(
+        zip(c.sources().tolist(), c.targets.tolist(), c.weights.tolist(), c.delays.tolist(), strict=True)
+    )
+    assert got == sorted(
+        zip(pre, post, [1000.0 * w for w in weight], [round(d * 10) for d in delay], strict=True)
+    )
 
 
 def test_explicit_positions_count_along_the_side():
     """Position 2 of [a[[9, 4]], b[::5]] is the first of b."""
-    resolved = program([A[[9, 4]], B[::5]], [B[10:], A[[2]]], pt.Explicit([0, 1, 2, 5, 0], [0, 10, 1, 10, 3]), pt.StaticSynapse([1.0, 2.0, 3.0, 4.0, 5.0]))
+    resolved = program(
+        [A[[9, 4]], B[::5]],
+        [B[10:], A[[2]]],
+        pt.Explicit([0, 1, 2, 5, 0], [0, 10, 1, 10, 3]),
+        pt.StaticSynapse([1.0, 2.0, 3.0, 4.0, 5.0]),
+    )
     got = {(s, t) for s, t in edges(resolved)}
-    assert got == {(("a", 9), ("b", 10)), (("a", 4), ("a", 2)), (("b", 0), ("b", 11)), (("b", 15), ("a", 2)), (("a", 9), ("b", 13))}
-    weights = {(c.pre, int(s), c.post, int(t)): w for c in resolved.connections for s, t, w in zip(c.sources(), c.targets, c.weights, strict=True)}
+    assert got == {
+        (("a", 9), ("b", 10)),
+        (("a", 4), ("a", 2)),
+        (("b", 0), ("b", 11)),
+        (("b", 15), ("a", 2)),
+        (("a", 9), ("b", 13)),
+    }
+    weights = {
+        (c.pre, int(s), c.post, int(t)): w
+        for c in resolved.connections
+        for s, t, w in zip(c.sources(), c.targets, c.weights, strict=True)
+    }
     assert weights["a", 4, "a", 2] == 2000.0
     assert weights["b", 15, "a", 2] == 4000.0
     assert weights["a", 9, "b", 13] == 5000.0
@@ -147,17 +180,35 @@ def test_arrays_follow_source_then_target(own):
     valid(c, 30, 30)
     assert np.array_equal(c.weights, 1000.0 * m[c.sources(), c.targets])
     made = np.full((30, 30), -1)
-    made[np.ones((30, 30), dtype=bool) if own else ~np.eye(30, dtype=bool)] = 1 + (7 * np.arange(weights.size)) % 13
+    made[np.ones((30, 30), dtype=bool) if own else ~np.eye(30, dtype=bool)] = (
+        1 + (7 * np.arange(weights.size)) % 13
+    )
     assert np.array_equal(c.delays, made[c.sources(), c.targets])
 
 
 def test_a_cell_named_twice_sends_twice():
     """Rows of one cell are joined and stay sorted; the array's entries stay with their connections."""
-    resolved = program(A[[4, 2, 4]], B[[1, 0]], pt.AllToAll(), pt.StaticSynapse(np.arange(6.0), 0.1 * np.array([3.0, 1, 1, 2, 2, 1])))
+    resolved = program(
+        A[[4, 2, 4]],
+        B[[1, 0]],
+        pt.AllToAll(),
+        pt.StaticSynapse(np.arange(6.0), 0.1 * np.array([3.0, 1, 1, 2, 2, 1])),
+    )
     (c,) = resolved.connections
     valid(c, 30, 20)
-    got = sorted(zip(c.sources().tolist(), c.targets.tolist(), c.weights.tolist(), c.delays.tolist(), strict=True))
-    assert got == sorted([(4, 1, 0.0, 3), (4, 0, 1000.0, 1), (2, 1, 2000.0, 1), (2, 0, 3000.0, 2), (4, 1, 4000.0, 2), (4, 0, 5000.0, 1)])
+    got = sorted(
+        zip(c.sources().tolist(), c.targets.tolist(), c.weights.tolist(), c.delays.tolist(), strict=True)
+    )
+    assert got == sorted(
+        [
+            (4, 1, 0.0, 3),
+            (4, 0, 1000.0, 1),
+            (2, 1, 2000.0, 1),
+            (2, 0, 3000.0, 2),
+            (4, 1, 4000.0, 2),
+            (4, 0, 5000.0, 1),
+        ]
+    )
 
 
 # ---- self-connections are about the cell, not the position
@@ -166,11 +217,18 @@ def test_a_cell_named_twice_sends_twice():
 @pytest.mark.parametrize(
     "connector",
     [
-        pt.AllToAll(False), pt.FixedProbability(0.7, False), pt.FixedInDegree(9, True, False), pt.FixedInDegree(3, False, False),
-        pt.FixedTotalNumber(500, True, False), pt.FixedTotalNumber(20, False, False),
+        pt.AllToAll(False),
+        pt.FixedProbability(0.7, False),
+        pt.FixedInDegree(9, True, False),
+        pt.FixedInDegree(3, False, False),
+        pt.FixedTotalNumber(500, True, False),
+        pt.FixedTotalNumber(20, False, False),
     ],
-)  # fmt: skip
-@pytest.mark.parametrize(("pre", "post"), [(A, A), (A[10:20], A[5:15]), (A[[3, 1, 2, 8]], A[::-1]), ([B, A[:9]], [A[4:12], B[::3]])])
+)
+@pytest.mark.parametrize(
+    ("pre", "post"),
+    [(A, A), (A[10:20], A[5:15]), (A[[3, 1, 2, 8]], A[::-1]), ([B, A[:9]], [A[4:12], B[::3]])],
+)
 def test_no_self_connections_in_views(connector, pre, post):
     found = edges(program(pre, post, connector))
     assert found
@@ -204,7 +262,9 @@ def test_draws_without_self_are_uniform_over_the_other_pairs():
 
 @pytest.mark.parametrize("n", [90, 800])
 def test_distinct_draws_are_uniform_over_pairs(n):
-    """Each pair is in a draw of n of 870 with p = n/870; the number of draws it is in, of 200, is binomial: z-scores sum to a chi-square."""
+    """Each pair is in a draw of n of 870 with p = n/870; the number of draws it is in, of 200, is binomial:
+    z-scores sum to a chi-square.
+    """
     off, p = ~np.eye(30, dtype=bool), n / 870
     counts = many(pt.FixedTotalNumber(n, False, False))[off]
     z2 = ((counts - 200 * p) ** 2 / (200 * p * (1 - p))).sum()
@@ -233,10 +293,14 @@ def test_fixed_probability_is_binomial_and_uniform():
 
 
 def test_total_number_rows_are_multinomial():
-    """Out-degrees of n draws with replacement have variance n/N (1 - 1/N); of distinct pairs, the smaller hypergeometric one."""
+    """Out-degrees of n draws with replacement have variance n/N (1 - 1/N); of distinct pairs, the smaller
+    hypergeometric one.
+    """
     big = pt.Population("big", 1000, pt.IF_curr_exp())
     for multapses, n, shrink in ((True, 200_000, 1.0), (False, 200_000, 1 - 0.2), (False, 800_000, 1 - 0.8)):
-        (c,) = program(big, big, pt.FixedTotalNumber(n, allow_multapses=multapses), populations=[big]).connections
+        (c,) = program(
+            big, big, pt.FixedTotalNumber(n, allow_multapses=multapses), populations=[big]
+        ).connections
         for degree in (np.diff(c.indptr), np.bincount(c.targets, minlength=1000)):
             assert abs(degree.var() / (n / 1000 * shrink) - 1) < 5 * math.sqrt(2 / 1000)
 
@@ -248,17 +312,38 @@ SIDES = st.sampled_from(["whole", "slice", "reverse", "list", "both"])
 
 
 def _side(kind: str, one, other):
-    return {"whole": one, "slice": one[3:11], "reverse": one[::-2], "list": one[[7, 2, 9]], "both": [one[4:9], other[::3]]}[kind]
+    return {
+        "whole": one,
+        "slice": one[3:11],
+        "reverse": one[::-2],
+        "list": one[[7, 2, 9]],
+        "both": [one[4:9], other[::3]],
+    }[kind]
 
 
 @settings(max_examples=60, deadline=None)
 @given(pre=SIDES, post=SIDES, seed=st.integers(0, 2**40), kind=st.integers(0, 4), drawn=st.booleans())
 def test_any_sides_keep_every_promise(pre, post, seed, kind, drawn):
-    connector = [pt.AllToAll(), pt.FixedProbability(0.3), pt.FixedInDegree(3), pt.FixedTotalNumber(25), pt.FixedTotalNumber(8, allow_multapses=False)][kind]
-    synapse = pt.StaticSynapse(pt.Normal(1.0, 0.5), pt.Uniform(0.1, 30.0)) if drawn else pt.StaticSynapse(1.0, 1.5)
+    connector = [
+        pt.AllToAll(),
+        pt.FixedProbability(0.3),
+        pt.FixedInDegree(3),
+        pt.FixedTotalNumber(25),
+        pt.FixedTotalNumber(8, allow_multapses=False),
+    ][kind]
+    synapse = (
+        pt.StaticSynapse(pt.Normal(1.0, 0.5), pt.Uniform(0.1, 30.0)) if drawn else pt.StaticSynapse(1.0, 1.5)
+    )
     sides = _side(pre, A, B), _side(post, B, A)
     resolved = program(*sides, connector, synapse, seed)
-    allowed = [{(v.population.name, int(i)) for v in (s if isinstance(s, list) else [s[:]] if isinstance(s, pt.Population) else [s]) for i in v.ids} for s in sides]
+    allowed = [
+        {
+            (v.population.name, int(i))
+            for v in (s if isinstance(s, list) else [s[:]] if isinstance(s, pt.Population) else [s])
+            for i in v.ids
+        }
+        for s in sides
+    ]
     found = edges(resolved)
     assert {s for s, _ in found} <= allowed[0]
     assert {t for _, t in found} <= allowed[1]
@@ -272,24 +357,41 @@ def test_any_sides_keep_every_promise(pre, post, seed, kind, drawn):
 @settings(max_examples=60, deadline=None)
 @given(pre=SIDES, post=SIDES, data=st.data())
 def test_explicit_connections_come_back_as_they_were_given(pre, post, data):
-    """Every (source, target, weight, delay) exactly once, repeats included, wherever rows and blocks were moved."""
+    """Every (source, target, weight, delay) exactly once, repeats included, wherever rows and blocks were
+    moved.
+    """
     sides = _side(pre, A, B), _side(post, B, A)
-    places = [[(v.population.name, int(i)) for v in (s if isinstance(s, list) else [s[:]] if isinstance(s, pt.Population) else [s]) for i in v.ids] for s in sides]
+    places = [
+        [
+            (v.population.name, int(i))
+            for v in (s if isinstance(s, list) else [s[:]] if isinstance(s, pt.Population) else [s])
+            for i in v.ids
+        ]
+        for s in sides
+    ]
     position = [st.integers(0, len(p) - 1) for p in places]
-    rows = data.draw(st.lists(st.tuples(*position, st.integers(-50, 50), st.integers(1, 400)), min_size=1, max_size=60))
+    rows = data.draw(
+        st.lists(st.tuples(*position, st.integers(-50, 50), st.integers(1, 400)), min_size=1, max_size=60)
+    )
     i, j, w, d = (np.array(x) for x in zip(*rows, strict=True))
     resolved = program(*sides, pt.Explicit(i, j), pt.StaticSynapse(w / 8, d * 0.1))
     got = []
     for c in resolved.connections:
         valid(c, {"a": 30, "b": 20}[c.pre], {"a": 30, "b": 20}[c.post])
-        got += [((c.pre, int(s)), (c.post, int(t)), x / 1000, int(k)) for s, t, x, k in zip(c.sources(), c.targets, c.weights, c.delays, strict=True)]
+        got += [
+            ((c.pre, int(s)), (c.post, int(t)), x / 1000, int(k))
+            for s, t, x, k in zip(c.sources(), c.targets, c.weights, c.delays, strict=True)
+        ]
     assert sorted(got) == sorted((places[0][a], places[1][b], x / 8, k) for a, b, x, k in rows)
 
 
 def test_wide_targets_and_long_rows():
     """More than 65536 targets need 32 bits; rows of more than 65536 entries sort as well."""
     wide = pt.Population("wide", 70_000, pt.IF_curr_exp())
-    for synapse in (pt.StaticSynapse(1.0, pt.Uniform(0.1, 40.0)), pt.StaticSynapse(np.arange(70_000.0), 0.1 * (1 + np.arange(70_000) % 17))):
+    for synapse in (
+        pt.StaticSynapse(1.0, pt.Uniform(0.1, 40.0)),
+        pt.StaticSynapse(np.arange(70_000.0), 0.1 * (1 + np.arange(70_000) % 17)),
+    ):
         (c,) = program(A[[3]], wide, pt.AllToAll(), synapse, populations=[A, wide]).connections
         valid(c, 30, 70_000)
         assert np.array_equal(np.sort(c.targets), np.arange(70_000))
@@ -306,30 +408,74 @@ def test_wide_targets_and_long_rows():
     ("pre", "post", "connector", "message"),
     [
         (A, B, pt.OneToOne(), r"connector: OneToOne needs sides of one size, got 30 sources and 20 targets"),
-        (A, B, pt.FixedInDegree(31, allow_multapses=False), r"connector: FixedInDegree\(31\) without multapses: target 0 has only 30 possible sources"),
-        (A, A, pt.FixedInDegree(30, False, False), r"FixedInDegree\(30\) without multapses: target 0 has only 29 possible sources"),
-        (A[[5]], A[4:6], pt.FixedInDegree(1, True, False), r"FixedInDegree\(1\): target 1 has only 0 possible sources"),
-        (A, B, pt.FixedTotalNumber(601, allow_multapses=False), r"FixedTotalNumber\(601\): there are only 600 possible pairs"),
-        (A[[5]], A[[5]], pt.FixedTotalNumber(1, True, False), r"FixedTotalNumber\(1\): there are only 0 possible pairs"),
+        (
+            A,
+            B,
+            pt.FixedInDegree(31, allow_multapses=False),
+            r"connector: FixedInDegree\(31\) without multapses: target 0 has only 30 possible sources",
+        ),
+        (
+            A,
+            A,
+            pt.FixedInDegree(30, False, False),
+            r"FixedInDegree\(30\) without multapses: target 0 has only 29 possible sources",
+        ),
+        (
+            A[[5]],
+            A[4:6],
+            pt.FixedInDegree(1, True, False),
+            r"FixedInDegree\(1\): target 1 has only 0 possible sources",
+        ),
+        (
+            A,
+            B,
+            pt.FixedTotalNumber(601, allow_multapses=False),
+            r"FixedTotalNumber\(601\): there are only 600 possible pairs",
+        ),
+        (
+            A[[5]],
+            A[[5]],
+            pt.FixedTotalNumber(1, True, False),
+            r"FixedTotalNumber\(1\): there are only 0 possible pairs",
+        ),
         (A[[5, 5]], B, pt.FixedTotalNumber(3, allow_multapses=False), r"pre: names a cell twice"),
         (A, B[[0, 1, 0]], pt.FixedTotalNumber(3, allow_multapses=False), r"post: names a cell twice"),
         (A[[5, 5]], B, pt.FixedInDegree(1, allow_multapses=False), r"pre: names a cell twice"),
-        (A[:10], B, pt.Explicit([0, 3, 10], [0, 0, 0]), r"connector\.pre\[2\]: must be less than 10, the number of cells of this side, got 10"),
+        (
+            A[:10],
+            B,
+            pt.Explicit([0, 3, 10], [0, 0, 0]),
+            r"connector\.pre\[2\]: must be less than 10, the number of cells of this side, got 10",
+        ),
         (A, B, pt.Explicit([0, 3], [20, 0]), r"connector\.post\[0\]: must be less than 20"),
     ],
 )
 def test_impossible_connectors_are_refused(pre, post, connector, message):
-    with pytest.raises(pt.ModelError, match=rf"^projection '.*->.*'\.{message}" if message[0] in "cp" else message):
+    with pytest.raises(
+        pt.ModelError, match=rf"^projection '.*->.*'\.{message}" if message[0] in "cp" else message
+    ):
         program(pre, post, connector)
 
 
 @pytest.mark.parametrize(
     ("connector", "synapse", "message"),
     [
-        (pt.AllToAll(), pt.StaticSynapse([1.0, 2.0]), r"weight: has 2 values for 600 connections; give one value, or one per connection"),
+        (
+            pt.AllToAll(),
+            pt.StaticSynapse([1.0, 2.0]),
+            r"weight: has 2 values for 600 connections; give one value, or one per connection",
+        ),
         (pt.AllToAll(), pt.StaticSynapse(1.0, [1.0, 2.0]), r"delay: has 2 values for 600 connections"),
-        (pt.FixedInDegree(2), pt.StaticSynapse(np.ones(40)), r"weight: an array of 40 values has no order to follow in a random connector"),
-        (pt.FixedProbability(1.0), pt.StaticSynapse(1.0, np.ones(600)), r"delay: an array of 600 values has no order"),
+        (
+            pt.FixedInDegree(2),
+            pt.StaticSynapse(np.ones(40)),
+            r"weight: an array of 40 values has no order to follow in a random connector",
+        ),
+        (
+            pt.FixedProbability(1.0),
+            pt.StaticSynapse(1.0, np.ones(600)),
+            r"delay: an array of 600 values has no order",
+        ),
     ],
 )
 def test_arrays_of_the_wrong_length_are_refused(connector, synapse, message):
@@ -338,9 +484,16 @@ def test_arrays_of_the_wrong_length_are_refused(connector, synapse, message):
 
 
 def test_every_connector_is_independent_of_the_others():
-    """The same projection twice shares no edges beyond chance: 900 pairs, p = 0.1 each, 9 expected in common (sd 3)."""
-    net = pt.Network("n", [A], [pt.Projection(A, A, pt.FixedTotalNumber(90, allow_multapses=False)) for _ in range(30)])
-    made = [frozenset(zip(c.sources().tolist(), c.targets.tolist(), strict=True)) for c in resolve(net, 3).connections]
+    """The same projection twice shares no edges beyond chance: 900 pairs, p = 0.1 each, 9 expected in common
+    (sd 3).
+    """
+    net = pt.Network(
+        "n", [A], [pt.Projection(A, A, pt.FixedTotalNumber(90, allow_multapses=False)) for _ in range(30)]
+    )
+    made = [
+        frozenset(zip(c.sources().tolist(), c.targets.tolist(), strict=True))
+        for c in resolve(net, 3).connections
+    ]
     common = np.array([len(x & y) for x, y in itertools.combinations(made, 2)])
     assert abs(common.mean() - 9.0) < 5 * 3 / math.sqrt(common.size)
     assert common.max() < 30

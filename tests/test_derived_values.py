@@ -24,24 +24,37 @@ PEER = pt.cell_type(
     inputs={"v_peer": "mV"},
 )
 EDGE = pt.cell_type(
-    "edge", equations="v_half = v_pre/2 : mV\n dx/dt = -x/tau : 1", parameters={"tau": "10 ms"}, inputs={"v_pre": "mV"},
-)  # fmt: skip
+    "edge",
+    equations="v_half = v_pre/2 : mV\n dx/dt = -x/tau : 1",
+    parameters={"tau": "10 ms"},
+    inputs={"v_pre": "mV"},
+)
 RNG = np.random.default_rng(4)
 
 
 def program() -> Program:
-    """Five cells, four edges: edge e reads v of cell pre[e] halved, and cell post[e] gets the sum over its edges as v_peer."""
+    """Five cells, four edges: edge e reads v of cell pre[e] halved, and cell post[e] gets the sum over its
+    edges as v_peer.
+    """
     cells, edges = pt.Population("cells", 5, PEER()), pt.Population("edges", 4, EDGE())
     made = resolve(pt.Network("links", [cells, edges], recordings=[pt.Record(cells[3:], "twice")]), 0)
     e = np.arange(4)
-    links = (Coupling("cells", "v", "edges", "v_pre", np.array([0, 1, 2, 2]), e), Coupling("edges", "v_half", "cells", "v_peer", e, np.array([3, 3, 4, 0])))
+    links = (
+        Coupling("cells", "v", "edges", "v_pre", np.array([0, 1, 2, 2]), e),
+        Coupling("edges", "v_half", "cells", "v_peer", e, np.array([3, 3, 4, 0])),
+    )
     return replace(made, links=links, traces=derived.sampled(made.cells, links, made.shown))
 
 
 def test_what_is_sampled_over_links() -> None:
     """twice of cells 3 and 4 reads their own v, and v of cells 0, 1, 2 through the edges 0, 1, 2."""
     (trace,) = program().traces
-    assert (trace.group, trace.variable, trace.ids.tolist(), trace.every) == ("cells", "v", [0, 1, 2, 3, 4], 1)
+    assert (trace.group, trace.variable, trace.ids.tolist(), trace.every) == (
+        "cells",
+        "v",
+        [0, 1, 2, 3, 4],
+        1,
+    )
 
 
 @pytest.mark.parametrize("block", [1 << 18, 7])
@@ -50,7 +63,12 @@ def test_values_over_links(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(derived, "BLOCK", block)
     p = program()
     v = RNG.uniform(-80, -40, (21, 5))
-    samples = derived.Samples(p, {("cells", "v"): (np.arange(5), np.arange(21), v)}, {"cells": [(8, {**p.cells[0].parameters, "g": 5.0})]}, 20)
+    samples = derived.Samples(
+        p,
+        {("cells", "v"): (np.arange(5), np.arange(21), v)},
+        {"cells": [(8, {**p.cells[0].parameters, "g": 5.0})]},
+        20,
+    )
     steps, found = samples.read(p.shown[0])
     g = np.where(np.arange(21) < 8, 3.0, 5.0)[:, None]
     peers = np.stack([v[:, 0] / 2 + v[:, 1] / 2, v[:, 2] / 2], axis=1)
@@ -68,7 +86,11 @@ def test_an_interrupted_run_gives_what_was_sampled() -> None:
 
 def test_saved_and_as_neo(tmp_path: Path) -> None:
     cells = pt.Population("cells", 2, pt.IF_cond_exp(i_offset=0.5))
-    r = pt.run(pt.Network("n", [cells], recordings=[pt.Record(cells, ["i_syn", "v"], interval=0.5)]), "reference", "5 ms")
+    r = pt.run(
+        pt.Network("n", [cells], recordings=[pt.Record(cells, ["i_syn", "v"], interval=0.5)]),
+        "reference",
+        "5 ms",
+    )
     save_results(r, tmp_path / "r.npz")
     again = load_results(tmp_path / "r.npz")
     np.testing.assert_array_equal(again.traces["cells", "i_syn"].values, r.traces["cells", "i_syn"].values)

@@ -1,4 +1,6 @@
-"""Documents: the exact round trip, the published schema, and the two readings of the format (ours and JSON Schema's)."""
+"""Documents: the exact round trip, the published schema, and the two readings of the format (ours and JSON
+Schema's).
+"""
 
 from __future__ import annotations
 
@@ -25,18 +27,35 @@ few = settings(max_examples=40, deadline=None, suppress_health_check=list(Health
 
 def small() -> pt.Network:
     """One of everything, by hand."""
-    exc = pt.Population("exc", 8, pt.IF_curr_exp(tau_m="20 ms", v_thresh=-50), initial={"v": pt.Uniform(-65, -50)})
+    exc = pt.Population(
+        "exc", 8, pt.IF_curr_exp(tau_m="20 ms", v_thresh=-50), initial={"v": pt.Uniform(-65, -50)}
+    )
     own = pt.Population("own", 3, QUADRATIC(gain="2 Hz", free=[0.1, -0.0, 1e-300]))
     noise = pt.Population("noise", 8, pt.SpikeSourcePoisson(rate="20 Hz"))
     return pt.Network(
-        "everything", [exc, own, noise],
+        "everything",
+        [exc, own, noise],
         [
-            pt.Projection([exc, noise[2:]], exc, pt.FixedInDegree(8), pt.StaticSynapse("20 pA", pt.Normal(1.5, 0.75, low=0.1))),
-            pt.Projection(exc[[1, 5]], own, pt.Explicit([0, 1], [2, 0]), pt.StaticSynapse([0.1, 0.2], 1.5), receptor="slow"),
+            pt.Projection(
+                [exc, noise[2:]],
+                exc,
+                pt.FixedInDegree(8),
+                pt.StaticSynapse("20 pA", pt.Normal(1.5, 0.75, low=0.1)),
+            ),
+            pt.Projection(
+                exc[[1, 5]],
+                own,
+                pt.Explicit([0, 1], [2, 0]),
+                pt.StaticSynapse([0.1, 0.2], 1.5),
+                receptor="slow",
+            ),
         ],
-        [pt.Injection(pt.DCSource(0.5, stop="1 s"), exc[::2]), pt.Injection(pt.StepCurrentSource([1, 2], [0.1, 0.2]), own)],
+        [
+            pt.Injection(pt.DCSource(0.5, stop="1 s"), exc[::2]),
+            pt.Injection(pt.StepCurrentSource([1, 2], [0.1, 0.2]), own),
+        ],
         [pt.Record([exc, own], "spikes"), pt.Record(exc[:4], "v", "1 ms")],
-    )  # fmt: skip
+    )
 
 
 @few
@@ -78,7 +97,11 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Any) -> None:
     path = pt.save(small(), tmp_path / "net.json")
     before = path.read_bytes()
     by_hand = pt.CellType(QUADRATIC.component, QUADRATIC.receptors)  # no text to write down
-    with pytest.raises(pt.ModelError, match=r"populations\[0\].component: the cell type 'quadratic' has no text to write down; make it with pt.cell_type"):
+    with pytest.raises(
+        pt.ModelError,
+        match=r"populations\[0\].component: the cell type 'quadratic' has no text to write down; make it "
+        r"with pt.cell_type",
+    ):
         pt.save(pt.Network("x", [pt.Population("a", 1, by_hand(gain=1, free=1))]), path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -96,15 +119,26 @@ def test_types_are_embedded_and_referred_to_by_name() -> None:
     assert [t["name"] for t in written["cell_types"]] == ["quadratic"]
     assert [t["name"] for t in written["receptor_types"]] == ["NMDA"]
     assert written["cell_types"][0]["receptors"] == {"fast": "CondExp", "slow": "NMDA"}
-    assert written["cell_types"][0]["parameters"]["gain"] == "1/ms", "a required parameter keeps its unit and gets no default"
+    assert written["cell_types"][0]["parameters"]["gain"] == "1/ms", (
+        "a required parameter keeps its unit and gets no default"
+    )
     assert pt.from_document(written).populations[1].cell.type == QUADRATIC
 
 
 def test_two_types_of_one_name_are_refused() -> None:
-    other = pt.receptor_type("NMDA", equations="dg/dt = -g/tau : nA", parameters={"tau": "1 ms"}, events={"in": "g += weight"}, exposes={"i_syn": "g"})
+    other = pt.receptor_type(
+        "NMDA",
+        equations="dg/dt = -g/tau : nA",
+        parameters={"tau": "1 ms"},
+        events={"in": "g += weight"},
+        exposes={"i_syn": "g"},
+    )
     cells = [pt.IF_curr_exp(receptors={"slow": NMDA()}), pt.IF_curr_exp(receptors={"slow": other()})]
     network = pt.Network("x", [pt.Population(f"p{i}", 1, c) for i, c in enumerate(cells)])
-    with pytest.raises(pt.ModelError, match=r"populations\[1\].component.receptors: two different receptor types are called 'NMDA'"):
+    with pytest.raises(
+        pt.ModelError,
+        match=r"populations\[1\].component.receptors: two different receptor types are called 'NMDA'",
+    ):
         pt.to_document(network)
 
 
@@ -141,7 +175,12 @@ def test_a_short_document_by_hand() -> None:
     exc = pt.Population("exc", 10, pt.IF_curr_exp(tau_m=10, cm="250 pF"))
     drive = pt.Population("drive", 10, pt.SpikeSourceArray([1, 2.5, 10]))
     synapse = pt.StaticSynapse("20 pA")
-    assert network == pt.Network("by hand", [exc, drive], [pt.Projection(drive, exc[:5], pt.FixedProbability(0.1), synapse)], recordings=[pt.Record(exc)])
+    assert network == pt.Network(
+        "by hand",
+        [exc, drive],
+        [pt.Projection(drive, exc[:5], pt.FixedProbability(0.1), synapse)],
+        recordings=[pt.Record(exc)],
+    )
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
@@ -149,14 +188,23 @@ def test_a_short_document_by_hand() -> None:
 def test_floats_are_kept_to_the_last_bit(numbers: list[float]) -> None:
     for format in ("json", "yaml"):
         data = {"x": numbers, "y": numbers[0]}
-        again = {"json": text.read_json, "yaml": text.read_yaml}[format]({"json": text.write_json, "yaml": text.write_yaml}[format](data))
+        again = {"json": text.read_json, "yaml": text.read_yaml}[format](
+            {"json": text.write_json, "yaml": text.write_yaml}[format](data)
+        )
         assert np.array(again["x"]).tobytes() == np.array(numbers).tobytes(), format
         assert np.float64(again["y"]).tobytes() == np.float64(numbers[0]).tobytes(), format
 
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=("Cs",))),
-    lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",)), max_size=8), inside, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=("Cs",))),
+    lambda inside: (
+        st.lists(inside, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",)), max_size=8), inside, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -181,14 +229,24 @@ def test_the_published_schema_is_a_schema_and_says_what_every_field_means() -> N
     schema = document.schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"].endswith("2020-12/schema")
-    fields = [(n, k, f) for n, d in [("Network", schema), *schema["$defs"].items()] for k, f in d.get("properties", {}).items()]
+    fields = [
+        (n, k, f)
+        for n, d in [("Network", schema), *schema["$defs"].items()]
+        for k, f in d.get("properties", {}).items()
+    ]
     assert len(fields) > 60
     assert not [f"{n}.{k}" for n, k, f in fields if len(f.get("description", "")) < 5]
 
 
 def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a document."""
-    inside = list(data.items()) if isinstance(data, dict) else list(enumerate(data)) if isinstance(data, list) else []
+    inside = (
+        list(data.items())
+        if isinstance(data, dict)
+        else list(enumerate(data))
+        if isinstance(data, list)
+        else []
+    )
     return [path, *(p for k, v in inside for p in places(v, (*path, k)))]
 
 
@@ -207,11 +265,33 @@ def refusal(call: Callable[..., Any], *arguments: Any) -> pt.ModelError | None:
     return None
 
 
-WRONG: list[Any] = [None, True, -1, 0, 1.5, 10**30, "", "x", "20 ms", "1/ms", [], [1], ["a"], {}, {"type": "Normal"}, {"type": "AllToAll"}, "exc", ["exc"], {"population": "exc"}]
+WRONG: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "20 ms",
+    "1/ms",
+    [],
+    [1],
+    ["a"],
+    {},
+    {"type": "Normal"},
+    {"type": "AllToAll"},
+    "exc",
+    ["exc"],
+    {"population": "exc"},
+]
 
 
 def mutations(data: Any) -> Iterator[tuple[str, Any]]:
-    """Every kind of place, with every wrong value put there, dropped, renamed, or given an extra key; the document is put right again after each."""
+    """Every kind of place, with every wrong value put there, dropped, renamed, or given an extra key; the
+    document is put right again after each.
+    """
     kinds = {tuple("*" if isinstance(k, int) else k for k in p): p for p in places(data) if p}
     for place in kinds.values():
         holder, key = at(data, place[:-1]), place[-1]
@@ -232,7 +312,9 @@ def mutations(data: Any) -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.slow
 def test_our_reader_and_the_schema_refuse_the_same_documents() -> None:
-    """The shape check of the reader and a JSON Schema validator must agree on every mutation, well-formed or not."""
+    """The shape check of the reader and a JSON Schema validator must agree on every mutation, well-formed or
+    not.
+    """
     count = {True: 0, False: 0}
     for what, broken in mutations(pt.to_document(small())):
         valid, error = VALIDATOR.is_valid(broken), refusal(table.DOCUMENT.check, broken, "")

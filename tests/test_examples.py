@@ -1,4 +1,6 @@
-"""The examples build, run on the native engine, and do what their papers say. Margins and their reasons stand beside them."""
+"""The examples build, run on the native engine, and do what their papers say. Margins and their reasons stand
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -55,13 +57,15 @@ def test_example_is_documented_and_described_alike_each_time(name: str) -> None:
     assert set(module.run_defaults) <= {"duration", "dt", "seed", "backend"}
 
 
-# --- Brunel 2000 ---------------------------------------------------------------------------------------------------------------
+# --- Brunel 2000
+# ----------------------------------------------------------------------------------------------------
 
 
 def stationary_rate(g: float, drive: float) -> float:
     """Hz of the asynchronous state: Brunel 2000, equations 21 and 22, solved by bisection.
 
-    nu = 1/(t_rp + tau sqrt(pi) int_{(V_r - mu)/s}^{(theta - mu)/s} exp(u^2) (1 + erf u) du), with mu and s from nu itself.
+    nu = 1/(t_rp + tau sqrt(pi) int_{(V_r - mu)/s}^{(theta - mu)/s} exp(u^2) (1 + erf u) du), with mu and s
+    from nu itself.
     """
     from scipy.integrate import quad
     from scipy.optimize import brentq
@@ -80,8 +84,9 @@ def stationary_rate(g: float, drive: float) -> float:
 
 
 def test_brunel_asynchronous_irregular_rate_is_the_theory_s() -> None:
-    """Figure 8C. 37.95 Hz; the theory neglects the jumps' size and correlations. At full size the network gave 37.7 Hz in a trial; at a
-    fifth of it, with five times the shared input, 39; 10 % is asked for. CV over 300 ms: 0.46 in a trial, 0.00 in the regular state."""
+    """Figure 8C. 37.95 Hz; the theory neglects the jumps' size and correlations. At full size the network
+    gave 37.7 Hz in a trial; at a fifth of it, with five times the shared input, 39; 10 % is asked for. CV
+    over 300 ms: 0.46 in a trial, 0.00 in the regular state."""
     results = pt.run(example("brunel2000").network("AI"), duration="400 ms", seed=1)
     expected = stationary_rate(5.0, 2.0)
     assert expected == pytest.approx(37.95, abs=0.01)
@@ -91,7 +96,9 @@ def test_brunel_asynchronous_irregular_rate_is_the_theory_s() -> None:
 
 
 def test_brunel_synchronous_regular_is_fast_and_regular() -> None:
-    """Figure 8A: excitation dominates, the refractory period of 2 ms bounds the rate at 500 Hz, cells fire like clocks."""
+    """Figure 8A: excitation dominates, the refractory period of 2 ms bounds the rate at 500 Hz, cells fire
+    like clocks.
+    """
     results = pt.run(example("brunel2000").network("SR", scale=0.1), duration="200 ms", seed=1)
     assert 250 < rate(results, "exc", 50) < 500
     assert irregularity(results, "exc", 50) < 0.2
@@ -105,7 +112,8 @@ def test_brunel_scaling_keeps_the_input() -> None:
     assert counts["inh->inh/inhibitory"] == 125 * 250
 
 
-# --- Vogels & Abbott -----------------------------------------------------------------------------------------------------------
+# --- Vogels & Abbott
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_cuba_is_irregular_and_sustained() -> None:
@@ -123,14 +131,18 @@ def test_coba_activity_outlives_its_kick() -> None:
 
 
 def test_voltage_jumps_sustain_activity_without_input() -> None:
-    """9.8 Hz (E and I) in benchmarks/brette2007_pynest.py, SD over seeds 0.4; here a quarter of its time, so 1.5 Hz: about two SDs."""
+    """9.8 Hz (E and I) in benchmarks/brette2007_pynest.py, SD over seeds 0.4; here a quarter of its time, so
+    1.5 Hz: about two SDs.
+    """
     results = pt.run(example("voltage_jump").network(), duration="400 ms", seed=1)
     for population in ("exc", "inh"):
         assert rate(results, population, 200) == pytest.approx(9.8, abs=1.5)
 
 
 def test_cobahh_activity_outlives_its_kick() -> None:
-    """A tenth of the cells with all their synapses, whose activity may die in any seed; this one survives its first 150 ms."""
+    """A tenth of the cells with all their synapses, whose activity may die in any seed; this one survives its
+    first 150 ms.
+    """
     m = example("cobahh")
     results = pt.run(m.network(cells=400, connectivity=0.2), duration="150 ms", seed=1)
     assert 5 < rate(results, "exc", 100) < 60
@@ -138,11 +150,14 @@ def test_cobahh_activity_outlives_its_kick() -> None:
     assert rate(without, "exc", 0) == 0
 
 
-# --- Potjans & Diesmann --------------------------------------------------------------------------------------------------------
+# --- Potjans & Diesmann
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_microcircuit_has_the_papers_synapse_numbers() -> None:
-    """Table 5 and the reference implementation: 298,880,968 recurrent synapses, and the 562 pA of constant drive to L2/3E."""
+    """Table 5 and the reference implementation: 298,880,968 recurrent synapses, and the 562 pA of constant
+    drive to L2/3E.
+    """
     m = example("microcircuit")
     pairs = [(i, j) for i in range(8) for j in range(8) if m.PROBABILITY[i][j] > 0]
     assert sum(round(m.synapses(i, j)) for i, j in pairs) == 298_880_968
@@ -152,19 +167,27 @@ def test_microcircuit_has_the_papers_synapse_numbers() -> None:
 
 @pytest.mark.parametrize("scale", [0.02, 0.1])
 def test_microcircuit_keeps_mean_and_variance_of_the_input_at_every_scale(scale: float) -> None:
-    """Of each population, at the full network's rates: sum of in-degree * weight * rate * tau_syn + constant current, and the sum
-    of in-degree * weight^2 * rate. 2 %: sizes and synapse numbers are rounded (21 cells of L5I at scale 0.02)."""
+    """Of each population, at the full network's rates: sum of in-degree * weight * rate * tau_syn + constant
+    current, and the sum of in-degree * weight^2 * rate. 2 %: sizes and synapse numbers are rounded (21 cells
+    of L5I at scale 0.02)."""
     m = example("microcircuit")
 
     def moments(s: float) -> np.ndarray:
         net = m.network(scale=s)
         size = {p.name: p.size for p in net.populations}
-        rates = {**dict(zip(m.NAMES, m.RATES)), **{p.name: p.cell.rate.coherent() * 1000 for p in net.populations if p.name.startswith("noise")}}
+        rates = {
+            **dict(zip(m.NAMES, m.RATES)),
+            **{p.name: p.cell.rate.coherent() * 1000 for p in net.populations if p.name.startswith("noise")},
+        }
         out = np.zeros((2, 8))
         for p in net.projections:
             (pre,), (post,) = p.pre, p.post
             w = getattr(p.synapse.weight, "mean", p.synapse.weight).coherent()
-            indegree = p.connector.n / size[post.population.name] if isinstance(p.connector, pt.FixedTotalNumber) else 1
+            indegree = (
+                p.connector.n / size[post.population.name]
+                if isinstance(p.connector, pt.FixedTotalNumber)
+                else 1
+            )
             flow = indegree * rates[pre.population.name] / 1000
             out[:, m.NAMES.index(post.population.name)] += flow * w * m.TAU_SYN, flow * w**2
         for x in net.inputs:
@@ -180,19 +203,23 @@ def test_microcircuit_constant_drive_has_the_mean_of_the_poisson_drive() -> None
     for i in range(8):
         noise = next(p for p in poisson.populations if p.name == f"noise_{m.NAMES[i]}")
         link = next(p for p in poisson.projections if p.pre[0].population == noise)
-        mean = link.synapse.weight.coherent() * noise.cell.rate.coherent() * m.TAU_SYN + poisson.inputs[i].source.amplitude.coherent()
+        mean = (
+            link.synapse.weight.coherent() * noise.cell.rate.coherent() * m.TAU_SYN
+            + poisson.inputs[i].source.amplitude.coherent()
+        )
         assert dc.inputs[i].source.amplitude.coherent() == pytest.approx(mean, rel=1e-9)
 
 
-# Rates at scale 0.1 with Poisson drive: NEST 3.10, a separate PyNEST script, mean and standard deviation over five seeds of 3 s.
+# Rates at scale 0.1 with Poisson drive: NEST 3.10, a separate PyNEST script, mean and standard deviation over
+# five seeds of 3 s.
 NEST_RATES = (0.480, 2.126, 4.001, 5.025, 6.614, 7.801, 0.853, 7.019)
 NEST_SD = (0.020, 0.038, 0.022, 0.018, 0.288, 0.039, 0.013, 0.042)
 
 
 @pytest.mark.slow
 def test_microcircuit_rates_are_those_of_the_reference_implementation() -> None:
-    """One seed of 2 s against the mean of five of 3 s: five standard deviations of a 2 s run (sqrt(3/2) larger), and 3 % of the rate
-    as the standard deviation of five values is itself uncertain by a third."""
+    """One seed of 2 s against the mean of five of 3 s: five standard deviations of a 2 s run (sqrt(3/2)
+    larger), and 3 % of the rate as the standard deviation of five values is itself uncertain by a third."""
     m = example("microcircuit")
     results = pt.run(m.network(), duration="2500 ms", seed=1)
     for name, expected, sd in zip(m.NAMES, NEST_RATES, NEST_SD):
@@ -205,12 +232,14 @@ def test_microcircuit_runs_briefly() -> None:
     assert all(len(results.spikes[n]) > 0 for n in ("L4E", "L4I", "L5E", "L5I", "L6I"))
 
 
-# --- Own equations -------------------------------------------------------------------------------------------------------------
+# --- Own equations
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_adapting_cell_slows_in_two_steps() -> None:
-    """Between spikes v obeys a linear equation; at the steady rate f each adaptation current is periodic. The last interval
-    must satisfy that periodic solution: it is solved here on its own and compared, to one step of 0.1 ms."""
+    """Between spikes v obeys a linear equation; at the steady rate f each adaptation current is periodic. The
+    last interval must satisfy that periodic solution: it is solved here on its own and compared, to one step
+    of 0.1 ms."""
     m = example("own_equations")
     current = 500.0
     cell = pt.Population("cell", 1, m.Adapting(i_offset=f"{current} pA"))
@@ -220,7 +249,9 @@ def test_adapting_cell_slows_in_two_steps() -> None:
     assert intervals[0] < intervals[1] < intervals[-1]
 
     def end(period: float) -> float:
-        """v at the end of a period that starts with the periodic adaptation currents, and 2 ms of refractoriness."""
+        """v at the end of a period that starts with the periodic adaptation currents, and 2 ms of
+        refractoriness.
+        """
         v = -65.0
         t = period - 2.0
         v = -65.0 + 20.0 / 200.0 * current * (1 - math.exp(-t / 20.0))
@@ -239,8 +270,9 @@ def test_adapting_cell_slows_in_two_steps() -> None:
 
 
 def test_quadratic_cell_has_the_closed_form_period() -> None:
-    """C dv/dt = k (v - v_r)(v - v_c) + I: with x = v - (v_r + v_c)/2 and D = I/k - (v_c - v_r)^2/4 > 0 the time from reset to peak is
-    C/(k sqrt D) (atan(x_peak/sqrt D) - atan(x_reset/sqrt D)). Rounded up to a step, plus the refractory 1 ms; 0.1 ms of margin."""
+    """C dv/dt = k (v - v_r)(v - v_c) + I: with x = v - (v_r + v_c)/2 and D = I/k - (v_c - v_r)^2/4 > 0 the
+    time from reset to peak is C/(k sqrt D) (atan(x_peak/sqrt D) - atan(x_reset/sqrt D)). Rounded up to a
+    step, plus the refractory 1 ms; 0.1 ms of margin."""
     m = example("own_equations")
     cell = pt.Population("cell", 1, m.Quadratic(i_offset="120 pA"))
     results = pt.run(pt.Network("one", [cell], recordings=[pt.Record(cell)]), duration="1 s", seed=1)
@@ -259,13 +291,16 @@ def test_own_equations_network_runs() -> None:
     assert results.traces["exc", "slow"].values.max() > 10
 
 
-# --- The text of the documentation ---------------------------------------------------------------------------------------------
+# --- The text of the documentation
+# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
 def test_python_of_the_documentation_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a page, one after another in one namespace, in an empty folder; blocks that show an error must raise it."""
+    """The blocks of a page, one after another in one namespace, in an empty folder; blocks that show an error
+    must raise it.
+    """
     for module in ("nest", "brian2"):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
@@ -288,11 +323,14 @@ def test_poisson_drive_is_one_source_for_each_cell() -> None:
     assert all(c.one_to_one for c in program.connections if c.pre.startswith("noise"))
 
 
-# --- AdEx ----------------------------------------------------------------------------------------------------------------------
+# --- AdEx
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_adex_is_irregular_at_about_nine_hertz_with_both_methods() -> None:
-    """The docstring's rate; three seeds of both methods lie between 8.0 and 9.3 Hz, and irregular is a CV of 0.8 or more (Poisson: 1)."""
+    """The docstring's rate; three seeds of both methods lie between 8.0 and 9.3 Hz, and irregular is a CV of
+    0.8 or more (Poisson: 1).
+    """
     for integrator in ("auto", "rk4"):
         found = pt.run(example("adex").network(), "native", "1 s", seed=1, integrator=integrator)
         for population in ("exc", "inh"):

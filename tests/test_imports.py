@@ -1,4 +1,6 @@
-"""What `import portable` and the description of a network load. Run in fresh interpreters; how long it takes is benchmarks/import_time.py."""
+"""What `import portable` and the description of a network load. Run in fresh interpreters; how long it takes
+is benchmarks/import_time.py.
+"""
 
 import json
 import subprocess
@@ -9,14 +11,26 @@ import pytest
 from portable.backends import registry
 
 SIMULATORS = {"nest", "brian2", "neuron", "pynestml", "pyNN"}
-HEAVY = {"numba", "llvmlite", "scipy", "matplotlib", "sympy", "neo", "quantities", "lxml", "yaml", "typer", "rich"}
+HEAVY = {
+    "numba",
+    "llvmlite",
+    "scipy",
+    "matplotlib",
+    "sympy",
+    "neo",
+    "quantities",
+    "lxml",
+    "yaml",
+    "typer",
+    "rich",
+}
 
 DECLARE = """
 import portable as pt
 exc = pt.Population("exc", 8, pt.IF_curr_exp(tau_m="20 ms"), initial={"v": pt.Uniform(-65, -50)})
 noise = pt.Population("noise", 8, pt.SpikeSourcePoisson(rate="20 Hz"))
 pt.Network("n", [exc, noise], [pt.Projection(noise, exc, pt.OneToOne(), pt.StaticSynapse(0.1, 1.0))], recordings=[pt.Record(exc)])
-"""
+"""  # noqa: E501
 EVERYTHING = """
 import importlib, pkgutil, re, portable
 for name in portable.__all__:
@@ -30,7 +44,9 @@ for module in pkgutil.walk_packages(portable.__path__, "portable."):
 
 
 def loaded(code: str) -> set[str]:
-    """Top-level modules that are loaded after running `code` in a new interpreter, less those that an empty one has."""
+    """Top-level modules that are loaded after running `code` in a new interpreter, less those that an empty
+    one has.
+    """
     report = "\nimport json, sys\nprint(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
     done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
@@ -47,7 +63,9 @@ def test_declaring_a_network_loads_no_simulator_and_nothing_that_only_a_run_need
 
 
 def test_everything_up_to_lowering_imports_no_simulator():
-    """Every public name and every module of the package, each backend's lowering included, in one interpreter."""
+    """Every public name and every module of the package, each backend's lowering included, in one
+    interpreter.
+    """
     found = loaded(EVERYTHING)
     assert {"numba", "portable"} <= found  # the check looked at something
     assert not found & SIMULATORS

@@ -1,4 +1,6 @@
-"""The backend `jneuroml` beyond the conformance suite: its options, what it refuses, NEURON, and networks that were read from NeuroML."""
+"""The backend `jneuroml` beyond the conformance suite: its options, what it refuses, NEURON, and networks
+that were read from NeuroML.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,22 @@ def network() -> pt.Network:
     cells = pt.Population("cells", 2, pt.IF_curr_exp(i_offset=[0.9, 1.0]))
     source = pt.Population("source", 1, pt.SpikeSourceArray([10.0, 20.0, 30.0]))
     links = [pt.Projection(source, cells, pt.AllToAll(), pt.StaticSynapse(0.2, 1.0))]
-    return pt.Network("driven", [cells, source], links, recordings=[pt.Record([cells, source], "spikes"), pt.Record(cells, "v")])
+    return pt.Network(
+        "driven",
+        [cells, source],
+        links,
+        recordings=[pt.Record([cells, source], "spikes"), pt.Record(cells, "v")],
+    )
 
 
 @needs_jar
 @pytest.mark.parametrize("types", ["custom", "auto", "core"])
 def test_ways_of_writing_agree(types: str) -> None:
     """NeuroML's own cells and ours take the steps of the reference by forward Euler: the same spikes."""
-    ours, truth = pt.run(network(), "jneuroml", "60 ms", options={"types": types}), pt.run(network(), "reference", "60 ms", integrator="euler")
+    ours, truth = (
+        pt.run(network(), "jneuroml", "60 ms", options={"types": types}),
+        pt.run(network(), "reference", "60 ms", integrator="euler"),
+    )
     for name in ("cells", "source"):
         np.testing.assert_array_equal(ours.spikes[name].steps, truth.spikes[name].steps)
         np.testing.assert_array_equal(ours.spikes[name].ids, truth.spikes[name].ids)
@@ -57,8 +67,13 @@ def test_ways_of_writing_agree(types: str) -> None:
 @needs_neuron
 @pytest.mark.slow
 def test_engine_neuron() -> None:
-    """By NEURON at 0.01 ms: as many spikes, each within 0.1 ms of the exact ones: refractory periods end up to three steps late, twice here."""
-    ours, truth = pt.run(network(), "jneuroml", "60 ms", dt=0.01, options={"engine": "neuron"}), pt.run(network(), "reference", "60 ms", dt=0.01)
+    """By NEURON at 0.01 ms: as many spikes, each within 0.1 ms of the exact ones: refractory periods end up
+    to three steps late, twice here.
+    """
+    ours, truth = (
+        pt.run(network(), "jneuroml", "60 ms", dt=0.01, options={"engine": "neuron"}),
+        pt.run(network(), "reference", "60 ms", dt=0.01),
+    )
     for a, b in zip(ours.spikes["cells"].trains(), truth.spikes["cells"].trains(), strict=True):
         np.testing.assert_allclose(a, b, atol=0.1)
     assert ours.provenance["integrators"] == {"cells": "NEURON"}
@@ -72,8 +87,14 @@ def test_engine_neuron() -> None:
         ({"options": {"types": "own"}}, "options\\['types'\\]: must be one of auto, core, custom"),
         ({"options": {"timeout": -1}}, "options\\['timeout'\\]: must be a number of seconds > 0, got -1"),
         ({"options": {"time_out": 3}}, "jneuroml has no such option; did you mean 'timeout'"),
-        ({"integrator": "rk4"}, "jLEMS forward Euler is the only method of engine 'jlems', and 'rk4' was asked for"),
-        ({"integrator": "euler", "options": {"engine": "neuron"}}, "NEURON is the only method of engine 'neuron', and 'euler' was asked for"),
+        (
+            {"integrator": "rk4"},
+            "jLEMS forward Euler is the only method of engine 'jlems', and 'rk4' was asked for",
+        ),
+        (
+            {"integrator": "euler", "options": {"engine": "neuron"}},
+            "NEURON is the only method of engine 'neuron', and 'euler' was asked for",
+        ),
         ({"compact": True}, "jneuroml has no compact mode"),
     ],
 )
@@ -83,7 +104,13 @@ def test_what_is_refused(how: dict[str, object], said: str) -> None:
 
 
 def test_links_and_draws_are_refused_unless_read_from_neuroml() -> None:
-    kind = pt.cell_type("drawing", equations="dv/dt = 1 mV/ms : mV", threshold="v > 5 mV", reset="v = random(1 mV)", parameters={})
+    kind = pt.cell_type(
+        "drawing",
+        equations="dv/dt = 1 mV/ms : mV",
+        threshold="v > 5 mV",
+        reset="v = random(1 mV)",
+        parameters={},
+    )
     cells = pt.Population("cells", 1, kind())
     assert {s.feature for s in pt.check(pt.Network("draws", [cells]), "jneuroml")} == {"cells.random"}
 
@@ -117,7 +144,7 @@ LEMS = """<Lems>
     <OutputFile id="v" fileName="v.dat"><OutputColumn id="a" quantity="a[0]/v"/><OutputColumn id="b" quantity="b[1]/v"/></OutputFile>
     <EventOutputFile id="s" fileName="s.dat" format="TIME_ID"><EventSelection id="0" select="a[0]" eventPort="spike"/></EventOutputFile>
   </Simulation>
-</Lems>"""
+</Lems>"""  # noqa: E501
 
 
 @needs_jar
@@ -130,5 +157,9 @@ def test_a_network_read_from_neuroml_runs_as_its_file(tmp_path: Path) -> None:
     r = pt.run(net, "jneuroml", "60 ms", dt="0.02 ms")
     assert len(whole.events["s"].times) > 1
     np.testing.assert_allclose(r.traces["a", "v"].values[:, 0], whole.traces["v"]["a"] * 1e3, rtol=1e-15)
-    np.testing.assert_allclose(r.traces["b", "v"].values[:, list(r.traces["b", "v"].ids).index(1)], whole.traces["v"]["b"] * 1e3, rtol=1e-15)
+    np.testing.assert_allclose(
+        r.traces["b", "v"].values[:, list(r.traces["b", "v"].ids).index(1)],
+        whole.traces["v"]["b"] * 1e3,
+        rtol=1e-15,
+    )
     np.testing.assert_array_equal(r.spikes["a"].steps, np.rint(whole.events["s"].times / 0.02e-3))

@@ -1,4 +1,6 @@
-"""A LEMS file run by the packaged jar: what comes back against closed forms, what a failure says, and what is left behind."""
+"""A LEMS file run by the packaged jar: what comes back against closed forms, what a failure says, and what is
+left behind.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ LEMS = """<Lems>
       <EventSelection id="7" select="pop[0]" eventPort="spike"/><EventSelection id="3" select="pop[1]" eventPort="spike"/>
     </EventOutputFile>
   </Simulation>
-</Lems>"""
+</Lems>"""  # noqa: E501
 
 
 def missing(engine: str) -> str:
@@ -51,7 +53,14 @@ needs_jar = pytest.mark.skipif(bool(missing("jlems")), reason=missing("jlems"))
 needs_neuron = pytest.mark.skipif(bool(missing("neuron")), reason=missing("neuron"))
 
 
-def write(folder: Path, text: str = LEMS, cells: str = CELLS, length: str = "50ms", file: str = "results/v.dat", format: str = "TIME_ID") -> Path:
+def write(
+    folder: Path,
+    text: str = LEMS,
+    cells: str = CELLS,
+    length: str = "50ms",
+    file: str = "results/v.dat",
+    format: str = "TIME_ID",
+) -> Path:
     (folder / "cells.nml").write_text(cells)
     main = folder / "LEMS_sim.xml"
     main.write_text(text.format(length=length, file=file, format=format))
@@ -61,19 +70,25 @@ def write(folder: Path, text: str = LEMS, cells: str = CELLS, length: str = "50m
 @needs_jar
 @pytest.mark.parametrize("format", ["TIME_ID", "ID_TIME"])
 def test_jlems_takes_forward_euler_steps(tmp_path: Path, format: str) -> None:
-    """v = E + (reset - E)(1 - dt/tau)^n between spikes, and as many steps from spike to spike as that takes to pass the threshold."""
+    """v = E + (reset - E)(1 - dt/tau)^n between spikes, and as many steps from spike to spike as that takes
+    to pass the threshold.
+    """
     out = run_lems(write(tmp_path, format=format))
     v = out.traces["v"]
     assert v.values.shape == (5001, 2)
     np.testing.assert_allclose(v.times, DT * np.arange(5001), rtol=1e-6)  # printed as float32
     decay = 1 - DT / TAU
-    steps = int(np.floor(np.log((THRESH - E) / (RESET - E)) / np.log(decay))) + 1  # the first n with v > THRESH
+    steps = (
+        int(np.floor(np.log((THRESH - E) / (RESET - E)) / np.log(decay))) + 1
+    )  # the first n with v > THRESH
     times = out.events["spikes"]["7"]
     assert len(times) == 4
     np.testing.assert_array_equal(np.rint(np.diff(times) / DT), steps)
     start = int(np.argmin(v["a"][:10]))
     n = np.arange(steps - 1)
-    np.testing.assert_allclose(v["a"][start : start + steps - 1], E + (RESET - E) * decay**n, rtol=3e-7)  # printed as float32: 2^-24
+    np.testing.assert_allclose(
+        v["a"][start : start + steps - 1], E + (RESET - E) * decay**n, rtol=3e-7
+    )  # printed as float32: 2^-24
     np.testing.assert_array_equal(v["pop[1]/v"], v["a"])
     np.testing.assert_array_equal(out.events["spikes"]["pop[1]"], times)
     assert [c.id for c in out.events["spikes"].declared.columns] == ["7", "3"]
@@ -85,7 +100,9 @@ def test_jlems_takes_forward_euler_steps(tmp_path: Path, format: str) -> None:
 @needs_neuron
 @pytest.mark.slow
 def test_neuron_by_export(tmp_path: Path) -> None:
-    """The same cell by NEURON: the interval between spikes is tau*ln((E - reset)/(E - thresh)), to two steps (the crossing and the reset)."""
+    """The same cell by NEURON: the interval between spikes is tau*ln((E - reset)/(E - thresh)), to two steps
+    (the crossing and the reset).
+    """
     main = write(tmp_path)
     before = contents(tmp_path)
     out = run_lems(main, "neuron")
@@ -102,13 +119,20 @@ def test_neuron_by_export(tmp_path: Path) -> None:
 @needs_neuron
 @pytest.mark.slow
 def test_neuron_draws_random_numbers(tmp_path: Path) -> None:
-    """Exported mod files with random numbers compile. 20 Poisson sources at 50 Hz for 2 s: 2000 spikes, standard deviation sqrt(2000)."""
-    cells = CELLS.replace("<iafTauCell", '<spikeGeneratorPoisson id="noise" averageRate="50 Hz"/><iafTauCell').replace(
-        'component="iaf" size="2"', 'component="noise" size="20"'
-    )
+    """Exported mod files with random numbers compile. 20 Poisson sources at 50 Hz for 2 s: 2000 spikes,
+    standard deviation sqrt(2000).
+    """
+    cells = CELLS.replace(
+        "<iafTauCell", '<spikeGeneratorPoisson id="noise" averageRate="50 Hz"/><iafTauCell'
+    ).replace('component="iaf" size="2"', 'component="noise" size="20"')
     lines = "".join(f'<EventSelection id="{i}" select="pop[{i}]" eventPort="spike"/>' for i in range(20))
     start, end = LEMS.index("<OutputFile"), LEMS.index("<EventOutputFile")
-    text = LEMS[:start] + LEMS[end : LEMS.index("<EventSelection")] + lines + LEMS[LEMS.index("</EventOutputFile") :]
+    text = (
+        LEMS[:start]
+        + LEMS[end : LEMS.index("<EventSelection")]
+        + lines
+        + LEMS[LEMS.index("</EventOutputFile") :]
+    )
     main = write(tmp_path, text, cells, length="2s")
     assert len(run_lems(main, "neuron").events["spikes"].times) == pytest.approx(2000, abs=5 * 2000**0.5)
 
@@ -156,7 +180,9 @@ def test_time_limit(tmp_path: Path) -> None:
 
 @needs_jar
 def test_interrupt_ends_java(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job has it ignored
     main = write(tmp_path, length="1000s")
     children: list[int] = []
 
@@ -176,7 +202,9 @@ def test_interrupt_ends_java(tmp_path: Path) -> None:
 def own_java() -> list[int]:
     """Children of this thread's process whose program is java."""
     task = Path("/proc/self/task", str(threading.get_native_id()), "children")
-    return [int(p) for p in task.read_text().split() if Path("/proc", p, "comm").read_text().startswith("java")]
+    return [
+        int(p) for p in task.read_text().split() if Path("/proc", p, "comm").read_text().startswith("java")
+    ]
 
 
 @needs_jar
@@ -188,7 +216,9 @@ def test_progress_is_in_steps(tmp_path: Path) -> None:
     assert [d for d, _ in seen] == sorted(d for d, _ in seen)
 
 
-@pytest.mark.parametrize("file", ["/tmp/v.dat", "../v.dat", "results/../../v.dat", "v'.dat", "", 'v.dat"); x("'])
+@pytest.mark.parametrize(
+    "file", ["/tmp/v.dat", "../v.dat", "results/../../v.dat", "v'.dat", "", 'v.dat"); x("']
+)
 def test_output_files_stay_in_the_folder(tmp_path: Path, file: str) -> None:
     main = write(tmp_path, file=file.replace('"', "&quot;"))
     with pytest.raises(ModelError, match=r"OutputFile 'v'\.fileName: must be a plain relative name"):
@@ -219,8 +249,14 @@ def test_missing_java_and_jar_say_how_to_install(monkeypatch: pytest.MonkeyPatch
 
 def test_simulation_in_an_included_file_and_by_type(tmp_path: Path) -> None:
     main = write(tmp_path)
-    inner = main.read_text().replace('<Simulation id="sim"', '<Component type="Simulation" id="sim"').replace("</Simulation>", "</Component>")
-    (tmp_path / "inner.xml").write_text(inner.replace('<Target component="sim"/>', '<Include file="LEMS_outer.xml"/>'))
+    inner = (
+        main.read_text()
+        .replace('<Simulation id="sim"', '<Component type="Simulation" id="sim"')
+        .replace("</Simulation>", "</Component>")
+    )
+    (tmp_path / "inner.xml").write_text(
+        inner.replace('<Target component="sim"/>', '<Include file="LEMS_outer.xml"/>')
+    )
     outer = tmp_path / "LEMS_outer.xml"
     outer.write_text('<Lems><Target component="sim"/><Include file="inner.xml"/></Lems>')  # a cycle, too
     assert declared(outer) == declared(main)
@@ -229,5 +265,8 @@ def test_simulation_in_an_included_file_and_by_type(tmp_path: Path) -> None:
 
 def test_the_environment_is_not_told() -> None:
     """jnml prints every variable of the environment when it finds no NEURON."""
-    text = "org.neuroml.X: Could not find NEURON home directory! Options tried here: [/a]\n  Environment variables:\n    TOKEN           = secret\n"
+    text = (
+        "org.neuroml.X: Could not find NEURON home directory! Options tried here: [/a]\n  Environment "
+        "variables:\n    TOKEN           = secret\n"
+    )
     assert "secret" not in complaint(text)

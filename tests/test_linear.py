@@ -14,8 +14,9 @@ from portable.dynamics.expressions import parse
 from portable.dynamics.flat import Flat
 from portable.dynamics.linear import Propagator, affine, linear, propagator
 
-# The matrix exponential of these small, well-scaled matrices is good to a few units in the last place of its largest entry
-# (Higham 2005: backward stable); 1e-13 relative leaves two digits of room, and a wrong term would be off by 1e-3.
+# The matrix exponential of these small, well-scaled matrices is good to a few units in the last place of its
+# largest entry (Higham 2005: backward stable); 1e-13 relative leaves two digits of room, and a wrong term
+# would be off by 1e-3.
 TIGHT = {"rel": 1e-13, "abs": 1e-300}
 
 
@@ -42,15 +43,24 @@ def one(p: Propagator, which: str, row: str) -> float:
 
 @pytest.mark.parametrize("dt", [0.1, 0.025, 1.0, 10.0])
 def test_a_leaky_membrane_with_exponential_currents(dt: float) -> None:
-    """Rotter & Diesmann 1999: v decays with tau_m; a current jump I adds I/C * tau_m*tau_s/(tau_m - tau_s) * (e^(-t/tau_m) - e^(-t/tau_s))."""
+    """Rotter & Diesmann 1999: v decays with tau_m; a current jump I adds I/C * tau_m*tau_s/(tau_m - tau_s) *
+    (e^(-t/tau_m) - e^(-t/tau_s)).
+    """
     tau_m, tau_e, tau_i, c, rest, i0 = 20.0, 5.0, 2.0, 250.0, -65.0, 100.0
-    p = step(pt.IF_curr_exp(tau_m=tau_m, tau_syn_E=tau_e, tau_syn_I=tau_i, cm="250 pF", v_rest=rest, i_offset="100 pA"), dt)
+    p = step(
+        pt.IF_curr_exp(
+            tau_m=tau_m, tau_syn_E=tau_e, tau_syn_I=tau_i, cm="250 pF", v_rest=rest, i_offset="100 pA"
+        ),
+        dt,
+    )
     m = math.exp(-dt / tau_m)
     assert entry(p, "v", "v") == pytest.approx(m, **TIGHT)
     for port, tau in (("exc", tau_e), ("inh", tau_i)):
         s = math.exp(-dt / tau)
         assert entry(p, f"isyn_{port}", f"isyn_{port}") == pytest.approx(s, **TIGHT)
-        assert entry(p, "v", f"isyn_{port}") == pytest.approx(tau_m * tau / (tau_m - tau) * (m - s) / c, rel=1e-12)  # the yardstick itself cancels a digit
+        assert entry(p, "v", f"isyn_{port}") == pytest.approx(
+            tau_m * tau / (tau_m - tau) * (m - s) / c, rel=1e-12
+        )  # the yardstick itself cancels a digit
         assert entry(p, f"isyn_{port}", "v") == 0.0
     assert one(p, "Q", "v") == pytest.approx(-tau_m / c * math.expm1(-dt / tau_m), **TIGHT)
     assert one(p, "R", "v") == pytest.approx(-(rest + i0 * tau_m / c) * math.expm1(-dt / tau_m), **TIGHT)
@@ -58,10 +68,14 @@ def test_a_leaky_membrane_with_exponential_currents(dt: float) -> None:
 
 @pytest.mark.parametrize("dt", [0.1, 1.0])
 def test_equal_time_constants_are_no_special_case(dt: float) -> None:
-    """tau_m = tau_syn: the closed form is the limit t/C * e^(-t/tau); the formula with 1/(tau_m - tau_s) divides by zero there."""
+    """tau_m = tau_syn: the closed form is the limit t/C * e^(-t/tau); the formula with 1/(tau_m - tau_s)
+    divides by zero there.
+    """
     p = step(pt.IF_curr_exp(tau_m=5, tau_syn_E=5, tau_syn_I=5 * (1 + 1e-9), cm="1 pF"), dt)
     assert entry(p, "v", "isyn_exc") == pytest.approx(dt * math.exp(-dt / 5), **TIGHT)
-    assert entry(p, "v", "isyn_inh") == pytest.approx(dt * math.exp(-dt / 5), rel=1e-9 * dt), "nearly equal ones do not cancel either"
+    assert entry(p, "v", "isyn_inh") == pytest.approx(dt * math.exp(-dt / 5), rel=1e-9 * dt), (
+        "nearly equal ones do not cancel either"
+    )
 
 
 @pytest.mark.parametrize("t", [0.1, 0.5, 2.0, 7.0])
@@ -73,13 +87,18 @@ def test_an_alpha_current_is_the_alpha_function(t: float) -> None:
     port = cell.flat.port("excitatory")
     assert port is not None
     jump = evaluate(port.jumps()["jsyn_exc"], {**coherent(cell), "weight": w})
-    assert entry(p, "isyn_exc", "jsyn_exc") * jump == pytest.approx(w * math.e * t / tau * math.exp(-t / tau), **TIGHT)
+    assert entry(p, "isyn_exc", "jsyn_exc") * jump == pytest.approx(
+        w * math.e * t / tau * math.exp(-t / tau), **TIGHT
+    )
     if t == tau:
         assert entry(p, "isyn_exc", "jsyn_exc") * jump == pytest.approx(w, **TIGHT)
-    # v of a cell that integrates the alpha function, by partial fractions, with b = 1/tau_m - 1/tau (worked by hand).
+    # v of a cell that integrates the alpha function, by partial fractions, with b = 1/tau_m - 1/tau (worked
+    # by hand).
     b = 1 / 10.0 - 1 / tau
     v = math.exp(-t / 10) * w * math.e / tau * (math.exp(b * t) * (t / b - 1 / b**2) + 1 / b**2)
-    assert entry(p, "v", "jsyn_exc") * jump == pytest.approx(v, rel=1e-12 / t)  # the yardstick cancels at small t
+    assert entry(p, "v", "jsyn_exc") * jump == pytest.approx(
+        v, rel=1e-12 / t
+    )  # the yardstick cancels at small t
 
 
 def test_alpha_with_equal_time_constants() -> None:
@@ -109,9 +128,13 @@ def test_a_held_state_does_not_move_and_the_others_go_on() -> None:
 def test_a_state_driven_by_a_held_one_sees_it_constant() -> None:
     """w' = (a*v - w)/tau_w with v held: w(t) = w0 e^(-t/tau_w) + a*v*(1 - e^(-t/tau_w))."""
     kind = pt.cell_type(
-        "adapting", equations="dv/dt = -v/tau_m : mV (held)\n dw/dt = (a*v - w)/tau_w : pA", parameters={"tau_m": "20 ms", "tau_w": "100 ms", "a": "2 nS"},
-        threshold="v >= 10 mV", reset="v = 0 mV", refractory="2 ms",
-    )  # fmt: skip
+        "adapting",
+        equations="dv/dt = -v/tau_m : mV (held)\n dw/dt = (a*v - w)/tau_w : pA",
+        parameters={"tau_m": "20 ms", "tau_w": "100 ms", "a": "2 nS"},
+        threshold="v >= 10 mV",
+        reset="v = 0 mV",
+        refractory="2 ms",
+    )
     p = step(kind(), 5.0, held=kind().flat.held)
     assert entry(p, "w", "v") == pytest.approx(-2.0 * math.expm1(-5 / 100), **TIGHT)
     assert entry(p, "w", "w") == pytest.approx(math.exp(-5 / 100), **TIGHT)
@@ -130,18 +153,43 @@ def test_one_propagator_per_cell_in_order() -> None:
     assert p.P[:, v, v] == pytest.approx(np.exp(-0.1 / taus), **TIGHT)
 
 
-@pytest.mark.parametrize(("kind", "expected"), [
-    (pt.IF_curr_exp, True), (pt.IF_curr_alpha, True), (pt.IF_curr_delta, True), (pt.IF_cond_exp, False), (pt.IF_cond_alpha, False),
-    (pt.EIF_cond_exp_isfa_ista, False), (pt.Izhikevich, False), (pt.HH_cond_exp, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (pt.IF_curr_exp, True),
+        (pt.IF_curr_alpha, True),
+        (pt.IF_curr_delta, True),
+        (pt.IF_cond_exp, False),
+        (pt.IF_cond_alpha, False),
+        (pt.EIF_cond_exp_isfa_ista, False),
+        (pt.Izhikevich, False),
+        (pt.HH_cond_exp, False),
+    ],
+)
 def test_which_standard_cells_are_linear(kind: pt.CellType, expected: bool) -> None:
     assert (linear(kind().flat) is not None) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("a*x + b*y + 3", True), ("(x - y)/a", True), ("-(x + 1)*b", True), ("a*(b*(x + y))", True), ("where(a > 1, x, y)", True), ("a^2 + b", True), ("x - x", True),
-    ("x*y", False), ("x^2", False), ("a/x", False), ("exp(x)", False), ("where(x > 1, a, b)", False), ("x^1", False), ("max(x, 0)", False), ("x*x", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a*x + b*y + 3", True),
+        ("(x - y)/a", True),
+        ("-(x + 1)*b", True),
+        ("a*(b*(x + y))", True),
+        ("where(a > 1, x, y)", True),
+        ("a^2 + b", True),
+        ("x - x", True),
+        ("x*y", False),
+        ("x^2", False),
+        ("a/x", False),
+        ("exp(x)", False),
+        ("where(x > 1, a, b)", False),
+        ("x^1", False),
+        ("max(x, 0)", False),
+        ("x*x", False),
+    ],
+)
 def test_what_is_affine(text: str, expected: bool) -> None:
     """And where it is, the parts add up to the whole, at numbers chosen to meet nowhere."""
     variables = frozenset({"x", "y"})
@@ -155,7 +203,9 @@ def test_what_is_affine(text: str, expected: bool) -> None:
 
 
 def test_time_in_an_equation_is_not_linear() -> None:
-    kind = pt.cell_type("driven", equations="dv/dt = (sin(t/tau)*E - v)/tau : mV", parameters={"tau": "1 ms", "E": "1 mV"})
+    kind = pt.cell_type(
+        "driven", equations="dv/dt = (sin(t/tau)*E - v)/tau : mV", parameters={"tau": "1 ms", "E": "1 mV"}
+    )
     assert linear(kind().flat) is None
 
 
@@ -164,9 +214,20 @@ def test_time_in_an_equation_is_not_linear() -> None:
 
 def test_names_of_receptors_on_the_cell_are_pynns() -> None:
     flat = pt.IF_cond_exp(receptors={"nmda": pt.CondAlpha()}).flat
-    assert {p.name for p in flat.parameters} >= {"tau_syn_E", "tau_syn_I", "e_rev_E", "e_rev_I", "tau_syn_nmda", "e_rev_nmda"}
+    assert {p.name for p in flat.parameters} >= {
+        "tau_syn_E",
+        "tau_syn_I",
+        "e_rev_E",
+        "e_rev_I",
+        "tau_syn_nmda",
+        "e_rev_nmda",
+    }
     assert flat.state_names == ("v", "gsyn_exc", "gsyn_inh", "hsyn_nmda", "gsyn_nmda")
-    assert [(p.name, p.weight_unit) for p in flat.ports] == [("excitatory", "uS"), ("inhibitory", "uS"), ("nmda", "uS")]
+    assert [(p.name, p.weight_unit) for p in flat.ports] == [
+        ("excitatory", "uS"),
+        ("inhibitory", "uS"),
+        ("nmda", "uS"),
+    ]
     assert flat.receptors == {"excitatory": "CondExp", "inhibitory": "CondExp", "nmda": "CondAlpha"}
 
 
@@ -175,7 +236,11 @@ def order(flat: Flat) -> list[str]:
 
 
 def test_derived_variables_are_in_order_of_evaluation() -> None:
-    kind = pt.cell_type("chain", equations="c = b*2 : mV\n b = a + v : mV\n dv/dt = -c/tau : mV\n k = 2*tau : ms", parameters={"tau": "1 ms", "a": "1 mV"})
+    kind = pt.cell_type(
+        "chain",
+        equations="c = b*2 : mV\n b = a + v : mV\n dv/dt = -c/tau : mV\n k = 2*tau : ms",
+        parameters={"tau": "1 ms", "a": "1 mV"},
+    )
     flat = kind().flat
     assert order(flat) == ["b", "c"]
     assert [d.name for d in flat.constants] == ["k"], "what reads parameters only is worked out once"
@@ -185,11 +250,32 @@ def test_derived_variables_are_in_order_of_evaluation() -> None:
 def test_two_flats_with_one_text_are_one_model() -> None:
     assert pt.IF_curr_exp(tau_m=10).flat.digest == pt.IF_curr_exp(tau_m=20).flat.digest
     assert pt.IF_curr_exp().flat.digest != pt.IF_curr_alpha().flat.digest
-    assert len({kind().flat.digest for kind in (pt.IF_curr_exp, pt.IF_curr_alpha, pt.IF_curr_delta, pt.IF_cond_exp, pt.IF_cond_alpha, pt.Izhikevich)}) == 6
+    assert (
+        len(
+            {
+                kind().flat.digest
+                for kind in (
+                    pt.IF_curr_exp,
+                    pt.IF_curr_alpha,
+                    pt.IF_curr_delta,
+                    pt.IF_cond_exp,
+                    pt.IF_cond_alpha,
+                    pt.Izhikevich,
+                )
+            }
+        )
+        == 6
+    )
 
 
 def test_ports_that_add_and_ports_that_do_not() -> None:
-    kind = pt.cell_type("odd", equations="dv/dt = -v/tau : mV", parameters={"tau": "1 ms"}, events={"add": "v += 2*weight", "scale": "v *= weight", "twice": "v += weight; v += weight"}, weight_units={"scale": "1"})
+    kind = pt.cell_type(
+        "odd",
+        equations="dv/dt = -v/tau : mV",
+        parameters={"tau": "1 ms"},
+        events={"add": "v += 2*weight", "scale": "v *= weight", "twice": "v += weight; v += weight"},
+        weight_units={"scale": "1"},
+    )
     ports = {p.name: p.jumps() for p in kind().flat.ports}
     assert ports["add"] == {"v": parse("2*weight", frozenset({"weight"}))}
     assert ports["scale"] is None

@@ -37,7 +37,12 @@ def test_one_changed_parameter_is_another_network() -> None:
     def net(**changes: Any) -> pt.Network:
         cell = pt.IF_curr_exp(tau_m=changes.get("tau_m", 20))
         exc = pt.Population("exc", 10, cell, {"v": changes.get("v", -60)})
-        projection = pt.Projection(exc[: changes.get("stop", 5)], exc, pt.FixedInDegree(changes.get("n", 3)), pt.StaticSynapse(changes.get("w", 0.1), 1.5))
+        projection = pt.Projection(
+            exc[: changes.get("stop", 5)],
+            exc,
+            pt.FixedInDegree(changes.get("n", 3)),
+            pt.StaticSynapse(changes.get("w", 0.1), 1.5),
+        )
         return pt.Network("x", [exc], [projection])
 
     for name, given_ in {"tau_m": 21, "v": -61, "stop": 6, "n": 4, "w": 0.2}.items():
@@ -60,11 +65,31 @@ def test_zero_and_minus_zero_are_equal_and_hash_alike() -> None:
     assert hash(pt.Array([0.0], "mV")) == hash(pt.Array([-0.0], "mV"))
 
 
-@pytest.mark.parametrize("node", [
-    *(k() for k in CELLS.values()), *CELLS.values(), *RECEPTORS.values(), pt.CurrExp(tau_syn=2), NMDA, QUADRATIC, pt.Array([1, 2], "mV"), EXC, EXC[2:5], EXC[[1, 2]],
-    pt.SpikeSourceArray([[1, 2], [3]]), pt.SpikeSourcePoisson(5), pt.DCSource(1), pt.StepCurrentSource([1], [2]), pt.Record(EXC, "v"), pt.Injection(pt.DCSource(1), EXC),
-    pt.Projection(EXC, EXC, pt.AllToAll()), pt.Normal(1, 2), pt.Quantity(1.0, "ms"),
-], ids=lambda n: type(n).__name__)  # fmt: skip
+@pytest.mark.parametrize(
+    "node",
+    [
+        *(k() for k in CELLS.values()),
+        *CELLS.values(),
+        *RECEPTORS.values(),
+        pt.CurrExp(tau_syn=2),
+        NMDA,
+        QUADRATIC,
+        pt.Array([1, 2], "mV"),
+        EXC,
+        EXC[2:5],
+        EXC[[1, 2]],
+        pt.SpikeSourceArray([[1, 2], [3]]),
+        pt.SpikeSourcePoisson(5),
+        pt.DCSource(1),
+        pt.StepCurrentSource([1], [2]),
+        pt.Record(EXC, "v"),
+        pt.Injection(pt.DCSource(1), EXC),
+        pt.Projection(EXC, EXC, pt.AllToAll()),
+        pt.Normal(1, 2),
+        pt.Quantity(1.0, "ms"),
+    ],
+    ids=lambda n: type(n).__name__,
+)
 def test_nodes_pickle_copy_print_and_hash(node: Any) -> None:
     for again in (pickle.loads(pickle.dumps(node)), copy.deepcopy(node), copy.copy(node)):
         assert again == node
@@ -75,7 +100,8 @@ def test_nodes_pickle_copy_print_and_hash(node: Any) -> None:
 
 def test_printing_is_short_and_says_what_matters() -> None:
     assert repr(pt.Population("exc", 10, pt.Izhikevich(a=0.1), {"v": pt.Uniform(-65, -50)})) == (
-        "Population('exc', 10, Izhikevich(a=0.1 1/ms, b=0.2 1/ms, c=-65.0 mV, d=8.0 mV/ms, i_offset=0.0 nA, v_thresh=30.0 mV), "
+        "Population('exc', 10, Izhikevich(a=0.1 1/ms, b=0.2 1/ms, c=-65.0 mV, d=8.0 mV/ms, i_offset=0.0 nA, "
+        "v_thresh=30.0 mV), "
         "initial={'v': Uniform(low=-65.0 mV, high=-50.0 mV)})"
     )
     assert repr(EXC[2:8:2]) == "exc[2:8:2]"
@@ -84,11 +110,20 @@ def test_printing_is_short_and_says_what_matters() -> None:
     assert repr(pt.IF_curr_exp(v_rest=np.zeros(10**6)).parameters["v_rest"]) == "Array(1000000 values, 'mV')"
 
 
-@pytest.mark.parametrize("change", [
-    lambda: setattr(EXC, "size", 3), lambda: EXC.cell.parameters.update(tau_m=3), lambda: EXC.cell.parameters.__setitem__("tau_m", 3), lambda: EXC.initial.pop("v"),
-    lambda: setattr(pt.Array([1.0], "mV"), "unit", "V"), lambda: pt.Array([1.0], "mV").values.__setitem__(0, 2.0), lambda: setattr(pt.Network("x", [EXC]), "name", "y"),
-    lambda: EXC.cell.receptors.clear(), lambda: EXC.cell.parameters.__ior__({}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: setattr(EXC, "size", 3),
+        lambda: EXC.cell.parameters.update(tau_m=3),
+        lambda: EXC.cell.parameters.__setitem__("tau_m", 3),
+        lambda: EXC.initial.pop("v"),
+        lambda: setattr(pt.Array([1.0], "mV"), "unit", "V"),
+        lambda: pt.Array([1.0], "mV").values.__setitem__(0, 2.0),
+        lambda: setattr(pt.Network("x", [EXC]), "name", "y"),
+        lambda: EXC.cell.receptors.clear(),
+        lambda: EXC.cell.parameters.__ior__({}),
+    ],
+)
 def test_nothing_can_be_changed(change: Any) -> None:
     with pytest.raises((dataclasses.FrozenInstanceError, TypeError, AttributeError, ValueError)):
         change()
@@ -110,10 +145,25 @@ def test_frozen_mappings() -> None:
     assert {**Frozen(a=1)} == {"a": 1}
 
 
-@pytest.mark.parametrize(("index", "ids"), [
-    (slice(None), list(range(10))), (slice(2, 5), [2, 3, 4]), (slice(None, None, 3), [0, 3, 6, 9]), (slice(-2, None), [8, 9]), (slice(None, None, -4), [9, 5, 1]), (slice(8, 99), [8, 9]),
-    (3, [3]), (-1, [9]), ([1, 5, 1], [1, 5, 1]), ((7, -10), [7, 0]), (np.array([2, 3], dtype=np.uint8), [2, 3]), (np.arange(10) > 7, [8, 9]), (np.int64(4), [4]), (slice(np.int64(1), np.int64(3)), [1, 2]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("index", "ids"),
+    [
+        (slice(None), list(range(10))),
+        (slice(2, 5), [2, 3, 4]),
+        (slice(None, None, 3), [0, 3, 6, 9]),
+        (slice(-2, None), [8, 9]),
+        (slice(None, None, -4), [9, 5, 1]),
+        (slice(8, 99), [8, 9]),
+        (3, [3]),
+        (-1, [9]),
+        ([1, 5, 1], [1, 5, 1]),
+        ((7, -10), [7, 0]),
+        (np.array([2, 3], dtype=np.uint8), [2, 3]),
+        (np.arange(10) > 7, [8, 9]),
+        (np.int64(4), [4]),
+        (slice(np.int64(1), np.int64(3)), [1, 2]),
+    ],
+)
 def test_views_choose_like_numpy(index: Any, ids: list[int]) -> None:
     view = EXC[index]
     assert view.ids.tolist() == ids
@@ -124,17 +174,34 @@ def test_views_choose_like_numpy(index: Any, ids: list[int]) -> None:
 def test_projections_of_the_same_shape_get_their_own_names() -> None:
     """Names make the random streams, so two equal projections must not share edges."""
     same = [pt.Projection(EXC, EXC, pt.FixedProbability(0.1)) for _ in range(3)]
-    net = pt.Network("x", [EXC], [*same, pt.Projection(EXC, EXC, pt.AllToAll(), name="exc->exc/excitatory#2")])
-    assert [p.name for p in net.projections] == ["exc->exc/excitatory", "exc->exc/excitatory#3", "exc->exc/excitatory#4", "exc->exc/excitatory#2"]
+    net = pt.Network(
+        "x", [EXC], [*same, pt.Projection(EXC, EXC, pt.AllToAll(), name="exc->exc/excitatory#2")]
+    )
+    assert [p.name for p in net.projections] == [
+        "exc->exc/excitatory",
+        "exc->exc/excitatory#3",
+        "exc->exc/excitatory#4",
+        "exc->exc/excitatory#2",
+    ]
     assert pt.Network("x", [EXC], net.projections) == net, "numbering twice changes nothing"
     assert same[1].name == "exc->exc/excitatory", "the user's own node is left as it is"
 
 
-@pytest.mark.parametrize(("given_", "unit", "expected"), [
-    ([1, 2.5], "ms", pt.Array([1, 2.5], "ms")), (["1 ms", "2 ms"], "ms", pt.Array([1, 2], "ms")), (["1 s", "2 s"], "ms", pt.Array([1, 2], "s")), ([pt.Quantity(1.0, "s"), "5 ms"], "ms", pt.Array([1000, 5], "ms")),
-    (np.array([1, 2]), "mV", pt.Array([1, 2], "mV")), (np.array([1, 2]) * pq.nA, "pA", pt.Array([1, 2], "nA")), (range(3), "mV", pt.Array([0, 1, 2], "mV")), ([], "mV", pt.Array([], "mV")),
-    ((np.float32(0.5),), "mV", pt.Array([0.5], "mV")), (pt.Array([1], " mV "), "mV", pt.Array([1], "mV")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given_", "unit", "expected"),
+    [
+        ([1, 2.5], "ms", pt.Array([1, 2.5], "ms")),
+        (["1 ms", "2 ms"], "ms", pt.Array([1, 2], "ms")),
+        (["1 s", "2 s"], "ms", pt.Array([1, 2], "s")),
+        ([pt.Quantity(1.0, "s"), "5 ms"], "ms", pt.Array([1000, 5], "ms")),
+        (np.array([1, 2]), "mV", pt.Array([1, 2], "mV")),
+        (np.array([1, 2]) * pq.nA, "pA", pt.Array([1, 2], "nA")),
+        (range(3), "mV", pt.Array([0, 1, 2], "mV")),
+        ([], "mV", pt.Array([], "mV")),
+        ((np.float32(0.5),), "mV", pt.Array([0.5], "mV")),
+        (pt.Array([1], " mV "), "mV", pt.Array([1], "mV")),
+    ],
+)
 def test_arrays_from_what_users_write(given_: Any, unit: str, expected: pt.Array) -> None:
     assert value(given_, unit, "x") == expected
 
@@ -152,7 +219,9 @@ def test_extremes_bound_a_distribution(low: float, width: float) -> None:
 
 
 def test_long_lists_make_no_call_per_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A million plain numbers are read at once; `quantity` is called a handful of times, not once a number."""
+    """A million plain numbers are read at once; `quantity` is called a handful of times, not once a
+    number.
+    """
     from portable.model import values
 
     calls = []

@@ -1,4 +1,6 @@
-"""The native engine's own draws against resolve.poisson: bit for bit, since frozen input must be the same on every backend."""
+"""The native engine's own draws against resolve.poisson: bit for bit, since frozen input must be the same on
+every backend.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def drawn(group: PoissonGroup, first: int, steps: int) -> np.ndarray:
     u, n = np.zeros(64, dtype=np.uint32), np.zeros(64, dtype=np.int32)
     for j in range(steps):
         for b in range(out.shape[1] // 64):
-            kernels.poisson_counts(tables.sources[0], first + j, 64 * b, tables.thresholds, tables.table, u, n)
+            kernels.poisson_counts(
+                tables.sources[0], first + j, 64 * b, tables.thresholds, tables.table, u, n
+            )
             out[j, 64 * b : 64 * b + 64] = n
     return out[:, : group.size]
 

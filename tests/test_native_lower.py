@@ -21,7 +21,10 @@ from portable.resolve import resolve
 def resolved(cell, *projections, seed=1, n=100):
     """A population of n cells that projects to itself: (receptor, weight, delay) each."""
     cells = pt.Population("cells", n, cell)
-    made = [pt.Projection(cells, cells, pt.FixedInDegree(20), pt.StaticSynapse(weight=w, delay=d), receptor=r) for r, w, d in projections]
+    made = [
+        pt.Projection(cells, cells, pt.FixedInDegree(20), pt.StaticSynapse(weight=w, delay=d), receptor=r)
+        for r, w, d in projections
+    ]
     return resolve(pt.Network("net", [cells], made, recordings=[pt.Record(cells, "spikes")]), seed, 0.1)
 
 
@@ -29,7 +32,7 @@ def test_lowering_and_the_backend_load_no_compiled_code():
     code = """
 import sys, portable.backends.native, portable.backends.native.codegen, portable.backends.native.driver
 sys.exit(any(f"portable.backends.native.{m}" in sys.modules for m in ("kernels", "execute", "synapses", "compiled")))
-"""
+"""  # noqa: E501
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -48,7 +51,12 @@ def test_a_port_that_nothing_uses_has_no_channel():
 
 
 def test_a_jump_that_reads_a_state_is_handled_alone():
-    cell = pt.cell_type("saturating", equations="dx/dt = -x/tau : 1", parameters={"tau": "10 ms"}, events={"in": "x += weight*(1 - x)", "twice": "x += 2*weight"})
+    cell = pt.cell_type(
+        "saturating",
+        equations="dx/dt = -x/tau : 1",
+        parameters={"tau": "10 ms"},
+        events={"in": "x += weight*(1 - x)", "twice": "x += 2*weight"},
+    )
     plan = lower(resolved(cell, ("in", 0.1, 1.0), ("twice", 0.1, 2.0)), RunConfig()).plan
     assert dict(plan.cells[0].ports) == {"in": -1, "twice": 0}
     assert plan.delivery == DUE  # arrivals one by one need segments by delay
@@ -56,14 +64,24 @@ def test_a_jump_that_reads_a_state_is_handled_alone():
 
 
 def test_a_jump_with_a_constant_part_is_handled_alone():
-    cell = pt.cell_type("counting", equations="dx/dt = -x/tau : 1", parameters={"tau": "10 ms", "a": 0.5}, events={"in": "x += weight + a"})
+    cell = pt.cell_type(
+        "counting",
+        equations="dx/dt = -x/tau : 1",
+        parameters={"tau": "10 ms", "a": 0.5},
+        events={"in": "x += weight + a"},
+    )
     assert lower(resolved(cell, ("in", 0.1, 1.0)), RunConfig()).plan.cells[0].ports["in"] == -1
 
 
 def test_a_poisson_source_for_each_cell_becomes_a_drive():
-    cells, noise = pt.Population("cells", 70, pt.IF_curr_exp), pt.Population("noise", 70, pt.SpikeSourcePoisson(rate=100))
+    cells, noise = (
+        pt.Population("cells", 70, pt.IF_curr_exp),
+        pt.Population("noise", 70, pt.SpikeSourcePoisson(rate=100)),
+    )
     for delay, drives in ((1.5, (0,)), (pt.Uniform(1, 2), ())):
-        net = pt.Network("net", [cells, noise], [pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse(1.0, delay))])
+        net = pt.Network(
+            "net", [cells, noise], [pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse(1.0, delay))]
+        )
         assert lower(resolve(net, 1, 0.1), RunConfig()).plan.drives == drives
 
 
@@ -88,18 +106,25 @@ def test_short_segments_go_to_ring_buffers():
 
 def test_integrators_are_described():
     def described(cell, method="auto", **options):
-        return lower(resolved(cell, ("excitatory", 0.1, 1.0)), RunConfig(integrator=method, options=options)).integrators["cells"]
+        return lower(
+            resolved(cell, ("excitatory", 0.1, 1.0)), RunConfig(integrator=method, options=options)
+        ).integrators["cells"]
 
     assert described(pt.IF_curr_exp) == "exact"
     assert described(pt.IF_cond_exp) == "rk4"
     assert described(pt.Izhikevich) == "euler"
-    assert described(pt.EIF_cond_exp_isfa_ista) == "rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt, spikes within the step)"
+    assert (
+        described(pt.EIF_cond_exp_isfa_ista)
+        == "rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt, spikes within the step)"
+    )
     assert described(pt.HH_cond_exp) == "rkf45 (abs 1e-06)"
     assert described(pt.IF_cond_exp, "rkf45") == "rkf45 (abs 0.001)"
     assert described(pt.IF_cond_exp, "rkf45", rkf45_tolerance=1e-8) == "rkf45 (abs 1e-08)"
 
 
-@pytest.mark.parametrize(("options", "word"), [({"rkf45_tolerance": -1}, "rkf45_tolerance"), ({"delivery": "post"}, "delivery")])
+@pytest.mark.parametrize(
+    ("options", "word"), [({"rkf45_tolerance": -1}, "rkf45_tolerance"), ({"delivery": "post"}, "delivery")]
+)
 def test_options_without_sense_are_shortfalls(options, word):
     (found,) = shortfalls(resolved(pt.IF_curr_exp), RunConfig(options=options))
     assert word in str(found)
@@ -119,7 +144,12 @@ def test_generated_code_is_python_and_names_no_cell(name):
 
 def test_equal_parameters_are_scalars_and_others_fields():
     n = 100
-    program = resolved(pt.IF_curr_exp(tau_m=pt.Array(np.linspace(10, 20, n), "ms"), v_thresh=pt.Array(np.full(n, -50.0), "mV")), ("excitatory", 0.1, 1.0))
+    program = resolved(
+        pt.IF_curr_exp(
+            tau_m=pt.Array(np.linspace(10, 20, n), "ms"), v_thresh=pt.Array(np.full(n, -50.0), "mV")
+        ),
+        ("excitatory", 0.1, 1.0),
+    )
     layout, values = arrange(lower(program, RunConfig()).plan.cells[0], program.cells[0], 0.1, False)
     assert "v_thresh" in layout.scalars
     assert "*P_0_0" in layout.fields  # the decay of v differs from cell to cell

@@ -18,13 +18,22 @@ from portable.validation.statistics import mean_cv, rate_histogram, spike_counts
 
 @pytest.fixture
 def results():
-    spikes = {"exc": sorted_spikes([4, 2, 2, 2], [30, 10, 20, 40], 0.1, np.array([2, 4, 6])), "inh": sorted_spikes([], [], 0.1, np.arange(2))}
+    spikes = {
+        "exc": sorted_spikes([4, 2, 2, 2], [30, 10, 20, 40], 0.1, np.array([2, 4, 6])),
+        "inh": sorted_spikes([], [], 0.1, np.arange(2)),
+    }
     values = np.array([[-65.0, -64.0], [-63.5, -62.25], [-60.0, -50.125]])
     traces = {
         ("exc", "v"): TraceTable(np.array([2, 4]), np.array([0, 20, 40]), 0.1, values, "mV"),
         ("exc", "n"): TraceTable(np.array([4]), np.array([0, 20, 40]), 0.1, values[:, :1] * 0, "1"),
     }
-    provenance = {"seed": 3, "simulator": None, "seconds": {"run": 0.5}, "integrators": {"exc": "exact"}, "threads": np.int64(2)}
+    provenance = {
+        "seed": 3,
+        "simulator": None,
+        "seconds": {"run": 0.5},
+        "integrators": {"exc": "exact"},
+        "threads": np.int64(2),
+    }
     changed = (Approximation("exc", "1.23 ms", "1.2 ms", "0.03 ms", "off the grid"),)
     return Results("net", "native", 0.1, 100, {"exc": 8, "inh": 2}, spikes, traces, provenance, changed)
 
@@ -37,7 +46,9 @@ def test_a_train_for_each_recorded_cell_in_ms(results):
     assert list(first.magnitude) == [1.0, 2.0, 4.0]
     assert first.t_stop == 10 * pq.ms
     assert (first.annotations["population"], first.annotations["source_id"]) == ("exc", 2)
-    assert [(t.annotations["population"], t.annotations["source_id"], len(t)) for t in segment.spiketrains[1:]] == [("exc", 4, 1), ("exc", 6, 0), ("inh", 0, 0), ("inh", 1, 0)]
+    assert [
+        (t.annotations["population"], t.annotations["source_id"], len(t)) for t in segment.spiketrains[1:]
+    ] == [("exc", 4, 1), ("exc", 6, 0), ("inh", 0, 0), ("inh", 1, 0)]
 
 
 def test_signals_have_units_period_and_channels(results):
@@ -52,12 +63,24 @@ def test_signals_have_units_period_and_channels(results):
 
 
 @pytest.mark.parametrize(
-    ("unit", "like"), [("pA", 1 * pq.pA), ("nS", 1 * pq.nS), ("mV/ms", 1 * pq.V / pq.s), ("fC", 1e-15 * pq.C), ("GOhm", 1e9 * pq.ohm), ("ng**1*um**2*ms**-2", 1e-12 * pq.kg * (1e-6 * pq.m) ** 2 / (1e-3 * pq.s) ** 2)]
-)  # fmt: skip
+    ("unit", "like"),
+    [
+        ("pA", 1 * pq.pA),
+        ("nS", 1 * pq.nS),
+        ("mV/ms", 1 * pq.V / pq.s),
+        ("fC", 1e-15 * pq.C),
+        ("GOhm", 1e9 * pq.ohm),
+        ("ng**1*um**2*ms**-2", 1e-12 * pq.kg * (1e-6 * pq.m) ** 2 / (1e-3 * pq.s) ** 2),
+    ],
+)
 def test_every_coherent_unit_means_the_same_there(unit, like):
     """A value of 1 in our unit is `like` in SI: factor and dimension."""
     one = TraceTable(np.array([2]), np.array([0, 1]), 0.1, np.ones((2, 1)), unit)
-    made = block(Results("n", "native", 0.1, 2, {"exc": 3}, {}, {("exc", "x"): one})).segments[0].analogsignals[0]
+    made = (
+        block(Results("n", "native", 0.1, 2, {"exc": 3}, {}, {("exc", "x"): one}))
+        .segments[0]
+        .analogsignals[0]
+    )
     assert float((made[0, 0] / like).simplified) == pytest.approx(1.0, rel=1e-12)
     assert (made[0, 0] / like).dimensionality.simplified == pq.dimensionless.dimensionality
 
@@ -76,7 +99,9 @@ def test_provenance_is_in_the_annotations_and_survives_a_file(results, tmp_path)
 
 def test_elephant_takes_the_trains(results):
     trains = results.to_neo().segments[0].spiketrains
-    assert elephant.statistics.mean_firing_rate(trains[0]).rescale("Hz").magnitude == pytest.approx(300.0)  # 3 spikes in 10 ms
+    assert elephant.statistics.mean_firing_rate(trains[0]).rescale("Hz").magnitude == pytest.approx(
+        300.0
+    )  # 3 spikes in 10 ms
     assert len(elephant.statistics.isi(trains[0])) == 2
 
 
@@ -98,14 +123,22 @@ def test_rate_histogram_counted_by_hand():
     table = sorted_spikes([0, 0, 1, 1], [1, 10, 11, 25], 0.1, np.arange(2))
     edges, rates = rate_histogram(table, 2.5, 1.0)
     assert list(edges) == pytest.approx([0.0, 1.0, 2.0, 2.5])
-    assert list(rates) == pytest.approx([1000.0, 500.0, 1000.0])  # spikes / ms / 2 cells; the last bin is half as wide
+    assert list(rates) == pytest.approx(
+        [1000.0, 500.0, 1000.0]
+    )  # spikes / ms / 2 cells; the last bin is half as wide
 
 
 def test_npz_round_trip_is_exact(results, tmp_path):
     path = tmp_path / "r.npz"
     save_results(results, path)
     back = load_results(path)
-    assert (back.network, back.backend, back.dt, back.steps, dict(back.sizes)) == ("net", "native", 0.1, 100, {"exc": 8, "inh": 2})
+    assert (back.network, back.backend, back.dt, back.steps, dict(back.sizes)) == (
+        "net",
+        "native",
+        0.1,
+        100,
+        {"exc": 8, "inh": 2},
+    )
     assert list(back.spikes) == list(results.spikes)
     for name, table in results.spikes.items():
         for part in ("ids", "steps", "recorded"):

@@ -1,4 +1,6 @@
-"""The NEST backend: what is lowered to what (no NEST needed), and that it runs as a hand-written PyNEST script does."""
+"""The NEST backend: what is lowered to what (no NEST needed), and that it runs as a hand-written PyNEST
+script does.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from portable.resolve.resolve import resolve
 needs_nest = pytest.mark.skipif(BACKEND.version() is None, reason="NEST is not installed")
 
 
-def network(cell: pt.Cell, excitatory: float = 0.1, inhibitory: float = -0.2, n: int = 20, **initial: Any) -> pt.Network:
+def network(
+    cell: pt.Cell, excitatory: float = 0.1, inhibitory: float = -0.2, n: int = 20, **initial: Any
+) -> pt.Network:
     """Recurrent cells, one private Poisson source each, and a few shared ones; weights in nA or uS."""
     cells = pt.Population("cells", n, cell, initial=initial)
     noise = pt.Population("noise", n, pt.SpikeSourcePoisson(rate=2000.0))
@@ -31,9 +35,17 @@ def network(cell: pt.Cell, excitatory: float = 0.1, inhibitory: float = -0.2, n:
         "net",
         [cells, noise, few],
         [
-            pt.Projection(cells, cells, pt.FixedInDegree(4), pt.StaticSynapse(excitatory, pt.Uniform(0.5, 3.0)), "excitatory"),
+            pt.Projection(
+                cells,
+                cells,
+                pt.FixedInDegree(4),
+                pt.StaticSynapse(excitatory, pt.Uniform(0.5, 3.0)),
+                "excitatory",
+            ),
             pt.Projection(cells, cells, pt.FixedInDegree(2), pt.StaticSynapse(inhibitory, 1.5), "inhibitory"),
-            pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse(abs(excitatory) / 2, 1.0), "excitatory"),
+            pt.Projection(
+                noise, cells, pt.OneToOne(), pt.StaticSynapse(abs(excitatory) / 2, 1.0), "excitatory"
+            ),
             pt.Projection(few, cells, pt.AllToAll(), pt.StaticSynapse(abs(excitatory), 0.2), "excitatory"),
         ],
         recordings=[pt.Record(cells, "spikes"), pt.Record(cells[:4], "v", interval=0.3)],
@@ -54,10 +66,12 @@ def plan(net: pt.Network, **config: Any) -> Plan:
 
 def test_lowering_imports_no_simulator() -> None:
     code = (
-        "import sys, portable as pt\nfrom portable.resolve.resolve import resolve\nfrom portable.backends.nest import BACKEND\n"
+        "import sys, portable as pt\nfrom portable.resolve.resolve import resolve\nfrom "
+        "portable.backends.nest import BACKEND\n"
         "from portable.backends.contract import RunConfig\n"
         "net = pt.Network('n', [pt.Population('c', 2, pt.HH_cond_exp())])\np = resolve(net, 1, 0.1)\n"
-        "BACKEND.check(p, RunConfig()); BACKEND.lower(p, RunConfig()); BACKEND.version()\nprint([m for m in ('nest', 'pynestml') if m in sys.modules])"
+        "BACKEND.check(p, RunConfig()); BACKEND.lower(p, RunConfig()); BACKEND.version()\nprint([m for m in "
+        "('nest', 'pynestml') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -73,8 +87,16 @@ def test_golden_plan() -> None:
                 "n": 20,
                 "model": "iaf_psc_exp",
                 "set": {
-                    "E_L": -65.0, "C_m": 1000.0, "V_th": -50.0, "V_reset": -65.0, "I_e": 0.0, "tau_m": 20.0, "t_ref": 2.0, "tau_syn_ex": 5.0,
-                    "tau_syn_in": 5.0, "V_m": -60.0,
+                    "E_L": -65.0,
+                    "C_m": 1000.0,
+                    "V_th": -50.0,
+                    "V_reset": -65.0,
+                    "I_e": 0.0,
+                    "tau_m": 20.0,
+                    "t_ref": 2.0,
+                    "tau_syn_ex": 5.0,
+                    "tau_syn_in": 5.0,
+                    "V_m": -60.0,
                 },
                 "ports": {"excitatory": [1.0, 0], "inhibitory": [1.0, 0]},
                 "nestml": None,
@@ -85,24 +107,85 @@ def test_golden_plan() -> None:
         "spikes": {"cells": 20},
         "traces": [{"group": "cells", "variable": "v", "n": 4, "every": 3}],
         "inputs": {"noise": "frozen", "few": "given"},
-    }  # fmt: skip
+    }
     edges = found.pop("edges")
     assert json.loads(json.dumps(found)) == golden
-    assert [(e["n"], e["factor"], e["receptor"]) for e in edges] == [(80, 1.0, 0), (40, 1.0, 0), (20, 1.0, 0), (60, 1.0, 0)]
+    assert [(e["n"], e["factor"], e["receptor"]) for e in edges] == [
+        (80, 1.0, 0),
+        (40, 1.0, 0),
+        (20, 1.0, 0),
+        (60, 1.0, 0),
+    ]
 
 
 # Every built-in: a cell in PyNN's units, and what NEST must be told, in NEST's (mV, pF, nS, pA, ms).
 UNITS = [
-    (pt.IF_curr_exp(cm=0.25, tau_m=10.0, i_offset=0.5, tau_syn_E=2.0, tau_syn_I=3.0, v_thresh=-55.0),
-     "iaf_psc_exp", {"C_m": 250.0, "tau_m": 10.0, "I_e": 500.0, "tau_syn_ex": 2.0, "tau_syn_in": 3.0, "V_th": -55.0, "E_L": -65.0, "V_reset": -65.0, "t_ref": 0.1}),
-    (pt.IF_curr_alpha(cm=0.25, tau_syn_E=2.0), "iaf_psc_alpha", {"C_m": 250.0, "tau_syn_ex": 2.0, "tau_syn_in": 0.5}),
-    (pt.IF_curr_delta(cm=0.25, tau_m=10.0), "iaf_psc_delta", {"C_m": 250.0, "tau_m": 10.0, "refractory_input": False}),
-    (pt.IF_cond_exp(cm=0.2, tau_m=20.0, e_rev_E=5.0), "iaf_cond_exp", {"C_m": 200.0, "g_L": 10.0, "E_ex": 5.0, "E_in": -70.0, "tau_syn_ex": 5.0}),
-    (pt.IF_cond_alpha(cm=0.2, tau_m=20.0), "iaf_cond_alpha", {"C_m": 200.0, "g_L": 10.0, "tau_syn_ex": 0.3, "tau_syn_in": 0.5}),
-    (pt.EIF_cond_exp_isfa_ista(cm=0.3, tau_m=10.0),
-     "aeif_cond_exp", {"C_m": 300.0, "g_L": 30.0, "a": 4.0, "b": 80.5, "Delta_T": 2.0, "tau_w": 144.0, "V_peak": -40.0, "V_th": -50.4, "E_in": -80.0, "gsl_error_tol": 1e-6}),
-    (pt.Izhikevich(i_offset=0.004), "izhikevich", {"a": 0.02, "b": 0.2, "c": -65.0, "d": 8.0, "V_th": 30.0, "I_e": 4.0, "consistent_integration": True, "U_m": -13.0}),
-]  # fmt: skip
+    (
+        pt.IF_curr_exp(cm=0.25, tau_m=10.0, i_offset=0.5, tau_syn_E=2.0, tau_syn_I=3.0, v_thresh=-55.0),
+        "iaf_psc_exp",
+        {
+            "C_m": 250.0,
+            "tau_m": 10.0,
+            "I_e": 500.0,
+            "tau_syn_ex": 2.0,
+            "tau_syn_in": 3.0,
+            "V_th": -55.0,
+            "E_L": -65.0,
+            "V_reset": -65.0,
+            "t_ref": 0.1,
+        },
+    ),
+    (
+        pt.IF_curr_alpha(cm=0.25, tau_syn_E=2.0),
+        "iaf_psc_alpha",
+        {"C_m": 250.0, "tau_syn_ex": 2.0, "tau_syn_in": 0.5},
+    ),
+    (
+        pt.IF_curr_delta(cm=0.25, tau_m=10.0),
+        "iaf_psc_delta",
+        {"C_m": 250.0, "tau_m": 10.0, "refractory_input": False},
+    ),
+    (
+        pt.IF_cond_exp(cm=0.2, tau_m=20.0, e_rev_E=5.0),
+        "iaf_cond_exp",
+        {"C_m": 200.0, "g_L": 10.0, "E_ex": 5.0, "E_in": -70.0, "tau_syn_ex": 5.0},
+    ),
+    (
+        pt.IF_cond_alpha(cm=0.2, tau_m=20.0),
+        "iaf_cond_alpha",
+        {"C_m": 200.0, "g_L": 10.0, "tau_syn_ex": 0.3, "tau_syn_in": 0.5},
+    ),
+    (
+        pt.EIF_cond_exp_isfa_ista(cm=0.3, tau_m=10.0),
+        "aeif_cond_exp",
+        {
+            "C_m": 300.0,
+            "g_L": 30.0,
+            "a": 4.0,
+            "b": 80.5,
+            "Delta_T": 2.0,
+            "tau_w": 144.0,
+            "V_peak": -40.0,
+            "V_th": -50.4,
+            "E_in": -80.0,
+            "gsl_error_tol": 1e-6,
+        },
+    ),
+    (
+        pt.Izhikevich(i_offset=0.004),
+        "izhikevich",
+        {
+            "a": 0.02,
+            "b": 0.2,
+            "c": -65.0,
+            "d": 8.0,
+            "V_th": 30.0,
+            "I_e": 4.0,
+            "consistent_integration": True,
+            "U_m": -13.0,
+        },
+    ),
+]
 
 
 @pytest.mark.parametrize(("cell", "model", "expected"), UNITS, ids=[m for _, m, _ in UNITS])
@@ -136,7 +219,9 @@ def test_what_the_built_in_cannot_do_is_generated() -> None:
 
     assert model_of(one(pt.IF_cond_alpha(), "gsyn_exc")) == "iaf_cond_alpha"
     assert model_of(one(pt.IF_curr_alpha(), "jsyn_exc")) == "nestml"  # no recordable
-    assert model_of(one(pt.IF_curr_alpha(), "isyn_exc")) == "nestml"  # a recordable, but it cannot be read at the end of a run
+    assert (
+        model_of(one(pt.IF_curr_alpha(), "isyn_exc")) == "nestml"
+    )  # a recordable, but it cannot be read at the end of a run
     assert model_of(one(pt.IF_curr_exp(), isyn_exc=0.1)) == "nestml"  # cannot be set
     assert model_of(one(pt.IF_cond_exp(), gsyn_exc=0.1)) == "iaf_cond_exp"
     assert model_of(one(pt.IF_curr_exp(v_reset=-40.0))) == "nestml"  # NEST refuses v_reset >= v_thresh
@@ -174,7 +259,11 @@ def test_native_inputs_need_private_unrecorded_sources() -> None:
 
 
 def test_integrators_are_told() -> None:
-    assert BACKEND.lower(program(network(pt.IF_cond_exp(), 0.01, 0.01)), RunConfig()).integrators["cells"].startswith("gsl rkf45 (abs 0.001)")
+    assert (
+        BACKEND.lower(program(network(pt.IF_cond_exp(), 0.01, 0.01)), RunConfig())
+        .integrators["cells"]
+        .startswith("gsl rkf45 (abs 0.001)")
+    )
     assert BACKEND.lower(program(network(pt.IF_curr_exp())), RunConfig()).integrators["cells"] == "exact"
 
 
@@ -190,10 +279,15 @@ def test_draws_of_generated_code_are_replaced_or_refused(tmp_path: Any) -> None:
     from portable.backends.nest.codegen import drawn
 
     path = tmp_path / "m.cpp"
-    path.write_text('#include "a.h"\n#include <b>\nx = 2. * ((3.) + (1.) * nest::get_vp_specific_rng( get_thread() )->drand());\n')
+    path.write_text(
+        '#include "a.h"\n#include <b>\nx = 2. * ((3.) + (1.) * nest::get_vp_specific_rng( get_thread() '
+        ")->drand());\n"
+    )
     drawn(path)
     text = path.read_text()
-    assert "x = 2. * portable_draw(P_.key_low, P_.key_high, P_.place, origin.get_steps() + lag + 1, 3);" in text
+    assert (
+        "x = 2. * portable_draw(P_.key_low, P_.key_high, P_.place, origin.get_steps() + lag + 1, 3);" in text
+    )
     assert text.index("#include <b>") < text.index("double portable_draw(") < text.index("x = 2.")
     path.write_text("x = nest::get_vp_specific_rng(t)->drand();\n")
     with pytest.raises(SystemExit, match="random numbers in a way that is not known"):
@@ -216,7 +310,11 @@ def test_nests_headers_are_read_once(tmp_path: Any) -> None:
     module.write_text('#include "nest_extension_interface.h"\n}')
     codegen.together(module, [model])
     assert model.read_text() == '#include "numerics.h"\nint x;\n'
-    assert module.read_text().splitlines() == ['#include "nest_extension_interface.h"', "}", '#include "portable_x_neuron.cpp"']
+    assert module.read_text().splitlines() == [
+        '#include "nest_extension_interface.h"',
+        "}",
+        '#include "portable_x_neuron.cpp"',
+    ]
 
 
 def test_missing_compiler_is_a_shortfall(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -268,7 +366,11 @@ def test_equals_a_script_written_by_hand() -> None:
     """The same network in plain PyNEST: the same spikes and, bit for bit, the same voltages."""
     import nest
 
-    p = program(network(pt.IF_curr_exp(tau_refrac=2.0, tau_syn_I=8.0, i_offset=0.3), 0.3, -0.5, v=pt.Uniform(-65, -50)))
+    p = program(
+        network(
+            pt.IF_curr_exp(tau_refrac=2.0, tau_syn_I=8.0, i_offset=0.3), 0.3, -0.5, v=pt.Uniform(-65, -50)
+        )
+    )
     ours = run(p, (1000,), threads=2)
     group = p.group("cells")
     assert isinstance(group, CellGroup)
@@ -277,7 +379,17 @@ def test_equals_a_script_written_by_hand() -> None:
     cells = nest.Create(
         "iaf_psc_exp",
         20,
-        {"E_L": -65.0, "C_m": 1000.0, "tau_m": 20.0, "V_th": -50.0, "V_reset": -65.0, "t_ref": 2.0, "I_e": 300.0, "tau_syn_ex": 5.0, "tau_syn_in": 8.0},
+        {
+            "E_L": -65.0,
+            "C_m": 1000.0,
+            "tau_m": 20.0,
+            "V_th": -50.0,
+            "V_reset": -65.0,
+            "t_ref": 2.0,
+            "I_e": 300.0,
+            "tau_syn_ex": 5.0,
+            "tau_syn_in": 8.0,
+        },
     )
     cells.V_m = np.asarray(group.initial["v"]).tolist()
     from portable.resolve import poisson
@@ -292,17 +404,28 @@ def test_equals_a_script_written_by_hand() -> None:
                 counts = poisson.counts(source, poisson.table(source, 0.1), 1, 1000)
                 trains = [np.repeat(np.arange(1, 1001), counts[:, i]) * 0.1 for i in range(source.size)]
             else:
-                trains = [source.steps[a:b] * 0.1 for a, b in zip(source.indptr[:-1], source.indptr[1:], strict=True)]  # type: ignore[union-attr]
+                trains = [
+                    source.steps[a:b] * 0.1
+                    for a, b in zip(source.indptr[:-1], source.indptr[1:], strict=True)
+                ]  # type: ignore[union-attr]
             pre.set([{"spike_times": t} for t in trains])
         weights, delays = np.broadcast_to(c.weights, c.count), np.broadcast_to(c.delays, c.count)
         for s, t, w, d in zip(c.sources(), c.targets, weights, delays, strict=True):
-            nest.Connect(pre[int(s)], cells[int(t)], "one_to_one", {"weight": float(w), "delay": float(d) * 0.1})
+            nest.Connect(
+                pre[int(s)], cells[int(t)], "one_to_one", {"weight": float(w), "delay": float(d) * 0.1}
+            )
     recorder = nest.Create("spike_recorder", params={"time_in_steps": True})
     meter = nest.Create("multimeter", params={"interval": 0.3, "record_from": ["V_m"]})
     nest.Connect(cells, recorder)
     nest.Connect(meter, cells[:4])
     nest.Simulate(100.0)
-    theirs = sorted(zip((recorder.events["senders"] - cells[0].global_id).tolist(), recorder.events["times"].tolist(), strict=True))
+    theirs = sorted(
+        zip(
+            (recorder.events["senders"] - cells[0].global_id).tolist(),
+            recorder.events["times"].tolist(),
+            strict=True,
+        )
+    )
     assert len(theirs) > 50
     assert spikes(ours) == theirs
     first = ours.traces["cells", "v"][2][1:, 0]
@@ -310,13 +433,20 @@ def test_equals_a_script_written_by_hand() -> None:
     np.testing.assert_array_equal(first[: by_hand.size], by_hand)
 
 
-CASES = [(pt.IF_curr_exp, 0.3, -0.5), (pt.IF_curr_delta, 1.0, -2.0), (pt.IF_cond_exp, 0.006, 0.02), (pt.Izhikevich, 3.0, -3.0)]
+CASES = [
+    (pt.IF_curr_exp, 0.3, -0.5),
+    (pt.IF_curr_delta, 1.0, -2.0),
+    (pt.IF_cond_exp, 0.006, 0.02),
+    (pt.Izhikevich, 3.0, -3.0),
+]
 
 
 @needs_nest
 @pytest.mark.parametrize(("cell", "excitatory", "inhibitory"), CASES, ids=[c.name for c, _, _ in CASES])
 def test_pieces_equal_the_whole(cell: pt.CellType, excitatory: float, inhibitory: float) -> None:
-    """Pieces of every length against NEST's slices of min_delay (here 2 and 5 steps); traces complete to the last sample."""
+    """Pieces of every length against NEST's slices of min_delay (here 2 and 5 steps); traces complete to the
+    last sample.
+    """
     offset = 0.005 if cell is pt.Izhikevich else 0.6
     p = program(network(cell(i_offset=offset), excitatory, inhibitory))
     whole, pieces = run(p, (600,)), run(p, (1, 4, 5, 100, 3, 7, 480), threads=2)
@@ -332,7 +462,12 @@ def test_pieces_equal_the_whole(cell: pt.CellType, excitatory: float, inhibitory
 @needs_nest
 def test_the_last_slice_of_a_trace_is_complete_with_long_delays() -> None:
     cells = pt.Population("cells", 2, pt.IF_curr_exp(i_offset=0.5))
-    net = pt.Network("n", [cells], [pt.Projection(cells, cells, pt.AllToAll(), pt.StaticSynapse(0.1, 5.0))], recordings=[pt.Record(cells, "v")])
+    net = pt.Network(
+        "n",
+        [cells],
+        [pt.Projection(cells, cells, pt.AllToAll(), pt.StaticSynapse(0.1, 5.0))],
+        recordings=[pt.Record(cells, "v")],
+    )
     values = run(program(net), (73,)).traces["cells", "v"][2]
     exact = -65.0 + 10.0 * (1 - np.exp(-np.arange(74) * 0.1 / 20.0))  # no spike yet: R I = 20 MOhm * 0.5 nA
     # 74 steps of NEST's propagator, each rounded to 53 bits of 65 mV
@@ -341,7 +476,9 @@ def test_the_last_slice_of_a_trace_is_complete_with_long_delays() -> None:
 
 @needs_nest
 def test_recording_with_small_steps_keeps_slices_short() -> None:
-    """What the last slice of a piece holds is read one sample at a time: ten steps of 1 us, not a millisecond of them, and the trace is whole."""
+    """What the last slice of a piece holds is read one sample at a time: ten steps of 1 us, not a millisecond
+    of them, and the trace is whole.
+    """
     cells = pt.Population("cells", 2, pt.IF_curr_exp(i_offset=0.5))
     net = pt.Network("n", [cells], recordings=[pt.Record(cells, "v", interval="1 us")])
     with pt.open(net, "nest", dt="1 us") as sim:
@@ -349,18 +486,24 @@ def test_recording_with_small_steps_keeps_slices_short() -> None:
             sim.run(piece)
         assert sim.session.min_delay == 10  # type: ignore[attr-defined]
         values = sim.results().traces["cells", "v"].values
-    np.testing.assert_allclose(values[:, 0], -65.0 + 10.0 * (1 - np.exp(-np.arange(638) * 1e-3 / 20.0)), atol=1e-10)  # 638 roundings of 65 mV
+    np.testing.assert_allclose(
+        values[:, 0], -65.0 + 10.0 * (1 - np.exp(-np.arange(638) * 1e-3 / 20.0)), atol=1e-10
+    )  # 638 roundings of 65 mV
 
 
 @needs_nest
 def test_frozen_counts_arrive_as_drawn() -> None:
-    """A cell that only adds up (tau_m of 1e12 ms): v counts the spikes of the stamp one delay ago, in any chunking."""
+    """A cell that only adds up (tau_m of 1e12 ms): v counts the spikes of the stamp one delay ago, in any
+    chunking.
+    """
     from portable.resolve import poisson
 
     cells = pt.Population("cells", 7, pt.IF_curr_delta(tau_m=1e12, v_thresh=1e9))
     noise = pt.Population("noise", 7, pt.SpikeSourcePoisson(rate=16000.0))
     links = [pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse(1.0, 0.4), "excitatory")]
-    p = program(pt.Network("n", [cells, noise], links, recordings=[pt.Record(cells, "v"), pt.Record(noise, "spikes")]))
+    p = program(
+        pt.Network("n", [cells, noise], links, recordings=[pt.Record(cells, "v"), pt.Record(noise, "spikes")])
+    )
     source = p.group("noise")
     assert isinstance(source, PoissonGroup)
     counts = poisson.counts(source, poisson.table(source, 0.1), 1, 300)
@@ -406,40 +549,75 @@ def test_a_failure_names_its_element_and_leaves_nest_usable() -> None:
 
 @needs_nest
 def test_no_banner(tmp_path: Any) -> None:
-    code = "import portable as pt\npt.run(pt.Network('n', [pt.Population('c', 2, pt.IF_curr_exp())]), 'nest', '1 ms')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    code = (
+        "import portable as pt\npt.run(pt.Network('n', [pt.Population('c', 2, pt.IF_curr_exp())]), "
+        "'nest', '1 ms')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert done.stdout == ""
 
 
 @needs_nest
 def test_a_generated_model_equals_the_built_in() -> None:
-    """AdEx in our own rkf45 written as NESTML against NEST's aeif_cond_exp: the same spikes, w and v to the rounding of many substeps."""
-    cells = pt.Population("cells", 3, pt.EIF_cond_exp_isfa_ista(i_offset=pt.Uniform(0.7, 0.9), tau_refrac=1.0))
+    """AdEx in our own rkf45 written as NESTML against NEST's aeif_cond_exp: the same spikes, w and v to the
+    rounding of many substeps.
+    """
+    cells = pt.Population(
+        "cells", 3, pt.EIF_cond_exp_isfa_ista(i_offset=pt.Uniform(0.7, 0.9), tau_refrac=1.0)
+    )
     source = pt.Population("source", 1, pt.SpikeSourceArray(np.arange(3.0, 60.0, 7.0)))
-    links = [pt.Projection(source, cells, pt.AllToAll(), pt.StaticSynapse(0.01, 1.0), port) for port in ("excitatory", "inhibitory")]
+    links = [
+        pt.Projection(source, cells, pt.AllToAll(), pt.StaticSynapse(0.01, 1.0), port)
+        for port in ("excitatory", "inhibitory")
+    ]
     p = program(pt.Network("n", [cells, source], links, recordings=[pt.Record(cells, ["spikes", "v", "w"])]))
     theirs, ours = run(p, (800,)), run(p, (800,), options={"nestml": "always"})
     assert len(spikes(theirs)) > 10
     assert spikes(ours) == spikes(theirs)
     for name in ("v", "w"):
-        # pow() of the step control and the order of sums round differently; spikes amplify it (seen: 3e-8). A wrong rule gives 1e-2.
-        np.testing.assert_allclose(ours.traces["cells", name][2], theirs.traces["cells", name][2], atol=1e-5, rtol=0)
+        # pow() of the step control and the order of sums round differently; spikes amplify it (seen: 3e-8). A
+        # wrong rule gives 1e-2.
+        np.testing.assert_allclose(
+            ours.traces["cells", name][2], theirs.traces["cells", name][2], atol=1e-5, rtol=0
+        )
 
 
 @needs_nest
 def test_several_generated_models_in_one_network() -> None:
-    """Two types of our own that excite each other, three receptors on one of them, against the reference backend."""
+    """Two types of our own that excite each other, three receptors on one of them, against the reference
+    backend.
+    """
     a = pt.cell_type(
-        "one", equations="dv/dt = (E - v)/tau + (x + y*v/(1 mV))/tau : mV\ndx/dt = -x/tau : mV\ndy/dt = -y/tau : mV",
-        parameters={"E": "-60 mV", "tau": "10 ms"}, threshold="v >= -50 mV", reset="v = E; x *= 0.5",
-        events={"p": "x += weight", "q": "x += 2*weight; y += -0.001*weight", "r": "v += weight"}, initial={"v": "E"}, integrator="rk4",
-    )  # fmt: skip
+        "one",
+        equations="dv/dt = (E - v)/tau + (x + y*v/(1 mV))/tau : mV\ndx/dt = -x/tau : mV\ndy/dt = -y/tau : mV",
+        parameters={"E": "-60 mV", "tau": "10 ms"},
+        threshold="v >= -50 mV",
+        reset="v = E; x *= 0.5",
+        events={"p": "x += weight", "q": "x += 2*weight; y += -0.001*weight", "r": "v += weight"},
+        initial={"v": "E"},
+        integrator="rk4",
+    )
     b = pt.cell_type(
-        "two", equations="dv/dt = (E - v)/tau + (3 mV)*sin(t/(5 ms))/tau : mV (held)", parameters={"E": "-51 mV", "tau": "5 ms", "hold": "1 ms"},
-        threshold="v >= -50 mV", reset="v = -60 mV", refractory="hold", events={"p": "v += weight"}, initial={"v": "E"}, integrator="euler",
-    )  # fmt: skip
-    first, second = pt.Population("first", 5, a(), initial={"v": pt.Uniform(-60, -50)}), pt.Population("second", 4, b())
-    links = [pt.Projection(second, first, pt.AllToAll(), pt.StaticSynapse(w, 0.7), port) for port, w in (("p", 20.0), ("q", 8.0), ("r", 0.5))]
+        "two",
+        equations="dv/dt = (E - v)/tau + (3 mV)*sin(t/(5 ms))/tau : mV (held)",
+        parameters={"E": "-51 mV", "tau": "5 ms", "hold": "1 ms"},
+        threshold="v >= -50 mV",
+        reset="v = -60 mV",
+        refractory="hold",
+        events={"p": "v += weight"},
+        initial={"v": "E"},
+        integrator="euler",
+    )
+    first, second = (
+        pt.Population("first", 5, a(), initial={"v": pt.Uniform(-60, -50)}),
+        pt.Population("second", 4, b()),
+    )
+    links = [
+        pt.Projection(second, first, pt.AllToAll(), pt.StaticSynapse(w, 0.7), port)
+        for port, w in (("p", 20.0), ("q", 8.0), ("r", 0.5))
+    ]
     links.append(pt.Projection(first, second, pt.AllToAll(), pt.StaticSynapse(0.5, 1.1), "p"))
     recordings = [pt.Record([first, second], ["spikes", "v"])]
     net = pt.Network("two", [first, second], links, recordings=recordings)
@@ -449,7 +627,9 @@ def test_several_generated_models_in_one_network() -> None:
         np.testing.assert_array_equal(ours.spikes[name].steps, truth.spikes[name].steps)
         np.testing.assert_array_equal(ours.spikes[name].ids, truth.spikes[name].ids)
         # the same operations in the same order; libm's sin may differ from numpy's by 1 ulp
-        np.testing.assert_allclose(ours.traces[name, "v"].values, truth.traces[name, "v"].values, atol=1e-10, rtol=0)
+        np.testing.assert_allclose(
+            ours.traces[name, "v"].values, truth.traces[name, "v"].values, atol=1e-10, rtol=0
+        )
 
 
 @needs_nest

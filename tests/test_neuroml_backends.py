@@ -1,7 +1,9 @@
-"""Models read from NeuroML on every backend: the same spikes as on native, which is held to direct computations here.
+"""Models read from NeuroML on every backend: the same spikes as on native, which is held to direct
+computations here.
 
-The models (tests/neuroml) have what the readers of cells, channels, synapses and regimes can meet: custom rates, delays of nothing and of many
-steps, plasticity of connections with magnesium block, a gap junction, regimes that read the time.
+The models (tests/neuroml) have what the readers of cells, channels, synapses and regimes can meet: custom
+rates, delays of nothing and of many steps, plasticity of connections with magnesium block, a gap junction,
+regimes that read the time.
 """
 
 from __future__ import annotations
@@ -39,13 +41,17 @@ def recording(net: pt.Network, *records: pt.Record) -> pt.Results:
 
 @pytest.fixture
 def integrator(backend: str) -> str:
-    """Forward Euler, in which all backends that integrate agree; jLEMS's own order of steps where jLEMS runs the file itself."""
+    """Forward Euler, in which all backends that integrate agree; jLEMS's own order of steps where jLEMS runs
+    the file itself.
+    """
     return "euler" if registry.get(backend).capabilities.support["cells.linear"] == "exact" else "jlems"
 
 
 @pytest.mark.parametrize("model", ["hh", "network", "plastic", "coupled", "regimes"])
 def test_the_same_spikes_as_on_native(backend: str, integrator: str, printed: float, model: str) -> None:
-    """The same steps and cells, not nearly the same. States within the rounding of sums that are added up in another order (measured 1e-12 mV)."""
+    """The same steps and cells, not nearly the same. States within the rounding of sums that are added up in
+    another order (measured 1e-12 mV).
+    """
     want, found = on_native(model, integrator), pt.run(read(model), backend, integrator=integrator)
     assert sum(len(s) for s in want.spikes.values()) > 2
     for name, spikes in want.spikes.items():
@@ -57,7 +63,9 @@ def test_the_same_spikes_as_on_native(backend: str, integrator: str, printed: fl
 
 
 def test_delays_are_rounded_up_to_whole_steps() -> None:
-    """Every step of slowRise_B is either B (1 - dt/tau) or that plus weight times the factor that makes the peak gbase (closed form)."""
+    """Every step of slowRise_B is either B (1 - dt/tau) or that plus weight times the factor that makes the
+    peak gbase (closed form).
+    """
     net = read("network")
     post, pre = net.population("post"), net.population("pre")
     r = recording(net, pt.Record([post, pre], ["slowRise_B", "spikes"]))
@@ -68,7 +76,11 @@ def test_delays_are_rounded_up_to_whole_steps() -> None:
     jumps = (b[1:] - b[:-1] * (1 - DT / decay)) / factor
     steps = {cell: r.spikes["pre"].steps[r.spikes["pre"].ids == cell] for cell in (0, 2)}
     want = np.zeros_like(jumps)
-    for spikes, cell, weight, delay in ((steps[0], 0, 4.0, 1), (steps[0], 1, 3.5, 1), (steps[2], 1, 2.0, 625)):  # 0 ms, 0.011 ms, 12.5 ms
+    for spikes, cell, weight, delay in (
+        (steps[0], 0, 4.0, 1),
+        (steps[0], 1, 3.5, 1),
+        (steps[2], 1, 2.0, 625),
+    ):  # 0 ms, 0.011 ms, 12.5 ms
         at = spikes + delay
         np.add.at(want, (at[at <= len(want)] - 1, cell), weight)
     assert np.count_nonzero(want) >= 4
@@ -76,7 +88,9 @@ def test_delays_are_rounded_up_to_whole_steps() -> None:
 
 
 def test_plasticity_by_recursion() -> None:
-    """What arrives is weight R U (Tsodyks, Pawelzik & Markram 1998); between spikes forward Euler takes R and U towards 1 and U0 by (1 - dt/tau)^n."""
+    """What arrives is weight R U (Tsodyks, Pawelzik & Markram 1998); between spikes forward Euler takes R and
+    U towards 1 and U0 by (1 - dt/tau)^n.
+    """
     net = read("plastic")
     edges = net.population("synapticConnectionWD0_tires")
     r = recording(net, pt.Record(edges, "B"))
@@ -86,37 +100,54 @@ def test_plasticity_by_recursion() -> None:
     b = r.traces["synapticConnectionWD0_tires", "B"].values[:, 0]
     jumps = b[1:] - b[:-1] * (1 - DT / decay)
     at = np.flatnonzero(np.abs(jumps) > 1e-9) + 1
-    np.testing.assert_array_equal(at, 250 * np.arange(1, 12) + 1)  # every 5 ms, and the step that a delay of nothing takes
+    np.testing.assert_array_equal(
+        at, 250 * np.arange(1, 12) + 1
+    )  # every 5 ms, and the step that a delay of nothing takes
     have, use, last = 1.0, 0.4, 0
     for k in at:
-        have, use = 1 - (1 - have) * (1 - DT / 60) ** (k - last), 0.4 + (use - 0.4) * (1 - DT / 25) ** (k - last)
+        have, use = (
+            1 - (1 - have) * (1 - DT / 60) ** (k - last),
+            0.4 + (use - 0.4) * (1 - DT / 25) ** (k - last),
+        )
         assert jumps[k - 1] == pytest.approx(5 * factor * have * use, rel=1e-9)
         have, use, last = have * (1 - use), use + 0.4 * (1 - use), k
 
 
 def test_a_gap_junction_by_the_power_of_a_matrix() -> None:
-    """Before the first spike the two cells are a linear system: forward Euler's n-th step is (1 + dt A)^n of the distance from rest under current."""
+    """Before the first spike the two cells are a linear system: forward Euler's n-th step is (1 + dt A)^n of
+    the distance from rest under current.
+    """
     r = on_native("coupled", "euler")
     v = np.column_stack([r.traces[p, "v"].values[:, 0] for p in "ab"])
-    c, leak, gap, rest = np.array([100.0, 200.0]), np.array([5.0, 6.0]), 2.0, np.array([-65.0, -60.0])  # pF, nS, nS, mV
+    c, leak, gap, rest = (
+        np.array([100.0, 200.0]),
+        np.array([5.0, 6.0]),
+        2.0,
+        np.array([-65.0, -60.0]),
+    )  # pF, nS, nS, mV
     a = (np.array([[-gap, gap], [gap, -gap]]) - np.diag(leak)) / c[:, None]
     step = np.eye(2) + DT * a
     first, driven = int(r.spikes["a"].steps[0]), round(4 / DT)
     for current, low, high in ((0.0, 0, driven), (200.0, driven, first - 1)):  # pA
         fixed = np.linalg.solve(-a, (leak * rest + np.array([current, 0.0])) / c)
         for k in range(low, high + 1, 50):
-            np.testing.assert_allclose(v[k], fixed + np.linalg.matrix_power(step, k - low) @ (v[low] - fixed), rtol=0, atol=1e-9)
+            np.testing.assert_allclose(
+                v[k], fixed + np.linalg.matrix_power(step, k - low) @ (v[low] - fixed), rtol=0, atol=1e-9
+            )
 
 
 def test_regimes_at_the_times_of_the_closed_form() -> None:
-    """v' = rate (1 + ramp t) from the end of a rest on: top is reached where t + 5 t^2 (s) has grown by 5 ms. Forward Euler lags behind by
-    dt ramp (length of the rise)/2 of 0.05 %, less than a step, and crossings are seen at the end of a step: within two steps."""
+    """v' = rate (1 + ramp t) from the end of a rest on: top is reached where t + 5 t^2 (s) has grown by 5 ms.
+    Forward Euler lags behind by dt ramp (length of the rise)/2 of 0.05 %, less than a step, and crossings are
+    seen at the end of a step: within two steps."""
     times = on_native("regimes", "euler").spikes["cells"].times * 1e-3
     assert times.size == 15
     start = 0.0
     for volley in times.reshape(5, 3):
         grown = start + 5 * start**2 + 5e-3
         crossing = (np.sqrt(1 + 20 * grown) - 1) / 10
-        assert 0 <= volley[0] - (crossing + 1e-3) < 2 * DT * 1e-3 + 1e-9  # the volley begins the gap, in whole steps, after it
+        assert (
+            0 <= volley[0] - (crossing + 1e-3) < 2 * DT * 1e-3 + 1e-9
+        )  # the volley begins the gap, in whole steps, after it
         np.testing.assert_allclose(np.diff(volley), 1e-3, atol=1e-9)
         start = volley[-1] + 3e-3

@@ -1,4 +1,6 @@
-"""Whatever stands in a NeuroML file, it is read or refused with one ModelError: never another exception, a warning or an endless read."""
+"""Whatever stands in a NeuroML file, it is read or refused with one ModelError: never another exception, a
+warning or an endless read.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,10 @@ def read_or_refused(path: Path, folder: Path | None = None) -> bool:
 
 
 def texts() -> list[str]:
-    found = [*sorted((EXAMPLES / "examples").glob("*.nml")), *sorted((EXAMPLES / "LEMSexamples").glob("LEMS*.xml"))]
+    found = [
+        *sorted((EXAMPLES / "examples").glob("*.nml")),
+        *sorted((EXAMPLES / "LEMSexamples").glob("LEMS*.xml")),
+    ]
     return [*FUZZED, *(f.read_text() for f in found)]
 
 
@@ -81,7 +86,9 @@ def test_mutated_files(seed: int, tmp_path: Path) -> None:
     assert min(count.values()) > 5, "both answers must occur"
 
 
-XML_TEXT = st.text(st.characters(codec="utf-8", exclude_characters='"<&', exclude_categories=["Cc", "Cs"]), max_size=40)
+XML_TEXT = st.text(
+    st.characters(codec="utf-8", exclude_characters='"<&', exclude_categories=["Cc", "Cs"]), max_size=40
+)
 VALUE = XML_TEXT | st.sampled_from([v for v in VALUES if not set(v) & set('"<&')]) | st.floats().map(str)
 
 
@@ -90,7 +97,9 @@ VALUE = XML_TEXT | st.sampled_from([v for v in VALUES if not set(v) & set('"<&')
 @example(value="1" * 5000, where="preCellId")
 @example(value="1e999", where="weight")
 def test_any_value_of_a_connection(value: str, where: str, tmp_path: Path) -> None:
-    known = {"id": "0", "preCellId": "../s[0]", "postCellId": "../p[1]", "weight": "0.5", "delay": "1ms"} | ({where: value} if where != "synapse" else {})
+    known = {"id": "0", "preCellId": "../s[0]", "postCellId": "../p[1]", "weight": "0.5", "delay": "1ms"} | (
+        {where: value} if where != "synapse" else {}
+    )
     text = projection("<connectionWD " + " ".join(f'{k}="{v}"' for k, v in known.items()) + "/>")
     if where == "synapse":
         text = text.replace('synapse="syn"', f'synapse="{value}"')
@@ -102,9 +111,13 @@ ATOM = st.sampled_from(["v", "tau", "t", "0", "1", "2.5", "1e300", "-3", "q", "p
 EXPRESSION = st.recursive(
     ATOM,
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "^", " .gt. ", " .and. ", ""]), inner).map("".join),
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "^", " .gt. ", " .and. ", ""]), inner).map(
+            "".join
+        ),
         inner.map(lambda e: f"({e})"),
-        st.tuples(st.sampled_from(["exp", "ln", "sqrt", "abs", "random", "H", "sin", "nix", "floor"]), inner).map(lambda p: f"{p[0]}({p[1]})"),
+        st.tuples(
+            st.sampled_from(["exp", "ln", "sqrt", "abs", "random", "H", "sin", "nix", "floor"]), inner
+        ).map(lambda p: f"{p[0]}({p[1]})"),
         inner.map(lambda e: f"({e}"),
     ),
     max_leaves=12,
@@ -112,19 +125,27 @@ EXPRESSION = st.recursive(
 
 
 @DRAWN
-@given(expression=EXPRESSION | XML_TEXT, place=st.sampled_from(["derivative", "condition", "assignment", "derived", "parameter"]))
+@given(
+    expression=EXPRESSION | XML_TEXT,
+    place=st.sampled_from(["derivative", "condition", "assignment", "derived", "parameter"]),
+)
 @example(expression="(" * 3000 + "v" + ")" * 3000, place="derived")
 @example(expression="+".join(["v"] * 5000), place="derived")
 @example(expression="2^2^2^2^2^2^2^2", place="parameter")
 def test_any_expression(expression: str, place: str, tmp_path: Path) -> None:
     dynamics = {
         "derivative": f'{V}<TimeDerivative variable="v" value="{expression}"/>',
-        "condition": f'{V}<TimeDerivative variable="v" value="-v/tau"/><OnCondition test="{expression}"><EventOut port="spike"/></OnCondition>',
-        "assignment": f'{V}<TimeDerivative variable="v" value="-v/tau"/><OnCondition test="v .gt. 0 * v"><StateAssignment variable="v" value="{expression}"/></OnCondition>',
-        "derived": f'{V}<DerivedVariable name="x" dimension="voltage" value="{expression}"/><TimeDerivative variable="v" value="-x/tau"/>',
+        "condition": f'{V}<TimeDerivative variable="v" value="-v/tau"/><OnCondition '
+        f'test="{expression}"><EventOut port="spike"/></OnCondition>',
+        "assignment": f'{V}<TimeDerivative variable="v" value="-v/tau"/><OnCondition test="v .gt. 0 * '
+        f'v"><StateAssignment variable="v" value="{expression}"/></OnCondition>',
+        "derived": f'{V}<DerivedVariable name="x" dimension="voltage" value="{expression}"/><TimeDerivative '
+        'variable="v" value="-x/tau"/>',
         "parameter": f'{V}<TimeDerivative variable="v" value="-v*y/tau"/>',
     }[place]
-    more = '<Parameter name="tau" dimension="time"/>' + (f'<DerivedParameter name="y" dimension="none" value="{expression}"/>' if place == "parameter" else "")
+    more = '<Parameter name="tau" dimension="time"/>' + (
+        f'<DerivedParameter name="y" dimension="none" value="{expression}"/>' if place == "parameter" else ""
+    )
     (tmp_path / "bad.nml").write_text(own(dynamics, more, '<mine id="m" tau="1ms"/>'))
     read_or_refused(tmp_path / "bad.nml")
 
@@ -142,7 +163,11 @@ def hdf5(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A network of a few cells and connections, by our writer."""
     pytest.importorskip("h5py")
     source, cells = pt.Population("s", 2, pt.SpikeSourceArray([5.0])), pt.Population("p", 3, pt.IF_cond_exp())
-    network = pt.Network("n", [source, cells], [pt.Projection(source, cells, pt.AllToAll(), pt.StaticSynapse("2 nS", "1 ms"), name="e")])
+    network = pt.Network(
+        "n",
+        [source, cells],
+        [pt.Projection(source, cells, pt.AllToAll(), pt.StaticSynapse("2 nS", "1 ms"), name="e")],
+    )
     folder = tmp_path_factory.mktemp("hdf5")
     written = pt.write_neuroml(network, folder, types="core", hdf5_above=0, keep=False)
     return next(folder / f for f in written.files if f.endswith(".h5")).read_bytes()

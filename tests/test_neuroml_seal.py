@@ -1,4 +1,6 @@
-"""The rules kept in the annotation hold only as long as the files are those that were written; else the files are what counts."""
+"""The rules kept in the annotation hold only as long as the files are those that were written; else the files
+are what counts.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,21 @@ FILES = ["net.types.xml", "net.net.nml", "LEMS_net.xml"]
 
 def network(populations: int = 1) -> pt.Network:
     source = pt.Population("s", 3, pt.SpikeSourceArray([5.0]))
-    cells = [pt.Population(f"p{i}", 4, pt.IF_cond_exp(tau_refrac="2 ms"), initial={"v": pt.Uniform(-65, -55)}) for i in range(populations)]
-    connections = pt.Projection(source, cells[0], pt.FixedInDegree(2), pt.StaticSynapse(pt.Uniform("1 nS", "2 nS"), "1 ms"), name="e")
-    return pt.Network("net", [source, *cells], [connections], [], [pt.Record(cells[0], ["spikes"])], settings=pt.RunSettings("20 ms", "0.1 ms"))
+    cells = [
+        pt.Population(f"p{i}", 4, pt.IF_cond_exp(tau_refrac="2 ms"), initial={"v": pt.Uniform(-65, -55)})
+        for i in range(populations)
+    ]
+    connections = pt.Projection(
+        source, cells[0], pt.FixedInDegree(2), pt.StaticSynapse(pt.Uniform("1 nS", "2 nS"), "1 ms"), name="e"
+    )
+    return pt.Network(
+        "net",
+        [source, *cells],
+        [connections],
+        [],
+        [pt.Record(cells[0], ["spikes"])],
+        settings=pt.RunSettings("20 ms", "0.1 ms"),
+    )
 
 
 def edited(path: Path, old: str, new: str) -> None:
@@ -52,7 +66,14 @@ def test_line_ends_and_names_of_files_do_not_matter(tmp_path: Path) -> None:
     assert pt.read_neuroml(tmp_path / "run.xml") == net
 
 
-@pytest.mark.parametrize(("name", "old", "new"), [("net.net.nml", 'delay="', 'delay="1'), ("LEMS_net.xml", 'length="', 'length="1'), ("net.types.xml", "<Lems>", "<Lems><!-- mine -->")])
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("net.net.nml", 'delay="', 'delay="1'),
+        ("LEMS_net.xml", 'length="', 'length="1'),
+        ("net.types.xml", "<Lems>", "<Lems><!-- mine -->"),
+    ],
+)
 def test_an_edited_file_is_read_as_it_stands(name: str, old: str, new: str, tmp_path: Path) -> None:
     net = network()
     made = pt.write_neuroml(net, tmp_path)
@@ -72,7 +93,9 @@ def test_an_edited_weight_counts(tmp_path: Path) -> None:
     path.write_text(text[:at] + "77.0" + text[text.index('"', at) :])
     program = resolve(pt.read_neuroml(made.path), 0, 0.1)
     weights = np.concatenate([np.atleast_1d(np.asarray(c.weights)) for c in program.connections])
-    assert np.isclose(weights.max() / np.median(weights), 77.0 / np.median([1.5]), rtol=0.5), "77 in the file's unit, beside 1 to 2"
+    assert np.isclose(weights.max() / np.median(weights), 77.0 / np.median([1.5]), rtol=0.5), (
+        "77 in the file's unit, beside 1 to 2"
+    )
 
 
 def test_what_is_written_again_holds_no_stale_rules(tmp_path: Path) -> None:

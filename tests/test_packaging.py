@@ -14,7 +14,11 @@ LINKS = ("schemas", "backends", "validation")
 
 
 def build(kind, source, into):
-    subprocess.run([sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", into, source], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", into, source],
+        check=True,
+        capture_output=True,
+    )
     (made,) = into.iterdir()
     return made
 
@@ -24,7 +28,9 @@ def distributions(tmp_path_factory):
     """(names in the sdist, names in the wheel built from that sdist)."""
     work = tmp_path_factory.mktemp("packaging")
     checkout = work / "checkout"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
     for name in filter(None, listed):  # a clean checkout, links as links
         target = checkout / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +49,9 @@ def distributions(tmp_path_factory):
 
 def expected():
     """Every tracked file of the package that must reach the user."""
-    listed = subprocess.run(["git", "ls-files", "portable"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    listed = subprocess.run(
+        ["git", "ls-files", "portable"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
     return {name for name in listed if Path(name).suffix in (".py", ".pyi", ".toml", ".json", ".typed")}
 
 

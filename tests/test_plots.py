@@ -20,12 +20,26 @@ def made(sizes, spikes_each=50, traces=False, steps=5000, recorded=None):
     traced = {}
     if traces:
         grid = np.arange(0, steps + 1, 50)
-        traced = {(n, "v"): TraceTable(np.arange(6), grid, 0.1, rng.normal(-60, 3, (grid.size, 6)), "mV") for n in sizes}
-    return Results("net", "nest", 0.1, steps, sizes, tables, traced, {"seed": 42, "simulator": "3.10.0", "synapses": 1234})
+        traced = {
+            (n, "v"): TraceTable(np.arange(6), grid, 0.1, rng.normal(-60, 3, (grid.size, 6)), "mV")
+            for n in sizes
+        }
+    return Results(
+        "net",
+        "nest",
+        0.1,
+        steps,
+        sizes,
+        tables,
+        traced,
+        {"seed": 42, "simulator": "3.10.0", "synapses": 1234},
+    )
 
 
 def text_of(figure):
-    return " ".join(f"{figure._suptitle.get_text()}\n{figure._supxlabel.get_text() if figure._supxlabel else ''}".split())
+    return " ".join(
+        f"{figure._suptitle.get_text()}\n{figure._supxlabel.get_text() if figure._supxlabel else ''}".split()
+    )
 
 
 def test_raster_says_what_ran_and_names_the_populations(tmp_path):
@@ -67,7 +81,9 @@ def test_what_is_left_out_is_said():
 def test_a_lively_network_draws_a_bounded_number_of_spikes_and_says_so():
     figure = raster(made({"exc": 1000}, spikes_each=4000))
     drawn = sum(len(c.get_offsets()) for c in figure.axes[0].collections)
-    assert 0.8 * SPIKES < drawn < 1.1 * SPIKES  # of 400,000; cells are thinned whole, so not to the last spike
+    assert (
+        0.8 * SPIKES < drawn < 1.1 * SPIKES
+    )  # of 400,000; cells are thinned whole, so not to the last spike
     assert "of 1,000 recorded cells" in text_of(figure)
     bars = figure.axes[2].patches
     assert bars[0].get_width() == pytest.approx(800.0)  # rates use all
@@ -75,7 +91,9 @@ def test_a_lively_network_draws_a_bounded_number_of_spikes_and_says_so():
 
 def test_partial_recordings_and_silent_populations_are_said():
     r = made({"exc": 80}, recorded=2)
-    figure = raster(Results(r.network, r.backend, r.dt, r.steps, {**r.sizes, "noise": 10}, r.spikes, {}, r.provenance))
+    figure = raster(
+        Results(r.network, r.backend, r.dt, r.steps, {**r.sizes, "noise": 10}, r.spikes, {}, r.provenance)
+    )
     assert "Spikes not recorded: noise" in text_of(figure)
     assert "Recorded in part: exc" in text_of(figure)
 
@@ -83,12 +101,17 @@ def test_partial_recordings_and_silent_populations_are_said():
 def test_nothing_at_all_still_makes_a_picture(tmp_path):
     raster(made({"exc": 8}, spikes_each=0), tmp_path / "silent.png")
     raster(Results("net", "native", 0.1, 100, {"exc": 8}, {}, {}), tmp_path / "none.png")
-    raster(Results("net", "native", 0.1, 0, {"exc": 8}, {"exc": sorted_spikes([], [], 0.1, np.arange(8))}, {}), tmp_path / "zero.png")
+    raster(
+        Results("net", "native", 0.1, 0, {"exc": 8}, {"exc": sorted_spikes([], [], 0.1, np.arange(8))}, {}),
+        tmp_path / "zero.png",
+    )
     assert all((tmp_path / f"{n}.png").stat().st_size > 1000 for n in ("silent", "none", "zero"))
 
 
 def test_twelve_populations_do_not_overlap():
-    """Labels on the left keep their distance, whatever the sizes: at least a label's height (about 2 % of the axis)."""
+    """Labels on the left keep their distance, whatever the sizes: at least a label's height (about 2 % of the
+    axis).
+    """
     spikes = raster(made({f"p{i}": 10 if i % 2 else 3000 for i in range(12)}, spikes_each=1)).axes[0]
     assert np.abs(np.diff(spikes.get_yticks())).min() > 0.02
 
@@ -103,9 +126,16 @@ def network(n_cells=2, kind=None, inhibitory=-0.2):
     cells = [pt.Population(f"p{i}", 10 ** (i % 4 + 1), kind or pt.IF_curr_exp()) for i in range(n_cells)]
     noise = pt.Population("noise", 30, pt.SpikeSourcePoisson(rate=10.0))
     projections = [
-        pt.Projection(a, b, pt.FixedInDegree(4 + j), pt.StaticSynapse(inhibitory if i % 2 else 0.1, 1.0), receptor="inhibitory" if i % 2 else "excitatory")
-        for i, a in enumerate(cells) for j, b in enumerate(cells)
-    ]  # fmt: skip
+        pt.Projection(
+            a,
+            b,
+            pt.FixedInDegree(4 + j),
+            pt.StaticSynapse(inhibitory if i % 2 else 0.1, 1.0),
+            receptor="inhibitory" if i % 2 else "excitatory",
+        )
+        for i, a in enumerate(cells)
+        for j, b in enumerate(cells)
+    ]
     projections.append(pt.Projection(noise, cells, pt.FixedTotalNumber(400), pt.StaticSynapse(0.1, 1.0)))
     return pt.Network("drawn", [*cells, noise], projections, recordings=[pt.Record(cells[0], "spikes")])
 
@@ -115,7 +145,9 @@ def test_edges_counted_by_hand():
     assert found["p0", "p1"].synapses == 500  # 100 cells with 5 each
     assert (found["p0", "p1"].in_degree, found["p0", "p1"].sign) == (5.0, 1)
     assert found["p1", "p0"].sign == -1
-    assert found["noise", "p0"].synapses == pytest.approx(400 * 10 / 110)  # a projection to two populations, shared out by size
+    assert found["noise", "p0"].synapses == pytest.approx(
+        400 * 10 / 110
+    )  # a projection to two populations, shared out by size
     assert found["noise", "p1"].in_degree == pytest.approx(400 * 100 / 110 / 100)
 
 

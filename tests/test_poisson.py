@@ -1,4 +1,6 @@
-"""Frozen Poisson trains: probabilities against scipy, the same trains in any chunking. Margins: 5 standard errors, seed fixed."""
+"""Frozen Poisson trains: probabilities against scipy, the same trains in any chunking. Margins: 5 standard
+errors, seed fixed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from portable.resolve.random import stream
 
 @pytest.mark.parametrize("mean", [1e-6, 0.002, 0.1, 1.6, 12.0, 100.0, MAX_MEAN])
 def test_thresholds_are_the_cumulative_distribution(mean):
-    """floor(2^32 P(N <= m)); the sum's rounding can move it by one. Above the last the remaining probability is below 2^-31."""
+    """floor(2^32 P(N <= m)); the sum's rounding can move it by one. Above the last the remaining probability
+    is below 2^-31.
+    """
     found = thresholds(mean).astype(np.int64)
     exact = np.floor(stats.poisson.cdf(np.arange(found.size), mean) * 2**32).astype(np.int64)
     assert np.abs(found - exact).max() <= 1
@@ -44,7 +48,10 @@ def test_counts_have_the_poisson_distribution(rate):
     for m in np.unique(x):
         p = stats.poisson.pmf(m, mean)
         assert abs((x == m).mean() - p) < 5 * math.sqrt(p / n) + 1e-5
-    across, along = np.corrcoef(x[:, :-1].ravel(), x[:, 1:].ravel())[0, 1], np.corrcoef(x[:-1].ravel(), x[1:].ravel())[0, 1]
+    across, along = (
+        np.corrcoef(x[:, :-1].ravel(), x[:, 1:].ravel())[0, 1],
+        np.corrcoef(x[:-1].ravel(), x[1:].ravel())[0, 1],
+    )
     assert max(abs(across), abs(along)) < 5 / math.sqrt(n)
 
 
@@ -65,9 +72,16 @@ def test_active_from_start_to_stop():
 
 
 @settings(max_examples=40, deadline=None)
-@given(cuts=st.lists(st.integers(1, 299), unique=True).map(sorted), size=st.integers(1, 9), start=st.integers(0, 50), length=st.none() | st.integers(0, 200))
+@given(
+    cuts=st.lists(st.integers(1, 299), unique=True).map(sorted),
+    size=st.integers(1, 9),
+    start=st.integers(0, 50),
+    length=st.none() | st.integers(0, 200),
+)
 def test_any_chunking_gives_the_same_trains(cuts, size, start, length):
-    group = PoissonGroup("noise", size, np.linspace(0.5, 9.0, size), start, None if length is None else start + length, 11)
+    group = PoissonGroup(
+        "noise", size, np.linspace(0.5, 9.0, size), start, None if length is None else start + length, 11
+    )
     tab, edges = table(group, 0.1), [1, *[c + 1 for c in cuts], 301]
     whole = counts(group, tab, 1, 300)
     assert np.array_equal(np.vstack([counts(group, tab, a, b - a) for a, b in pairwise(edges)]), whole)
@@ -83,7 +97,9 @@ def test_trains_of_a_network_belong_to_name_and_seed():
 
     base = trains(1, "noise")
     assert np.array_equal(trains(1, "noise", other=[pt.Population("a", 3, pt.IF_curr_exp())]), base)
-    assert np.array_equal(trains(1, "noise", size=30)[:, :20], base)  # a larger population keeps its first cells' trains
+    assert np.array_equal(
+        trains(1, "noise", size=30)[:, :20], base
+    )  # a larger population keeps its first cells' trains
     for changed in (trains(2, "noise"), trains(1, "noise2")):
         n = base[10:310].size
         assert abs(np.corrcoef(changed[10:310].ravel(), base[10:310].ravel())[0, 1]) < 5 / math.sqrt(n)
@@ -92,11 +108,27 @@ def test_trains_of_a_network_belong_to_name_and_seed():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (lambda: pt.SpikeSourcePoisson(rate=pt.Normal("1 Hz", "5 Hz")), r"SpikeSourcePoisson\.rate: must be 0 Hz or more.*low=0"),
-        (lambda: pt.SpikeSourcePoisson(rate="6 MHz"), r"population 'noise'\.rate: .*spikes a step, at most 500"),
-        (lambda: pt.SpikeSourcePoisson(rate=1, start=0.05), r"population 'noise'\.start: must be a whole number of steps of 0.1 ms, got 0.05 ms; use 0 or 0.1 ms"),
-        (lambda: pt.SpikeSourcePoisson(rate=1, duration=1.23), r"population 'noise'\.duration: must be a whole number"),
-        (lambda: pt.SpikeSourcePoisson(rate=1, start=-1), r"SpikeSourcePoisson: start and duration must be >= 0 ms"),
+        (
+            lambda: pt.SpikeSourcePoisson(rate=pt.Normal("1 Hz", "5 Hz")),
+            r"SpikeSourcePoisson\.rate: must be 0 Hz or more.*low=0",
+        ),
+        (
+            lambda: pt.SpikeSourcePoisson(rate="6 MHz"),
+            r"population 'noise'\.rate: .*spikes a step, at most 500",
+        ),
+        (
+            lambda: pt.SpikeSourcePoisson(rate=1, start=0.05),
+            r"population 'noise'\.start: must be a whole number of steps of 0.1 ms, got 0.05 ms; use 0 or "
+            r"0.1 ms",
+        ),
+        (
+            lambda: pt.SpikeSourcePoisson(rate=1, duration=1.23),
+            r"population 'noise'\.duration: must be a whole number",
+        ),
+        (
+            lambda: pt.SpikeSourcePoisson(rate=1, start=-1),
+            r"SpikeSourcePoisson: start and duration must be >= 0 ms",
+        ),
     ],
 )
 def test_bad_sources_are_refused(source, message):

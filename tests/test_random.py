@@ -1,7 +1,9 @@
-"""The random numbers themselves: published answers of Philox, elementary functions, and the statistics of every distribution.
+"""The random numbers themselves: published answers of Philox, elementary functions, and the statistics of
+every distribution.
 
-Statistical margins: the seed is fixed, so a test either always passes or always fails; margins are 5 standard errors of the estimate,
-which a correct generator exceeds once in 1.7 million tries. Kolmogorov-Smirnov: sqrt(n) D < 2.0 (p = 7e-4).
+Statistical margins: the seed is fixed, so a test either always passes or always fails; margins are 5 standard
+errors of the estimate, which a correct generator exceeds once in 1.7 million tries. Kolmogorov-Smirnov:
+sqrt(n) D < 2.0 (p = 7e-4).
 """
 
 from __future__ import annotations
@@ -55,7 +57,11 @@ ONES = 0xFFFFFFFF
     [  # Random123's kat_vectors, philox4x32 10 rounds
         ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
         ((ONES,) * 4, (ONES, ONES), (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-        ((0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0), (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
     ],
 )
 def test_philox_gives_the_published_answers(counter, key, answer):
@@ -67,7 +73,9 @@ def test_words_in_blocks_are_the_words_one_by_one():
     w, key, first = np.empty(4 * random.BLOCK, dtype=np.uint64), np.uint64(987654321987), (1 << 32) - 100
     random.words_block(key, first, w)  # crosses the 32-bit boundary of the counter
     for i in (0, 1, 99, 100, 101, random.BLOCK - 1):
-        assert [int(x) for x in w[i :: random.BLOCK]] == [int(x) for x in _words(key, np.uint64(first + i), 0)]
+        assert [int(x) for x in w[i :: random.BLOCK]] == [
+            int(x) for x in _words(key, np.uint64(first + i), 0)
+        ]
 
 
 def test_streams_are_named_for_ever():
@@ -78,8 +86,12 @@ def test_streams_are_named_for_ever():
 
 
 def test_logarithm_is_right_to_the_last_bits():
-    """Against numpy's; within 5e-16 of relative error, two units in the last place, over the whole range that draws use."""
-    x = np.concatenate([2.0 ** -np.linspace(0, 33, 10001), 1 - 2.0 ** -np.arange(1, 33), np.linspace(0.5, 1.0, 10000)[:-1]])
+    """Against numpy's; within 5e-16 of relative error, two units in the last place, over the whole range that
+    draws use.
+    """
+    x = np.concatenate(
+        [2.0 ** -np.linspace(0, 33, 10001), 1 - 2.0 ** -np.arange(1, 33), np.linspace(0.5, 1.0, 10000)[:-1]]
+    )
     x = x[x < 1]
     out = np.empty_like(x)
     _ln(x, out)
@@ -115,7 +127,10 @@ CLOSED = {
     "normal above": (pt.Normal(1.5, 0.75, low=0.1), stats.truncnorm(-1.4 / 0.75, np.inf, 1.5, 0.75)),
     "normal rare": (pt.Normal(0.0, 1.0, low=2.0), stats.truncnorm(2.0, np.inf)),
     "normal between": (pt.Normal(0.0, 1.0, low=-0.5, high=1.0), stats.truncnorm(-0.5, 1.0)),
-    "lognormal": (pt.Lognormal(2.0, 1.0), stats.lognorm(math.sqrt(math.log(1.25)), scale=2 / math.sqrt(1.25))),
+    "lognormal": (
+        pt.Lognormal(2.0, 1.0),
+        stats.lognorm(math.sqrt(math.log(1.25)), scale=2 / math.sqrt(1.25)),
+    ),
 }
 
 
@@ -131,7 +146,9 @@ def test_draws_have_their_distribution(name):
 
 @pytest.mark.parametrize("name", CLOSED)
 def test_neighbouring_draws_are_independent(name):
-    """Lag correlations of an independent series have standard error 1/sqrt(N). Lag 1 pairs slots that share a Philox block."""
+    """Lag correlations of an independent series have standard error 1/sqrt(N). Lag 1 pairs slots that share a
+    Philox block.
+    """
     x = stats.rankdata(drawn(CLOSED[name][0]))
     for lag in (1, 2, 3, 512):
         assert abs(np.corrcoef(x[:-lag], x[lag:])[0, 1]) < 5 / math.sqrt(N)
@@ -147,7 +164,9 @@ def test_clipped_values_move_to_the_bound():
 
 
 def test_clipped_keeps_the_inner_bounds():
-    """The inner bound draws again, the outer one moves: nothing is left at -0.5, P(x > 1 | x > -0.5) sits at 1."""
+    """The inner bound draws again, the outer one moves: nothing is left at -0.5, P(x > 1 | x > -0.5) sits at
+    1.
+    """
     x = drawn(pt.Clipped(pt.Normal(0.0, 1.0, low=-0.5), high=1.0))
     p = stats.norm.sf(1.0) / stats.norm.sf(-0.5)
     assert x.min() > -0.5
@@ -159,7 +178,15 @@ def test_no_spread_is_a_constant():
     assert set(drawn(pt.Normal(2.5, 0.0, low=1.0))) == {2.5}
 
 
-@pytest.mark.parametrize("given", [pt.Normal(0.0, 1.0, low=3.2), pt.Normal(0.0, 0.0, low=1.0), pt.Lognormal(1.0, 0.1, high=0.0), pt.Normal(0.0, 1.0, low=1.0, high=1.0)])
+@pytest.mark.parametrize(
+    "given",
+    [
+        pt.Normal(0.0, 1.0, low=3.2),
+        pt.Normal(0.0, 0.0, low=1.0),
+        pt.Lognormal(1.0, 0.1, high=0.0),
+        pt.Normal(0.0, 1.0, low=1.0, high=1.0),
+    ],
+)
 def test_bounds_that_leave_nothing_are_refused(given):
     with pytest.raises(pt.ModelError, match=r"exc\.v: .*inside its bounds.*clip=True"):
         draws.spec(value(given, "1", "exc.v"), "exc.v")

@@ -26,12 +26,20 @@ HERE = {"equations": "dx/dt = -x/tau : 1", "parameters": {"tau": "5 ms"}}
 def test_where_it_cannot_stand(changed: dict[str, Any], path: str) -> None:
     with pytest.raises(pt.ModelError) as caught:
         pt.cell_type("here", **{**HERE, **changed})
-    assert str(caught.value).startswith(f"cell_type 'here'.{path}: random() cannot stand here; draw in an assignment")
+    assert str(caught.value).startswith(
+        f"cell_type 'here'.{path}: random() cannot stand here; draw in an assignment"
+    )
 
 
 def test_not_in_what_a_receptor_adds() -> None:
     with pytest.raises(pt.ModelError, match=r"exposes\['i_syn'\]: random\(\) cannot stand here"):
-        pt.receptor_type("noisy", equations="dg/dt = -g/tau : nA", parameters={"tau": "5 ms"}, events={"in": "g += weight"}, exposes={"i_syn": "random(g)"})
+        pt.receptor_type(
+            "noisy",
+            equations="dg/dt = -g/tau : nA",
+            parameters={"tau": "5 ms"},
+            events={"in": "g += weight"},
+            exposes={"i_syn": "random(g)"},
+        )
 
 
 def test_it_has_the_dimension_of_its_argument() -> None:
@@ -43,7 +51,9 @@ def test_it_has_the_dimension_of_its_argument() -> None:
 
 def start(size: int, *others: pt.Population, seed: int = 1, name: str = "cells") -> Any:
     cell = pt.cell_type("here", **HERE, initial={"x": "3*random(2) + 1"})
-    return resolve(pt.Network("n", [*others, pt.Population(name, size, cell())]), seed).group(name).initial["x"]  # type: ignore[union-attr]
+    return (
+        resolve(pt.Network("n", [*others, pt.Population(name, size, cell())]), seed).group(name).initial["x"]
+    )  # type: ignore[union-attr]
 
 
 def test_initial_values_are_drawn_for_each_cell() -> None:
@@ -59,13 +69,21 @@ def test_initial_values_are_drawn_for_each_cell() -> None:
 
 def test_users_initial_values_win() -> None:
     cell = pt.cell_type("here", **HERE, initial={"x": "random(1)"})
-    group = resolve(pt.Network("n", [pt.Population("cells", 3, cell(), initial={"x": 5.0})]), 0).group("cells")
+    group = resolve(pt.Network("n", [pt.Population("cells", 3, cell(), initial={"x": 5.0})]), 0).group(
+        "cells"
+    )
     assert group.initial["x"] == 5.0  # type: ignore[union-attr]
 
 
 def test_calls_are_numbered_in_order() -> None:
     """Conditions, ports, initial values; a model without calls stays the same object."""
-    cell = pt.cell_type("here", **HERE, conditions=[("x > 1", "x = random(random(1))")], events={"in": "x = x + weight*random(1)"}, initial={"x": "random(1)"})
+    cell = pt.cell_type(
+        "here",
+        **HERE,
+        conditions=[("x > 1", "x = random(random(1))")],
+        events={"in": "x = x + weight*random(1)"},
+        initial={"x": "random(1)"},
+    )
     flat = numbered(cell().flat)
     assert draws(a.expr for a in flat.conditions[0].assignments) == [(0, "random_0_"), (1, "random_1_")]
     assert draws(a.expr for a in flat.ports[0].assignments) == [(2, "random_2_")]
@@ -81,9 +99,22 @@ def test_documents_keep_the_calls() -> None:
 
 
 def test_written_as_lems() -> None:
-    """jLEMS draws there: random(1), whose argument can have no dimension. What would be written twice is refused."""
-    cell = pt.cell_type("here", equations="dnext/dt = 0 : ms", parameters={"tau": "5 ms"}, threshold="t > next", reset="next = next + random(2*tau)")
-    text = "".join(str(t) for t in write_lems(resolve(pt.Network("n", [pt.Population("cells", 3, cell())]), 0), steps=10).files.values())
+    """jLEMS draws there: random(1), whose argument can have no dimension. What would be written twice is
+    refused.
+    """
+    cell = pt.cell_type(
+        "here",
+        equations="dnext/dt = 0 : ms",
+        parameters={"tau": "5 ms"},
+        threshold="t > next",
+        reset="next = next + random(2*tau)",
+    )
+    text = "".join(
+        str(t)
+        for t in write_lems(
+            resolve(pt.Network("n", [pt.Population("cells", 3, cell())]), 0), steps=10
+        ).files.values()
+    )
     assert "(next + (random(1) * (2.0 * tau)))" in text
     twice = pt.cell_type("here", **HERE, threshold="x > 1", reset="x = min(random(1), 0.5)")
     with pytest.raises(pt.ModelError, match="assign it to a state variable first"):

@@ -1,4 +1,6 @@
-"""The report in a real browser, headless: no messages on the console, every figure there, light and dark, wide and narrow, and in print."""
+"""The report in a real browser, headless: no messages on the console, every figure there, light and dark,
+wide and narrow, and in print.
+"""
 
 import json
 import re
@@ -13,11 +15,19 @@ from validations import ANSWERS, made
 
 from portable.validation.report import write_report
 
-CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")) if p), None)
+CHROMIUM = next(
+    (
+        p
+        for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
+        if p
+    ),
+    None,
+)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")]
 
-# Looks at the page from inside and sends what it finds to the page around it, which shows it to --dump-dom. The page is in a frame
-# of the wanted width, as a browser's own window cannot be made narrower than 500 pixels.
+# Looks at the page from inside and sends what it finds to the page around it, which shows it to --dump-dom.
+# The page is in a frame of the wanted width, as a browser's own window cannot be made narrower than 500
+# pixels.
 PROBE = r"""<script>
 addEventListener("load", function () {
   document.querySelectorAll("details").forEach(function (d) { d.open = true; });
@@ -36,16 +46,27 @@ addEventListener("load", function () {
     text: Array.from(document.querySelectorAll(".panel svg text")).map(function (x) { return x.getBoundingClientRect().height; }),
     resources: performance.getEntriesByType("resource").map(function (x) { return x.name.slice(0, 60); })}), "*");
 });
-</script></body>"""
+</script></body>"""  # noqa: E501
 AROUND = r"""<!DOCTYPE html><link rel="icon" href="data:,"><style>body {{ margin: 0 }} iframe {{ border: 0; width: {width}px; height: {height}px }}</style><script>
 addEventListener("message", function (m) {{ var out = document.createElement("script"); out.type = "application/json"; out.id = "probe";
   out.textContent = m.data.replace(/</g, "\\u003c"); document.body.appendChild(out); }});
-</script><body><iframe src="{source}"></iframe></body>"""
+</script><body><iframe src="{source}"></iframe></body>"""  # noqa: E501
 
 
 def chromium(tmp_path, *options):
-    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr",
-               "--v=0", "--virtual-time-budget=8000", *options]  # fmt: skip
+    command = [
+        CHROMIUM,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--enable-logging=stderr",
+        "--v=0",
+        "--virtual-time-budget=8000",
+        *options,
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
 
 
@@ -81,7 +102,8 @@ def test_a_console_message_would_be_seen(tmp_path):
     """The check below must be able to fail: a page with an error and a refused request gives messages."""
     bad = tmp_path / "bad.html"
     bad.write_text(
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; script-src \'unsafe-inline\'"><img src="https://example.org/x.png"><script>nothing()</script>'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; script-src '
+        '\'unsafe-inline\'"><img src="https://example.org/x.png"><script>nothing()</script>'
     )
     said = console(chromium(tmp_path, "--dump-dom", bad.as_uri()).stderr)
     assert any("nothing is not defined" in line for line in said)
@@ -124,7 +146,13 @@ def test_light_and_dark_are_drawn(page, tmp_path, width):
     means = {}
     for mode, options in {"light": [], "dark": ["--blink-settings=preferredColorScheme=0"]}.items():
         target = tmp_path / f"{mode}.png"
-        chromium(tmp_path, "--window-size=1280,2400", f"--screenshot={target}", *options, framed(page, tmp_path, width, 2400))
+        chromium(
+            tmp_path,
+            "--window-size=1280,2400",
+            f"--screenshot={target}",
+            *options,
+            framed(page, tmp_path, width, 2400),
+        )
         pixels = image.imread(target)[:, :width, :3]
         assert pixels.std() > 0.05  # not blank
         means[mode] = float(pixels.mean())
@@ -138,7 +166,9 @@ def test_print_has_all_sections_and_opens_what_is_folded(page, tmp_path):
     pdf = target.read_bytes()
     assert pdf.startswith(b"%PDF")
     sections = page.read_text(encoding="utf-8").count("<section")
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= sections - 3  # a page at least for each but the short ones, which share
+    assert (
+        len(re.findall(rb"/Type\s*/Page\b", pdf)) >= sections - 3
+    )  # a page at least for each but the short ones, which share
 
 
 def test_nothing_is_asked_for_from_outside(page):

@@ -1,4 +1,6 @@
-"""The figures of a report: what is drawn is what the arrays say, and the SVG fits into a page of any colour."""
+"""The figures of a report: what is drawn is what the arrays say, and the SVG fits into a page of any
+colour.
+"""
 
 import dataclasses
 import itertools
@@ -14,15 +16,48 @@ from validations import made, paired_check
 import portable as pt
 from portable.results import Results, sorted_spikes
 from portable.validation.evidence import Evidence, Growth, Spectrum, Traces
-from portable.validation.report import figures_cells, figures_cost, figures_spikes, figures_statistics, from_json, gallery, to_json, write_report
+from portable.validation.report import (
+    figures_cells,
+    figures_cost,
+    figures_spikes,
+    figures_statistics,
+    from_json,
+    gallery,
+    to_json,
+    write_report,
+)
 from portable.validation.report.canvas import COLOURS, panel, thinned, tint
 from portable.validation.verdicts import CellCheck, SpikeCheck
 
-CELL = CellCheck("nest", "E", "IF", 1, 5, ("exact", "euler"), (3, 3), False, 0.1, 0.02, "v", "mV", 1.02, {"0.1": 4e-3, "0.05": 2e-3, "0.025": 1e-3})
+CELL = CellCheck(
+    "nest",
+    "E",
+    "IF",
+    1,
+    5,
+    ("exact", "euler"),
+    (3, 3),
+    False,
+    0.1,
+    0.02,
+    "v",
+    "mV",
+    1.02,
+    {"0.1": 4e-3, "0.05": 2e-3, "0.025": 1e-3},
+)
 
 
 def results(backend, ids, steps, cells=100):
-    return Results("net", backend, 0.1, 1000, {"E": cells}, {"E": sorted_spikes(ids, steps, 0.1, np.arange(cells))}, {}, {})
+    return Results(
+        "net",
+        backend,
+        0.1,
+        1000,
+        {"E": cells},
+        {"E": sorted_spikes(ids, steps, 0.1, np.arange(cells))},
+        {},
+        {},
+    )
 
 
 def texts(svg):
@@ -47,7 +82,9 @@ def test_colours_are_the_themes_and_ids_are_unique():
     first, second = (set(re.findall(r' id="([^"]+)"', x.svg)) for x in (a, b))
     assert first
     assert not first & second
-    assert set(re.findall(r'(?:url\(|href=")#([^")]+)', a.svg)) == first  # every id is used, every use has its id
+    assert (
+        set(re.findall(r'(?:url\(|href=")#([^")]+)', a.svg)) == first
+    )  # every id is used, every use has its id
     assert panel("one", "what & <who>", 3, 2, draw).svg == a.svg
 
 
@@ -55,7 +92,9 @@ def test_a_users_style_changes_nothing():
     import matplotlib
 
     before = figures_cost.bars("k", "run time", "s", {"native": 1.0}, {"native": 0}).svg
-    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "axes.prop_cycle": "cycler('color', 'r')"}):
+    with matplotlib.rc_context(
+        {"font.size": 30, "axes.facecolor": "red", "axes.prop_cycle": "cycler('color', 'r')"}
+    ):
         assert figures_cost.bars("k", "run time", "s", {"native": 1.0}, {"native": 0}).svg == before
         assert matplotlib.rcParams["font.size"] == 30
 
@@ -103,7 +142,9 @@ def test_the_diverging_cell_is_drawn_whatever_is_left_out():
     ],
 )
 def test_a_long_run_is_drawn_around_its_divergence(duration, time, span):
-    assert figures_spikes.window(duration, SpikeCheck("nest", 1, (1, 1), False, 0.0, 0.0, time, "E", 0)) == span
+    assert (
+        figures_spikes.window(duration, SpikeCheck("nest", 1, (1, 1), False, 0.0, 0.0, time, "E", 0)) == span
+    )
 
 
 def test_growth_is_drawn_only_where_there_is_a_difference():
@@ -111,24 +152,35 @@ def test_growth_is_drawn_only_where_there_is_a_difference():
     none, some = Growth(t, np.zeros(10)), Growth(t, np.arange(10.0))
     assert figures_spikes.growth("k", "nest", "native", 1, {1: none}, {1: some}) is None
     assert figures_spikes.growth("k", "nest", "native", 1, {}, {}) is None
-    assert "native, start changed by 1e-12" not in texts(figures_spikes.growth("k", "nest", "native", 1, {1: some}, {1: none}).svg)
+    assert "native, start changed by 1e-12" not in texts(
+        figures_spikes.growth("k", "nest", "native", 1, {1: some}, {1: none}).svg
+    )
     svg = figures_spikes.growth("k", "nest", "native", 1, {1: some}, {1: some}).svg
     assert {"native, start changed by 1e-12", "nest", "spikes without a partner so far"} <= set(texts(svg))
 
 
-@pytest.mark.parametrize(("order", "said"), [(1.02, "order 1"), (math.inf, "exact to rounding"), (math.nan, "order not known")])
+@pytest.mark.parametrize(
+    ("order", "said"), [(1.02, "order 1"), (math.inf, "exact to rounding"), (math.nan, "order not known")]
+)
 def test_convergence_says_the_order(order, said):
     found = figures_cells.convergence("k", dataclasses.replace(CELL, order=order), 1)
     assert said in texts(found.svg)
     assert {"dt (ms)", "largest error (mV)", "0.025"} <= set(texts(found.svg))
-    assert figures_cells.convergence("k", dataclasses.replace(CELL, errors={"0.1": 0.0, "0.05": math.nan}), 1) is None
+    assert (
+        figures_cells.convergence("k", dataclasses.replace(CELL, errors={"0.1": 0.0, "0.05": math.nan}), 1)
+        is None
+    )
 
 
 def test_an_exact_trace_says_that_there_is_no_difference():
     t = np.arange(0, 10, 0.1)
-    same = figures_cells.overlay("k", Traces("E", 0, "v", "mV", t, np.sin(t), np.sin(t)), ("native", "nest"), 1)
+    same = figures_cells.overlay(
+        "k", Traces("E", 0, "v", "mV", t, np.sin(t), np.sin(t)), ("native", "nest"), 1
+    )
     assert "no difference, to the last bit" in texts(same.svg)
-    other = figures_cells.overlay("k", Traces("E", 0, "v", "mV", t, np.sin(t), np.sin(t) + 1e-9), ("native", "nest"), 1, mark=5.0)
+    other = figures_cells.overlay(
+        "k", Traces("E", 0, "v", "mV", t, np.sin(t), np.sin(t) + 1e-9), ("native", "nest"), 1, mark=5.0
+    )
     assert "|difference| (mV)" in texts(other.svg)
     assert "largest 1e−9 mV" in other.label
 
@@ -143,15 +195,22 @@ def test_histograms_share_bins_and_count_everything():
     edges = figures_statistics._edges(counts, False)
     held = [np.unique(counts[(counts >= a) & (counts < b)]).size for a, b in itertools.pairwise(edges)]
     assert np.histogram(counts, edges)[0].sum() == counts.size
-    assert set(held[:-1]) == {1}  # as many possible values in each bin, so there are no gaps that the model does not have
+    assert set(held[:-1]) == {
+        1
+    }  # as many possible values in each bin, so there are no gaps that the model does not have
     skewed = rng.lognormal(3, 1.3, 4000)
     assert figures_statistics._skewed(skewed)
-    assert np.allclose(np.diff(np.log(figures_statistics._edges(skewed, True))), np.log(skewed.max() / skewed.min()) / figures_statistics.BINS)
+    assert np.allclose(
+        np.diff(np.log(figures_statistics._edges(skewed, True))),
+        np.log(skewed.max() / skewed.min()) / figures_statistics.BINS,
+    )
 
 
 @pytest.mark.parametrize("values", [[], [3.0], [0.0, 0.0], [math.nan, math.inf], [1e-9, 1e9], [-1.0, 2.0]])
 def test_odd_distributions_are_drawn(values):
-    found = figures_statistics.distribution("k", "rate", "Hz", "E", {0: np.array(values), 1: np.array(values)}, ("native", "nest"))
+    found = figures_statistics.distribution(
+        "k", "rate", "Hz", "E", {0: np.array(values), 1: np.array(values)}, ("native", "nest")
+    )
     assert "rate (Hz)" in texts(found.svg)
     assert ("no values" in texts(found.svg)) == (not np.isfinite(values).any())
 
@@ -163,11 +222,15 @@ def test_spectra_are_thinned_on_a_log_axis_and_keep_their_mean():
     assert x.size <= figures_statistics.POINTS
     assert abs(x[np.argmax(y)] - 60) < 4  # a point there stands for 3 Hz
     assert "largest at" in figures_statistics.spectrum("k", "E", {0: s}, ("native",)).label
-    assert "no values" in texts(figures_statistics.spectrum("k", "E", {0: Spectrum(np.zeros(0), np.zeros(0))}, ("native",)).svg)
+    assert "no values" in texts(
+        figures_statistics.spectrum("k", "E", {0: Spectrum(np.zeros(0), np.zeros(0))}, ("native",)).svg
+    )
 
 
 def test_paired_differences_show_margins_verdicts_and_what_is_beyond():
-    far = paired_check("nest", "E", "rate", "Hz", 8.0, 0.4, np.full(5, 9.0) + np.arange(5) * 1e-3, (1, 2, 3, 4, 5))
+    far = paired_check(
+        "nest", "E", "rate", "Hz", 8.0, 0.4, np.full(5, 9.0) + np.arange(5) * 1e-3, (1, 2, 3, 4, 5)
+    )
     near = paired_check("nest", "I", "rate", "Hz", 8.0, 0.4, np.arange(5) * 1e-3, (1, 2, 3, 4, 5))
     one = paired_check("nest", "X", "rate", "Hz", 8.0, 0.4, np.array([0.1]), (1,))
     reach = figures_statistics.reach([far, near, one])
@@ -177,7 +240,9 @@ def test_paired_differences_show_margins_verdicts_and_what_is_beyond():
 
 
 def test_a_bar_for_each_known_cost():
-    found = figures_cost.bars("k", "run time", "s", {"native": 1.5, "nest": math.nan}, {"native": 0, "nest": 1})
+    found = figures_cost.bars(
+        "k", "run time", "s", {"native": 1.5, "nest": math.nan}, {"native": 0, "nest": 1}
+    )
     assert {"native", "1.5"} <= set(texts(found.svg))
     assert "nest" not in texts(found.svg)
     assert figures_cost.bars("k", "run time", "s", {"native": math.nan}, {"native": 0}) is None
@@ -203,7 +268,9 @@ def test_every_figure_has_a_caption_and_a_label():
 
 @pytest.mark.slow
 def test_the_report_of_a_real_validation(tmp_path):
-    """Two backends, two seeds: the reference and native give identical spikes (the house's first promise), and the page says so."""
+    """Two backends, two seeds: the reference and native give identical spikes (the house's first promise),
+    and the page says so.
+    """
     from portable.validation.study import validate
 
     cells = pt.Population("E", 30, pt.IF_curr_exp(tau_m=10.0), initial={"v": pt.Uniform(-65, -52)})

@@ -1,4 +1,6 @@
-"""The page of the reference cases: the matrix, every published number, and a report of each case beside it."""
+"""The page of the reference cases: the matrix, every published number, and a report of each case beside
+it.
+"""
 
 import json
 import math
@@ -17,10 +19,15 @@ from portable.validation.verdicts import DIFFERENT, EQUIVALENT, NOT_RUN
 
 
 def suite(measured=8.1):
-    """Two cases on three backends: one number met everywhere, one missed by nest, and a backend that did not run."""
+    """Two cases on three backends: one number met everywhere, one missed by nest, and a backend that did not
+    run.
+    """
     first, second = list(CASES)[:2]
     numbers = {
-        m: (Published("rate of <E>", "Hz", 8.0, m, 0.5, "table 1 & text"), Published("CV", "", 0.8, math.nan if m > 9 else 0.81, 0.1, "eq. 2"))
+        m: (
+            Published("rate of <E>", "Hz", 8.0, m, 0.5, "table 1 & text"),
+            Published("CV", "", 0.8, math.nan if m > 9 else 0.81, 0.1, "eq. 2"),
+        )
         for m in (measured, 12.0)
     }
     rows = (
@@ -30,7 +37,12 @@ def suite(measured=8.1):
         Row(second, "native", REFERENCE, None, 1.0, numbers[measured]),
         Row(second, "nest", EQUIVALENT, 4, 1.0, numbers[measured]),
     )
-    return Suite(("native", "nest", "<b>"), (first, second), rows, {first: Answer(*made((DIFFERENT,), seeds=2, cells=100))})
+    return Suite(
+        ("native", "nest", "<b>"),
+        (first, second),
+        rows,
+        {first: Answer(*made((DIFFERENT,), seeds=2, cells=100))},
+    )
 
 
 def test_the_page_has_every_number_and_marks_those_that_are_missed():
@@ -41,7 +53,9 @@ def test_the_page_has_every_number_and_marks_those_that_are_missed():
     assert "table 1 &amp; text" in page
     assert "<b>not" not in page
     assert '<span class="mark fail"><span class="sign" aria-hidden="true">✗</span>12</span>' in page
-    assert '<span class="mark fail"><span class="sign" aria-hidden="true">✗</span>–</span>' in page  # a number that could not be measured is not met
+    assert (
+        '<span class="mark fail"><span class="sign" aria-hidden="true">✗</span>–</span>' in page
+    )  # a number that could not be measured is not met
     assert f"<li>{s.cases[0]} on &lt;b&gt;: not installed</li>" in page
     assert page.count('href="suite/case.html"') == 1
     for name in s.cases:
@@ -53,21 +67,41 @@ def test_the_page_has_every_number_and_marks_those_that_are_missed():
     assert suite_html(s, {s.cases[0]: "suite/case.html"}) == page
 
 
-@pytest.mark.parametrize(("rows", "said"), [((), "Nothing ran."), (None, "4 of 4 runs of cases give the published numbers; 1 run cannot be compared with native or differs from it.")])
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ((), "Nothing ran."),
+        (
+            None,
+            "4 of 4 runs of cases give the published numbers; 1 run cannot be compared with native or "
+            "differs from it.",
+        ),
+    ],
+)
 def test_the_headline(rows, said):
     s = suite()
-    good = tuple(r if r.answer == NOT_RUN else Row(r.case, r.backend, r.answer, r.level, 1.0, s.rows[0].published) for r in s.rows)
+    good = tuple(
+        r if r.answer == NOT_RUN else Row(r.case, r.backend, r.answer, r.level, 1.0, s.rows[0].published)
+        for r in s.rows
+    )
     assert said in suite_html(Suite(s.backends, s.cases, good if rows is None else rows, {}), {})
 
 
 def test_files_and_the_reports_of_the_cases(tmp_path):
     s = suite()
     paths = write_suite(s, tmp_path / "suite.html")
-    assert [p.relative_to(tmp_path).as_posix() for p in paths[:4]] == ["suite.html", "suite.json", "suite.md", f"suite/{s.cases[0]}.html"]
+    assert [p.relative_to(tmp_path).as_posix() for p in paths[:4]] == [
+        "suite.html",
+        "suite.json",
+        "suite.md",
+        f"suite/{s.cases[0]}.html",
+    ]
     assert all(p.stat().st_size > 300 for p in paths)
     link = re.search(r'href="(suite/[^"]+)"', paths[0].read_text(encoding="utf-8"))[1]
     assert (tmp_path / link).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    document = json.loads(paths[1].read_text(encoding="utf-8"), parse_constant=pytest.fail)  # neither NaN nor Infinity
+    document = json.loads(
+        paths[1].read_text(encoding="utf-8"), parse_constant=pytest.fail
+    )  # neither NaN nor Infinity
     assert document["rows"][2]["score"] is None
     with pytest.raises(ModelError, match="no folder"):
         write_suite(s, tmp_path / "missing" / "suite.html")

@@ -20,7 +20,9 @@ def table(trains: list[list[int]], dt: float = 1.0) -> SpikeTable:
     return sorted_spikes(ids, np.concatenate([np.zeros(0), *trains]), dt, np.arange(len(trains)))
 
 
-def sides(a: list[list[int]], b: list[list[int]], length: int = LENGTH, dt: float = 1.0) -> tuple[Trains, Trains]:
+def sides(
+    a: list[list[int]], b: list[list[int]], length: int = LENGTH, dt: float = 1.0
+) -> tuple[Trains, Trains]:
     return by_cell(table(a, dt), Window(0, length)), by_cell(table(b, dt), Window(0, length))
 
 
@@ -28,24 +30,44 @@ def random_trains(cells: int, seed: int) -> tuple[list[list[int]], list[list[int
     """Trains of 0 to 40 spikes; the other side has some of them shifted, some lost and some of its own."""
     rng = np.random.default_rng(seed)
     a = [np.sort(rng.integers(1, LENGTH + 1, n)) for n in rng.integers(0, 40, cells)]
-    b = [np.sort(np.clip(np.concatenate([t[rng.random(t.size) < 0.8] + rng.integers(-3, 4), rng.integers(1, LENGTH, 3)]), 1, LENGTH)) for t in a]
+    b = [
+        np.sort(
+            np.clip(
+                np.concatenate(
+                    [t[rng.random(t.size) < 0.8] + rng.integers(-3, 4), rng.integers(1, LENGTH, 3)]
+                ),
+                1,
+                LENGTH,
+            )
+        )
+        for t in a
+    ]
     return [t.tolist() for t in a], [t.tolist() for t in b]
 
 
 def test_van_rossum_of_few_spikes():
     tau = 10.0
     a, b = sides([[100], [100], [100, 100], [], [100, 500]], [[], [105], [], [], [300, 700]], dt=0.5)
-    # One spike: 1. One on each side, 2.5 ms apart: sqrt(2 - 2 exp(-2.5/tau)). Two at once: 2. Four, 100 ms apart, the sides taking turns.
+    # One spike: 1. One on each side, 2.5 ms apart: sqrt(2 - 2 exp(-2.5/tau)). Two at once: 2. Four, 100 ms
+    # apart, the sides taking turns.
     near = np.sqrt(2 - 2 * np.exp(-2.5 / tau))
     d = np.exp(-np.array([100.0, 200.0, 300.0]) / tau)
-    far = np.sqrt(4 + 2 * (-3 * d[0] + 2 * d[1] - d[2]))  # signs + - + -: neighbours -1, next but one +1, the ends -1
-    np.testing.assert_allclose(van_rossum(a, b, tau), [1.0, near, 2.0, 0.0, far], rtol=1e-14)  # a few roundings
+    far = np.sqrt(
+        4 + 2 * (-3 * d[0] + 2 * d[1] - d[2])
+    )  # signs + - + -: neighbours -1, next but one +1, the ends -1
+    np.testing.assert_allclose(
+        van_rossum(a, b, tau), [1.0, near, 2.0, 0.0, far], rtol=1e-14
+    )  # a few roundings
 
 
 def test_van_rossum_limits_of_tau():
     a, b = sides([[10, 200, 400], [10]], [[300], [11]])
-    np.testing.assert_allclose(van_rossum(a, b, 1e-3), np.sqrt([4.0, 2.0]))  # no two spikes are near: all count
-    np.testing.assert_allclose(van_rossum(a, b, 1e9), [2.0, 0.0], atol=1e-4)  # all are: the difference of the counts, up to sqrt(390/1e9)
+    np.testing.assert_allclose(
+        van_rossum(a, b, 1e-3), np.sqrt([4.0, 2.0])
+    )  # no two spikes are near: all count
+    np.testing.assert_allclose(
+        van_rossum(a, b, 1e9), [2.0, 0.0], atol=1e-4
+    )  # all are: the difference of the counts, up to sqrt(390/1e9)
 
 
 @pytest.mark.parametrize("tau", [1.0, 10.0, 200.0])
@@ -58,41 +80,46 @@ def test_van_rossum_is_elephants(tau):
     assert len(spiking) > 40
     for c in spiking:
         pair = [neo.SpikeTrain(t * pq.ms, t_stop=(LENGTH + 1) * pq.ms) for t in (first[c], second[c])]
-        # Elephant takes the difference of two sums of up to 1600 terms and then the root; 1e-9 is what is left of 1e-13 relative to them.
+        # Elephant takes the difference of two sums of up to 1600 terms and then the root; 1e-9 is what is
+        # left of 1e-13 relative to them.
         assert ours[c] == pytest.approx(van_rossum_distance(pair, tau * pq.ms)[0, 1], abs=1e-9)
 
 
 def test_spike_distance_of_one_spike_each():
-    # 40 and 60 in 0..100. Each is 20 from the other, so S = 20 everywhere. Intervals: a 40 then 60, b 60 then 40.
-    # 0..40 and 60..100: 2 * 20 * (40 + 60) / 100^2 = 0.4; 40..60: 2 * 20 * (60 + 60) / 120^2 = 1/3.
-    # Mean: (40 * 0.4 + 20 / 3 + 40 * 0.4) / 100.
+    # 40 and 60 in 0..100. Each is 20 from the other, so S = 20 everywhere. Intervals: a 40 then 60, b 60 then
+    # 40. 0..40 and 60..100: 2 * 20 * (40 + 60) / 100^2 = 0.4; 40..60: 2 * 20 * (60 + 60) / 120^2 = 1/3. Mean:
+    # (40 * 0.4 + 20 / 3 + 40 * 0.4) / 100.
     assert spike_distance(*sides([[40]], [[60]], 100))[0] == pytest.approx((32 + 20 / 3) / 100, rel=1e-14)
 
 
 def test_spike_distance_of_two_spikes_each():
-    # a = 20, 60 and b = 30, 80 in 0..100. Bounding spikes: a at -20 (20 - 40) and 100 (window and interval alike); b at -20 and 130.
-    # Nearest: 20 -> 10, 60 -> 20, 30 -> 10, 80 -> 20. All intervals of a are 40, of b 50: the value is 2 (50 Sa + 40 Sb) / 90^2.
-    #   piece      middle  Sa                    Sb                  50 Sa + 40 Sb   times its length
-    #   0 .. 20    10      10                    10                  900             18000
-    #   20 .. 30   25      10 + 10 * 5/40        10                  962.5            9625
-    #   30 .. 60   45      10 + 10 * 25/40       10 + 10 * 15/50     1332.5          39975
-    #   60 .. 80   70      20                    10 + 10 * 40/50     1720            34400
-    #   80 .. 100  90      20                    20                  1800            36000
-    # Sum 138000; times 2/8100, divided by 100: 46/135.
+    # a = 20, 60 and b = 30, 80 in 0..100. Bounding spikes: a at -20 (20 - 40) and 100 (window and interval
+    # alike); b at -20 and 130. Nearest: 20 -> 10, 60 -> 20, 30 -> 10, 80 -> 20. All intervals of a are 40, of
+    # b 50: the value is 2 (50 Sa + 40 Sb) / 90^2. piece      middle  Sa                    Sb
+    # 50 Sa + 40 Sb   times its length 0 .. 20    10      10                    10                  900
+    # 18000 20 .. 30   25      10 + 10 * 5/40        10                  962.5            9625 30 .. 60   45
+    # 10 + 10 * 25/40       10 + 10 * 15/50     1332.5          39975 60 .. 80   70      20
+    # 10 + 10 * 40/50     1720            34400 80 .. 100  90      20                    20
+    # 1800            36000 Sum 138000; times 2/8100, divided by 100: 46/135.
     assert spike_distance(*sides([[20, 60]], [[30, 80]], 100))[0] == pytest.approx(46 / 135, rel=1e-14)
 
 
 def test_spike_distance_with_a_silent_train():
-    # One spike in the middle of 0..100, against spikes at both edges: S = 50 (to either edge) for the one and 0 for the other, whose
-    # bounding spikes meet; 2 * 50 * 100 / 150^2 = 4/9 all the time.
-    assert spike_distance(*sides([[50], [], []], [[], [50], []], 100)) == pytest.approx([4 / 9, 4 / 9, 0.0], rel=1e-14)
+    # One spike in the middle of 0..100, against spikes at both edges: S = 50 (to either edge) for the one and
+    # 0 for the other, whose bounding spikes meet; 2 * 50 * 100 / 150^2 = 4/9 all the time.
+    assert spike_distance(*sides([[50], [], []], [[], [50], []], 100)) == pytest.approx(
+        [4 / 9, 4 / 9, 0.0], rel=1e-14
+    )
 
 
 def train(number: int, spikes: int) -> list[int]:
-    return np.unique([(k * k * 37 + k * (11 + 14 * number)) % LENGTH + 1 for k in range(1, spikes + 1)]).tolist()
+    return np.unique(
+        [(k * k * 37 + k * (11 + 14 * number)) % LENGTH + 1 for k in range(1, spikes + 1)]
+    ).tolist()
 
 
-# pyspike.spike_distance (PySpike 0.9.0) of SpikeTrain(train(number, spikes), [0, 1000]) for both sides: (number, spikes), (number, spikes).
+# pyspike.spike_distance (PySpike 0.9.0) of SpikeTrain(train(number, spikes), [0, 1000]) for both sides:
+# (number, spikes), (number, spikes).
 PYSPIKE = [
     ((1, 7), (2, 9), 0.246334760535858),
     ((3, 1), (4, 6), 0.3338574558361735),
@@ -107,11 +134,15 @@ PYSPIKE = [
 
 def test_spike_distance_is_pyspikes():
     a, b = sides([train(*first) for first, _, _ in PYSPIKE], [train(*second) for _, second, _ in PYSPIKE])
-    np.testing.assert_allclose(spike_distance(a, b), [value for _, _, value in PYSPIKE], rtol=1e-13)  # sums of at most 240 pieces
+    np.testing.assert_allclose(
+        spike_distance(a, b), [value for _, _, value in PYSPIKE], rtol=1e-13
+    )  # sums of at most 240 pieces
 
 
 def test_spike_distance_is_the_mean_of_its_profile():
-    """The definition, moment by moment: a sum over 200,000 moments of the window, each from the nearest spikes as found by brute force."""
+    """The definition, moment by moment: a sum over 200,000 moments of the window, each from the nearest
+    spikes as found by brute force.
+    """
     a, b = [90, 130, 480, 910], [100, 470, 520]
     time = (np.arange(200_000) + 0.5) * (LENGTH / 200_000)
     bounds = [np.array([min(0, 2 * s[0] - s[1]), *s, max(LENGTH, 2 * s[-1] - s[-2])], float) for s in (a, b)]
@@ -154,7 +185,12 @@ def test_growing_jitter_grows_the_distances():
     trains = [np.sort(rng.integers(50, 950, 12)) for _ in range(200)]
     noise = rng.standard_normal((200, 12))
     rows = [
-        mean_distances(table(trains), table([np.sort(t + np.rint(s * e)).astype(int) for t, e in zip(trains, noise, strict=True)]), WINDOW) for s in (1, 4, 16)
+        mean_distances(
+            table(trains),
+            table([np.sort(t + np.rint(s * e)).astype(int) for t, e in zip(trains, noise, strict=True)]),
+            WINDOW,
+        )
+        for s in (1, 4, 16)
     ]
     for name in ("van_rossum", "spike"):
         values = [row[name] for row in rows]
@@ -165,7 +201,10 @@ def test_means_are_over_cells_that_spike_on_either_side():
     a, b = table([[100], [], [300], []]), table([[100], [200], [], []])
     found = mean_distances(a, b, WINDOW)
     left, right = by_cell(a, WINDOW), by_cell(b, WINDOW)
-    assert found == {"van_rossum": pytest.approx((0 + 1 + 1) / 3), "spike": pytest.approx(spike_distance(left, right)[:3].mean())}
+    assert found == {
+        "van_rossum": pytest.approx((0 + 1 + 1) / 3),
+        "spike": pytest.approx(spike_distance(left, right)[:3].mean()),
+    }
     assert np.isnan(list(mean_distances(table([[], []]), table([[], []]), WINDOW).values())).all()
     assert np.isnan(list(mean_distances(table([]), table([]), WINDOW).values())).all()
     assert np.isnan(list(mean_distances(a, b, Window(400, LENGTH)).values())).all()  # nothing in the window

@@ -1,4 +1,6 @@
-"""A whole validation: the answer, what a backend that differs or cannot run does to it, deviations, and what is kept."""
+"""A whole validation: the answer, what a backend that differs or cannot run does to it, deviations, and what
+is kept.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,17 @@ from portable.backends import registry
 from portable.errors import BackendNotFound, ModelError
 from portable.validation import assert_agree, validate
 from portable.validation.jobs.schedule import Progress
-from portable.validation.verdicts import COMPARABLE, DIFFERENT, EQUIVALENT, IDENTICAL, NO_ANSWER, OPEN, PASS, SPIKES, STATISTICS
+from portable.validation.verdicts import (
+    COMPARABLE,
+    DIFFERENT,
+    EQUIVALENT,
+    IDENTICAL,
+    NO_ANSWER,
+    OPEN,
+    PASS,
+    SPIKES,
+    STATISTICS,
+)
 
 needs_nest = pytest.mark.skipif(registry.get("nest").version() is None, reason="NEST is not installed")
 
@@ -25,14 +37,25 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_reference_and_native_with_deviations(runs: Path) -> None:
     told: list[str] = []
-    answer = validate(balanced(60), ("native", "reference"), 3, "200 ms", power="quick", cache=runs, say=lambda line, progress: told.append(line if progress is None else progress.what))
+    answer = validate(
+        balanced(60),
+        ("native", "reference"),
+        3,
+        "200 ms",
+        power="quick",
+        cache=runs,
+        say=lambda line, progress: told.append(line if progress is None else progress.what),
+    )
     v, evidence = answer.validation, answer.evidence
     assert v.answers == {"reference": IDENTICAL}, repr(v)
     assert v.verdict == IDENTICAL
     assert v.exit_code == 0
     assert [d.name for d in v.deviations] == ["refractory", "delay", "weight", "threshold", "euler"]
     assert all(d.caught is not None and d.caught <= SPIKES for d in v.deviations)
-    assert {d.name: d.caught for d in v.deviations if d.name in ("delay", "weight")} == {"delay": 1, "weight": 1}  # read back
+    assert {d.name: d.caught for d in v.deviations if d.name in ("delay", "weight")} == {
+        "delay": 1,
+        "weight": 1,
+    }  # read back
     assert {p.name for p in v.power} == {d.name for d in v.deviations}
     assert {"networks", "cells alone", "statistics"} <= set(told)
     assert {r.role for r in v.runs} == {"main", "perturbed", *(f"deviation {d.name}" for d in v.deviations)}
@@ -42,13 +65,26 @@ def test_reference_and_native_with_deviations(runs: Path) -> None:
     assert np.array_equal(evidence.spectra["exc", "native"].power, evidence.spectra["exc", "reference"].power)
     assert repr(v).splitlines()[0].startswith("Validation of 'balanced' (200 ms")
     began: list[Progress] = []
-    again = validate(balanced(60), ("native", "reference"), 3, "200 ms", power="quick", cache=runs, say=lambda _line, p: began.append(p) if p else None)
+    again = validate(
+        balanced(60),
+        ("native", "reference"),
+        3,
+        "200 ms",
+        power="quick",
+        cache=runs,
+        say=lambda _line, p: began.append(p) if p else None,
+    )
     assert all(p.cached for p in began)  # nothing is run twice
     assert again.validation.answers == v.answers
 
 
 def test_equal_spikes_have_equal_statistics_also_for_one_seed(runs: Path) -> None:
-    net = pt.Network("one", [a := pt.Population("a", 5, pt.IF_cond_exp(), initial={"v": -60})], inputs=[pt.Injection(pt.DCSource("2 nA"), a)], recordings=[pt.Record(a, "spikes")])
+    net = pt.Network(
+        "one",
+        [a := pt.Population("a", 5, pt.IF_cond_exp(), initial={"v": -60})],
+        inputs=[pt.Injection(pt.DCSource("2 nA"), a)],
+        recordings=[pt.Record(a, "spikes")],
+    )
     v = validate(net, ("native", "reference"), 1, "100 ms", power="none", cache=runs).validation
     assert v.answers == {"reference": IDENTICAL}
     assert v.level(STATISTICS, "reference").verdict == PASS
@@ -57,7 +93,9 @@ def test_equal_spikes_have_equal_statistics_also_for_one_seed(runs: Path) -> Non
 
 @needs_nest
 def test_own_inputs_are_compared_as_ensembles(runs: Path) -> None:
-    v = validate(balanced(60), ("native", "nest"), 5, "400 ms", inputs="native", power="none", cache=runs).validation
+    v = validate(
+        balanced(60), ("native", "nest"), 5, "400 ms", inputs="native", power="none", cache=runs
+    ).validation
     assert v.level(SPIKES, "nest").verdict == "not run"
     assert not v.spikes
     assert not v.paired
@@ -75,7 +113,12 @@ def test_nest_integrates_conductances_otherwise(runs: Path) -> None:
     cell = pt.IF_cond_exp()
     a = pt.Population("a", 30, cell, initial={"v": pt.Uniform(-65, -50)})
     noise = pt.Population("noise", 30, pt.SpikeSourcePoisson("2 kHz"))
-    net = pt.Network("cond", [a, noise], [pt.Projection(noise, a, pt.OneToOne(), pt.StaticSynapse("6 nS", "0.1 ms"))], recordings=[pt.Record(a, "spikes")])
+    net = pt.Network(
+        "cond",
+        [a, noise],
+        [pt.Projection(noise, a, pt.OneToOne(), pt.StaticSynapse("6 nS", "0.1 ms"))],
+        recordings=[pt.Record(a, "spikes")],
+    )
     v = validate(net, ("native", "nest"), 3, "200 ms", power="none", cache=runs).validation
     assert v.answers == {"nest": NO_ANSWER}
     assert v.exit_code == 2
@@ -93,11 +136,29 @@ def test_what_is_too_large_to_be_read_back_is_told(runs: Path, monkeypatch: pyte
 
 
 def test_a_backend_that_cannot_run_is_a_row(runs: Path) -> None:
-    v = validate(balanced(60), ("native", "reference", "brian2"), 1, "50 ms", power="none", cache=runs, options={"brian2": {"target": "nonsense"}}).validation
+    v = validate(
+        balanced(60),
+        ("native", "reference", "brian2"),
+        1,
+        "50 ms",
+        power="none",
+        cache=runs,
+        options={"brian2": {"target": "nonsense"}},
+    ).validation
     assert v.answers["reference"] == IDENTICAL
     assert v.answers["brian2"] == NO_ANSWER
-    assert [r.status for r in v.runs if r.backend == "brian2"] == ["not installed" if registry.get("brian2").version() is None else "unsupported"]
-    alone = validate(balanced(60), ("brian2", "native"), 1, "50 ms", power="none", cache=runs, options={"brian2": {"target": "nonsense"}}).validation
+    assert [r.status for r in v.runs if r.backend == "brian2"] == [
+        "not installed" if registry.get("brian2").version() is None else "unsupported"
+    ]
+    alone = validate(
+        balanced(60),
+        ("brian2", "native"),
+        1,
+        "50 ms",
+        power="none",
+        cache=runs,
+        options={"brian2": {"target": "nonsense"}},
+    ).validation
     assert alone.answers == {"native": NO_ANSWER}  # the reference itself did not run
     assert any("the reference, gave no result" in n for n in alone.notes)
 
@@ -146,9 +207,19 @@ def test_nothing_recorded_and_unknown_backends() -> None:
 def test_assert_agree(runs: Path, tmp_path: Path) -> None:
     answer = assert_agree(balanced(60), ("native", "reference"), duration="100 ms", cache=runs)
     assert answer.validation.seeds == (1,)
-    assert_agree(balanced(60), ("native", "reference"), "statistics", seeds=[1, 2, 3], duration="200 ms", cache=runs)
+    assert_agree(
+        balanced(60), ("native", "reference"), "statistics", seeds=[1, 2, 3], duration="200 ms", cache=runs
+    )
     with pytest.raises(AssertionError, match="brian2 and native do not agree up to 'network'"):
-        assert_agree(balanced(60), ("native", "brian2"), "network", duration="50 ms", cache=runs, options={"brian2": {"target": "nonsense"}}, report=tmp_path / "r.html")
+        assert_agree(
+            balanced(60),
+            ("native", "brian2"),
+            "network",
+            duration="50 ms",
+            cache=runs,
+            options={"brian2": {"target": "nonsense"}},
+            report=tmp_path / "r.html",
+        )
     assert (tmp_path / "r.html").is_file()
     with pytest.raises(ModelError, match="did you mean 'spikes'"):
         assert_agree(balanced(60), ("native", "reference"), "spike")
@@ -168,9 +239,11 @@ def test_the_plug_in(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
 
         def test_other(assert_agree):
             assert_agree(balanced(40), duration="50 ms", backends=("native", "reference"), options={"reference": {"no": 1}})
-        """
+        """  # noqa: E501
     )
-    found = pytester.runpytest_subprocess("--portable-backends", "native,reference", "--portable-report", "failed", "-p", "no:xdist")
+    found = pytester.runpytest_subprocess(
+        "--portable-backends", "native,reference", "--portable-report", "failed", "-p", "no:xdist"
+    )
     found.assert_outcomes(passed=1, failed=1)
     found.stdout.fnmatch_lines(["*do not agree up to 'spikes'*"])
     assert (pytester.path / "failed" / "test_other.html").is_file()
@@ -189,7 +262,9 @@ def test_different_networks_are_different() -> None:
     assert answer(levels(spikes=FAIL)) == EQUIVALENT
     assert answer(levels(spikes=FAIL, statistics=FAIL)) == DIFFERENT
     assert answer(levels(spikes=FAIL, statistics="undecided")) == OPEN
-    assert answer(levels(network=FAIL)) == DIFFERENT  # also with the same spikes: something that did not matter in this run
+    assert (
+        answer(levels(network=FAIL)) == DIFFERENT
+    )  # also with the same spikes: something that did not matter in this run
     assert answer(levels(comparable="not comparable")) == NO_ANSWER
     assert answer([]) == NO_ANSWER
     # some runs failed: the others cannot say yes for them

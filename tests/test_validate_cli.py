@@ -1,4 +1,6 @@
-"""`portable validate` on the command line: what it prints, writes and returns, bad input, an interrupted run that goes on."""
+"""`portable validate` on the command line: what it prints, writes and returns, bad input, an interrupted run
+that goes on.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,24 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def command(model: Path, runs: str, *more: str) -> list[str]:
-    return ["validate", str(model), "--backends", "native,reference", "--seeds", "2", "--duration", "100 ms", "--cache", runs, *more]
+    return [
+        "validate",
+        str(model),
+        "--backends",
+        "native,reference",
+        "--seeds",
+        "2",
+        "--duration",
+        "100 ms",
+        "--cache",
+        runs,
+        *more,
+    ]
 
 
-def test_prints_and_writes(model: Path, runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_and_writes(
+    model: Path, runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(command(model, runs, "--power", "quick", "--report", str(tmp_path / "report.html"))) == 0
     out, err = capsys.readouterr()
     assert "verdict: identical spikes" in out
@@ -49,7 +65,13 @@ def test_prints_and_writes(model: Path, runs: str, tmp_path: Path, capsys: pytes
     assert "refractory periods one step longer" in out
     assert "networks" in err
     assert "written" in err
-    assert {p.name for p in tmp_path.iterdir()} == {"report.html", "report.json", "report.xml", "report.md", "report.svg"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "report.html",
+        "report.json",
+        "report.xml",
+        "report.md",
+        "report.svg",
+    }
     data = json.loads((tmp_path / "report.json").read_text())
     assert data["portable_report"] == 1
     assert data["validation"]["answers"] == {"reference": "identical spikes"}
@@ -82,7 +104,9 @@ def test_json_alone_on_standard_output(model: Path, runs: str, capsys: pytest.Ca
         (["--power", "max"], "must be one of full, quick, none"),
     ],
 )
-def test_bad_input_is_one_line_and_2(model: Path, runs: str, more: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_line_and_2(
+    model: Path, runs: str, more: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(command(model, runs, *more)) == 2
     out, err = capsys.readouterr()
     assert words in err
@@ -90,7 +114,9 @@ def test_bad_input_is_one_line_and_2(model: Path, runs: str, more: list[str], wo
     assert out == ""
 
 
-def test_a_report_that_cannot_be_made_is_refused_before_the_work(model: Path, runs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_that_cannot_be_made_is_refused_before_the_work(
+    model: Path, runs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert main(command(model, runs, "--report", "report.html")) == 2
     out, err = capsys.readouterr()
@@ -107,7 +133,23 @@ def test_no_model_and_unknown_case(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_one_case_of_the_suite(runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["validate", "--suite", "--case", "lif-psp", "--backends", "native,reference", "--cache", runs, "--report", str(tmp_path / "suite.html")]) == 0
+    assert (
+        main(
+            [
+                "validate",
+                "--suite",
+                "--case",
+                "lif-psp",
+                "--backends",
+                "native,reference",
+                "--cache",
+                runs,
+                "--report",
+                str(tmp_path / "suite.html"),
+            ]
+        )
+        == 0
+    )
     out, _ = capsys.readouterr()
     row = next(line for line in out.splitlines() if line.startswith("lif-psp"))
     assert row.count("10/10 numbers") == 2
@@ -118,9 +160,35 @@ def test_one_case_of_the_suite(runs: str, tmp_path: Path, capsys: pytest.Capture
 
 
 def test_ctrl_c_and_on_from_there(model: Path, tmp_path: Path) -> None:
-    """Interrupted while one run goes on for long: 130, no process left, and the finished runs are not run again."""
-    given = ["--backends", "native,reference", "--seeds", "1", "--duration", "3 s", "--power", "none", "--cache", str(tmp_path), "--cells", "35"]
-    run = subprocess.Popen([sys.executable, "-c", "import sys; from portable.cli import main; sys.exit(main(sys.argv[1:]))", "validate", str(model), *given], stderr=subprocess.PIPE, text=True)
+    """Interrupted while one run goes on for long: 130, no process left, and the finished runs are not run
+    again.
+    """
+    given = [
+        "--backends",
+        "native,reference",
+        "--seeds",
+        "1",
+        "--duration",
+        "3 s",
+        "--power",
+        "none",
+        "--cache",
+        str(tmp_path),
+        "--cells",
+        "35",
+    ]
+    run = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from portable.cli import main; sys.exit(main(sys.argv[1:]))",
+            "validate",
+            str(model),
+            *given,
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert run.stderr is not None
     deadline = time.monotonic() + 90
     while not list(tmp_path.glob("*.json")) and time.monotonic() < deadline:
@@ -138,6 +206,9 @@ def test_ctrl_c_and_on_from_there(model: Path, tmp_path: Path) -> None:
 
 def _child_of(pid: int, parent: int) -> bool:
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]) == parent and pid != os.getpid()
+        return (
+            int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]) == parent
+            and pid != os.getpid()
+        )
     except (OSError, ValueError):
         return False

@@ -1,4 +1,6 @@
-"""`portable validate-file`: every problem with its line, by the schema, our reader and jNeuroML; exit codes 0, 1 and 2."""
+"""`portable validate-file`: every problem with its line, by the schema, our reader and jNeuroML; exit codes
+0, 1 and 2.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ LEMS = """<Lems>
   <Simulation id="sim" length="10ms" step="0.1ms" target="net"/>
 </Lems>
 """
-needs_jar = pytest.mark.skipif(registry.get("jneuroml").version() is None, reason=registry.get("jneuroml").capabilities.install)
+needs_jar = pytest.mark.skipif(
+    registry.get("jneuroml").version() is None, reason=registry.get("jneuroml").capabilities.install
+)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[str], str]:
@@ -50,16 +54,27 @@ def test_nothing_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         assert run(capsys, path) == (0, [f"{path}: nothing is wrong"], "")
 
 
-def test_every_problem_of_the_schema_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write(tmp_path, GOOD.replace('tau="10ms"', 'tau="10mV"').replace('delay="5ms" ', "").replace('size="2"', 'size="two"'))
+def test_every_problem_of_the_schema_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(
+        tmp_path,
+        GOOD.replace('tau="10ms"', 'tau="10mV"')
+        .replace('delay="5ms" ', "")
+        .replace('size="2"', 'size="two"'),
+    )
     code, lines, _ = run(capsys, path)
     assert code == 1
     assert {line.split(": ")[0] for line in lines} == {f"{path}:2", f"{path}:3", f"{path}:5"}
     assert lines[0].startswith(f"{path}:2: <iafTauCell id='iaf'>: attribute 'tau': ")
-    assert lines[1] == f"{path}:3: <pulseGenerator id='pulse'>: The attribute 'delay' is required but missing."
+    assert (
+        lines[1] == f"{path}:3: <pulseGenerator id='pulse'>: The attribute 'delay' is required but missing."
+    )
 
 
-def test_the_reader_says_what_the_schema_does_not_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_reader_says_what_the_schema_does_not_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = write(tmp_path, GOOD.replace('component="iaf"', 'component="aif"'))
     code, lines, _ = run(capsys, path)
     assert (code, len(lines)) == (1, 1)
@@ -102,7 +117,9 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(said["problems"][0]) == {"file", "line", "element", "rule"}
 
 
-def test_no_such_file_and_no_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_such_file_and_no_schema(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, _, error = run(capsys, tmp_path / "nowhere.nml")
     assert code == 2
     assert "there is no such file" in error

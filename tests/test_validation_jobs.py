@@ -61,17 +61,35 @@ def test_the_same_spikes_as_in_this_process_and_kept(local: Local) -> None:
 def test_the_key_is_of_everything_that_decides() -> None:
     base = job()
     others = [
-        job(seed=2), job("reference"), job(steps=501), job(integrator="euler"), job(deviation="weight"), job(deviation="weight", size=2.0), job(read_back=True),
-        job(inputs="native"), job(options={"delivery": "ring"}), job(traces=(("exc", "v", 0),)), replace(base, network=balanced(41)), replace(base, dt=0.05),
-    ]  # fmt: skip
+        job(seed=2),
+        job("reference"),
+        job(steps=501),
+        job(integrator="euler"),
+        job(deviation="weight"),
+        job(deviation="weight", size=2.0),
+        job(read_back=True),
+        job(inputs="native"),
+        job(options={"delivery": "ring"}),
+        job(traces=(("exc", "v", 0),)),
+        replace(base, network=balanced(41)),
+        replace(base, dt=0.05),
+    ]
     keys = {key(j) for j in (base, *others)}
     assert len(keys) == len(others) + 1
     assert key(job()) == key(base)
 
 
 def test_a_network_that_cannot_run_is_a_row(local: Local) -> None:
-    net = pt.Network("blown", [cells := pt.Population("cells", 1, pt.HH_cond_exp())], inputs=[pt.Injection(pt.DCSource("500 nA"), cells)], recordings=[pt.Record(cells, "spikes")])
-    out = local([Job(net, "native", 1, 1.0, 500, integrator="euler"), job("native", options={"nothing": 1}), job()], silent)
+    net = pt.Network(
+        "blown",
+        [cells := pt.Population("cells", 1, pt.HH_cond_exp())],
+        inputs=[pt.Injection(pt.DCSource("500 nA"), cells)],
+        recordings=[pt.Record(cells, "spikes")],
+    )
+    out = local(
+        [Job(net, "native", 1, 1.0, 500, integrator="euler"), job("native", options={"nothing": 1}), job()],
+        silent,
+    )
     assert (out[0].status, out[1].status, out[2].status) == (FAILED, UNSUPPORTED, OK)
     assert "cells" in out[0].message
     assert "nothing" in out[1].message
@@ -106,7 +124,16 @@ def test_a_run_that_takes_too_much_memory(tmp_path: Path) -> None:
     local = Local(Cache(tmp_path), memory_limit=1_000_000_000)
     try:
         a = pt.Population("a", 60_000, pt.IF_curr_exp())
-        net = pt.Network("large", [a], [pt.Projection(a, a, pt.FixedInDegree(2000), pt.StaticSynapse(pt.Uniform("1 pA", "2 pA"), "1 ms"))], recordings=[pt.Record(a, "spikes")])
+        net = pt.Network(
+            "large",
+            [a],
+            [
+                pt.Projection(
+                    a, a, pt.FixedInDegree(2000), pt.StaticSynapse(pt.Uniform("1 pA", "2 pA"), "1 ms")
+                )
+            ],
+            recordings=[pt.Record(a, "spikes")],
+        )
         assert local([Job(net, "native", 1, 0.1, 10)], silent)[0].status == OUT_OF_MEMORY
         assert local([job()], silent)[0].status == OK
     finally:
@@ -117,7 +144,11 @@ def test_half_written_runs_are_made_again(local: Local) -> None:
     one = job()
     assert local([one], silent)[0].status == OK
     results, about = local.cache.results(key(one)), local.cache.folder / f"{key(one)}.json"
-    for damage in (lambda: results.write_bytes(results.read_bytes()[:100]), lambda: about.write_text("{"), about.unlink):
+    for damage in (
+        lambda: results.write_bytes(results.read_bytes()[:100]),
+        lambda: about.write_text("{"),
+        about.unlink,
+    ):
         damage()
         out = local([one], silent)[0]
         assert out.status == OK
@@ -126,7 +157,9 @@ def test_half_written_runs_are_made_again(local: Local) -> None:
 
 
 def test_an_interrupted_parent_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
-    """Killed without a chance to clean up: its processes end by themselves, and the finished runs are not run again."""
+    """Killed without a chance to clean up: its processes end by themselves, and the finished runs are not run
+    again.
+    """
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -166,7 +199,9 @@ from portable.validation.jobs.schedule import Local
 print("up", flush=True)
 Local(Cache({str(tmp_path)!r}))([job("reference", steps=10**6)], lambda p: None)
 """
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert parent.stdout is not None
     assert parent.stdout.readline() == "up\n"
     deadline = time.monotonic() + 60

@@ -1,4 +1,6 @@
-"""Each level against cases whose answer is known: mathematics where there is one, runs with a known deviation otherwise."""
+"""Each level against cases whose answer is known: mathematics where there is one, runs with a known deviation
+otherwise.
+"""
 
 from __future__ import annotations
 
@@ -18,25 +20,53 @@ from portable.validation.jobs.perform import perform
 from portable.validation.levels.comparable import alive_seeds, comparable
 from portable.validation.levels.cost import cost, same_cost
 from portable.validation.levels.ran import Ran, alive, as_run, integrator_class, watched
-from portable.validation.levels.same_cells import EXACT, FACTORS, convergence, loops, refined, representatives, same_cells
+from portable.validation.levels.same_cells import (
+    EXACT,
+    FACTORS,
+    convergence,
+    loops,
+    refined,
+    representatives,
+    same_cells,
+)
 from portable.validation.levels.same_network import network_checks, same_network
 from portable.validation.levels.same_spikes import chaos, growth, same_spikes, spike_check
-from portable.validation.levels.same_statistics import TESTED, ensemble_checks, measured, paired_checks, same_statistics
+from portable.validation.levels.same_statistics import (
+    TESTED,
+    ensemble_checks,
+    measured,
+    paired_checks,
+    same_statistics,
+)
 from portable.validation.verdicts import FAIL, NOT_COMPARABLE, NOT_RUN, PASS, UNDECIDED, SpikeCheck
 
 NET = balanced(60)
 
 
-def results(spikes: dict[str, list[tuple[int, int]]], steps: int = 1000, backend: str = "native", **provenance: object) -> Results:
+def results(
+    spikes: dict[str, list[tuple[int, int]]], steps: int = 1000, backend: str = "native", **provenance: object
+) -> Results:
     """A run with given (step, cell) spikes of ten recorded cells a population."""
-    tables = {n: sorted_spikes([c for _, c in s], [k for k, _ in s], 0.1, np.arange(10)) for n, s in spikes.items()}
-    about = {"seed": 1, "inputs": "frozen", "integrators": dict.fromkeys(spikes, "exact"), "sources": [], "seconds": {"run": 0.5, "build": 0.25}, **provenance}
+    tables = {
+        n: sorted_spikes([c for _, c in s], [k for k, _ in s], 0.1, np.arange(10)) for n, s in spikes.items()
+    }
+    about = {
+        "seed": 1,
+        "inputs": "frozen",
+        "integrators": dict.fromkeys(spikes, "exact"),
+        "sources": [],
+        "seconds": {"run": 0.5, "build": 0.25},
+        **provenance,
+    }
     return Results("net", backend, 0.1, steps, dict.fromkeys(spikes, 10), tables, {}, about)
 
 
 def ran(r: Results, seed: int = 1, **outcome: object) -> Ran:
     made = replace(r, provenance={**r.provenance, "seed": seed})
-    return Ran(Job(NET, r.backend, seed, r.dt, r.steps), Outcome(OK, results=made, **{"program": "p", "memory": 1e8, **outcome}))  # type: ignore[arg-type]
+    return Ran(
+        Job(NET, r.backend, seed, r.dt, r.steps),
+        Outcome(OK, results=made, **{"program": "p", "memory": 1e8, **outcome}),
+    )  # type: ignore[arg-type]
 
 
 def two(a: Results, b: Results) -> list[Ran]:
@@ -46,7 +76,8 @@ def two(a: Results, b: Results) -> list[Ran]:
 LIVELY = {"exc": [(10, 1), (500, 2), (950, 3)]}
 
 
-# --- level 0 -------------------------------------------------------------------------------------------------------------------
+# --- level 0
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_comparable() -> None:
@@ -85,49 +116,85 @@ def test_networks_that_die_are_conditioned_on() -> None:
 
 
 def test_a_backend_that_did_not_run() -> None:
-    runs = [ran(results(LIVELY)), Ran(Job(NET, "nest", 1, 0.1, 1000), Outcome(FAILED, "backend 'nest' cannot run this model:\n  - links: no"))]
+    runs = [
+        ran(results(LIVELY)),
+        Ran(
+            Job(NET, "nest", 1, 0.1, 1000),
+            Outcome(FAILED, "backend 'nest' cannot run this model:\n  - links: no"),
+        ),
+    ]
     found = comparable(runs, "native", "nest")
     assert found.verdict == NOT_RUN
     assert "links: no" in found.summary
     assert as_run(runs[1]).status == FAILED
-    some = comparable([*two(results(LIVELY), results(LIVELY)), ran(results(LIVELY), 2), Ran(Job(NET, "nest", 2, 0.1, 1000), Outcome(FAILED, "gone"))], "native", "nest")
+    some = comparable(
+        [
+            *two(results(LIVELY), results(LIVELY)),
+            ran(results(LIVELY), 2),
+            Ran(Job(NET, "nest", 2, 0.1, 1000), Outcome(FAILED, "gone")),
+        ],
+        "native",
+        "nest",
+    )
     assert some.verdict == UNDECIDED
     assert "1 run of nest failed" in some.summary
 
 
 def test_words() -> None:
-    assert integrator_class("gsl rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt)") == integrator_class("rkf45") == "rkf45"
+    assert (
+        integrator_class("gsl rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt)")
+        == integrator_class("rkf45")
+        == "rkf45"
+    )
     assert integrator_class("rk4, 10 substeps") == "rk4"
     assert integrator_class("jLEMS forward Euler") == "euler"
     assert integrator_class("a method of its own") == "a method of its own"
     assert watched(NET) == ["exc", "inh"]
 
 
-# --- level 1 -------------------------------------------------------------------------------------------------------------------
+# --- level 1
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_simulator_that_holds_something_else() -> None:
-    runs = [Ran(Job(NET, "native", 1, 0.1, 50, read_back=True), perform(Job(NET, "native", 1, 0.1, 50, read_back=True)))]
-    for deviation, verdict, number in (("", PASS, 0), ("weight", FAIL, "weights off"), ("delay", FAIL, "delays by 0.1 ms")):
+    runs = [
+        Ran(
+            Job(NET, "native", 1, 0.1, 50, read_back=True),
+            perform(Job(NET, "native", 1, 0.1, 50, read_back=True)),
+        )
+    ]
+    for deviation, verdict, number in (
+        ("", PASS, 0),
+        ("weight", FAIL, "weights off"),
+        ("delay", FAIL, "delays by 0.1 ms"),
+    ):
         job = Job(NET, "native", 1, 0.1, 50, deviation=deviation, read_back=True)
-        other = Ran(replace(job, backend="nest", deviation=""), replace(perform(job), program=runs[0].outcome.program))
+        other = Ran(
+            replace(job, backend="nest", deviation=""), replace(perform(job), program=runs[0].outcome.program)
+        )
         checks = network_checks([*runs, other], "native", "nest")
         found = same_network(checks, (), "nest")
         assert found.verdict == verdict
         assert not number or str(number) in found.summary
     another = Ran(replace(job, backend="nest", deviation=""), perform(Job(NET, "native", 2, 0.1, 50)))
-    assert "another resolved network" in same_network(network_checks([*runs, another], "native", "nest"), (), "nest").summary
+    assert (
+        "another resolved network"
+        in same_network(network_checks([*runs, another], "native", "nest"), (), "nest").summary
+    )
     assert same_network([], (), "nest").verdict == NOT_RUN
 
 
-# --- level 2 -------------------------------------------------------------------------------------------------------------------
+# --- level 2
+# ----------------------------------------------------------------------------------------------------
 
 
 def relaxation(step: float, method: str) -> TraceTable:
     """dv/dt = -v/(10 ms) from 1, sampled every ms, by a named method: errors of known order."""
     n = round(1.0 / step)
     h = step / 10.0
-    factor = {"euler": 1 - h, "rk4": 1 - h + h**2 / 2 - h**3 / 6 + h**4 / 24, "exact": np.exp(-h)}[method] ** n
+    factor = {"euler": 1 - h, "rk4": 1 - h + h**2 / 2 - h**3 / 6 + h**4 / 24, "exact": np.exp(-h)}[
+        method
+    ] ** n
     values = factor ** np.arange(50)
     return TraceTable(np.array([0]), np.arange(50) * n, step, values[:, None], "mV")
 
@@ -139,9 +206,13 @@ def test_orders_of_convergence(method: str, order: int) -> None:
     # the next term of the error is dt/tau = 0.1 times the first, times the sampled time in units of tau
     assert found == pytest.approx(order, abs=0.1)
     assert list(errors) == ["1", "0.5", "0.25"]
-    exact, _ = convergence({f: relaxation(1.0 / f, "exact") for f in FACTORS}, {f: np.array([np.inf]) for f in FACTORS})
+    exact, _ = convergence(
+        {f: relaxation(1.0 / f, "exact") for f in FACTORS}, {f: np.array([np.inf]) for f in FACTORS}
+    )
     assert exact == float("inf")
-    few, _ = convergence(traces, {f: np.array([5.0]) for f in FACTORS})  # a spike after 5 ms: too little is left
+    few, _ = convergence(
+        traces, {f: np.array([5.0]) for f in FACTORS}
+    )  # a spike after 5 ms: too little is left
     assert np.isnan(few)
 
 
@@ -165,13 +236,16 @@ def test_smaller_steps_are_the_same_input() -> None:
 def test_one_population_of_each_kind() -> None:
     a, b = pt.IF_curr_exp(), pt.IF_curr_exp(tau_m="10 ms")
     populations = [pt.Population("few", 3, a), pt.Population("many", 9, a), pt.Population("other", 2, b)]
-    program = resolve(pt.Network("kinds", populations, recordings=[pt.Record(p, "spikes") for p in populations]), 1, 0.1)
+    program = resolve(
+        pt.Network("kinds", populations, recordings=[pt.Record(p, "spikes") for p in populations]), 1, 0.1
+    )
     assert representatives(program) == ["many", "other"]
     assert refined(program, 1) is program
     assert same_cells([], "nest").verdict == NOT_RUN
 
 
-# --- level 3 -------------------------------------------------------------------------------------------------------------------
+# --- level 3
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_where_two_runs_part() -> None:
@@ -179,7 +253,8 @@ def test_where_two_runs_part() -> None:
     b = results({"exc": [(10, 1), (21, 2), (30, 3)], "inh": [(15, 0)]})
     c = spike_check(a, b)
     assert (c.identical, c.time, c.population, c.neuron, c.equal, c.near) == (False, 2.0, "exc", 2, 0.75, 1.0)
-    # the only cell that differs spikes once on each side; identical cells are at distance 0, so the mean over the three cells and one is a quarter
+    # the only cell that differs spikes once on each side; identical cells are at distance 0, so the mean over
+    # the three cells and one is a quarter
     assert 0 < c.spike_distance < 0.25
     assert c.van_rossum > 0
     own = spike_check(a, a, b)
@@ -205,7 +280,12 @@ def test_sources_do_not_count() -> None:
 
 @pytest.mark.parametrize(
     ("time", "own", "words"),
-    [(100.0, 110.0, "rounding alone can do this"), (10.0, 110.0, "larger than rounding"), (10.0, float("inf"), "changes no spike"), (10.0, float("nan"), "")],
+    [
+        (100.0, 110.0, "rounding alone can do this"),
+        (10.0, 110.0, "larger than rounding"),
+        (10.0, float("inf"), "changes no spike"),
+        (10.0, float("nan"), ""),
+    ],
 )
 def test_what_chaos_explains(time: float, own: float, words: str) -> None:
     said = chaos([SpikeCheck("nest", 1, (5, 5), False, 0.5, 0.6, time, "exc", 0, own)])
@@ -213,17 +293,22 @@ def test_what_chaos_explains(time: float, own: float, words: str) -> None:
     assert bool(said) == bool(words)
 
 
-# --- level 4 -------------------------------------------------------------------------------------------------------------------
+# --- level 4
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def seeds() -> dict[str, dict[int, object]]:
-    """Statistics of five seeds: as it is, with a start that differs by 1e-12, and with weights 30 % larger."""
+    """Statistics of five seeds: as it is, with a start that differs by 1e-12, and with weights 30 %
+    larger.
+    """
     out: dict[str, dict[int, object]] = {"same": {}, "heavy": {}}
     for s in range(1, 6):
         program = resolve(NET, s, 0.1)
         for name, changed in (("same", program), ("heavy", deviate(program, "weight", 30.0))):
-            out[name][s] = measured(run_program(NET, changed, "native", 10_000, 1, "auto", None), ["exc", "inh"], 100.0)
+            out[name][s] = measured(
+                run_program(NET, changed, "native", 10_000, 1, "auto", None), ["exc", "inh"], 100.0
+            )
     return out
 
 
@@ -233,7 +318,9 @@ def test_the_same_runs_are_equivalent_and_heavier_ones_different(seeds) -> None:
     assert {c.statistic for c in same} == set(TESTED)
     assert all(c.verdict == PASS and c.difference == 0 for c in same)
     assert same_statistics(same, [], "native", "paired", True).verdict == PASS
-    assert same_statistics(same, [], "native", "paired", False).verdict == NOT_COMPARABLE  # equal numbers of what cannot be compared
+    assert (
+        same_statistics(same, [], "native", "paired", False).verdict == NOT_COMPARABLE
+    )  # equal numbers of what cannot be compared
     heavy = paired_checks(seeds["same"], seeds["heavy"], chosen, None)
     assert any(c.verdict == FAIL and c.statistic == "rate" for c in heavy)
     assert same_statistics(heavy, [], "native", "paired", True).verdict == FAIL
@@ -254,14 +341,23 @@ def test_ensembles(seeds) -> None:
     assert ensemble_checks({}, {}) == []
 
 
-# --- level 5 -------------------------------------------------------------------------------------------------------------------
+# --- level 5
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_cost_is_the_median() -> None:
-    runs = [ran(results(LIVELY, seconds={"run": s, "build": 1.0}), i, memory=m) for i, (s, m) in enumerate([(0.1, 1e8), (0.3, 3e8), (9.0, 2e8)])]
+    runs = [
+        ran(results(LIVELY, seconds={"run": s, "build": 1.0}), i, memory=m)
+        for i, (s, m) in enumerate([(0.1, 1e8), (0.3, 3e8), (9.0, 2e8)])
+    ]
     found = cost(runs, "native")
     assert found is not None
-    assert (found.seconds, found.real_time_factor, found.peak_memory, found.runs) == ({"build": 1.0, "run": 0.3}, pytest.approx(3.0), 2e8, 3)
+    assert (found.seconds, found.real_time_factor, found.peak_memory, found.runs) == (
+        {"build": 1.0, "run": 0.3},
+        pytest.approx(3.0),
+        2e8,
+        3,
+    )
     assert same_cost(found, found, "native").verdict == PASS
     assert cost(runs, "nest") is None
     assert same_cost(None, found, "nest").verdict == NOT_RUN

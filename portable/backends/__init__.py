@@ -1,1 +1,3 @@
-"""Backends: one folder each, with capabilities.toml, lower.py, execute.py, deviations.toml. They do not import each other."""
+"""Backends: one folder each, with capabilities.toml, lower.py, execute.py, deviations.toml. They do not
+import each other.
+"""

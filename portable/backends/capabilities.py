@@ -1,15 +1,15 @@
 """What a backend can do, as versioned data beside its code (capabilities.toml), and what a program needs.
 
-    version = 1
-    backend = "nest"
-    distribution = "nest-simulator"        # whose installed version is shown; "" = nothing to install
-    install = "pip install 'portable-snn[nest]'"
-    [support]                              # feature = "exact" | "lowered" | "approximate"; absent = unsupported
-    "cells.linear" = "exact"
-    [integrators]                          # the same words, for each named method
-    exact = "exact"
-    [options]                              # the backend's own options, each with a sentence
-    target = "..."
+version = 1
+backend = "nest"
+distribution = "nest-simulator"        # whose installed version is shown; "" = nothing to install
+install = "pip install 'portable-snn[nest]'"
+[support]                              # feature = "exact" | "lowered" | "approximate"; absent = unsupported
+"cells.linear" = "exact"
+[integrators]                          # the same words, for each named method
+exact = "exact"
+[options]                              # the backend's own options, each with a sentence
+target = "..."
 """
 
 from __future__ import annotations
@@ -84,8 +84,17 @@ class Capabilities:
                 if key not in names_:
                     raise ModelError(f"{path.name}.{table}.{key}", "unknown name", suggestion(key, names_))
                 if word not in WORDS:
-                    raise ModelError(f"{path.name}.{table}.{key}", f"must be one of {', '.join(WORDS)}, got {word!r}")
-        return cls(data["backend"], data["distribution"], data["install"], data["support"], data["integrators"], data.get("options", {}))
+                    raise ModelError(
+                        f"{path.name}.{table}.{key}", f"must be one of {', '.join(WORDS)}, got {word!r}"
+                    )
+        return cls(
+            data["backend"],
+            data["distribution"],
+            data["install"],
+            data["support"],
+            data["integrators"],
+            data.get("options", {}),
+        )
 
     def version(self) -> str | None:
         """The simulator's installed version without importing it; None if it is not installed."""
@@ -104,13 +113,32 @@ class Capabilities:
         for group in program.cells:
             method = chosen_integrator(group.flat, config)
             if config.integrator == "exact" and linear(group.flat) is None:
-                why = f"the equations of {group.flat.base or group.flat.name} are not linear, so no step is exact"
-                out.append(Shortfall("integrators.exact", f"population '{group.name}'", why, "use integrator='auto'"))
+                why = (
+                    f"the equations of {group.flat.base or group.flat.name} are not linear, so no step is "
+                    "exact"
+                )
+                out.append(
+                    Shortfall("integrators.exact", f"population '{group.name}'", why, "use integrator='auto'")
+                )
             if method not in self.integrators:
-                out.append(Shortfall(f"integrators.{method}", f"population '{group.name}'", f"{self.backend} has no integrator '{method}'", f"it has: {', '.join(self.integrators)}"))
+                out.append(
+                    Shortfall(
+                        f"integrators.{method}",
+                        f"population '{group.name}'",
+                        f"{self.backend} has no integrator '{method}'",
+                        f"it has: {', '.join(self.integrators)}",
+                    )
+                )
         for name in config.options:
             if name not in self.options:
-                out.append(Shortfall("options", f"options['{name}']", f"{self.backend} has no such option", suggestion(name, self.options)))
+                out.append(
+                    Shortfall(
+                        "options",
+                        f"options['{name}']",
+                        f"{self.backend} has no such option",
+                        suggestion(name, self.options),
+                    )
+                )
         return out
 
 
@@ -135,7 +163,10 @@ def requirements(program: Program, config: RunConfig) -> Iterator[tuple[str, str
         elif isinstance(g, TrainGroup):
             yield "sources.trains", where
         else:
-            yield from ((feature, where) for feature in _cell_needs(g, {port for post, port in used if post == g.name}))
+            yield from (
+                (feature, where)
+                for feature in _cell_needs(g, {port for post, port in used if post == g.name})
+            )
     for c in program.connections:
         yield "synapses.static", f"projection '{c.projection}'"
     for link in program.links:

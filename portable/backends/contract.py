@@ -1,8 +1,8 @@
 """What a backend is. Readable in a minute; CONTRIBUTING.md walks through adding one.
 
-    check(program, config) -> [Shortfall]     from capabilities alone, all at once
-    lower(program, config) -> Lowered         pure: imports no simulator
-    open(plan) -> Session                     the only place that imports it
+check(program, config) -> [Shortfall]     from capabilities alone, all at once
+lower(program, config) -> Lowered         pure: imports no simulator
+open(plan) -> Session                     the only place that imports it
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ INTEGRATORS = ("auto", "exact", "euler", "rk4", "rkf45", "jlems")
 class RunConfig:
     """How to run, apart from the model.
 
-    inputs: "frozen" (the program's Poisson trains, the same on every backend) or "native" (the simulator draws its own).
-    integrator: for cells whose equations are not linear; "auto" = the cell type's own, else rk4. "jlems" runs a network that was read
-    from NeuroML step by step as jLEMS does.
-    compact: float32 weights where the backend can. options: the backend's own, checked by name against its capabilities.
+    inputs: "frozen" (the program's Poisson trains, the same on every backend) or "native" (the simulator
+    draws its own).
+    integrator: for cells whose equations are not linear; "auto" = the cell type's own, else rk4. "jlems" runs
+    a network that was read from NeuroML step by step as jLEMS does.
+    compact: float32 weights where the backend can. options: the backend's own, checked by name against its
+    capabilities.
     """
 
     threads: int = 1
@@ -46,12 +48,18 @@ class Shortfall:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.reason}" + (f"; {self.remedy}" if self.remedy else "") + f" [{self.feature}]"
+        return (
+            f"{self.where}: {self.reason}"
+            + (f"; {self.remedy}" if self.remedy else "")
+            + f" [{self.feature}]"
+        )
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A backend's plan (plain data), what was changed on the way, and the integrator of each group of cells."""
+    """A backend's plan (plain data), what was changed on the way, and the integrator of each group of
+    cells.
+    """
 
     plan: Any
     approximations: tuple[Approximation, ...] = ()
@@ -60,8 +68,9 @@ class Lowered:
 
 @dataclass
 class Recorded:
-    """Raw records so far. spikes: group -> (positions, stamps); traces: (group, variable) -> (ids, steps, values (samples, cells))
-    in coherent units, one entry per Trace of the program with that key, in its order of ids."""
+    """Raw records so far. spikes: group -> (positions, stamps); traces: (group, variable) -> (ids, steps,
+    values (samples, cells)) in coherent units, one entry per Trace of the program with that key, in its order
+    of ids."""
 
     spikes: dict[str, tuple[Ints, Ints]] = field(default_factory=dict)
     traces: dict[tuple[str, str], tuple[Ints, Ints, Floats]] = field(default_factory=dict)
@@ -85,10 +94,12 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class Held:
-    """Connections as a built simulator holds them: one row a connection, in any order, with positions in their populations.
+    """Connections as a built simulator holds them: one row a connection, in any order, with positions in
+    their populations.
 
-    They stand for the program's connections `names`, which join the same two populations. weights are in the simulator's unit: those of
-    a connection in the program times factors[name] (1 where it is not named). delays in whole steps.
+    They stand for the program's connections `names`, which join the same two populations. weights are in the
+    simulator's unit: those of a connection in the program times factors[name] (1 where it is not named).
+    delays in whole steps.
     """
 
     names: tuple[str, ...]
@@ -103,8 +114,8 @@ class ReadsBack(Protocol):
     """What a session has as well if it can be asked what it built."""
 
     def connections(self) -> Iterator[Held]:
-        """Everything the simulator holds as connections, read from the simulator. Connections that became something else (a Poisson
-        source inside a cell's code) are not in it."""
+        """Everything the simulator holds as connections, read from the simulator. Connections that became
+        something else (a Poisson source inside a cell's code) are not in it."""
 
 
 class Backend(Protocol):
@@ -127,7 +138,8 @@ class Backend(Protocol):
 
 
 def chosen_integrator(flat: Flat, config: RunConfig) -> str:
-    """"exact" for linear cells; else what the run asks for, the cell type names, or "rk4". One of INTEGRATORS[1:].
+    """ "exact" for linear cells; else what the run asks for, the cell type names, or "rk4". One of
+    INTEGRATORS[1:].
 
     An explicit config.integrator other than "exact" is taken at its word for linear cells too.
     """

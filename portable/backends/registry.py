@@ -1,4 +1,6 @@
-"""Finding backends: the entry point group `portable.backends`, so that other distributions can add their own."""
+"""Finding backends: the entry point group `portable.backends`, so that other distributions can add their
+own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from portable.backends.contract import Backend
 from portable.errors import BackendNotFound, suggestion
 
 GROUP = "portable.backends"
-_BUILT_IN = {name: f"portable.backends.{name}:BACKEND" for name in ("reference", "native", "nest", "brian2", "jneuroml")}
+_BUILT_IN = {
+    name: f"portable.backends.{name}:BACKEND"
+    for name in ("reference", "native", "nest", "brian2", "jneuroml")
+}
 
 
 @functools.cache
@@ -28,7 +33,9 @@ def names() -> list[str]:
 def get(name: str) -> Backend:
     """The backend of that name; BackendNotFound with a suggestion and what is installed."""
     if name not in _table():
-        raise BackendNotFound(f"no backend '{name}'; {suggestion(name, _table())}; installed: {', '.join(installed())}")
+        raise BackendNotFound(
+            f"no backend '{name}'; {suggestion(name, _table())}; installed: {', '.join(installed())}"
+        )
     module, _, attribute = _table()[name].partition(":")
     backend: Backend = getattr(importlib.import_module(module), attribute)
     return backend
@@ -37,4 +44,3 @@ def get(name: str) -> Backend:
 def installed() -> list[str]:
     """Backends whose simulator is here, without importing it."""
     return [n for n in names() if get(n).version() is not None]
-

@@ -1,7 +1,7 @@
 """The command line: portable run, compare, show, check, backends.
 
-Exit codes: 0 done (compare: identical; check: can run), 1 the answer is no (compare: different; check: cannot run),
-2 could not run (wrong model, missing simulator, wrong usage), 130 interrupted.
+Exit codes: 0 done (compare: identical; check: can run), 1 the answer is no (compare: different; check: cannot
+run), 2 could not run (wrong model, missing simulator, wrong usage), 130 interrupted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The commands, their options and help. A command with a MODEL gets the model's own options too, so the model file is read first."""
+"""The commands, their options and help. A command with a MODEL gets the model's own options too, so the model
+file is read first.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from portable.errors import BackendFailed, ModelError, PortableError
 if TYPE_CHECKING:
     from pathlib import Path
 
-ABOUT = """Describe a spiking network once; run it on NEST, Brian2 or the built-in engine; see that the spikes are identical.
+ABOUT = """Describe a spiking network once; run it on NEST, Brian2 or the built-in engine; see that the
+spikes are identical.
 
 \b
 Examples:
@@ -60,23 +63,86 @@ def _parameter(name: str, annotation: Any, default: Any, *flags: str, **about: A
 
 
 def _model_argument(needed: bool = True) -> inspect.Parameter:
-    return _P("model", _P.KEYWORD_ONLY, default=typer.Argument(... if needed else "", show_default=False, metavar="MODEL", help="A .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file."), annotation=str)
+    return _P(
+        "model",
+        _P.KEYWORD_ONLY,
+        default=typer.Argument(
+            ... if needed else "",
+            show_default=False,
+            metavar="MODEL",
+            help="A .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file.",
+        ),
+        annotation=str,
+    )
 
 
 def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
     """The options that several commands have; `given` are the model's run_defaults."""
     made = [
-        _parameter("backend", str, given.get("backend", "native"), "--backend", "-b", help="Which simulator: see `portable backends`."),
-        _parameter("duration", str, str(given.get("duration", "1 s")), "--duration", "-t", help='Biological time: "500 ms", "2 s", or a number in ms.'),
+        _parameter(
+            "backend",
+            str,
+            given.get("backend", "native"),
+            "--backend",
+            "-b",
+            help="Which simulator: see `portable backends`.",
+        ),
+        _parameter(
+            "duration",
+            str,
+            str(given.get("duration", "1 s")),
+            "--duration",
+            "-t",
+            help='Biological time: "500 ms", "2 s", or a number in ms.',
+        ),
         _parameter("dt", str, str(given.get("dt", "0.1 ms")), "--dt", help="Time step."),
-        _parameter("seed", int, int(given.get("seed", 0)), "--seed", "-s", help="Draws connections, parameters and inputs; the same seed is the same network."),
-        _parameter("threads", int | None, given.get("threads"), "--threads", min=1, help="Threads; the spikes do not depend on it."),
-        _parameter("inputs", str, given.get("inputs", "auto"), "--inputs", help="Poisson trains: frozen (the same on every backend), native (the simulator's own), auto (frozen below a size)."),
-        _parameter("integrator", str, given.get("integrator", "auto"), "--integrator", help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact. jlems: a NeuroML model as jLEMS runs it."),
-        _parameter("compact", bool, False, "--compact", help="float32 weights: less memory, faster, spikes differ."),
-        _parameter("as_json", bool, False, "--json", help="One JSON document on standard output, for machines."),
+        _parameter(
+            "seed",
+            int,
+            int(given.get("seed", 0)),
+            "--seed",
+            "-s",
+            help="Draws connections, parameters and inputs; the same seed is the same network.",
+        ),
+        _parameter(
+            "threads",
+            int | None,
+            given.get("threads"),
+            "--threads",
+            min=1,
+            help="Threads; the spikes do not depend on it.",
+        ),
+        _parameter(
+            "inputs",
+            str,
+            given.get("inputs", "auto"),
+            "--inputs",
+            help="Poisson trains: frozen (the same on every backend), native (the simulator's own), auto "
+            "(frozen below a size).",
+        ),
+        _parameter(
+            "integrator",
+            str,
+            given.get("integrator", "auto"),
+            "--integrator",
+            help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact. jlems: a NeuroML "
+            "model as jLEMS runs it.",
+        ),
+        _parameter(
+            "compact", bool, False, "--compact", help="float32 weights: less memory, faster, spikes differ."
+        ),
+        _parameter(
+            "as_json", bool, False, "--json", help="One JSON document on standard output, for machines."
+        ),
         _parameter("debug", bool, False, "--debug", help="Show the traceback of an error."),
-        _parameter("plot", str | None, None, "--plot", metavar="[FILE]", help="Draw a picture; FILE may be left out (.png, .pdf, .svg)."),
+        _parameter(
+            "plot",
+            str | None,
+            None,
+            "--plot",
+            metavar="[FILE]",
+            help="Draw a picture; FILE may be left out (.png, .pdf, .svg).",
+        ),
     ]
     return {p.name: p for p in made}
 
@@ -87,75 +153,265 @@ def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
     listed = backends if isinstance(backends, str) else ",".join(backends)
     return {
         "run": {
-            "out": _parameter("out", list[str], [], "--out", "-o", metavar="FILE", help="Save results: .npz (all), .json (summary), .pkl (neo block), .nix (neo, needs nixio). Repeatable."),
-            "option": _parameter("option", list[str], [], "--option", metavar="NAME=VALUE", help="A backend's own option: see `portable backends`. Repeatable."),
+            "out": _parameter(
+                "out",
+                list[str],
+                [],
+                "--out",
+                "-o",
+                metavar="FILE",
+                help="Save results: .npz (all), .json (summary), .pkl (neo block), .nix (neo, needs nixio). "
+                "Repeatable.",
+            ),
+            "option": _parameter(
+                "option",
+                list[str],
+                [],
+                "--option",
+                metavar="NAME=VALUE",
+                help="A backend's own option: see `portable backends`. Repeatable.",
+            ),
         },
         "compare": {
-            "backends": _parameter("backends", str, listed, "--backends", "-b", help="Two or more, separated by commas; the first is the reference."),
-            "seed": _parameter("seed", list[str], [seeds], "--seed", "-s", help="Seeds: repeat the option, or separate by commas."),
-            "single_cells": _parameter("single_cells", bool | None, None, "--single-cells/--no-single-cells", help="Compare cells out of the loop too, with the same input. Default: where equations are not linear."),
-            "option": _parameter("option", list[str], [], "--option", metavar="BACKEND.NAME=VALUE", help="A backend's own option. Repeatable."),
+            "backends": _parameter(
+                "backends",
+                str,
+                listed,
+                "--backends",
+                "-b",
+                help="Two or more, separated by commas; the first is the reference.",
+            ),
+            "seed": _parameter(
+                "seed",
+                list[str],
+                [seeds],
+                "--seed",
+                "-s",
+                help="Seeds: repeat the option, or separate by commas.",
+            ),
+            "single_cells": _parameter(
+                "single_cells",
+                bool | None,
+                None,
+                "--single-cells/--no-single-cells",
+                help="Compare cells out of the loop too, with the same input. Default: where equations are "
+                "not linear.",
+            ),
+            "option": _parameter(
+                "option",
+                list[str],
+                [],
+                "--option",
+                metavar="BACKEND.NAME=VALUE",
+                help="A backend's own option. Repeatable.",
+            ),
         },
         "validate": validation_options(_parameter, listed if "backends" in given else "native,nest,brian2"),
         "export": {
-            "format": _parameter("format", str, "neuroml", "--format", "-f", help="neuroml: NeuroML 2 with the LEMS file that runs it."),
-            "out": _parameter("out", str, ..., "--out", "-o", metavar="DIR", help="The folder for the files; made if it is not there."),
-            "simulation": _parameter("simulation", bool, True, "--simulation/--no-simulation", help="Also the LEMS file that runs the network for --duration and records what it records."),
-            "inputs": _parameter("inputs", str, "frozen", "--inputs", help="Poisson trains: frozen (written out for --duration), native (drawn by the simulator)."),
-            "types": _parameter("types", str, "auto", "--types", help="auto (NeuroML's cells where they do the same), core (also where nearly the same), custom (own types only)."),
-            "timing": _parameter("timing", str, "steps", "--timing", help="steps (jLEMS at --dt spikes in our steps) or nominal (the model's numbers as they are)."),
-            "hdf5_above": _parameter("hdf5_above", int, 10_000, "--hdf5-above", min=0, metavar="N", help="Write HDF5, in float32, for more than N connections."),
+            "format": _parameter(
+                "format",
+                str,
+                "neuroml",
+                "--format",
+                "-f",
+                help="neuroml: NeuroML 2 with the LEMS file that runs it.",
+            ),
+            "out": _parameter(
+                "out",
+                str,
+                ...,
+                "--out",
+                "-o",
+                metavar="DIR",
+                help="The folder for the files; made if it is not there.",
+            ),
+            "simulation": _parameter(
+                "simulation",
+                bool,
+                True,
+                "--simulation/--no-simulation",
+                help="Also the LEMS file that runs the network for --duration and records what it records.",
+            ),
+            "inputs": _parameter(
+                "inputs",
+                str,
+                "frozen",
+                "--inputs",
+                help="Poisson trains: frozen (written out for --duration), native (drawn by the simulator).",
+            ),
+            "types": _parameter(
+                "types",
+                str,
+                "auto",
+                "--types",
+                help="auto (NeuroML's cells where they do the same), core (also where nearly the same), "
+                "custom (own types only).",
+            ),
+            "timing": _parameter(
+                "timing",
+                str,
+                "steps",
+                "--timing",
+                help="steps (jLEMS at --dt spikes in our steps) or nominal (the model's numbers as they "
+                "are).",
+            ),
+            "hdf5_above": _parameter(
+                "hdf5_above",
+                int,
+                10_000,
+                "--hdf5-above",
+                min=0,
+                metavar="N",
+                help="Write HDF5, in float32, for more than N connections.",
+            ),
         },
-        "import": {"out": _parameter("out", str, ..., "--out", "-o", metavar="FILE", help="The document to write: .yaml, .yml or .json.")},
+        "import": {
+            "out": _parameter(
+                "out",
+                str,
+                ...,
+                "--out",
+                "-o",
+                metavar="FILE",
+                help="The document to write: .yaml, .yml or .json.",
+            )
+        },
         "validate-file": {
-            "jnml": _parameter("jnml", bool, False, "--jnml", help="Ask jNeuroML as well (needs Java; it gives no lines)."),
-            "folder": _parameter("folder", str, "", "--folder", metavar="DIR", help="The folder that included files may lie in. Default: that of FILE.", show_default=False),
+            "jnml": _parameter(
+                "jnml", bool, False, "--jnml", help="Ask jNeuroML as well (needs Java; it gives no lines)."
+            ),
+            "folder": _parameter(
+                "folder",
+                str,
+                "",
+                "--folder",
+                metavar="DIR",
+                help="The folder that included files may lie in. Default: that of FILE.",
+                show_default=False,
+            ),
         },
-    }  # fmt: skip
+    }
 
 
 _OPTIONS = {
-    "run": ("backend", "duration", "dt", "seed", "threads", "inputs", "integrator", "compact", "option", "out", "plot", "as_json", "debug"),
-    "compare": ("backends", "duration", "dt", "seed", "threads", "integrator", "single_cells", "option", "as_json", "debug"),
+    "run": (
+        "backend",
+        "duration",
+        "dt",
+        "seed",
+        "threads",
+        "inputs",
+        "integrator",
+        "compact",
+        "option",
+        "out",
+        "plot",
+        "as_json",
+        "debug",
+    ),
+    "compare": (
+        "backends",
+        "duration",
+        "dt",
+        "seed",
+        "threads",
+        "integrator",
+        "single_cells",
+        "option",
+        "as_json",
+        "debug",
+    ),
     "validate": (
-        "backends", "seeds", "duration", "dt", "warmup", "inputs", "integrator", "option", "margin", "power", "report", "suite", "case", "quick", "executor", "workers",
-        "time_limit", "memory_limit", "cache", "as_json", "debug",
+        "backends",
+        "seeds",
+        "duration",
+        "dt",
+        "warmup",
+        "inputs",
+        "integrator",
+        "option",
+        "margin",
+        "power",
+        "report",
+        "suite",
+        "case",
+        "quick",
+        "executor",
+        "workers",
+        "time_limit",
+        "memory_limit",
+        "cache",
+        "as_json",
+        "debug",
     ),
     "show": ("dt", "plot", "as_json", "debug"),
     "check": ("backend", "dt", "seed", "inputs", "integrator", "compact", "as_json", "debug"),
     "backends": ("as_json", "debug"),
     "import": ("dt", "out", "as_json", "debug"),
-    "export": ("format", "out", "simulation", "duration", "dt", "seed", "inputs", "types", "timing", "hdf5_above", "as_json", "debug"),
+    "export": (
+        "format",
+        "out",
+        "simulation",
+        "duration",
+        "dt",
+        "seed",
+        "inputs",
+        "types",
+        "timing",
+        "hdf5_above",
+        "as_json",
+        "debug",
+    ),
     "validate-file": ("jnml", "folder", "as_json", "debug"),
 }
 _SUMMARY = {
     "run": "Run MODEL on a backend and report spikes, rates and times.",
-    "compare": "Run MODEL on several backends and say whether the spikes are identical. Exit code 0 identical, 1 different, 2 could not run.",
+    "compare": "Run MODEL on several backends and say whether the spikes are identical. Exit code 0 "
+    "identical, 1 different, 2 could not run.",
     "validate": (
-        "Run MODEL on several backends for several seeds and say whether they agree: same network, cells, spikes, statistics, cost, and what would have been "
-        "detected. Exit code 0 identical or equivalent, 1 different or undecided, 2 not comparable or could not run."
+        "Run MODEL on several backends for several seeds and say whether they agree: same network, cells, "
+        "spikes, statistics, cost, and what would have been "
+        "detected. Exit code 0 identical or equivalent, 1 different or undecided, 2 not comparable or could "
+        "not run."
     ),
     "show": "Show what MODEL is: sizes, synapses, memory, parameters, a drawing.",
-    "check": "List everything in MODEL that a backend cannot do. Exit code 0 it can run, 1 it cannot, 2 the model is wrong.",
+    "check": "List everything in MODEL that a backend cannot do. Exit code 0 it can run, 1 it cannot, 2 the "
+    "model is wrong.",
     "backends": "Show which simulators are installed and what each can do.",
-    "import": "Read a NeuroML or LEMS file and save it as a document that every command takes, with all its types.",
+    "import": "Read a NeuroML or LEMS file and save it as a document that every command takes, with all its "
+    "types.",
     "export": "Write MODEL for other software: NeuroML 2 and LEMS, which jNeuroML runs with the same spikes.",
-    "validate-file": "List everything that is wrong in a NeuroML or LEMS file, with its line. Exit code 0 nothing, 1 something, 2 could not look.",
+    "validate-file": "List everything that is wrong in a NeuroML or LEMS file, with its line. Exit code 0 "
+    "nothing, 1 something, 2 could not look.",
 }
 
 
-_MODULES = {"run": "run", "compare": "compare", "show": "show", "check": "backends", "backends": "backends", "validate-file": "validate", "validate": "validation", "import": "convert", "export": "export"}
+_MODULES = {
+    "run": "run",
+    "compare": "compare",
+    "show": "show",
+    "check": "backends",
+    "backends": "backends",
+    "validate-file": "validate",
+    "validate": "validation",
+    "import": "convert",
+    "export": "export",
+}
 _FUNCTIONS = {"validate-file": "validate_file", "import": "import_"}
 
 
 def _implementation(command: str) -> Callable[..., int]:
     """The function behind a command, imported when it is called."""
-    found: Callable[..., int] = getattr(importlib.import_module(f"portable.cli.{_MODULES[command]}"), _FUNCTIONS.get(command, command))
+    found: Callable[..., int] = getattr(
+        importlib.import_module(f"portable.cli.{_MODULES[command]}"), _FUNCTIONS.get(command, command)
+    )
     return found
 
 
 def _command(name: str, model: Model | None) -> Callable[..., None]:
-    """A function whose signature typer reads: MODEL, the command's options, the model's own (of commands that take one)."""
+    """A function whose signature typer reads: MODEL, the command's options, the model's own (of commands that
+    take one).
+    """
     model = model if name in MODEL_COMMANDS else None
     given = model.defaults if model else {}
     known = {**_shared(given), **_own(given).get(name, {})}
@@ -164,20 +420,37 @@ def _command(name: str, model: Model | None) -> Callable[..., None]:
     own = {}
     for option in model.options if model else ():
         if option.name in taken or f"--{_dashed(option.name)}" in _flags(parameters):
-            raise ModelError(f"{model.path if model else ''}: network", f"its parameter '{option.name}' is an option of `portable {name}`", "rename it")
+            raise ModelError(
+                f"{model.path if model else ''}: network",
+                f"its parameter '{option.name}' is an option of `portable {name}`",
+                "rename it",
+            )
         own["own_" + option.name] = option
     parameters += [_own_parameter(key, option) for key, option in own.items()]
     if name in MODEL_COMMANDS:
         parameters.insert(0, _model_argument(name != "validate"))
     if name in FILE_COMMANDS:
-        parameters.insert(0, _P("file", _P.KEYWORD_ONLY, default=typer.Argument(..., metavar="FILE", help=FILE_COMMANDS[name]), annotation=str))
+        parameters.insert(
+            0,
+            _P(
+                "file",
+                _P.KEYWORD_ONLY,
+                default=typer.Argument(..., metavar="FILE", help=FILE_COMMANDS[name]),
+                annotation=str,
+            ),
+        )
 
     def run_it(**values: Any) -> None:
         values.pop("debug", None)
         if name in MODEL_COMMANDS:
             path = values.pop("model")
             if model is None and not (name == "validate" and values.get("suite")):
-                raise ModelError(path or "MODEL", "is no model", "give a .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file")
+                raise ModelError(
+                    path or "MODEL",
+                    "is no model",
+                    "give a .py file that defines `network`, a .json or .yaml document, or a NeuroML or "
+                    "LEMS file",
+                )
             values["options"] = {option.name: values.pop(key) for key, option in own.items()}
             values["options"] = {k: v for k, v in values["options"].items() if v is not None}
             values["model"] = model
@@ -185,7 +458,11 @@ def _command(name: str, model: Model | None) -> Callable[..., None]:
 
     run_it.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run_it.__annotations__ = {p.name: p.annotation for p in parameters}
-    run_it.__doc__ = _SUMMARY[name] if model is None or not model.about else f"{_SUMMARY[name]}\n\n{_literal(f'{model.path.name}: {model.about}')}"
+    run_it.__doc__ = (
+        _SUMMARY[name]
+        if model is None or not model.about
+        else f"{_SUMMARY[name]}\n\n{_literal(f'{model.path.name}: {model.about}')}"
+    )
     return run_it
 
 
@@ -203,7 +480,12 @@ def _dashed(name: str) -> str:
 
 
 def _flags(parameters: list[inspect.Parameter]) -> set[str]:
-    return {f for p in parameters for declared in (getattr(p.default, "param_decls", None) or ()) for f in str(declared).split("/")}
+    return {
+        f
+        for p in parameters
+        for declared in (getattr(p.default, "param_decls", None) or ())
+        for f in str(declared).split("/")
+    }
 
 
 def _own_parameter(key: str, o: ModelOption) -> inspect.Parameter:
@@ -211,7 +493,11 @@ def _own_parameter(key: str, o: ModelOption) -> inspect.Parameter:
     if o.annotation is bool:
         flag += f"/--no-{_dashed(o.name)}"
     plain = o.default is None or isinstance(o.default, (bool, int, float, str))
-    default = ... if o.required else (o.default if plain and not (o.annotation is str and not isinstance(o.default, str)) else None)
+    default = (
+        ...
+        if o.required
+        else (o.default if plain and not (o.annotation is str and not isinstance(o.default, str)) else None)
+    )
     panel = {"rich_help_panel": "Options of the model"}
     shown = True if default is not None or o.default is None else repr(o.default)
     annotation = o.annotation | None if default is None else o.annotation
@@ -220,14 +506,25 @@ def _own_parameter(key: str, o: ModelOption) -> inspect.Parameter:
 
 def build(model: Model | None = None) -> typer.Typer:
     """The application; `model` adds its options to the commands that take one."""
-    rich: Literal["rich"] | None = "rich" if text.on_terminal() else None  # boxes and colours for people, plain text in a pipe
+    rich: Literal["rich"] | None = (
+        "rich" if text.on_terminal() else None
+    )  # boxes and colours for people, plain text in a pipe
     app = typer.Typer(
-        name="portable", help=ABOUT, no_args_is_help=True, rich_markup_mode=rich, add_completion=False, pretty_exceptions_enable=False,
+        name="portable",
+        help=ABOUT,
+        no_args_is_help=True,
+        rich_markup_mode=rich,
+        add_completion=False,
+        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
-    )  # fmt: skip
+    )
     app.callback(invoke_without_command=True)(_top)
     for name in _OPTIONS:
-        app.command(name, epilog=EPILOG if name in MODEL_COMMANDS and model is None else None, no_args_is_help=name in MODEL_COMMANDS or name in FILE_COMMANDS)(_command(name, model))
+        app.command(
+            name,
+            epilog=EPILOG if name in MODEL_COMMANDS and model is None else None,
+            no_args_is_help=name in MODEL_COMMANDS or name in FILE_COMMANDS,
+        )(_command(name, model))
     return app
 
 
@@ -252,7 +549,9 @@ def prepared(arguments: list[str]) -> list[str]:
 
 def _takes_value(command: str) -> frozenset[str]:
     known = {**_shared({}), **_own({}).get(command, {})}
-    return frozenset(_flags([known[n] for n in _OPTIONS[command] if known[n].annotation not in (bool, bool | None)]))
+    return frozenset(
+        _flags([known[n] for n in _OPTIONS[command] if known[n].annotation not in (bool, bool | None)])
+    )
 
 
 def model_path(arguments: list[str]) -> Path | None:

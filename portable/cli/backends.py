@@ -1,4 +1,6 @@
-"""`portable backends` and `portable check`: what is installed, what each can do, what a model needs that one cannot."""
+"""`portable backends` and `portable check`: what is installed, what each can do, what a model needs that one
+cannot.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +26,36 @@ def backends(*, as_json: bool) -> int:
             broken[name] = f"{type(error).__name__}: {error}"
     if as_json:
         listed = {
-            n: {"installed": b.version() is not None, "simulator": b.version(), "install": b.capabilities.install, "support": dict(b.capabilities.support),
-                "integrators": dict(b.capabilities.integrators), "options": dict(b.capabilities.options)}
+            n: {
+                "installed": b.version() is not None,
+                "simulator": b.version(),
+                "install": b.capabilities.install,
+                "support": dict(b.capabilities.support),
+                "integrators": dict(b.capabilities.integrators),
+                "options": dict(b.capabilities.options),
+            }
             for n, b in found.items()
-        }  # fmt: skip
+        }
         text.as_json({"version": 1, "backends": listed, "broken": broken, "features": dict(FEATURES)})
         return 0
-    rows = [(n, "yes" if b.version() else "no", b.version() or "-", "" if b.version() else b.capabilities.install) for n, b in found.items()]
+    rows = [
+        (n, "yes" if b.version() else "no", b.version() or "-", "" if b.version() else b.capabilities.install)
+        for n, b in found.items()
+    ]
     text.table(("backend", "installed", "version", "to install"), rows)
     for name, reason in broken.items():
         text.say(f"{name} cannot be loaded: {reason}")
-    matrix = [(what, *(b.capabilities.support.get(f, "-") for b in found.values())) for f, what in FEATURES.items()]
-    matrix += [(f"integrator {m}", *(b.capabilities.integrators.get(m, "-") for b in found.values())) for m in INTEGRATORS if m != "auto"]
-    text.table(("", *found), matrix, "exact, lowered (another way, the same result), approximate, or - (not there)")
+    matrix = [
+        (what, *(b.capabilities.support.get(f, "-") for b in found.values())) for f, what in FEATURES.items()
+    ]
+    matrix += [
+        (f"integrator {m}", *(b.capabilities.integrators.get(m, "-") for b in found.values()))
+        for m in INTEGRATORS
+        if m != "auto"
+    ]
+    text.table(
+        ("", *found), matrix, "exact, lowered (another way, the same result), approximate, or - (not there)"
+    )
     options = [(n, o, what) for n, b in found.items() for o, what in b.capabilities.options.items()]
     if options:
         text.table(("backend", "option", ""), options, "options: portable run MODEL --option NAME=VALUE")
@@ -48,7 +67,15 @@ def check(model: Model, options: Mapping[str, Any], *, backend: str, as_json: bo
     network = model.build(options, {**how, "backend": backend})
     missing = shortfalls(network, backend, **how)
     if as_json:
-        text.as_json({"version": 1, "network": network.name, "backend": backend, "can_run": not missing, "shortfalls": [asdict(s) for s in missing]})
+        text.as_json(
+            {
+                "version": 1,
+                "network": network.name,
+                "backend": backend,
+                "can_run": not missing,
+                "shortfalls": [asdict(s) for s in missing],
+            }
+        )
     elif missing:
         text.heading(f"{backend} cannot run {network.name}:", "red")
         for s in missing:

@@ -28,11 +28,29 @@ def import_(model: Model, options: Mapping[str, Any], *, dt: str, out: str, as_j
     notes = network.lems.notes if network.lems is not None else ()
     if as_json:
         settings = network.settings
-        found = {"duration": str(settings.duration) if settings and settings.duration else None, "dt": str(settings.dt) if settings and settings.dt else None}
-        text.as_json({"version": 1, "network": network.name, "out": out, "populations": {p.name: p.size for p in network.populations}, **found, "notes": [list(n) for n in notes]})
+        found = {
+            "duration": str(settings.duration) if settings and settings.duration else None,
+            "dt": str(settings.dt) if settings and settings.dt else None,
+        }
+        text.as_json(
+            {
+                "version": 1,
+                "network": network.name,
+                "out": out,
+                "populations": {p.name: p.size for p in network.populations},
+                **found,
+                "notes": [list(n) for n in notes],
+            }
+        )
         return 0
     text.heading(f"{network!r}, read in {spent:.2g} s")
-    text.table(("population", "cells", "type"), [(p.name, p.size, getattr(getattr(p.cell, "type", p.cell), "name", type(p.cell).__name__)) for p in network.populations])
+    text.table(
+        ("population", "cells", "type"),
+        [
+            (p.name, p.size, getattr(getattr(p.cell, "type", p.cell), "name", type(p.cell).__name__))
+            for p in network.populations
+        ],
+    )
     for place, what in notes:
         text.say(f"note: {place}: {what}")
     text.warn(f"saved {out}")

@@ -1,7 +1,9 @@
-"""MODEL on the command line: a Python file that defines `network`, a JSON or YAML document, or a NeuroML or LEMS file.
+"""MODEL on the command line: a Python file that defines `network`, a JSON or YAML document, or a NeuroML or
+LEMS file.
 
-A Python file is executed: it is the user's own program. A document never is. Where `network` is a function, its parameters
-become options, with types from the annotations and help from the docstring ("scale: what it is" lines).
+A Python file is executed: it is the user's own program. A document never is. Where `network` is a function,
+its parameters become options, with types from the annotations and help from the docstring ("scale: what it
+is" lines).
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ class ModelFileError(PortableError):
 
 @dataclass(frozen=True)
 class ModelOption:
-    """One parameter of the model's function: `annotation` is what the command line parses it as, `convert` what it then becomes."""
+    """One parameter of the model's function: `annotation` is what the command line parses it as, `convert`
+    what it then becomes.
+    """
 
     name: str
     annotation: Any
@@ -51,7 +55,12 @@ class ModelOption:
         """What the model's function gets."""
         if isinstance(given, enum.Enum):
             return self.choices[given.value]
-        if self.annotation is str and isinstance(given, str) and self.default is not None and not isinstance(self.default, str):
+        if (
+            self.annotation is str
+            and isinstance(given, str)
+            and self.default is not None
+            and not isinstance(self.default, str)
+        ):
             return _number(given)
         return given
 
@@ -63,7 +72,9 @@ class Model:
     path: Path
     source: Any  # a Network, a function, or None for a document
     options: tuple[ModelOption, ...] = ()
-    shared: tuple[str, ...] = ()  # parameters of the function that the run has too (dt, seed, ...): it gets the run's
+    shared: tuple[
+        str, ...
+    ] = ()  # parameters of the function that the run has too (dt, seed, ...): it gets the run's
     defaults: Mapping[str, Any] = field(default_factory=dict)
     about: str = ""
 
@@ -77,11 +88,15 @@ class Model:
             return load(self.path)
         made = self.source
         if callable(made) and not isinstance(made, Network):
-            arguments = {o.name: o.value(options[o.name]) for o in self.options if o.name in options} | {n: run[n] for n in self.shared if n in run}
+            arguments = {o.name: o.value(options[o.name]) for o in self.options if o.name in options} | {
+                n: run[n] for n in self.shared if n in run
+            }
             own = self.path.suffix.lower() in NEUROML  # whose errors name file and line themselves
             made = self.source(**arguments) if own else _guarded(self.path, lambda: self.source(**arguments))
         if not isinstance(made, Network):
-            raise ModelError(f"{self.path}: network", f"must be a pt.Network or a function that returns one, got {made!r}")
+            raise ModelError(
+                f"{self.path}: network", f"must be a pt.Network or a function that returns one, got {made!r}"
+            )
         return made
 
 
@@ -109,7 +124,11 @@ def load(path: Path) -> Model:
         return _neuroml(path)
     module = _execute(path)
     if not hasattr(module, "network"):
-        raise ModelError(str(path), "defines no `network`", "define network = pt.Network(...), or a function network(...) that returns one")
+        raise ModelError(
+            str(path),
+            "defines no `network`",
+            "define network = pt.Network(...), or a function network(...) that returns one",
+        )
     defaults = getattr(module, "run_defaults", {})
     for name in defaults:
         if name not in DEFAULTS:
@@ -119,7 +138,9 @@ def load(path: Path) -> Model:
         return Model(path, module.network, defaults=defaults, about=about)
     text = inspect.cleandoc(module.network.__doc__ or "")
     options, shared = _signature(module.network, text, path)
-    return Model(path, module.network, options, shared, defaults, _prose(text, [o.name for o in options]) or about)
+    return Model(
+        path, module.network, options, shared, defaults, _prose(text, [o.name for o in options]) or about
+    )
 
 
 def _neuroml(path: Path) -> Model:
@@ -156,14 +177,22 @@ def _guarded(path: Path, work: Any) -> Any:
     try:
         return work()
     except SyntaxError as error:
-        raise ModelFileError(f"{error.filename}, line {error.lineno}: {error.msg}\n    {(error.text or '').strip()}") from error
+        raise ModelFileError(
+            f"{error.filename}, line {error.lineno}: {error.msg}\n    {(error.text or '').strip()}"
+        ) from error
     except (Exception, SystemExit) as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == path.resolve()]
+        frames = [
+            f
+            for f in traceback.extract_tb(error.__traceback__)
+            if Path(f.filename).resolve() == path.resolve()
+        ]
         kind = "" if isinstance(error, PortableError) else f"{type(error).__name__}: "
         if not frames:
             raise ModelFileError(f"{path}: {kind}{error}") from error
         last = frames[-1]
-        raise ModelFileError(f"{path}, line {last.lineno}, in {last.name}: {kind}{error}\n    {last.line}") from error
+        raise ModelFileError(
+            f"{path}, line {last.lineno}, in {last.name}: {kind}{error}\n    {last.line}"
+        ) from error
 
 
 def _signature(function: Any, text: str, path: Path) -> tuple[tuple[ModelOption, ...], tuple[str, ...]]:
@@ -176,7 +205,9 @@ def _signature(function: Any, text: str, path: Path) -> tuple[tuple[ModelOption,
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             continue
         if p.kind is p.POSITIONAL_ONLY:
-            raise ModelError(f"{path}: network", f"parameter '{p.name}' is positional only", "make it a keyword parameter")
+            raise ModelError(
+                f"{path}: network", f"parameter '{p.name}' is positional only", "make it a keyword parameter"
+            )
         if p.name in DEFAULTS:
             shared.append(p.name)
             continue
@@ -185,8 +216,14 @@ def _signature(function: Any, text: str, path: Path) -> tuple[tuple[ModelOption,
 
 
 def _option(p: inspect.Parameter, hint: Any, text: str) -> ModelOption:
-    """Types: bool, int, float, str, Literal, an optional one of them; anything else is text, read as a number where it is one."""
-    kinds = [a for a in typing.get_args(hint) if a is not type(None)] if typing.get_origin(hint) in (Union, types.UnionType) else [hint]
+    """Types: bool, int, float, str, Literal, an optional one of them; anything else is text, read as a number
+    where it is one.
+    """
+    kinds = (
+        [a for a in typing.get_args(hint) if a is not type(None)]
+        if typing.get_origin(hint) in (Union, types.UnionType)
+        else [hint]
+    )
     kind = kinds[0] if len(kinds) == 1 else None
     if hint is None and p.default not in (None, p.empty):
         kind = type(p.default)
@@ -220,4 +257,6 @@ def _prose(text: str, names: list[str]) -> str:
     for name in names:
         text = re.sub(rf"^([ \t]*){re.escape(name)}\s*:.*(?:\n\1[ \t]+\S.*)*\n?", "", text, flags=re.M)
     paragraphs = re.split(r"\n\s*\n", text.strip())
-    return "\n\n".join(p if re.search(r"^\s", p, re.M) else " ".join(p.split()) for p in paragraphs)  # indented ones keep their lines
+    return "\n\n".join(
+        p if re.search(r"^\s", p, re.M) else " ".join(p.split()) for p in paragraphs
+    )  # indented ones keep their lines

@@ -34,13 +34,19 @@ def run(
     as_json: bool,
     **how: Any,
 ) -> int:
-    """Run and tell. Returns 0, or 130 if it was interrupted (what was recorded is shown and saved all the same)."""
+    """Run and tell. Returns 0, or 130 if it was interrupted (what was recorded is shown and saved all the
+    same).
+    """
     for path in out:
         _writer(path)  # a wrong name is refused before the work, not after it
     network = model.build(options, how)
     began = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
-        for kind in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):  # of the simulators: not for the user of a model
+        for kind in (
+            DeprecationWarning,
+            PendingDeprecationWarning,
+            FutureWarning,
+        ):  # of the simulators: not for the user of a model
             warnings.simplefilter("ignore", kind)
         progress = text.on_terminal() and not as_json
         results = simulate(network, **how, options=backend_options(option), progress=progress)
@@ -60,7 +66,9 @@ def run(
 
 
 def backend_options(given: Sequence[str], form: str = "NAME=VALUE") -> dict[str, Any]:
-    """NAME=VALUE as a dictionary; true, false and numbers are read as such. `form` is what a message says to write."""
+    """NAME=VALUE as a dictionary; true, false and numbers are read as such. `form` is what a message says to
+    write.
+    """
     out = {}
     for item in given:
         name, equals, value = item.partition("=")
@@ -88,17 +96,40 @@ def options_by_backend(given: Sequence[str]) -> dict[str, dict[str, Any]]:
 def summary(r: Results, options: Mapping[str, Any]) -> dict[str, Any]:
     """The report as plain data."""
     populations = [
-        {"name": name, "size": r.sizes[name], "recorded": int(s.recorded.size), "spikes": len(s), "rate": r.rate(name), "cv": mean_cv(s)}
+        {
+            "name": name,
+            "size": r.sizes[name],
+            "recorded": int(s.recorded.size),
+            "spikes": len(s),
+            "rate": r.rate(name),
+            "cv": mean_cv(s),
+        }
         for name, s in r.spikes.items()
     ]
     traces = [
-        {"population": n, "variable": v, "unit": t.unit, "cells": int(t.ids.size), "samples": int(t.steps.size)} for (n, v), t in r.traces.items()
+        {
+            "population": n,
+            "variable": v,
+            "unit": t.unit,
+            "cells": int(t.ids.size),
+            "samples": int(t.steps.size),
+        }
+        for (n, v), t in r.traces.items()
     ]
     return {
-        "version": 1, "network": r.network, "backend": r.backend, "dt": r.dt, "duration": r.duration, "sizes": dict(r.sizes), "populations": populations,
-        "traces": traces, "model_options": {k: getattr(v, "value", v) for k, v in options.items()}, "provenance": dict(r.provenance),
-        "approximations": [asdict(a) for a in dict.fromkeys(r.approximations)], "real_time_factor": real_time_factor(r),
-    }  # fmt: skip
+        "version": 1,
+        "network": r.network,
+        "backend": r.backend,
+        "dt": r.dt,
+        "duration": r.duration,
+        "sizes": dict(r.sizes),
+        "populations": populations,
+        "traces": traces,
+        "model_options": {k: getattr(v, "value", v) for k, v in options.items()},
+        "provenance": dict(r.provenance),
+        "approximations": [asdict(a) for a in dict.fromkeys(r.approximations)],
+        "real_time_factor": real_time_factor(r),
+    }
 
 
 def real_time_factor(r: Results) -> float:
@@ -139,8 +170,15 @@ def report(r: Results, total: float) -> None:
 
 
 def _writer(path: str) -> Callable[[Results, Path], None]:
-    """The function that writes a file of that suffix. ModelError if there is none or the folder is missing."""
-    known: dict[str, Callable[[Results, Path], None]] = {".npz": save_results, ".json": _json, ".pkl": _pickle, ".nix": _nix}
+    """The function that writes a file of that suffix. ModelError if there is none or the folder is
+    missing.
+    """
+    known: dict[str, Callable[[Results, Path], None]] = {
+        ".npz": save_results,
+        ".json": _json,
+        ".pkl": _pickle,
+        ".nix": _nix,
+    }
     suffix, folder = Path(path).suffix.lower(), Path(path).parent
     if suffix not in known:
         raise ModelError("--out", f"cannot write '{path}'", suggestion(suffix, known))
@@ -150,7 +188,9 @@ def _writer(path: str) -> Callable[[Results, Path], None]:
         import importlib.util
 
         if importlib.util.find_spec("nixio") is None:
-            raise ModelError("--out", "a .nix file needs the package nixio", "pip install nixio, or use .pkl or .npz")
+            raise ModelError(
+                "--out", "a .nix file needs the package nixio", "pip install nixio, or use .pkl or .npz"
+            )
     return known[suffix]
 
 

@@ -35,21 +35,69 @@ def show(model: Model, options: Mapping[str, Any], *, dt: str, plot: str | None,
 def described(network: Network, found: Estimate) -> dict[str, Any]:
     """The model as plain data, for machines."""
     populations = [
-        {"name": p.name, "size": p.size, "cell": kind(p), "parameters": {k: shown(v) for k, v in parameters(p).items() if v is not None}, "initial": {k: shown(v) for k, v in p.initial.items()}}
+        {
+            "name": p.name,
+            "size": p.size,
+            "cell": kind(p),
+            "parameters": {k: shown(v) for k, v in parameters(p).items() if v is not None},
+            "initial": {k: shown(v) for k, v in p.initial.items()},
+        }
         for p in network.populations
     ]
     projections = [
-        {"name": p.name, "connector": repr(p.connector), "receptor": p.receptor, "weight": shown(p.synapse.weight), "delay": shown(p.synapse.delay), "synapses": found.synapses[p.name]}
+        {
+            "name": p.name,
+            "connector": repr(p.connector),
+            "receptor": p.receptor,
+            "weight": shown(p.synapse.weight),
+            "delay": shown(p.synapse.delay),
+            "synapses": found.synapses[p.name],
+        }
         for p in network.projections
     ]
-    memory = {"program_bytes": found.program_bytes, "resolve_bytes": found.resolve_bytes, "native_bytes": found.native_bytes}
+    memory = {
+        "program_bytes": found.program_bytes,
+        "resolve_bytes": found.resolve_bytes,
+        "native_bytes": found.native_bytes,
+    }
     return {
-        "version": 1, "network": network.name, "neurons": found.neurons, "synapses": found.total_synapses, "memory": memory,
-        "populations": populations, "projections": projections,
-        "inputs": [{"source": type(i.source).__name__, "values": {k: shown(v) for k, v in _fields(i.source).items() if v is not None}, "target": _views(i.target)} for i in network.inputs],
-        **({"links": [{"name": x.name, "source": x.source.name, "variable": x.variable, "target": x.target.name, "input": x.input, "couplings": len(x)} for x in network.links]} if network.links else {}),
-        "recordings": [{"target": _views(r.target), "variables": list(r.variables), "interval": shown(r.interval)} for r in network.recordings],
-    }  # fmt: skip
+        "version": 1,
+        "network": network.name,
+        "neurons": found.neurons,
+        "synapses": found.total_synapses,
+        "memory": memory,
+        "populations": populations,
+        "projections": projections,
+        "inputs": [
+            {
+                "source": type(i.source).__name__,
+                "values": {k: shown(v) for k, v in _fields(i.source).items() if v is not None},
+                "target": _views(i.target),
+            }
+            for i in network.inputs
+        ],
+        **(
+            {
+                "links": [
+                    {
+                        "name": x.name,
+                        "source": x.source.name,
+                        "variable": x.variable,
+                        "target": x.target.name,
+                        "input": x.input,
+                        "couplings": len(x),
+                    }
+                    for x in network.links
+                ]
+            }
+            if network.links
+            else {}
+        ),
+        "recordings": [
+            {"target": _views(r.target), "variables": list(r.variables), "interval": shown(r.interval)}
+            for r in network.recordings
+        ],
+    }
 
 
 def report(network: Network, found: Estimate, about: str) -> None:
@@ -57,20 +105,39 @@ def report(network: Network, found: Estimate, about: str) -> None:
     text.heading(network.name)
     if about:
         text.say(about.split("\n\n")[0] + "\n")
-    text.table(("population", "cells", "type", "starting values"), [(p.name, p.size, kind(p), _listed(p.initial)) for p in network.populations])
+    text.table(
+        ("population", "cells", "type", "starting values"),
+        [(p.name, p.size, kind(p), _listed(p.initial)) for p in network.populations],
+    )
     for label, names, values in _by_type(network):
         text.say(f"{label} ({', '.join(names)}): {values}")
     text.say()
     rows = [
-        (p.name, connector(p), shown(p.synapse.weight), shown(p.synapse.delay), found.synapses[p.name], found.synapses[p.name] / sum(len(v) for v in p.post))
+        (
+            p.name,
+            connector(p),
+            shown(p.synapse.weight),
+            shown(p.synapse.delay),
+            found.synapses[p.name],
+            found.synapses[p.name] / sum(len(v) for v in p.post),
+        )
         for p in network.projections
     ]
     if rows:
         text.table(("projection", "connector", "weight", "delay", "synapses", "in-degree"), rows)
     if network.inputs:
-        text.table(("current", "values", "into"), [(type(i.source).__name__, _listed(_fields(i.source)), _views(i.target)) for i in network.inputs])
+        text.table(
+            ("current", "values", "into"),
+            [(type(i.source).__name__, _listed(_fields(i.source)), _views(i.target)) for i in network.inputs],
+        )
     if network.links:
-        text.table(("link", "reads", "into", "couplings"), [(x.name, f"{x.source.name}.{x.variable}", f"{x.target.name}.{x.input}", len(x)) for x in network.links])
+        text.table(
+            ("link", "reads", "into", "couplings"),
+            [
+                (x.name, f"{x.source.name}.{x.variable}", f"{x.target.name}.{x.input}", len(x))
+                for x in network.links
+            ],
+        )
     recorded: dict[str, list[str]] = {}
     for r in network.recordings:
         every = f" every {shown(r.interval)}" if r.interval else ""
@@ -78,7 +145,10 @@ def report(network: Network, found: Estimate, about: str) -> None:
     for what, targets in recorded.items():
         text.say(f"records {what} of {', '.join(targets)}")
     text.say(f"\n{found.neurons:,} cells, {found.total_synapses:,} synapses")
-    text.say(f"memory (estimated): network {text.size(found.program_bytes)}, at most {text.size(found.resolve_bytes)} while it is drawn, native engine {text.size(found.native_bytes)}")
+    text.say(
+        f"memory (estimated): network {text.size(found.program_bytes)}, at most "
+        f"{text.size(found.resolve_bytes)} while it is drawn, native engine {text.size(found.native_bytes)}"
+    )
 
 
 def kind(p: Population) -> str:
@@ -115,7 +185,11 @@ def connector(p: Projection) -> str:
     c = p.connector
     values = {k: getattr(c, k) for k in c.__dataclass_fields__}
     defaults = {k: f.default for k, f in c.__dataclass_fields__.items()}
-    told = [f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in values.items() if v != defaults[k] and not isinstance(v, Array)]
+    told = [
+        f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}"
+        for k, v in values.items()
+        if v != defaults[k] and not isinstance(v, Array)
+    ]
     return f"{type(c).__name__}({', '.join(told)})"
 
 
@@ -125,12 +199,18 @@ def shown(v: Any) -> str:
         case None:
             return "-"
         case Array():
-            return f"{len(v)} values, {v.values.min():g} to {v.values.max():g} {v.unit}" if len(v) else "no values"
+            return (
+                f"{len(v)} values, {v.values.min():g} to {v.values.max():g} {v.unit}"
+                if len(v)
+                else "no values"
+            )
         case Uniform(low, high):
             return f"uniform {shown(low)} to {shown(high)}"
         case Normal(mean, sd, low, high) | Lognormal(mean, sd, low, high):
             name = "normal" if isinstance(v, Normal) else "lognormal"
-            bounds = (f", from {shown(low)}" if low is not None else "") + (f", up to {shown(high)}" if high is not None else "")
+            bounds = (f", from {shown(low)}" if low is not None else "") + (
+                f", up to {shown(high)}" if high is not None else ""
+            )
             return f"{name} {shown(mean)} ± {shown(sd)}{bounds}"
         case Clipped(of, low, high):
             return f"{shown(of)} clipped to {shown(low)} ... {shown(high)}"

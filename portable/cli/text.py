@@ -40,7 +40,10 @@ def warn(text: str) -> None:
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
     """Print rows; a column whose cells are all numbers (or empty) is set right."""
     cells = [[shown(c) for c in row] for row in rows]
-    right = [all(isinstance(row[i], (int, float, np.number)) or row[i] in ("", "-") for row in rows) for i in range(len(columns))]
+    right = [
+        all(isinstance(row[i], (int, float, np.number)) or row[i] in ("", "-") for row in rows)
+        for i in range(len(columns))
+    ]
     if on_terminal():
         _rich_table(columns, cells, right, title)
         return
@@ -52,13 +55,21 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = ""
     print()
 
 
-def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], title: str) -> None:
+def _rich_table(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], title: str
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="bold")
+    made = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+    )
     for name, side in zip(columns, right):
         made.add_column(name, justify="right" if side else "left", overflow="fold")
     for row in cells:

@@ -10,7 +10,9 @@ from portable.errors import BackendUnavailable, ModelError
 
 
 def validate_file(*, file: str, jnml: bool, folder: str, as_json: bool) -> int:
-    """0 if nothing is wrong, 1 if something is. The schema first, then our reader, then jNeuroML where it is asked for."""
+    """0 if nothing is wrong, 1 if something is. The schema first, then our reader, then jNeuroML where it is
+    asked for.
+    """
     path, allowed = Path(file), Path(folder) if folder else None
     if not path.is_file():
         raise ModelError(file, "there is no such file")
@@ -21,12 +23,23 @@ def validate_file(*, file: str, jnml: bool, folder: str, as_json: bool) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("portable"):
             raise
-        raise BackendUnavailable(f"NeuroML files need {error.name}; pip install 'portable-snn[neuroml]'") from error
+        raise BackendUnavailable(
+            f"NeuroML files need {error.name}; pip install 'portable-snn[neuroml]'"
+        ) from error
     found = violations(path, allowed)
     known = {(p.file, p.line) for p in found}
-    main = str(path.resolve().relative_to(allowed.resolve())) if allowed and path.resolve().is_relative_to(allowed.resolve()) else path.name
-    read = [Problem(file if p.file == main else p.file, p.line, p.element, p.rule) for p in problems(path, allowed)]
-    found += [p for p in read if (p.file, p.line) not in known]  # what the schema objects to, the reader does too
+    main = (
+        str(path.resolve().relative_to(allowed.resolve()))
+        if allowed and path.resolve().is_relative_to(allowed.resolve())
+        else path.name
+    )
+    read = [
+        Problem(file if p.file == main else p.file, p.line, p.element, p.rule)
+        for p in problems(path, allowed)
+    ]
+    found += [
+        p for p in read if (p.file, p.line) not in known
+    ]  # what the schema objects to, the reader does too
     if jnml:
         from portable.backends.jneuroml.validate import objections
         from portable.schemas.neuroml.xml import name, parse
@@ -39,7 +52,11 @@ def validate_file(*, file: str, jnml: bool, folder: str, as_json: bool) -> int:
     if as_json:
         text.as_json({"version": 1, "file": file, "valid": not found, "problems": [asdict(p) for p in found]})
     elif found and text.on_terminal():
-        text.table(("file", "line", "element", "rule"), [(p.file, p.line or "", p.element, p.rule) for p in found], f"{len(found)} problems")
+        text.table(
+            ("file", "line", "element", "rule"),
+            [(p.file, p.line or "", p.element, p.rule) for p in found],
+            f"{len(found)} problems",
+        )
     elif found:
         for p in found:
             text.say(str(p))

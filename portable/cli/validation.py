@@ -22,13 +22,34 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 DEFAULT = "native,nest,brian2"
-COLOURS = {"identical spikes": "green", "statistically equivalent": "green", "undecided": "yellow", "different": "red", "not comparable": "red"}
+COLOURS = {
+    "identical spikes": "green",
+    "statistically equivalent": "green",
+    "undecided": "yellow",
+    "different": "red",
+    "not comparable": "red",
+}
 
 
 def validate(
-    *, backends: str | None, seeds: str, report: str | None, suite: bool, case: Sequence[str], quick: bool, executor: str, workers: int, time_limit: float | None,
-    memory_limit: str | None, cache: str | None, option: Sequence[str], margin: str | None, as_json: bool, model: Model | None = None,
-    options: Mapping[str, Any] | None = None, **how: Any,
+    *,
+    backends: str | None,
+    seeds: str,
+    report: str | None,
+    suite: bool,
+    case: Sequence[str],
+    quick: bool,
+    executor: str,
+    workers: int,
+    time_limit: float | None,
+    memory_limit: str | None,
+    cache: str | None,
+    option: Sequence[str],
+    margin: str | None,
+    as_json: bool,
+    model: Model | None = None,
+    options: Mapping[str, Any] | None = None,
+    **how: Any,
 ) -> int:
     """Run, tell, write the report. Returns the exit code."""
     _writable(report)
@@ -36,15 +57,30 @@ def validate(
     if suite:
         from portable.cli.suite import run_suite
 
-        return run_suite(backends=backends, cases=case, quick=quick, executor=run, report=report, as_json=as_json)
+        return run_suite(
+            backends=backends, cases=case, quick=quick, executor=run, report=report, as_json=as_json
+        )
     assert model is not None
     if case or quick:
-        raise ModelError("--case" if case else "--quick", "goes with --suite", "leave it out, or leave MODEL out and add --suite")
+        raise ModelError(
+            "--case" if case else "--quick",
+            "goes with --suite",
+            "leave it out, or leave MODEL out and add --suite",
+        )
     chosen = backends or model.defaults.get("backends") or DEFAULT  # a model's own may be a list
     names = [b.strip() for b in (chosen.split(",") if isinstance(chosen, str) else chosen) if b.strip()]
     network = model.build(options or {}, how)
     with telling(quiet=as_json) as say:
-        answer = simulate(network, names, chosen_seeds(seeds), **how, options=options_by_backend(option), margin=share(margin), executor=run, say=say)
+        answer = simulate(
+            network,
+            names,
+            chosen_seeds(seeds),
+            **how,
+            options=options_by_backend(option),
+            margin=share(margin),
+            executor=run,
+            say=say,
+        )
     if as_json:
         from portable.validation.report import to_json
 
@@ -58,7 +94,7 @@ def validate(
 
 
 def chosen_seeds(given: str) -> int | list[int]:
-    """"10": ten seeds; "3,7": these."""
+    """ "10": ten seeds; "3,7": these."""
     try:
         found = [int(s) for s in given.split(",") if s.strip()]
     except ValueError:
@@ -69,7 +105,7 @@ def chosen_seeds(given: str) -> int | list[int]:
 
 
 def share(given: str | None) -> float | None:
-    """"1 %" or "0.01" as 0.01."""
+    """ "1 %" or "0.01" as 0.01."""
     if given is None:
         return None
     try:
@@ -78,7 +114,9 @@ def share(given: str | None) -> float | None:
         raise ModelError("--margin", f"cannot read {given!r}", 'write "1 %" or 0.01') from None
 
 
-def chosen_executor(name: str, workers: int, time_limit: float | None, memory_limit: str | None, cache: str | None) -> Executor:
+def chosen_executor(
+    name: str, workers: int, time_limit: float | None, memory_limit: str | None, cache: str | None
+) -> Executor:
     """Where runs are done."""
     limit = memory_bytes(memory_limit) if memory_limit else 0
     if time_limit is not None and time_limit <= 0:
@@ -89,7 +127,9 @@ def chosen_executor(name: str, workers: int, time_limit: float | None, memory_li
         from portable.validation.jobs.dask import Cluster
 
         return Cluster(Cache(cache), name.removeprefix("dask://"), time_limit, limit)
-    raise ModelError("--executor", f"must be local or dask://HOST:PORT, got {name!r}", "local runs on this machine")
+    raise ModelError(
+        "--executor", f"must be local or dask://HOST:PORT, got {name!r}", "local runs on this machine"
+    )
 
 
 def _writable(report: str | None) -> None:
@@ -97,16 +137,24 @@ def _writable(report: str | None) -> None:
         return
     path = Path(report)
     if path.suffix.lower() != ".html":
-        raise ModelError("--report", f"must be a name that ends in .html, got '{report}'", "the other files are written beside it")
+        raise ModelError(
+            "--report",
+            f"must be a name that ends in .html, got '{report}'",
+            "the other files are written beside it",
+        )
     if not path.parent.is_dir():
         raise ModelError("--report", f"there is no folder '{path.parent}'", "make it first")
     if importlib.util.find_spec("jinja2") is None:
-        raise ModelError("--report", "needs jinja2, which is not installed", "pip install 'portable-snn[report]'")
+        raise ModelError(
+            "--report", "needs jinja2, which is not installed", "pip install 'portable-snn[report]'"
+        )
 
 
 @contextmanager
 def telling(quiet: bool) -> Iterator[Say]:
-    """Progress with the time that is left: a bar on a terminal, lines of standard error elsewhere, nothing with --json."""
+    """Progress with the time that is left: a bar on a terminal, lines of standard error elsewhere, nothing
+    with --json.
+    """
     if quiet:
         yield lambda _line, _progress: None
         return
@@ -115,7 +163,11 @@ def telling(quiet: bool) -> Iterator[Say]:
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Shown
 
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[what]}"))
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[what]}"),
+            )
             with Shown(*columns, transient=True) as bar:
                 yield _on_bar(bar)
         else:
@@ -132,7 +184,13 @@ def _on_bar(bar: Bar) -> Say:
         if progress is None:
             bar.reset(task, description=line, total=1, what="")
         else:
-            bar.update(task, description=line, completed=progress.done, total=progress.total, what=f"{progress.what}{_remaining(progress)}")
+            bar.update(
+                task,
+                description=line,
+                completed=progress.done,
+                total=progress.total,
+                what=f"{progress.what}{_remaining(progress)}",
+            )
 
     return say
 
@@ -148,7 +206,10 @@ def _in_lines() -> Say:
             text.warn(line)
         elif 10 * progress.done // progress.total != shown:
             shown = 10 * progress.done // progress.total
-            text.warn(f"  {progress.done}/{progress.total} {progress.what}{' (kept from before)' if progress.cached else _remaining(progress)}")
+            text.warn(
+                f"  {progress.done}/{progress.total} "
+                f"{progress.what}{' (kept from before)' if progress.cached else _remaining(progress)}"
+            )
 
     return say
 
@@ -163,7 +224,11 @@ def _remaining(progress: Progress) -> str:
 def told(v: Validation) -> None:
     """The answer for people."""
     others = v.backends[1:]
-    text.heading(f"{v.network}: {sum(v.populations.values()):,} cells and sources, {v.synapses:,} synapses, {v.duration:g} ms at dt {v.dt:g} ms, {len(v.seeds)} seed{'s' * (len(v.seeds) != 1)}, against {v.reference}")
+    text.heading(
+        f"{v.network}: {sum(v.populations.values()):,} cells and sources, {v.synapses:,} synapses, "
+        f"{v.duration:g} ms at dt {v.dt:g} ms, {len(v.seeds)} seed{'s' * (len(v.seeds) != 1)}, against "
+        f"{v.reference}"
+    )
     rows = [(f"{n} {name}", *(_cell(v, n, b) for b in others)) for n, name in LEVELS.items()]
     text.table(("level", *others), rows)
     for b in others:
@@ -172,11 +237,30 @@ def told(v: Validation) -> None:
             text.say(f"  {level.level} {level.verdict}: {level.summary}")
     own = [d for d in v.deviations if d.size == 1.0]
     if own:
-        columns = ("deviation put into native", "first caught by level", "first spike that differs (ms)", "spikes equal (%)", "largest effect (SD)")
-        caught = [(d.what, "none" if d.caught is None else f"{d.caught} {LEVELS[d.caught]}", d.time, 100 * d.equal, d.largest_effect) for d in own]
+        columns = (
+            "deviation put into native",
+            "first caught by level",
+            "first spike that differs (ms)",
+            "spikes equal (%)",
+            "largest effect (SD)",
+        )
+        caught = [
+            (
+                d.what,
+                "none" if d.caught is None else f"{d.caught} {LEVELS[d.caught]}",
+                d.time,
+                100 * d.equal,
+                d.largest_effect,
+            )
+            for d in own
+        ]
         text.table(columns, caught)
     for p in v.power:
-        seen = f"from {p.smallest:g} {p.unit} on" if p.smallest == p.smallest else f"not up to {max(p.sizes):g} {p.unit}"
+        seen = (
+            f"from {p.smallest:g} {p.unit} on"
+            if p.smallest == p.smallest
+            else f"not up to {max(p.sizes):g} {p.unit}"
+        )
         text.say(f"statistics alone would have seen {p.name}: {seen.strip()}")
     for line in failures(v):
         text.say(line)
@@ -190,8 +274,13 @@ def failures(v: Validation) -> list[str]:
     alike: dict[tuple[str, str, str], list[str]] = {}
     for r in v.runs:
         if r.status != "ok":
-            alike.setdefault((r.backend, r.status, r.message), []).append(f"seed {r.seed}{'' if r.role == 'main' else f' ({r.role})'}")
-    return [f"{b}: {status}, {which[0]}{f' and {len(which) - 1} more' if len(which) > 1 else ''}: {message}" for (b, status, message), which in alike.items()]
+            alike.setdefault((r.backend, r.status, r.message), []).append(
+                f"seed {r.seed}{'' if r.role == 'main' else f' ({r.role})'}"
+            )
+    return [
+        f"{b}: {status}, {which[0]}{f' and {len(which) - 1} more' if len(which) > 1 else ''}: {message}"
+        for (b, status, message), which in alike.items()
+    ]
 
 
 def _cell(v: Validation, level: int, backend: str) -> str:

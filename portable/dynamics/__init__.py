@@ -1,1 +1,3 @@
-"""Component types: expressions, dimensions, the hierarchical form (L1), the flat form (L2), linear analysis."""
+"""Component types: expressions, dimensions, the hierarchical form (L1), the flat form (L2), linear
+analysis.
+"""

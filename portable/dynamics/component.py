@@ -1,8 +1,8 @@
 """L1, the hierarchical form: component types with the meaning of LEMS.
 
-A `ComponentType` says what a cell, a receptor (synaptic kernel) or an input *is*: parameters, state variables,
-derivatives, derived variables, conditions, events. Standard types and users' own are made by the same text
-reader (`dynamics.text`) and are the same objects; `dynamics.flat` joins a cell with its receptors.
+A `ComponentType` says what a cell, a receptor (synaptic kernel) or an input *is*: parameters, state
+variables, derivatives, derived variables, conditions, events. Standard types and users' own are made by the
+same text reader (`dynamics.text`) and are the same objects; `dynamics.flat` joins a cell with its receptors.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class StateVariable:
 
 @dataclass(frozen=True)
 class Derived:
-    """A variable computed from others at any time; with `constant` it reads parameters only (LEMS DerivedParameter)."""
+    """A variable computed from others at any time; with `constant` it reads parameters only (LEMS
+    DerivedParameter).
+    """
 
     name: str
     expr: Expr
@@ -63,7 +65,9 @@ class Assign:
 
 @dataclass(frozen=True)
 class OnCondition:
-    """When `test` holds at the end of a step: assignments in order, and a spike if `spike`. Level-triggered, as in LEMS."""
+    """When `test` holds at the end of a step: assignments in order, and a spike if `spike`. Level-triggered,
+    as in LEMS.
+    """
 
     test: Expr
     assignments: tuple[Assign, ...] = ()
@@ -81,7 +85,9 @@ class OnEvent:
 
 @dataclass(frozen=True)
 class Refractory:
-    """After a spike the `held` states do not move for round(duration/dt) whole updates (semantics.md, step 4)."""
+    """After a spike the `held` states do not move for round(duration/dt) whole updates (semantics.md, step
+    4).
+    """
 
     duration: Expr
     held: tuple[str, ...]
@@ -92,9 +98,9 @@ class ComponentType:
     """One type of cell or receptor.
 
     `requires` are names that the parent provides (a conductance receptor reads `v`); `exposes` is what a
-    receptor adds to the parent, keyed by the parent's name for the sum (`i_syn`). `inputs` are names whose value links
-    give, constant over a step (0 where nothing is linked). `integrator` is the method this model is defined with, where the publication
-    fixes one (Izhikevich: forward Euler).
+    receptor adds to the parent, keyed by the parent's name for the sum (`i_syn`). `inputs` are names whose
+    value links give, constant over a step (0 where nothing is linked). `integrator` is the method this model
+    is defined with, where the publication fixes one (Izhikevich: forward Euler).
     """
 
     name: str
@@ -108,7 +114,9 @@ class ComponentType:
     refractory: Refractory | None = None
     requires: Mapping[str, Dimension] = field(default_factory=dict)
     inputs: Mapping[str, Dimension] = Frozen()
-    compartments: int = 1  # more than one: the equations here stand for a cell that only some backends can run
+    compartments: int = (
+        1  # more than one: the equations here stand for a cell that only some backends can run
+    )
     exposes: Mapping[str, Expr] = field(default_factory=dict)
     integrator: str = ""
     description: str = ""

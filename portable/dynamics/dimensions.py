@@ -61,12 +61,21 @@ def _infer(expr: Expr, symbols: Mapping[str, Dimension]) -> Dimension | None:
         case Call("sqrt", args):
             inner = _infer(args[0], symbols)
             if inner is not None and any(e % 2 for e in inner):
-                raise ModelError("", f"sqrt of {describe(inner)} in '{emit(expr)}'", "take the root of a square or of a dimensionless number")
+                raise ModelError(
+                    "",
+                    f"sqrt of {describe(inner)} in '{emit(expr)}'",
+                    "take the root of a square or of a dimensionless number",
+                )
             return inner if inner is None else Dimension(*(e // 2 for e in inner))
         case Call(fn, args):
             inner = _infer(args[0], symbols)
             if inner not in (None, NONE):
-                raise ModelError("", f"the argument of {fn}() must be dimensionless, got {describe(inner or NONE)} in '{emit(expr)}'", "divide it by a quantity of that dimension")
+                raise ModelError(
+                    "",
+                    f"the argument of {fn}() must be dimensionless, got {describe(inner or NONE)} in "
+                    f"'{emit(expr)}'",
+                    "divide it by a quantity of that dimension",
+                )
             return NONE
 
 
@@ -82,17 +91,33 @@ def _alike(op: str, a: Expr, b: Expr, symbols: Mapping[str, Dimension]) -> Dimen
     if left is None or right is None:
         return left if right is None else right
     if left != right:
-        raise ModelError("", f"'{emit(a)}' is {describe(left)} but '{emit(b)}' is {describe(right)} on the two sides of '{op}'", "both must have the same dimension")
+        raise ModelError(
+            "",
+            f"'{emit(a)}' is {describe(left)} but '{emit(b)}' is {describe(right)} on the two sides of "
+            f"'{op}'",
+            "both must have the same dimension",
+        )
     return left
 
 
 def _power(a: Expr, b: Expr, symbols: Mapping[str, Dimension]) -> Dimension | None:
     base, exponent = _infer(a, symbols), _infer(b, symbols)
     if exponent not in (None, NONE):
-        raise ModelError("", f"the exponent '{emit(b)}' must be dimensionless, got {describe(exponent or NONE)}", "divide it by a quantity of that dimension")
+        raise ModelError(
+            "",
+            f"the exponent '{emit(b)}' must be dimensionless, got {describe(exponent or NONE)}",
+            "divide it by a quantity of that dimension",
+        )
     if base in (None, NONE):
         return base
-    value = -b.x.value if isinstance(b, Neg) and isinstance(b.x, Num) else b.value if isinstance(b, Num) else None
+    value = (
+        -b.x.value if isinstance(b, Neg) and isinstance(b.x, Num) else b.value if isinstance(b, Num) else None
+    )
     if value is None or not float(value).is_integer() or abs(value) > 12:
-        raise ModelError("", f"'{emit(a)}' is {describe(base or NONE)} and can only be raised to a whole number up to 12, got '{emit(b)}'", "divide it by a quantity of its dimension first")
+        raise ModelError(
+            "",
+            f"'{emit(a)}' is {describe(base or NONE)} and can only be raised to a whole number up to 12, "
+            f"got '{emit(b)}'",
+            "divide it by a quantity of its dimension first",
+        )
     return (base or NONE).power(int(value))

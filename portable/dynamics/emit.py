@@ -1,4 +1,5 @@
-"""Expressions as text in a target language, always fully parenthesised so that no target's precedence matters.
+"""Expressions as text in a target language, always fully parenthesised so that no target's precedence
+matters.
 
 A dialect is a table; a backend adds its own by `PYTHON.but(...)`.
 """
@@ -21,7 +22,9 @@ class Dialect:
     functions: Mapping[str, str]
     power: str = "({a}**{b})"
     where: str = "({a} if {test} else {b})"
-    logic: Mapping[str, str] = field(default_factory=lambda: {"and": "({a} and {b})", "or": "({a} or {b})", "not": "(not {a})"})
+    logic: Mapping[str, str] = field(
+        default_factory=lambda: {"and": "({a} and {b})", "or": "({a} or {b})", "not": "(not {a})"}
+    )
     expand_powers: bool = True
     number: Callable[[Num], str] = lambda n: repr(n.value)
     name: Callable[[str], str] = str
@@ -30,7 +33,8 @@ class Dialect:
         return replace(self, **changes)
 
 
-# `math` names, for numba and for scalar Python; the expression text then needs `from math import *` names in scope.
+# `math` names, for numba and for scalar Python; the expression text then needs `from math import *` names in
+# scope.
 PYTHON = Dialect(
     functions={
         "exp": "exp({0})", "ln": "log({0})", "log10": "log10({0})", "sqrt": "sqrt({0})", "sin": "sin({0})",
@@ -68,6 +72,11 @@ def emit(expr: Expr, dialect: Dialect = PYTHON) -> str:
 
 def _power(a: Expr, b: Expr, dialect: Dialect) -> str:
     base = emit(a, dialect)
-    if dialect.expand_powers and isinstance(b, Num) and b.value.is_integer() and 1 <= b.value <= INTEGER_POWERS:
+    if (
+        dialect.expand_powers
+        and isinstance(b, Num)
+        and b.value.is_integer()
+        and 1 <= b.value <= INTEGER_POWERS
+    ):
         return "(" + " * ".join([base] * int(b.value)) + ")"
     return dialect.power.format(a=base, b=emit(b, dialect))

@@ -24,11 +24,26 @@ def _factorial(x: Any) -> Any:
 
 _FACTORIALS = np.concatenate([[1.0], np.cumprod(np.arange(1.0, 171.0)), [np.inf]])
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "exp": np.exp, "ln": np.log, "log10": np.log10, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan,
-    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "abs": np.abs, "ceil": np.ceil, "floor": np.floor,
-    "expm1": np.expm1, "exprel": _exprel, "H": lambda x: np.heaviside(x, 0.5), "min": np.minimum, "max": np.maximum,
+    "exp": np.exp,
+    "ln": np.log,
+    "log10": np.log10,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "abs": np.abs,
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "expm1": np.expm1,
+    "exprel": _exprel,
+    "H": lambda x: np.heaviside(x, 0.5),
+    "min": np.minimum,
+    "max": np.maximum,
     "factorial": _factorial,
-}  # fmt: skip
+}
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "<": np.less, "<=": np.less_equal,
     ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal,
@@ -37,7 +52,9 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 
 
 def evaluate(expr: Expr, values: Mapping[str, Any]) -> Any:
-    """The value of an expression; `values` holds floats or arrays that broadcast. KeyError on an unknown name."""
+    """The value of an expression; `values` holds floats or arrays that broadcast. KeyError on an unknown
+    name.
+    """
     match expr:
         case Num(value):
             return value
@@ -59,7 +76,9 @@ def evaluate(expr: Expr, values: Mapping[str, Any]) -> Any:
 
 def _power(a: Expr, b: Expr, values: Mapping[str, Any]) -> Any:
     base = evaluate(a, values)
-    if isinstance(b, Num) and b.value.is_integer() and 1 <= b.value <= INTEGER_POWERS:  # as products, like the generated code
+    if (
+        isinstance(b, Num) and b.value.is_integer() and 1 <= b.value <= INTEGER_POWERS
+    ):  # as products, like the generated code
         result = base
         for _ in range(int(b.value) - 1):
             result = result * base

@@ -1,8 +1,8 @@
 """The expression language: an abstract syntax tree and its parser. Nothing here is ever executed as Python.
 
 The grammar is jLEMS's (`^` groups to the left, so 2^3^2 = 64; `-x^2` = -(x^2); `.gt.` `.and.` ...), which
-also reads the spellings people know from Python and Brian2 (`**`, `>=`, `and`). A number followed by a known unit
-name, or a bare unit name that the model does not use as a symbol, is a constant: "-70*mV", "1.5 ms".
+also reads the spellings people know from Python and Brian2 (`**`, `>=`, `and`). A number followed by a known
+unit name, or a bare unit name that the model does not use as a symbol, is a constant: "-70*mV", "1.5 ms".
 
 Only the operators and functions named here exist; a code generator can meet nothing else.
 """
@@ -18,13 +18,36 @@ from typing import Union
 from portable.errors import ModelError, suggestion
 from portable.units import NONE, UNIT_NAMES, Dimension, shift, unit
 
-FUNCTIONS = frozenset({
-    "exp", "ln", "log", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "floor", "H", "expm1", "exprel", "min", "max",
-    "factorial", "random",
-})  # fmt: skip
+FUNCTIONS = frozenset(
+    {
+        "exp",
+        "ln",
+        "log",
+        "log10",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "abs",
+        "ceil",
+        "floor",
+        "H",
+        "expm1",
+        "exprel",
+        "min",
+        "max",
+        "factorial",
+        "random",
+    }
+)
 _TWO_ARGUMENTS = frozenset({"min", "max"})
 MAX_LENGTH = 20_000
-MAX_DEPTH = 40  # brackets in brackets; each takes ten Python frames, of the thousand that the interpreter allows
+MAX_DEPTH = (
+    40  # brackets in brackets; each takes ten Python frames, of the thousand that the interpreter allows
+)
 MAX_CHAIN = 200  # depth of the tree: a sum of that many terms, or derived variables inlined into each other
 
 
@@ -110,7 +133,11 @@ def _tokens(text: str) -> list[tuple[str, str, str]]:
     while pos < end:
         match = _TOKEN.match(text, pos)
         if not match:
-            raise ModelError("", f"unexpected character {text[pos:].strip()[:1]!r} in expression '{short(text)}'", "use numbers, names, + - * / ^ ( ) and functions")
+            raise ModelError(
+                "",
+                f"unexpected character {text[pos:].strip()[:1]!r} in expression '{short(text)}'",
+                "use numbers, names, + - * / ^ ( ) and functions",
+            )
         kind, spelling = match.lastgroup or "", match[match.lastgroup or 0]
         word = _WORDS.get(spelling, spelling)
         if kind == "id" and word in ("and", "or", "not"):
@@ -134,7 +161,9 @@ class _Parser:
         self.tokens, self.at, self.depth = _tokens(text), 0, 0
 
     def fail(self, what: str) -> ModelError:
-        return ModelError("", f"{what} in expression '{short(self.text)}'", "write it like '(v_rest - v)/tau_m'")
+        return ModelError(
+            "", f"{what} in expression '{short(self.text)}'", "write it like '(v_rest - v)/tau_m'"
+        )
 
     def take(self, *words: str) -> str:
         kind, word, _ = self.tokens[self.at]
@@ -151,7 +180,11 @@ class _Parser:
     def expression(self) -> Expr:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ModelError("", f"more than {MAX_DEPTH} levels of nesting in expression '{short(self.text)}'", "split it into derived variables")
+            raise ModelError(
+                "",
+                f"more than {MAX_DEPTH} levels of nesting in expression '{short(self.text)}'",
+                "split it into derived variables",
+            )
         test = self.either()
         if self.take("?"):
             a = self.expression()
@@ -248,7 +281,11 @@ class _Parser:
 
     def call(self, fn: str) -> Expr:
         if fn not in FUNCTIONS and fn != "where":
-            raise ModelError("", f"unknown function '{fn}' in expression '{short(self.text)}'", suggestion(fn, FUNCTIONS | {"where"}))
+            raise ModelError(
+                "",
+                f"unknown function '{fn}' in expression '{short(self.text)}'",
+                suggestion(fn, FUNCTIONS | {"where"}),
+            )
         args = [self.expression()]
         while self.take(","):
             args.append(self.expression())
@@ -270,7 +307,11 @@ def parse(text: str, symbols: frozenset[str] = frozenset(), lems: bool = False) 
     if not isinstance(text, str):
         raise ModelError("", f"an expression must be text, got {text!r}", "put it in quotes")
     if len(text) > MAX_LENGTH:
-        raise ModelError("", f"an expression of {len(text)} characters; at most {MAX_LENGTH} are read", "split it into derived variables")
+        raise ModelError(
+            "",
+            f"an expression of {len(text)} characters; at most {MAX_LENGTH} are read",
+            "split it into derived variables",
+        )
     from portable.dynamics.lems_grammar import LemsParser  # it is built on this module's tree
 
     parser = LemsParser(text, _tokens(text)) if lems else _Parser(text, symbols)
@@ -286,7 +327,11 @@ def _check_depth(expr: Expr, text: str) -> None:
     while level:
         depth += 1
         if depth > MAX_CHAIN:
-            raise ModelError("", f"more than {MAX_CHAIN} chained operations in '{short(text)}'", "split it into derived variables")
+            raise ModelError(
+                "",
+                f"more than {MAX_CHAIN} chained operations in '{short(text)}'",
+                "split it into derived variables",
+            )
         level = [c for e in level for c in children(e)]
 
 

@@ -4,8 +4,10 @@ One `Flat` per cell class: the cell with its receptors folded in, every expressi
 pA, pF, nS), names unique, derived variables in order of evaluation. One step k -> k+1 (semantics.md):
 
 1. the ODEs take one step over dt, `held` states not moving while refractory;
-2. arrivals: for each event of a port, its assignments with `weight` (an assignment to a held state is lost while refractory);
-3. conditions in order; the one with `spike` stamps k+1 and starts the refractory period. It is not tested at the end of an
+2. arrivals: for each event of a port, its assignments with `weight` (an assignment to a held state is lost
+  while refractory);
+3. conditions in order; the one with `spike` stamps k+1 and starts the refractory period. It is not tested at
+  the end of an
    update in which the cell was refractory (as in Brian2 and in LEMS' refractory regimes).
 """
 
@@ -15,7 +17,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from portable.dynamics.component import Assign, ComponentType, Derived, OnCondition, Parameter, Refractory, StateVariable
+from portable.dynamics.component import (
+    Assign,
+    ComponentType,
+    Derived,
+    OnCondition,
+    Parameter,
+    Refractory,
+    StateVariable,
+)
 from portable.dynamics.dimensions import dimension_of
 from portable.dynamics.emit import emit
 from portable.dynamics.expressions import MAX_CHAIN, Bin, Expr, Name, Num, children, names, substitute, walk
@@ -44,8 +54,8 @@ class Port:
     assignments: tuple[Assign, ...]
 
     def jumps(self) -> dict[str, Expr] | None:
-        """{state: coefficient c} if every assignment is `state = state + c` with c an expression of weight and
-        parameters only, so that arrivals add up in any order; None otherwise."""
+        """{state: coefficient c} if every assignment is `state = state + c` with c an expression of weight
+        and parameters only, so that arrivals add up in any order; None otherwise."""
         out: dict[str, Expr] = {}
         for a in self.assignments:
             match a.expr:
@@ -59,14 +69,21 @@ class Port:
 
 
 def _added(expr: Expr, variable: str) -> Expr | None:
-    if isinstance(expr, Bin) and expr.op == "+" and expr.a == Name(variable) and variable not in names(expr.b):
+    if (
+        isinstance(expr, Bin)
+        and expr.op == "+"
+        and expr.a == Name(variable)
+        and variable not in names(expr.b)
+    ):
         return expr.b
     return None
 
 
 @dataclass(frozen=True)
 class Flat:
-    """A flat cell class. `constants` are derived from parameters only and evaluated once per cell; `derived` read states."""
+    """A flat cell class. `constants` are derived from parameters only and evaluated once per cell; `derived`
+    read states.
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -100,7 +117,9 @@ class Flat:
         return next((p for p in self.ports if p.name == name), None)
 
     def inlined(self, expr: Expr) -> Expr:
-        """The expression with derived variables replaced by what they stand for: only states, parameters, constants, inputs, i_ext, t."""
+        """The expression with derived variables replaced by what they stand for: only states, parameters,
+        constants, inputs, i_ext, t.
+        """
         table: dict[str, Expr] = {}
         for d in self.derived:
             table[d.name] = substitute(d.expr, table)
@@ -121,9 +140,16 @@ class Flat:
         lines += [f"state {s.name} = {emit(s.initial)}" for s in self.states]
         lines += [f"derived {d.name} = {emit(d.expr)}" for d in self.derived]
         lines += [f"d{s}/dt = {emit(e)}" for s, e in self.derivatives.items()]
-        lines += [f"on {p.name}({p.weight_unit}): " + "; ".join(f"{a.variable} = {emit(a.expr)}" for a in p.assignments) for p in self.ports]
+        lines += [
+            f"on {p.name}({p.weight_unit}): "
+            + "; ".join(f"{a.variable} = {emit(a.expr)}" for a in p.assignments)
+            for p in self.ports
+        ]
         for c in self.conditions:
-            lines.append(f"when {emit(c.test)}: " + "; ".join(["spike"] * c.spike + [f"{a.variable} = {emit(a.expr)}" for a in c.assignments]))
+            lines.append(
+                f"when {emit(c.test)}: "
+                + "; ".join(["spike"] * c.spike + [f"{a.variable} = {emit(a.expr)}" for a in c.assignments])
+            )
         if self.refractory:
             lines.append(f"refractory {emit(self.refractory.duration)} holding {', '.join(self.held)}")
         lines.append(f"integrator {self.integrator or 'auto'}")
@@ -140,7 +166,9 @@ _PARAMETER_SUFFIX = {"excitatory": "E", "inhibitory": "I"}
 
 
 def receptor_parameter(receptor: str, name: str) -> str:
-    """Name of a receptor's parameter on its cell: ("excitatory", "tau_syn") -> "tau_syn_E", ("ampa", ...) -> "tau_syn_ampa"."""
+    """Name of a receptor's parameter on its cell: ("excitatory", "tau_syn") -> "tau_syn_E", ("ampa", ...) ->
+    "tau_syn_ampa".
+    """
     return f"{name}_{_PARAMETER_SUFFIX.get(receptor, receptor)}"
 
 
@@ -159,29 +187,55 @@ def flatten(cell: ComponentType, receptors: Mapping[str, ComponentType]) -> Flat
     for port, r in receptors.items():
         _fits(cell, port, r)
         rename: dict[str, Expr] = {p.name: Name(receptor_parameter(port, p.name)) for p in r.parameters}
-        rename |= {n: Name(receptor_state(port, n)) for n in (*(s.name for s in r.states), *(d.name for d in r.derived))}
-        rename |= {n: cell.exposes[n] for n in r.requires if n in cell.exposes}  # what the cell shows in place of a state
+        rename |= {
+            n: Name(receptor_state(port, n))
+            for n in (*(s.name for s in r.states), *(d.name for d in r.derived))
+        }
+        rename |= {
+            n: cell.exposes[n] for n in r.requires if n in cell.exposes
+        }  # what the cell shows in place of a state
 
         def new(e: Expr, table: dict[str, Expr] = rename) -> Expr:
             return substitute(e, table)
 
-        parameters += [Parameter(receptor_parameter(port, p.name), p.unit, p.default, p.description, p.positive, p.nonnegative) for p in r.parameters]
+        parameters += [
+            Parameter(
+                receptor_parameter(port, p.name), p.unit, p.default, p.description, p.positive, p.nonnegative
+            )
+            for p in r.parameters
+        ]
         states += [FlatState(receptor_state(port, s.name), s.dimension, new(s.initial)) for s in r.states]
         kernel += [Derived(receptor_state(port, d.name), new(d.expr), d.dimension) for d in r.derived]
         derivatives |= {receptor_state(port, s): new(e) for s, e in r.derivatives.items()}
         for event in r.events:
-            ports.append(Port(port, event.weight_unit, tuple(Assign(_renamed(a.variable, rename), new(a.expr)) for a in event.assignments)))
+            ports.append(
+                Port(
+                    port,
+                    event.weight_unit,
+                    tuple(Assign(_renamed(a.variable, rename), new(a.expr)) for a in event.assignments),
+                )
+            )
         for name, e in r.exposes.items():
             if name not in sums:
-                raise ModelError(f"{cell.name}.receptors['{port}']", f"{r.name} adds to '{name}', which {cell.name} does not read", f"a receptor of {cell.name} can add to: {', '.join(sums) or 'nothing'}")
+                raise ModelError(
+                    f"{cell.name}.receptors['{port}']",
+                    f"{r.name} adds to '{name}', which {cell.name} does not read",
+                    f"a receptor of {cell.name} can add to: {', '.join(sums) or 'nothing'}",
+                )
             sums[name].append(new(e))
     totals = [Derived(n, _total(es), cell.requires[n]) for n, es in sums.items()]
     ordered = _in_order(cell.name, [*kernel, *totals, *derived])
     _bounded(cell.name, ordered, derivatives)
     static = _constant_names(ordered, {p.name for p in parameters})
-    _unique(cell.name, [*(p.name for p in parameters), *cell.inputs, *(s.name for s in states), *(d.name for d in ordered)], [p.name for p in ports])
+    _unique(
+        cell.name,
+        [*(p.name for p in parameters), *cell.inputs, *(s.name for s in states), *(d.name for d in ordered)],
+        [p.name for p in ports],
+    )
     return Flat(
-        name=cell.name if not receptors else f"{cell.name}({', '.join(f'{k}={r.name}' for k, r in receptors.items())})",
+        name=cell.name
+        if not receptors
+        else f"{cell.name}({', '.join(f'{k}={r.name}' for k, r in receptors.items())})",
         parameters=tuple(parameters),
         constants=tuple(d for d in ordered if d.name in static),
         states=tuple(states),
@@ -205,15 +259,29 @@ def _fits(cell: ComponentType, port: str, receptor: ComponentType) -> None:
     given |= {d.name: d.dimension for d in cell.derived} | dict(cell.inputs)
     for name, want in receptor.requires.items():
         if name not in given:
-            raise ModelError(path, f"{receptor.name} reads '{name}', which {cell.name} does not have", suggestion(name, given))
+            raise ModelError(
+                path,
+                f"{receptor.name} reads '{name}', which {cell.name} does not have",
+                suggestion(name, given),
+            )
         if given[name] != want:
-            raise ModelError(path, f"{receptor.name} reads '{name}' as {describe(want)}, but in {cell.name} it is {describe(given[name])}", "give both the same unit")
+            raise ModelError(
+                path,
+                f"{receptor.name} reads '{name}' as {describe(want)}, but in {cell.name} it is "
+                f"{describe(given[name])}",
+                "give both the same unit",
+            )
     own = {p.name: p.dimension for p in receptor.parameters} | {s.name: s.dimension for s in receptor.states}
     own |= {d.name: d.dimension for d in receptor.derived}
     for name, expr in receptor.exposes.items():
         found = dimension_of(expr, {**receptor.requires, **own, "t": TIME, INJECTED: CURRENT})
         if name in cell.requires and found != cell.requires[name]:
-            raise ModelError(path, f"{receptor.name} adds {describe(found)} to '{name}', which is {describe(cell.requires[name])} in {cell.name}", "check the units of its equations")
+            raise ModelError(
+                path,
+                f"{receptor.name} adds {describe(found)} to '{name}', which is "
+                f"{describe(cell.requires[name])} in {cell.name}",
+                "check the units of its equations",
+            )
 
 
 def _receptor_sums(cell: ComponentType) -> list[str]:
@@ -244,7 +312,11 @@ def _in_order(owner: str, derived: list[Derived]) -> list[Derived]:
         if d.name in done:
             return
         if d.name in path:
-            raise ModelError(f"{owner}.{d.name}", f"algebraic loop: {' -> '.join([*path, d.name])}", "make one of them a state variable")
+            raise ModelError(
+                f"{owner}.{d.name}",
+                f"algebraic loop: {' -> '.join([*path, d.name])}",
+                "make one of them a state variable",
+            )
         for n in sorted(names(d.expr) & table.keys()):
             visit(table[n], (*path, d.name))
         done.add(d.name)
@@ -256,18 +328,32 @@ def _in_order(owner: str, derived: list[Derived]) -> list[Derived]:
 
 
 def _bounded(owner: str, ordered: list[Derived], derivatives: Mapping[str, Expr]) -> None:
-    """Expressions with their derived variables written out in full must stay small: x1 = x0 + x0, x2 = x1 + x1, ... doubles at every line."""
+    """Expressions with their derived variables written out in full must stay small: x1 = x0 + x0, x2 = x1 +
+    x1, ... doubles at every line.
+    """
     terms, depths = dict[str, int](), dict[str, int]()
 
     def depth(e: Expr) -> int:
-        return depths.get(e.id, 1) if isinstance(e, Name) else 1 + max((depth(c) for c in children(e)), default=0)
+        return (
+            depths.get(e.id, 1)
+            if isinstance(e, Name)
+            else 1 + max((depth(c) for c in children(e)), default=0)
+        )
 
-    for name, expr in [*((d.name, d.expr) for d in ordered), *((f"d{s}/dt", e) for s, e in derivatives.items())]:
+    for name, expr in [
+        *((d.name, d.expr) for d in ordered),
+        *((f"d{s}/dt", e) for s, e in derivatives.items()),
+    ]:
         terms[name] = sum(terms.get(e.id, 1) if isinstance(e, Name) else 1 for e in walk(expr))
         depths[name] = depth(expr)
         if terms[name] > MAX_TERMS or depths[name] > MAX_CHAIN:
-            found = f"written out in full it has {terms[name]} terms and is {depths[name]} deep; at most {MAX_TERMS} and {MAX_CHAIN}"
-            raise ModelError(f"{owner}.{name}", found, "make one of the variables that it reads a state variable")
+            found = (
+                f"written out in full it has {terms[name]} terms and is {depths[name]} deep; at most "
+                f"{MAX_TERMS} and {MAX_CHAIN}"
+            )
+            raise ModelError(
+                f"{owner}.{name}", found, "make one of the variables that it reads a state variable"
+            )
 
 
 def _constant_names(ordered: list[Derived], parameters: set[str]) -> set[str]:

@@ -3,37 +3,80 @@
 It is stricter than the language of `expressions`, and three of its rules differ:
 
 * no units: `ms` is a name like any other, and a number is never followed by a name;
-* a minus directly after another operator takes what follows it before any power does: `2*-x^2` is 2*((-x)^2), while
-  `-x^2` at the start of the expression or of a bracket is 0 - x^2;
-* every operator has a level of its own, from tight to loose: minus sign, ^, /, *, -, +, comparison, and last `.and.` with
-  `.or.`, both on one level: `a .or. b .and. c` is `(a .or. b) .and. c`. All of them group to the left.
+* a minus directly after another operator takes what follows it before any power does: `2*-x^2` is 2*((-x)^2),
+  while `-x^2` at the start of the expression or of a bracket is 0 - x^2;
+* every operator has a level of its own, from tight to loose: minus sign, ^, /, *, -, +, comparison, and last
+  `.and.` with `.or.`, both on one level: `a .or. b .and. c` is `(a .or. b) .and. c`. All of them group to the
+  left.
 
-Only the spellings of LEMS are read (`.lt.`, not `<`; `^`, not `**`; no `?:`). `.not.` and comparisons by `.eq.` on the
-right of an `.and.`, which jLEMS refuses although their meaning is clear, are read.
+Only the spellings of LEMS are read (`.lt.`, not `<`; `^`, not `**`; no `?:`). `.not.` and comparisons by
+`.eq.` on the right of an `.and.`, which jLEMS refuses although their meaning is clear, are read.
 """
 
 from __future__ import annotations
 
-from portable.dynamics.expressions import FUNCTIONS, MAX_DEPTH, Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, short
+from portable.dynamics.expressions import (
+    FUNCTIONS,
+    MAX_DEPTH,
+    Bin,
+    Call,
+    Cmp,
+    Expr,
+    Logic,
+    Name,
+    Neg,
+    Num,
+    short,
+)
 from portable.errors import ModelError, suggestion
 
-LEMS_FUNCTIONS = frozenset({"exp", "ln", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "factorial", "random", "H"})
-_FOREIGN = frozenset({"&&", "||", "!", "**", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not", "?", ":", ","})
+LEMS_FUNCTIONS = frozenset(
+    {
+        "exp",
+        "ln",
+        "log",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "abs",
+        "ceil",
+        "factorial",
+        "random",
+        "H",
+    }
+)
+_FOREIGN = frozenset(
+    {"&&", "||", "!", "**", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not", "?", ":", ","}
+)
 _LEVELS = (("+",), ("-",), ("*",), ("/",), ("^",))  # loose to tight
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 
 class LemsParser:
-    """`tokens` are (kind, word, spelling), the last one of kind "end"; symbolic operators come as their word's meaning."""
+    """`tokens` are (kind, word, spelling), the last one of kind "end"; symbolic operators come as their
+    word's meaning.
+    """
 
     def __init__(self, text: str, tokens: list[tuple[str, str, str]]) -> None:
         self.text, self.tokens, self.at, self.depth = text, tokens, 0, 0
         for kind, _, spelling in tokens:
             if kind == "op" and spelling in _FOREIGN:
-                raise ModelError("", f"'{spelling}' is not written in LEMS, in expression '{short(text)}'", "LEMS has + - * / ^ and .gt. .lt. .geq. .leq. .eq. .neq. .and. .or. .not.")
+                raise ModelError(
+                    "",
+                    f"'{spelling}' is not written in LEMS, in expression '{short(text)}'",
+                    "LEMS has + - * / ^ and .gt. .lt. .geq. .leq. .eq. .neq. .and. .or. .not.",
+                )
 
     def fail(self, what: str) -> ModelError:
-        return ModelError("", f"{what} in expression '{short(self.text)}'", "write it like '(v_rest - v)/tau_m'; LEMS expressions have no units")
+        return ModelError(
+            "",
+            f"{what} in expression '{short(self.text)}'",
+            "write it like '(v_rest - v)/tau_m'; LEMS expressions have no units",
+        )
 
     def take(self, *words: str) -> str:
         kind, word, _ = self.tokens[self.at]
@@ -49,7 +92,11 @@ class LemsParser:
     def expression(self) -> Expr:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ModelError("", f"more than {MAX_DEPTH} levels of nesting in expression '{short(self.text)}'", "split it into derived variables")
+            raise ModelError(
+                "",
+                f"more than {MAX_DEPTH} levels of nesting in expression '{short(self.text)}'",
+                "split it into derived variables",
+            )
         x = self.negation()
         while op := self.take("and", "or"):
             x = Logic(op, (x, self.negation()))

@@ -1,8 +1,9 @@
 """Which states obey linear equations, and their exact propagators.
 
 x' = A x + B u + c with A, B, c made of parameters only and u = i_ext constant over a step. The exact step is
-x(t+dt) = exp(A dt) x(t) + [integral of exp(A s) ds] (B u + c), from the matrix exponential of the augmented matrix, so equal time
-constants (tau_m = tau_syn) need no special case (Van Loan 1978, doi:10.1109/TAC.1978.1101743).
+x(t+dt) = exp(A dt) x(t) + [integral of exp(A s) ds] (B u + c), from the matrix exponential of the augmented
+matrix, so equal time constants (tau_m = tau_syn) need no special case (Van Loan 1978,
+doi:10.1109/TAC.1978.1101743).
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def affine(expr: Expr, variables: frozenset[str]) -> dict[str, Expr] | None:
 
 
 def plain_jumps(port: Port, flat: Flat) -> dict[str, Expr] | None:
-    """The port's jumps if each is weight times something constant, so that a sum of weights can stand for the weight."""
+    """The port's jumps if each is weight times something constant, so that a sum of weights can stand for the
+    weight.
+    """
     jumps = port.jumps()
     known = {p.name for p in flat.parameters} | {d.name for d in flat.constants} | {"weight"}
     if jumps is None or any(not names(e) <= known for e in jumps.values()):
@@ -71,7 +74,9 @@ def plain_jumps(port: Port, flat: Flat) -> dict[str, Expr] | None:
 
 @dataclass(frozen=True)
 class Linear:
-    """x' = A x + b i_ext + c over `states`; entries are expressions of parameters and constants (absent = 0)."""
+    """x' = A x + b i_ext + c over `states`; entries are expressions of parameters and constants (absent =
+    0).
+    """
 
     states: tuple[str, ...]
     a: Mapping[tuple[str, str], Expr]
@@ -80,7 +85,9 @@ class Linear:
 
 
 def linear(flat: Flat) -> Linear | None:
-    """The whole cell as a linear system, or None if any derivative is not affine with constant coefficients, or reads an input of links."""
+    """The whole cell as a linear system, or None if any derivative is not affine with constant coefficients,
+    or reads an input of links.
+    """
     variables = frozenset(flat.state_names) | {INJECTED}
     a: dict[tuple[str, str], Expr] = {}
     b: dict[str, Expr] = {}
@@ -105,8 +112,8 @@ class Propagator:
     """One exact step for each cell: x_i <- sum_j P[:, i, j] x_j + Q[:, i] i_ext + R[:, i].
 
     P (n, s, s), Q (n, s), R (n, s), in coherent units; n is 1 where every cell has the same parameters.
-    `held` is the step of a refractory cell: held states keep their value (their row is the identity), others move on
-    with the held ones constant.
+    `held` is the step of a refractory cell: held states keep their value (their row is the identity), others
+    move on with the held ones constant.
     """
 
     states: tuple[str, ...]
@@ -115,7 +122,9 @@ class Propagator:
     R: Floats
 
 
-def propagator(system: Linear, values: Mapping[str, Floats | float], dt: float, held: tuple[str, ...] = ()) -> Propagator:
+def propagator(
+    system: Linear, values: Mapping[str, Floats | float], dt: float, held: tuple[str, ...] = ()
+) -> Propagator:
     """Exact step over dt (ms). `values` are parameters and constants, floats or arrays of length n.
 
     With `held`, those states do not move (the refractory step).
@@ -131,13 +140,19 @@ def propagator(system: Linear, values: Mapping[str, Floats | float], dt: float, 
     for name in held:
         if name in index:
             a[:, index[name], :] = b[:, index[name]] = c[:, index[name]] = 0.0
-    # Only A needs the exponential: cells that differ in their currents alone share one. exp([[A, 1], [0, 0]] dt) holds both integrals.
+    # Only A needs the exponential: cells that differ in their currents alone share one. exp([[A, 1], [0, 0]]
+    # dt) holds both integrals.
     distinct, inverse = np.unique(a.reshape(n, -1), axis=0, return_inverse=True)
     augmented = np.zeros((len(distinct), 2 * s, 2 * s))
     augmented[:, :s, :s], augmented[:, :s, s:] = distinct.reshape(-1, s, s), np.eye(s)
     step = _expm(augmented * dt)[inverse.reshape(-1)]
     integral = step[:, :s, s:]
-    return Propagator(system.states, step[:, :s, :s], np.einsum("nij,nj->ni", integral, b), np.einsum("nij,nj->ni", integral, c))
+    return Propagator(
+        system.states,
+        step[:, :s, :s],
+        np.einsum("nij,nj->ni", integral, b),
+        np.einsum("nij,nj->ni", integral, c),
+    )
 
 
 def _expm(matrices: Floats) -> Floats:

@@ -3,7 +3,8 @@
     dv/dt = (v_rest - v)/tau_m + (i_syn + i_ext)/cm : mV (held)     a state variable, its equation and unit
     i_leak = g*(v_rest - v) : nA                                    a derived variable
 
-`t` (ms) is the time and `i_ext` (nA) the sum of injected currents; `inputs` are values that links give. Every expression's dimension is checked.
+`t` (ms) is the time and `i_ext` (nA) the sum of injected currents; `inputs` are values that links give. Every
+expression's dimension is checked.
 """
 
 from __future__ import annotations
@@ -25,7 +26,18 @@ from portable.dynamics.component import (
 )
 from portable.dynamics.dimensions import inferred
 from portable.dynamics.draws import check_places
-from portable.dynamics.expressions import FUNCTIONS, MAX_LENGTH, Bin, Cmp, Expr, Logic, Name, Num, names, parse
+from portable.dynamics.expressions import (
+    FUNCTIONS,
+    MAX_LENGTH,
+    Bin,
+    Cmp,
+    Expr,
+    Logic,
+    Name,
+    Num,
+    names,
+    parse,
+)
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
 from portable.units import CURRENT, NONE, TIME, Dimension, describe, dimensionality, quantity, unit
@@ -35,12 +47,19 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}\Z")
 # Words that the grammar or the languages of the code generators take.
 TAKEN = FUNCTIONS | frozenset(keyword.kwlist) | {*RESERVED, "weight", "where", "dt", "inf", "nan"}
 _UNIT_ALONE = re.compile(r"\s*(?![-+.\d])|\s*1\s*/")
-_LINE = re.compile(r"(?:d(?P<state>[A-Za-z]\w*)\s*/\s*dt|(?P<name>[A-Za-z]\w*))\s*=(?!=)\s*(?P<expr>.*):\s*(?P<unit>[^:()]+?)\s*(?:\((?P<flags>[^()]*)\))?\s*$", re.S)
+_LINE = re.compile(
+    r"(?:d(?P<state>[A-Za-z]\w*)\s*/\s*dt|(?P<name>[A-Za-z]\w*))\s*=(?!=)\s*(?P<expr>.*):\s*(?P<unit>[^:()]+?)\s*(?:\((?P<flags>[^()]*)\))?\s*$",
+    re.S,
+)
 _ASSIGN = re.compile(r"(?P<name>[A-Za-z]\w*)\s*(?P<op>[-+*/]?)=(?!=)\s*(?P<expr>.*)$", re.S)
 
 
-def read_parameters(given: Mapping[str, Any], positive: tuple[str, ...] = (), nonnegative: tuple[str, ...] = ()) -> tuple[Parameter, ...]:
-    """Parameters from {"tau_m": "20 ms", "a": 0.02, "cm": "nF"}; a unit alone means that the user must give a value."""
+def read_parameters(
+    given: Mapping[str, Any], positive: tuple[str, ...] = (), nonnegative: tuple[str, ...] = ()
+) -> tuple[Parameter, ...]:
+    """Parameters from {"tau_m": "20 ms", "a": 0.02, "cm": "nF"}; a unit alone means that the user must give a
+    value.
+    """
     if not isinstance(given, Mapping):
         raise ModelError("parameters", f"expected a mapping, got {given!r}", 'write {"tau_m": "20 ms"}')
     out = []
@@ -50,12 +69,20 @@ def read_parameters(given: Mapping[str, Any], positive: tuple[str, ...] = (), no
         if isinstance(default, str) and _UNIT_ALONE.match(default):
             parameter = Parameter(name, _unit(default, path), None)
         else:
-            text = re.search(r"[A-Za-zµμ1].*$", re.sub(r"^\s*[-+]?[\d.]+(?:[eE][-+]?\d+)?", "", default)) if isinstance(default, str) else None
+            text = (
+                re.search(r"[A-Za-zµμ1].*$", re.sub(r"^\s*[-+]?[\d.]+(?:[eE][-+]?\d+)?", "", default))
+                if isinstance(default, str)
+                else None
+            )
             own = getattr(default, "unit", None) or (text[0] if text else "1")
             if hasattr(default, "dimensionality"):
                 own = dimensionality(default)
             parameter = Parameter(name, own, quantity(default, _unit(own, path), path))
-        out.append(Parameter(parameter.name, parameter.unit, parameter.default, "", name in positive, name in nonnegative))
+        out.append(
+            Parameter(
+                parameter.name, parameter.unit, parameter.default, "", name in positive, name in nonnegative
+            )
+        )
     return tuple(out)
 
 
@@ -68,9 +95,15 @@ def _unit(text: str, path: str) -> str:
 
 def _identifier(name: str, path: str) -> None:
     if not isinstance(name, str) or not IDENTIFIER.match(name) or name.endswith("_"):
-        raise ModelError(path, f"'{name}' cannot be a name", "use letters, digits and _, starting with a letter, and no _ at the end")
+        raise ModelError(
+            path,
+            f"'{name}' cannot be a name",
+            "use letters, digits and _, starting with a letter, and no _ at the end",
+        )
     if name in TAKEN:
-        raise ModelError(path, f"'{name}' cannot be a name: it has a meaning of its own", f"call it for example {name}_0")
+        raise ModelError(
+            path, f"'{name}' cannot be a name: it has a meaning of its own", f"call it for example {name}_0"
+        )
 
 
 def component(
@@ -98,7 +131,9 @@ def component(
     source: str = "",
     aliases: Mapping[str, str] | None = None,
 ) -> ComponentType:
-    """Read a component type. With `edge` the threshold fires on its upward crossing only. ModelError names the line."""
+    """Read a component type. With `edge` the threshold fires on its upward crossing only. ModelError names
+    the line.
+    """
     _identifier(name, "name")
     try:
         reader = _Reader(read_parameters(parameters, positive, nonnegative), requires or {})
@@ -112,17 +147,33 @@ def component(
         elif reset:
             raise ModelError("reset", "there is a reset but no threshold", "give threshold='v >= v_thresh'")
         reader.conditions += reader.more_conditions(conditions)
-        on_event = tuple(reader.event(port, text, (weight_units or {}).get(port, "")) for port, text in (events or {}).items())
+        on_event = tuple(
+            reader.event(port, text, (weight_units or {}).get(port, ""))
+            for port, text in (events or {}).items()
+        )
         shown = {n: reader.checked(e, f"exposes['{n}']", None) for n, e in (exposes or {}).items()}
         reader.check()
     except ModelError as error:
         raise error.under(f"{kind}_type '{name}'") from None
     made = ComponentType(
-        name=name, kind=kind, parameters=reader.parameters, states=tuple(reader.states.values()), derived=tuple(reader.derived),
-        derivatives=Frozen(reader.derivatives), conditions=tuple(reader.conditions), events=on_event, refractory=reader.held,
-        requires=Frozen({n: unit(u).dimension for n, u in (requires or {}).items()}), inputs=Frozen(reader.inputs), compartments=compartments, exposes=Frozen(shown), integrator=integrator,
-        description=description, source=source, aliases=Frozen(aliases or {}),
-    )  # fmt: skip
+        name=name,
+        kind=kind,
+        parameters=reader.parameters,
+        states=tuple(reader.states.values()),
+        derived=tuple(reader.derived),
+        derivatives=Frozen(reader.derivatives),
+        conditions=tuple(reader.conditions),
+        events=on_event,
+        refractory=reader.held,
+        requires=Frozen({n: unit(u).dimension for n, u in (requires or {}).items()}),
+        inputs=Frozen(reader.inputs),
+        compartments=compartments,
+        exposes=Frozen(shown),
+        integrator=integrator,
+        description=description,
+        source=source,
+        aliases=Frozen(aliases or {}),
+    )
     try:
         check_places(made)
     except ModelError as error:
@@ -135,7 +186,10 @@ class _Reader:
 
     def __init__(self, parameters: tuple[Parameter, ...], requires: Mapping[str, str]) -> None:
         self.parameters = parameters
-        self.symbols: dict[str, Dimension] = {**RESERVED, **{n: unit(u).dimension for n, u in requires.items()}}
+        self.symbols: dict[str, Dimension] = {
+            **RESERVED,
+            **{n: unit(u).dimension for n, u in requires.items()},
+        }
         for p in parameters:
             self.declare(p.name, p.dimension)
         self.states: dict[str, StateVariable] = {}
@@ -166,7 +220,11 @@ class _Reader:
         for line in lines:
             match = _LINE.match(line)
             if not match:
-                raise ModelError("equations", f"cannot read '{line}'", "write 'dv/dt = expression : mV' or 'x = expression : unit'")
+                raise ModelError(
+                    "equations",
+                    f"cannot read '{line}'",
+                    "write 'dv/dt = expression : mV' or 'x = expression : unit'",
+                )
             name = match["state"] or match["name"]
             _identifier(name, "equations")
             dimension = unit(_unit(match["unit"], f"equations: {name}")).dimension
@@ -175,16 +233,26 @@ class _Reader:
                 self.states[name] = StateVariable(name, unit(match["unit"]).text, Num(0.0, dimension))
             if match["flags"]:
                 if match["flags"].strip() not in ("held", "unless refractory") or not match["state"]:
-                    raise ModelError(f"equations: {name}", f"unknown flag ({match['flags']})", "only (held) is known: the state does not move while refractory")
+                    raise ModelError(
+                        f"equations: {name}",
+                        f"unknown flag ({match['flags']})",
+                        "only (held) is known: the state does not move while refractory",
+                    )
                 self.flagged.append(name)
             found.append((match, name, dimension))
         for match, name, dimension in found:
             if match["state"]:
-                self.derivatives[name] = self.checked(match["expr"], f"equations: d{name}/dt", dimension.over(TIME))
+                self.derivatives[name] = self.checked(
+                    match["expr"], f"equations: d{name}/dt", dimension.over(TIME)
+                )
             else:
-                self.derived.append(Derived(name, self.checked(match["expr"], f"equations: {name}", dimension), dimension))
+                self.derived.append(
+                    Derived(name, self.checked(match["expr"], f"equations: {name}", dimension), dimension)
+                )
 
-    def checked(self, text: str, path: str, want: Dimension | None, extra: Mapping[str, Dimension] | None = None) -> Expr:
+    def checked(
+        self, text: str, path: str, want: Dimension | None, extra: Mapping[str, Dimension] | None = None
+    ) -> Expr:
         symbols = {**self.symbols, **(extra or {})}
         try:
             expr = parse(str(text), frozenset(symbols))
@@ -192,7 +260,11 @@ class _Reader:
         except ModelError as error:
             raise error.under(path) from None
         if want is not None and found is not None and found != want:
-            raise ModelError(path, f"'{text.strip()}' is {describe(found)} but must be {describe(want)}", "check the units of its parameters")
+            raise ModelError(
+                path,
+                f"'{text.strip()}' is {describe(found)} but must be {describe(want)}",
+                "check the units of its parameters",
+            )
         return expr
 
     def initial(self, given: Mapping[str, str]) -> None:
@@ -200,9 +272,13 @@ class _Reader:
             if name not in self.states:
                 raise ModelError(f"initial['{name}']", "is no state variable", suggestion(name, self.states))
             s = self.states[name]
-            self.states[name] = StateVariable(name, s.unit, self.checked(text, f"initial['{name}']", s.dimension))
+            self.states[name] = StateVariable(
+                name, s.unit, self.checked(text, f"initial['{name}']", s.dimension)
+            )
 
-    def assignments(self, text: str, path: str, extra: Mapping[str, Dimension] | None = None) -> tuple[Assign, ...]:
+    def assignments(
+        self, text: str, path: str, extra: Mapping[str, Dimension] | None = None
+    ) -> tuple[Assign, ...]:
         out = []
         for part in (p.strip() for line in text.splitlines() for p in line.split(";")):
             if not part:
@@ -212,7 +288,9 @@ class _Reader:
                 raise ModelError(path, f"cannot read '{part}'", "write 'v = v_reset' or 'w += b'")
             name = match["name"]
             if name not in self.states:
-                raise ModelError(path, f"'{name}' is assigned but is no state variable", suggestion(name, self.states))
+                raise ModelError(
+                    path, f"'{name}' is assigned but is no state variable", suggestion(name, self.states)
+                )
             scaled = match["op"] in ("*", "/")
             expr = self.checked(match["expr"], path, NONE if scaled else self.symbols[name], extra)
             out.append(Assign(name, Bin(match["op"], Name(name), expr) if match["op"] else expr))
@@ -226,17 +304,29 @@ class _Reader:
 
     def more_conditions(self, given: Sequence[tuple[str, str]]) -> list[OnCondition]:
         if isinstance(given, str) or not isinstance(given, Sequence):
-            raise ModelError("conditions", f"expected a list of (test, statements), got {given!r}", 'write [("v < v_th", "above = 0")]')
+            raise ModelError(
+                "conditions",
+                f"expected a list of (test, statements), got {given!r}",
+                'write [("v < v_th", "above = 0")]',
+            )
         out = []
         for i, pair in enumerate(given):
             path = f"conditions[{i}]"
-            if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(x, str) for x in pair):
-                raise ModelError(path, f"expected (test, statements), got {pair!r}", 'write ("v < v_th", "above = 0")')
+            if (
+                not isinstance(pair, (tuple, list))
+                or len(pair) != 2
+                or not all(isinstance(x, str) for x in pair)
+            ):
+                raise ModelError(
+                    path, f"expected (test, statements), got {pair!r}", 'write ("v < v_th", "above = 0")'
+                )
             parts = [p.strip() for line in pair[1].splitlines() for p in line.split(";")]
             actions = self.assignments("; ".join(p for p in parts if p != "spike"), path)
             spike = "spike" in parts
             if not actions and not spike:
-                raise ModelError(path, f"'{pair[0]}' does nothing", "give assignments, or the statement spike")
+                raise ModelError(
+                    path, f"'{pair[0]}' does nothing", "give assignments, or the statement spike"
+                )
             out.append(OnCondition(self.condition(pair[0], path), actions, spike))
         return out
 
@@ -258,7 +348,9 @@ class _Reader:
         expr = self.checked(text, "refractory", TIME)
         if names(expr) & (self.states.keys() | self.inputs.keys() | {"t"}):
             raise ModelError("refractory", f"'{text}' depends on a state variable", "use parameters only")
-        held = self.flagged or [a.variable for a in self.assignments(reset, "reset") if a.variable not in names(a.expr)]
+        held = self.flagged or [
+            a.variable for a in self.assignments(reset, "reset") if a.variable not in names(a.expr)
+        ]
         self.held = Refractory(expr, tuple(dict.fromkeys(held)))
 
     def event(self, port: str, text: str, weight_unit: str) -> OnEvent:
@@ -267,22 +359,38 @@ class _Reader:
         if not weight_unit and first and first["name"] in self.states:
             weight_unit = self.states[first["name"]].unit
         weight_unit = _unit(weight_unit or "1", path)
-        return OnEvent(port, self.assignments(text, path, {"weight": unit(weight_unit).dimension}), weight_unit)
+        return OnEvent(
+            port, self.assignments(text, path, {"weight": unit(weight_unit).dimension}), weight_unit
+        )
 
     def check(self) -> None:
         for name, s in self.states.items():
-            if names(s.initial) & (self.states.keys() | {d.name for d in self.derived} | self.inputs.keys() | {"t"}):
-                raise ModelError(f"initial['{name}']", "may read parameters only", "write the value that it has there")
+            if names(s.initial) & (
+                self.states.keys() | {d.name for d in self.derived} | self.inputs.keys() | {"t"}
+            ):
+                raise ModelError(
+                    f"initial['{name}']", "may read parameters only", "write the value that it has there"
+                )
         if self.flagged and not self.held:
-            raise ModelError("equations", f"'{self.flagged[0]}' is (held) but there is no refractory period", "give refractory='tau_refrac' or drop the flag")
+            raise ModelError(
+                "equations",
+                f"'{self.flagged[0]}' is (held) but there is no refractory period",
+                "give refractory='tau_refrac' or drop the flag",
+            )
 
 
 def _joined(text: str) -> list[str]:
     """Lines without comments; a line that ends in an open bracket or operator goes on in the next."""
     if not isinstance(text, str):
-        raise ModelError("equations", f"must be text, got {text!r}", "write 'dv/dt = (v_rest - v)/tau_m : mV'")
+        raise ModelError(
+            "equations", f"must be text, got {text!r}", "write 'dv/dt = (v_rest - v)/tau_m : mV'"
+        )
     if len(text) > 5 * MAX_LENGTH:
-        raise ModelError("equations", f"{len(text)} characters; at most {5 * MAX_LENGTH} are read", "write shorter equations")
+        raise ModelError(
+            "equations",
+            f"{len(text)} characters; at most {5 * MAX_LENGTH} are read",
+            "write shorter equations",
+        )
     out: list[str] = []
     carry = ""
     for raw in text.splitlines():
@@ -290,7 +398,11 @@ def _joined(text: str) -> list[str]:
         if not line:
             continue
         if len(line) > MAX_LENGTH:
-            raise ModelError("equations", f"a line of more than {MAX_LENGTH} characters: '{line[:40]}...'", "close its brackets, or split it into derived variables")
+            raise ModelError(
+                "equations",
+                f"a line of more than {MAX_LENGTH} characters: '{line[:40]}...'",
+                "close its brackets, or split it into derived variables",
+            )
         if line.count("(") > line.count(")") or line[-1] in "+-*/=,":
             carry = line
             continue

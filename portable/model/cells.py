@@ -55,12 +55,16 @@ class Receptor:
 
 @dataclass(frozen=True, eq=False)
 class CellType:
-    """A type of cell; calling it makes a cell: pt.IF_curr_exp(tau_m="20 ms", receptors={"slow": pt.CurrExp(tau_syn=100)})."""
+    """A type of cell; calling it makes a cell: pt.IF_curr_exp(tau_m="20 ms", receptors={"slow":
+    pt.CurrExp(tau_syn=100)}).
+    """
 
     component: ComponentType
     receptors: Mapping[str, ReceptorType] = field(default_factory=dict)
     definition: Mapping[str, Any] | None = None
-    defaults: Mapping[str, str] = field(default_factory=dict)  # of receptor parameters, where they differ from the receptor type's
+    defaults: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of receptor parameters, where they differ from the receptor type's
 
     @property
     def name(self) -> str:
@@ -72,12 +76,18 @@ class CellType:
         return {p.name: p for p in _flat(self, self.receptors).parameters}
 
     def __call__(self, *, receptors: Mapping[str, Receptor] | None = None, **parameters: Any) -> Cell:
-        """Make a cell. `receptors` adds to the type's own. ModelError on an unknown or missing parameter or wrong unit."""
+        """Make a cell. `receptors` adds to the type's own. ModelError on an unknown or missing parameter or
+        wrong unit.
+        """
         extra = dict(receptors or {})
         for port, receptor in extra.items():
             path = f"{self.name}.receptors['{port}']"
             if not isinstance(receptor, Receptor):
-                raise ModelError(path, f"expected a receptor, got {receptor!r}", "write for example pt.CurrExp(tau_syn='5 ms')")
+                raise ModelError(
+                    path,
+                    f"expected a receptor, got {receptor!r}",
+                    "write for example pt.CurrExp(tau_syn='5 ms')",
+                )
             if port in self.receptors:
                 raise ModelError(path, "is already a receptor of this type", "give it another name")
             for name, v in receptor.parameters.items():
@@ -86,7 +96,9 @@ class CellType:
         return self.make(kinds, parameters, self.name)
 
     def make(self, receptors: Mapping[str, ReceptorType], parameters: Mapping[str, Any], path: str) -> Cell:
-        """The cell with exactly these receptors, of all its parameters by their names on the cell; errors are named under `path`."""
+        """The cell with exactly these receptors, of all its parameters by their names on the cell; errors are
+        named under `path`.
+        """
         flat = _flat(self, receptors)
         return Cell(self, Frozen(receptors), _read(path, {p.name: p for p in flat.parameters}, parameters))
 
@@ -141,8 +153,12 @@ def _flatten(cell: CellType, receptors: tuple[tuple[str, ReceptorType], ...]) ->
     flat = flatten(cell.component, {port: r.component for port, r in receptors})
     if not cell.defaults:
         return flat
-    changed = {n: quantity(q, p.unit) for n, q in cell.defaults.items() for p in flat.parameters if p.name == n}
-    return replace(flat, parameters=tuple(replace(p, default=changed.get(p.name, p.default)) for p in flat.parameters))
+    changed = {
+        n: quantity(q, p.unit) for n, q in cell.defaults.items() for p in flat.parameters if p.name == n
+    }
+    return replace(
+        flat, parameters=tuple(replace(p, default=changed.get(p.name, p.default)) for p in flat.parameters)
+    )
 
 
 def _read(owner: str, known: Mapping[str, Parameter], given: Mapping[str, Any]) -> Mapping[str, Value]:
@@ -152,10 +168,18 @@ def _read(owner: str, known: Mapping[str, Parameter], given: Mapping[str, Any]) 
             raise ModelError(f"{owner}.{name}", "is no parameter of this type", suggestion(name, known))
     for name, p in known.items():
         if name not in given and p.default is None:
-            raise ModelError(f"{owner}.{name}", "has no default and no value was given", f"give it in {p.unit}")
+            raise ModelError(
+                f"{owner}.{name}", "has no default and no value was given", f"give it in {p.unit}"
+            )
         out[name] = value(given.get(name, p.default), p.unit, f"{owner}.{name}")
         low = extremes(out[name])[0]
-        if (p.positive and low <= 0 and low != -float("inf")) or (p.nonnegative and low < 0 and low != -float("inf")):
+        if (p.positive and low <= 0 and low != -float("inf")) or (
+            p.nonnegative and low < 0 and low != -float("inf")
+        ):
             shown = out[name] if not isinstance(out[name], Array) else f"an array with {low} in it"
-            raise ModelError(f"{owner}.{name}", f"must be {'>' if p.positive else '>='} 0 {p.unit}, got {shown}", "give a positive value")
+            raise ModelError(
+                f"{owner}.{name}",
+                f"must be {'>' if p.positive else '>='} 0 {p.unit}, got {shown}",
+                "give a positive value",
+            )
     return Frozen(out)

@@ -21,8 +21,8 @@ from portable.units import Quantity, quantity
 class Projection:
     """Connections from `pre` to `post` (populations, views, or lists of them, which count as one side).
 
-    `receptor` names the receptor of the target cells. `name` makes the random streams: it defaults to "pre->post/receptor"
-    with a number where two would be equal.
+    `receptor` names the receptor of the target cells. `name` makes the random streams: it defaults to
+    "pre->post/receptor" with a number where two would be equal.
     """
 
     pre: Side
@@ -32,21 +32,43 @@ class Projection:
     receptor: str
     name: str
 
-    def __init__(self, pre: Any, post: Any, connector: Connector, synapse: StaticSynapse | None = None, receptor: str = "excitatory", name: str = "") -> None:
+    def __init__(
+        self,
+        pre: Any,
+        post: Any,
+        connector: Connector,
+        synapse: StaticSynapse | None = None,
+        receptor: str = "excitatory",
+        name: str = "",
+    ) -> None:
         if not isinstance(name, str) or not isinstance(receptor, str):
-            raise ModelError("Projection", f"name and receptor must be text, got {name!r} and {receptor!r}", 'for example receptor="excitatory"')
+            raise ModelError(
+                "Projection",
+                f"name and receptor must be text, got {name!r} and {receptor!r}",
+                'for example receptor="excitatory"',
+            )
         if synapse is not None and not isinstance(synapse, StaticSynapse):
-            raise ModelError("Projection.synapse", f"expected a synapse, got {synapse!r}", "for example pt.StaticSynapse(weight='20 pA', delay='1.5 ms')")
+            raise ModelError(
+                "Projection.synapse",
+                f"expected a synapse, got {synapse!r}",
+                "for example pt.StaticSynapse(weight='20 pA', delay='1.5 ms')",
+            )
         label = name or "Projection"
         object.__setattr__(self, "pre", side(pre, f"{label}.pre"))
         object.__setattr__(self, "post", side(post, f"{label}.post"))
         shown = name or f"{_shown(self.pre)}->{_shown(self.post)}/{receptor}"
         if not isinstance(connector, get_args(Connector)):
-            raise ModelError(f"projection '{shown}'.connector", f"expected a connector, got {connector!r}", "for example pt.FixedInDegree(100)")
+            raise ModelError(
+                f"projection '{shown}'.connector",
+                f"expected a connector, got {connector!r}",
+                "for example pt.FixedInDegree(100)",
+            )
         object.__setattr__(self, "connector", connector)
         object.__setattr__(self, "receptor", receptor)
         object.__setattr__(self, "name", shown)
-        object.__setattr__(self, "synapse", _typed(synapse or StaticSynapse(), self.post, receptor, f"projection '{shown}'"))
+        object.__setattr__(
+            self, "synapse", _typed(synapse or StaticSynapse(), self.post, receptor, f"projection '{shown}'")
+        )
 
     def __repr__(self) -> str:
         return f"Projection({self.name!r}, {self.connector!r}, {self.synapse!r})"
@@ -62,18 +84,34 @@ def _typed(synapse: StaticSynapse, post: Side, receptor: str, path: str) -> Stat
     for view in post:
         cell = view.population.cell
         if not isinstance(cell, Cell):
-            raise ModelError(f"{path}.post", f"'{view.population.name}' is a spike source and takes no input", "connect from it, not to it")
+            raise ModelError(
+                f"{path}.post",
+                f"'{view.population.name}' is a spike source and takes no input",
+                "connect from it, not to it",
+            )
         port = cell.flat.port(receptor)
         if port is None:
-            raise ModelError(f"{path}.receptor", f"'{view.population.name}' has no receptor '{receptor}'", suggestion(receptor, [p.name for p in cell.flat.ports]))
+            raise ModelError(
+                f"{path}.receptor",
+                f"'{view.population.name}' has no receptor '{receptor}'",
+                suggestion(receptor, [p.name for p in cell.flat.ports]),
+            )
         units.add(port.weight_unit)
     if len(units) > 1:
-        raise ModelError(f"{path}.post", f"the targets' weights have different units: {', '.join(sorted(units))}", "make one projection for each kind of cell")
+        raise ModelError(
+            f"{path}.post",
+            f"the targets' weights have different units: {', '.join(sorted(units))}",
+            "make one projection for each kind of cell",
+        )
     weight = value(synapse.weight, units.pop(), f"{path}.weight")
     delay = value(synapse.delay, "ms", f"{path}.delay")
     low, high = extremes(delay)
     if high <= 0 or (isinstance(delay, (Quantity, Array)) and low <= 0):
-        raise ModelError(f"{path}.delay", f"must be > 0 ms, got {delay if not isinstance(delay, Array) else low}", "give at least one time step")
+        raise ModelError(
+            f"{path}.delay",
+            f"must be > 0 ms, got {delay if not isinstance(delay, Array) else low}",
+            "give at least one time step",
+        )
     return StaticSynapse(weight, delay)
 
 
@@ -86,23 +124,41 @@ class Injection:
 
     def __init__(self, source: DCSource | StepCurrentSource, target: Any) -> None:
         if not isinstance(source, (DCSource, StepCurrentSource)):
-            raise ModelError("Injection.source", f"expected a current source, got {source!r}", "for example pt.DCSource(0.5)")
+            raise ModelError(
+                "Injection.source",
+                f"expected a current source, got {source!r}",
+                "for example pt.DCSource(0.5)",
+            )
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "target", side(target, "Injection.target"))
         for view in self.target:
             cell = view.population.cell
             if not isinstance(cell, Cell) or not cell.flat.reads_injected():
-                raise ModelError("Injection.target", f"'{view.population.name}' takes no current", "its equations must read i_ext")
+                raise ModelError(
+                    "Injection.target",
+                    f"'{view.population.name}' takes no current",
+                    "its equations must read i_ext",
+                )
         n = sum(len(v) for v in self.target)
-        if isinstance(source, DCSource) and isinstance(source.amplitude, Array) and len(source.amplitude) != n:
-            raise ModelError("Injection.source.amplitude", f"has {len(source.amplitude)} values for {n} cells", "give one value, or one per target cell")
+        if (
+            isinstance(source, DCSource)
+            and isinstance(source.amplitude, Array)
+            and len(source.amplitude) != n
+        ):
+            raise ModelError(
+                "Injection.source.amplitude",
+                f"has {len(source.amplitude)} values for {n} cells",
+                "give one value, or one per target cell",
+            )
 
 
 @dataclass(frozen=True, init=False)
 class Record:
-    """What to keep: "spikes", or variables of the cell's equations, of a population or view; `interval` (ms) between samples (default every step).
+    """What to keep: "spikes", or variables of the cell's equations, of a population or view; `interval` (ms)
+    between samples (default every step).
 
-    A derived variable (i_syn), a constant or an input has at time t the value of the states at t, and of the injected current from t on.
+    A derived variable (i_syn), a constant or an input has at time t the value of the states at t, and of the
+    injected current from t on.
     """
 
     target: Side
@@ -113,17 +169,27 @@ class Record:
         object.__setattr__(self, "target", side(target, "Record.target"))
         chosen = tuple(dict.fromkeys((variables,) if isinstance(variables, str) else variables))
         if not chosen:
-            raise ModelError("Record.variables", "is an empty list", 'say what to record, for example "spikes" or ["v"]')
+            raise ModelError(
+                "Record.variables", "is an empty list", 'say what to record, for example "spikes" or ["v"]'
+            )
         object.__setattr__(self, "variables", chosen)
-        object.__setattr__(self, "interval", None if interval is None else quantity(interval, "ms", "Record.interval"))
+        object.__setattr__(
+            self, "interval", None if interval is None else quantity(interval, "ms", "Record.interval")
+        )
         if self.interval is not None and self.interval.value <= 0:
-            raise ModelError("Record.interval", f"must be > 0 ms, got {self.interval}", "leave it out to record every step")
+            raise ModelError(
+                "Record.interval", f"must be > 0 ms, got {self.interval}", "leave it out to record every step"
+            )
         for view in self.target:
             cell = view.population.cell
             known = {"spikes", *(cell.flat.recordable if isinstance(cell, Cell) else ())}
             for v in chosen:
                 if v not in known:
-                    raise ModelError("Record.variables", f"'{view.population.name}' has no '{v}' to record", suggestion(v, known))
+                    raise ModelError(
+                        "Record.variables",
+                        f"'{view.population.name}' has no '{v}' to record",
+                        suggestion(v, known),
+                    )
 
 
 @dataclass(frozen=True, init=False)
@@ -137,7 +203,9 @@ class Network:
     recordings: tuple[Record, ...] = field(default=())
     links: tuple[Link, ...] = field(default=())
     settings: RunSettings | None = field(default=None, compare=False)
-    lems: Any = field(default=None, compare=False, repr=False)  # the origin of a network that was read from NeuroML
+    lems: Any = field(
+        default=None, compare=False, repr=False
+    )  # the origin of a network that was read from NeuroML
 
     def __init__(
         self,
@@ -162,7 +230,11 @@ class Network:
             items = tuple(given)
             for i, item in enumerate(items):
                 if not isinstance(item, kind):
-                    raise ModelError(f"{attribute}[{i}]", f"expected a {kind.__name__}, got {item!r}", f"make one with pt.{kind.__name__}(...)")
+                    raise ModelError(
+                        f"{attribute}[{i}]",
+                        f"expected a {kind.__name__}, got {item!r}",
+                        f"make one with pt.{kind.__name__}(...)",
+                    )
             object.__setattr__(self, attribute, items)
         self._names()
         self._members()
@@ -173,19 +245,33 @@ class Network:
         seen: dict[str, int] = {}
         for i, p in enumerate(self.populations):
             if p.name in seen:
-                raise ModelError(f"populations[{i}].name", f"'{p.name}' is already populations[{seen[p.name]}]", "give each population its own name")
+                raise ModelError(
+                    f"populations[{i}].name",
+                    f"'{p.name}' is already populations[{seen[p.name]}]",
+                    "give each population its own name",
+                )
             seen[p.name] = i
 
     def _members(self) -> None:
         known = {p.name: p for p in self.populations}
-        groups = [(f"projections[{i}].{s}", getattr(p, s)) for i, p in enumerate(self.projections) for s in ("pre", "post")]
+        groups = [
+            (f"projections[{i}].{s}", getattr(p, s))
+            for i, p in enumerate(self.projections)
+            for s in ("pre", "post")
+        ]
         groups += [(f"inputs[{i}].target", x.target) for i, x in enumerate(self.inputs)]
         groups += [(f"recordings[{i}].target", x.target) for i, x in enumerate(self.recordings)]
         used = [(path, view.population) for path, views in groups for view in views]
-        used += [(f"links[{i}].{s}", getattr(x, s)) for i, x in enumerate(self.links) for s in ("source", "target")]
+        used += [
+            (f"links[{i}].{s}", getattr(x, s)) for i, x in enumerate(self.links) for s in ("source", "target")
+        ]
         for path, population in used:
             if known.get(population.name) is not population and known.get(population.name) != population:
-                raise ModelError(path, f"population '{population.name}' is not in the network", "add it to populations=[...]")
+                raise ModelError(
+                    path,
+                    f"population '{population.name}' is not in the network",
+                    "add it to populations=[...]",
+                )
 
     def population(self, name: str) -> Population:
         """The population of that name; ModelError with a suggestion if there is none."""
@@ -196,7 +282,10 @@ class Network:
 
     def __repr__(self) -> str:
         cells = sum(p.size for p in self.populations)
-        return f"Network({self.name!r}: {cells} cells in {len(self.populations)} populations, {len(self.projections)} projections{f', {len(self.links)} links' if self.links else ''})"
+        return (
+            f"Network({self.name!r}: {cells} cells in {len(self.populations)} populations, "
+            f"{len(self.projections)} projections{f', {len(self.links)} links' if self.links else ''})"
+        )
 
 
 def _numbered(projections: tuple[Projection, ...]) -> tuple[Projection, ...]:
@@ -222,4 +311,17 @@ def _renamed(p: Projection, name: str) -> Projection:
     return copy
 
 
-__all__ = ["All", "Injection", "Link", "Network", "Node", "Population", "Projection", "Record", "Side", "View", "replace", "side"]
+__all__ = [
+    "All",
+    "Injection",
+    "Link",
+    "Network",
+    "Node",
+    "Population",
+    "Projection",
+    "Record",
+    "Side",
+    "View",
+    "replace",
+    "side",
+]

@@ -22,7 +22,8 @@ Node = Union[Cell, SpikeSourceArray, SpikeSourcePoisson]  # noqa: UP007
 
 @dataclass(frozen=True, init=False)
 class Population:
-    """`size` cells of one kind. `initial` gives state variables their starting values: {"v": pt.Uniform(-65, -50)}.
+    """`size` cells of one kind. `initial` gives state variables their starting values: {"v": pt.Uniform(-65,
+    -50)}.
 
     Slicing makes a view: exc[:10], exc[::2], exc[[1, 5, 7]].
     """
@@ -32,18 +33,34 @@ class Population:
     cell: Node
     initial: Mapping[str, Value]
 
-    def __init__(self, name: str, size: int, cell: Node | CellType, initial: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, name: str, size: int, cell: Node | CellType, initial: Mapping[str, Any] | None = None
+    ) -> None:
         path = f"Population '{name}'"
         if not isinstance(name, str) or not IDENTIFIER.match(name):
-            raise ModelError("Population.name", f"must be letters, digits and _, starting with a letter, got {name!r}", 'call it for example "exc"')
+            raise ModelError(
+                "Population.name",
+                f"must be letters, digits and _, starting with a letter, got {name!r}",
+                'call it for example "exc"',
+            )
         if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
-            raise ModelError(f"{path}.size", f"must be a whole number > 0, got {size!r}", "give the number of cells")
+            raise ModelError(
+                f"{path}.size", f"must be a whole number > 0, got {size!r}", "give the number of cells"
+            )
         if size >= 2**32:
-            raise ModelError(f"{path}.size", f"must be less than 2**32, got {size}", "no backend can hold so many cells in one population")
+            raise ModelError(
+                f"{path}.size",
+                f"must be less than 2**32, got {size}",
+                "no backend can hold so many cells in one population",
+            )
         if isinstance(cell, CellType):
             cell = cell()
         if not isinstance(cell, (Cell, SpikeSourceArray, SpikeSourcePoisson)):
-            raise ModelError(f"{path}.cell", f"expected a cell or a spike source, got {cell!r}", "for example pt.IF_curr_exp(tau_m='20 ms')")
+            raise ModelError(
+                f"{path}.cell",
+                f"expected a cell or a spike source, got {cell!r}",
+                "for example pt.IF_curr_exp(tau_m='20 ms')",
+            )
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "size", int(size))
         object.__setattr__(self, "cell", cell)
@@ -57,19 +74,35 @@ class Population:
         out = {}
         for name, v in given.items():
             if name not in states:
-                raise ModelError(f"{path}.initial['{name}']", "is no state variable of this cell", suggestion(name, states))
-            out[name] = value(v, units.get(name) or coherent_unit(states[name].dimension), f"{path}.initial['{name}']")
+                raise ModelError(
+                    f"{path}.initial['{name}']", "is no state variable of this cell", suggestion(name, states)
+                )
+            out[name] = value(
+                v, units.get(name) or coherent_unit(states[name].dimension), f"{path}.initial['{name}']"
+            )
         return out
 
     def _sizes(self, path: str) -> None:
-        named = {**self.cell.parameters, **{f"initial['{k}']": v for k, v in self.initial.items()}} if isinstance(self.cell, Cell) else {}
+        named = (
+            {**self.cell.parameters, **{f"initial['{k}']": v for k, v in self.initial.items()}}
+            if isinstance(self.cell, Cell)
+            else {}
+        )
         if isinstance(self.cell, SpikeSourcePoisson):
             named = {"rate": self.cell.rate}
         for name, v in named.items():
             if isinstance(v, Array) and len(v) != self.size:
-                raise ModelError(f"{path}.{name}", f"has {len(v)} values for {self.size} cells", "give one value, or one per cell")
+                raise ModelError(
+                    f"{path}.{name}",
+                    f"has {len(v)} values for {self.size} cells",
+                    "give one value, or one per cell",
+                )
         if isinstance(self.cell, SpikeSourceArray) and len(self.cell.spike_times) not in (1, self.size):
-            raise ModelError(f"{path}.spike_times", f"has {len(self.cell.spike_times)} trains for {self.size} cells", "give one train, or one per cell")
+            raise ModelError(
+                f"{path}.spike_times",
+                f"has {len(self.cell.spike_times)} trains for {self.size} cells",
+                "give one train, or one per cell",
+            )
 
     def __hash__(self) -> int:
         return hash((self.name, self.size))
@@ -96,13 +129,24 @@ class View:
 
     def __post_init__(self) -> None:
         if not isinstance(self.population, Population):
-            raise ModelError("View.population", f"expected a population, got {self.population!r}", "write for example exc[:10]")
+            raise ModelError(
+                "View.population",
+                f"expected a population, got {self.population!r}",
+                "write for example exc[:10]",
+            )
         if not isinstance(self.index, slice):
             object.__setattr__(self, "index", _positions(self.population, self.index))
             return
         parts = (self.index.start, self.index.stop, self.index.step)
-        if any(not (p is None or (isinstance(p, (int, np.integer)) and abs(int(p)) < 2**62)) for p in parts) or parts[2] == 0:
-            raise ModelError(f"{self.population.name}[...]", f"a slice takes whole numbers and a step other than 0, got {self.index}", "write for example exc[0:100:2]")
+        if (
+            any(not (p is None or (isinstance(p, (int, np.integer)) and abs(int(p)) < 2**62)) for p in parts)
+            or parts[2] == 0
+        ):
+            raise ModelError(
+                f"{self.population.name}[...]",
+                f"a slice takes whole numbers and a step other than 0, got {self.index}",
+                "write for example exc[0:100:2]",
+            )
         object.__setattr__(self, "index", slice(*(None if p is None else int(p) for p in parts)))
 
     def __hash__(self) -> int:
@@ -116,7 +160,11 @@ class View:
         return np.array(self.index, dtype=np.int64)
 
     def __len__(self) -> int:
-        return len(range(*self.index.indices(self.population.size))) if isinstance(self.index, slice) else len(self.index)
+        return (
+            len(range(*self.index.indices(self.population.size)))
+            if isinstance(self.index, slice)
+            else len(self.index)
+        )
 
     def __repr__(self) -> str:
         if isinstance(self.index, tuple):
@@ -126,7 +174,9 @@ class View:
 
 
 def _positions(population: Population, index: Any) -> tuple[int, ...]:
-    """Positions (0-based; negative ones count from the end; or one bool per cell) as a tuple; ModelError where there is no such cell."""
+    """Positions (0-based; negative ones count from the end; or one bool per cell) as a tuple; ModelError
+    where there is no such cell.
+    """
     path, remedy = f"{population.name}[...]", f"'{population.name}' has cells 0 to {population.size - 1}"
     try:
         given = np.atleast_1d(np.asarray(index))
@@ -157,7 +207,11 @@ def side(given: Any, path: str) -> Side:
         if isinstance(item, Population):
             item = View(item, All)
         if not isinstance(item, View):
-            raise ModelError(path if len(items) == 1 else f"{path}[{i}]", f"expected a population or a view, got {item!r}", "for example exc, exc[:10] or [exc, inh]")
+            raise ModelError(
+                path if len(items) == 1 else f"{path}[{i}]",
+                f"expected a population or a view, got {item!r}",
+                "for example exc, exc[:10] or [exc, inh]",
+            )
         if len(item) == 0:
             raise ModelError(path, f"the view {item} is empty", "choose at least one cell")
         out.append(item)

@@ -17,4 +17,6 @@ class RunSettings:
 
     def __init__(self, duration: Any = None, dt: Any = None) -> None:
         for name, given in (("duration", duration), ("dt", dt)):
-            object.__setattr__(self, name, None if given is None else quantity(given, "ms", f"RunSettings.{name}"))
+            object.__setattr__(
+                self, name, None if given is None else quantity(given, "ms", f"RunSettings.{name}")
+            )

@@ -1,4 +1,5 @@
-"""Values of parameters, weights, delays and initial states: a number, an array, or a distribution to draw from.
+"""Values of parameters, weights, delays and initial states: a number, an array, or a distribution to draw
+from.
 
 A distribution is drawn by `resolve`, from a stream that belongs to the element and purpose, never here.
 """
@@ -22,7 +23,9 @@ class Array:
 
     def __init__(self, values: Any, unit: str = "1") -> None:
         data = np.asarray(values, dtype=np.float64)
-        if data.base is not None or (data is values and data.flags.writeable):  # our own copy, which nobody can write to
+        if data.base is not None or (
+            data is values and data.flags.writeable
+        ):  # our own copy, which nobody can write to
             data = data.copy()
         data.setflags(write=False)
         object.__setattr__(self, "values", data)
@@ -35,7 +38,9 @@ class Array:
         raise AttributeError("an Array cannot be changed")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Array) and self.unit == other.unit and np.array_equal(self.values, other.values)
+        return (
+            isinstance(other, Array) and self.unit == other.unit and np.array_equal(self.values, other.values)
+        )
 
     def __hash__(self) -> int:
         return hash((self.unit, (self.values + 0.0).tobytes()))  # + 0.0: -0.0 equals 0.0
@@ -64,7 +69,9 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Normal:
-    """Normal(mean, sd); with low or high, values outside are drawn again (`clip=True` moves them to the bound instead)."""
+    """Normal(mean, sd); with low or high, values outside are drawn again (`clip=True` moves them to the bound
+    instead).
+    """
 
     mean: Any
     sd: Any
@@ -75,7 +82,9 @@ class Normal:
 
 @dataclass(frozen=True)
 class Lognormal:
-    """exp of a normal whose *resulting* distribution has this mean and standard deviation; bounds as in Normal."""
+    """exp of a normal whose *resulting* distribution has this mean and standard deviation; bounds as in
+    Normal.
+    """
 
     mean: Any
     sd: Any
@@ -102,19 +111,35 @@ def value(given: Any, default_unit: str, path: str) -> Value:
     if isinstance(given, Clipped):
         inner = value(given.of, default_unit, f"{path}.of")
         if not isinstance(inner, (Uniform, Normal, Lognormal)):
-            raise ModelError(f"{path}.of", f"Clipped needs a Uniform, Normal or Lognormal, got {inner!r}", "give the plain value instead")
+            raise ModelError(
+                f"{path}.of",
+                f"Clipped needs a Uniform, Normal or Lognormal, got {inner!r}",
+                "give the plain value instead",
+            )
         return Clipped(inner, *_bounds(given, default_unit, path))
     if isinstance(given, Uniform):
-        low, high = quantity(given.low, default_unit, f"{path}.low"), quantity(given.high, default_unit, f"{path}.high")
+        low, high = (
+            quantity(given.low, default_unit, f"{path}.low"),
+            quantity(given.high, default_unit, f"{path}.high"),
+        )
         if high.coherent() < low.coherent():
             raise ModelError(path, f"Uniform needs low <= high, got {low} and {high}", "swap them")
         return Uniform(low, high)
     if isinstance(given, (Normal, Lognormal)):
-        mean, sd = quantity(given.mean, default_unit, f"{path}.mean"), quantity(given.sd, default_unit, f"{path}.sd")
+        mean, sd = (
+            quantity(given.mean, default_unit, f"{path}.mean"),
+            quantity(given.sd, default_unit, f"{path}.sd"),
+        )
         if sd.value < 0:
-            raise ModelError(f"{path}.sd", f"must be 0 or more, got {sd}", "give the standard deviation, not the variance")
+            raise ModelError(
+                f"{path}.sd", f"must be 0 or more, got {sd}", "give the standard deviation, not the variance"
+            )
         if isinstance(given, Lognormal) and mean.value <= 0:
-            raise ModelError(f"{path}.mean", f"of a Lognormal must be > 0, got {mean}", "give the mean of the result, not of its logarithm")
+            raise ModelError(
+                f"{path}.mean",
+                f"of a Lognormal must be > 0, got {mean}",
+                "give the mean of the result, not of its logarithm",
+            )
         return type(given)(mean, sd, *_bounds(given, default_unit, path), given.clip)
     if isinstance(given, Array):
         return _array(given.values, given.unit, default_unit, path)
@@ -148,12 +173,26 @@ def _array(values: Any, own: str, default_unit: str, path: str) -> Array:
             raise ValueError
         result = Array(numbers, unit(own).text)
     except (TypeError, ValueError, OverflowError):
-        raise ModelError(path, "expected numbers in an array", "pass a one-dimensional numpy array of floats") from None
+        raise ModelError(
+            path, "expected numbers in an array", "pass a one-dimensional numpy array of floats"
+        ) from None
     if result.values.ndim != 1:
-        raise ModelError(path, f"expected a one-dimensional array, got shape {result.values.shape}", "pass one value per cell")
-    bad = np.zeros(0, dtype=np.int64) if np.isfinite(result.values.sum()) else np.flatnonzero(~np.isfinite(result.values))
+        raise ModelError(
+            path,
+            f"expected a one-dimensional array, got shape {result.values.shape}",
+            "pass one value per cell",
+        )
+    bad = (
+        np.zeros(0, dtype=np.int64)
+        if np.isfinite(result.values.sum())
+        else np.flatnonzero(~np.isfinite(result.values))
+    )
     if bad.size:
-        raise ModelError(f"{path}[{bad[0]}]", f"must be finite, got {result.values[bad[0]]}", f"give numbers in {unit(own).text}")
+        raise ModelError(
+            f"{path}[{bad[0]}]",
+            f"must be finite, got {result.values[bad[0]]}",
+            f"give numbers in {unit(own).text}",
+        )
     return result
 
 
@@ -164,7 +203,11 @@ def extremes(given: Value) -> tuple[float, float]:
             return given.coherent(), given.coherent()
         case Array(values=data, unit=own):
             power = unit(own).coherent_power
-            return (float(shift(data.min(), power)), float(shift(data.max(), power))) if data.size else (0.0, 0.0)
+            return (
+                (float(shift(data.min(), power)), float(shift(data.max(), power)))
+                if data.size
+                else (0.0, 0.0)
+            )
         case Uniform(low, high):
             return low.coherent(), high.coherent()
         case Clipped(of, low, high):

@@ -45,10 +45,14 @@ def _cells(p: Population, cell: Cell, seed: int, dt: float) -> tuple[CellGroup, 
     for s in flat.states:
         where = f"{path}.initial['{s.name}']"
         if s.name in p.initial:
-            initial[s.name] = draws.values(p.initial[s.name], p.size, stream(seed, p.name, f"initial {s.name}"), where)
+            initial[s.name] = draws.values(
+                p.initial[s.name], p.size, stream(seed, p.name, f"initial {s.name}"), where
+            )
         else:
             with np.errstate(all="ignore"):  # of a branch that is not taken; what is taken must be finite
-                initial[s.name] = _per_cell(evaluate(s.initial, {**known, **_draws_at_start(s.initial, p.size, key)}))
+                initial[s.name] = _per_cell(
+                    evaluate(s.initial, {**known, **_draws_at_start(s.initial, p.size, key)})
+                )
         _finite(initial[s.name], where)
     steps, notes = refractory(p, cell, known, dt)
     return CellGroup(p.name, p.size, flat, parameters, initial, steps, key), notes
@@ -73,20 +77,33 @@ def drawn(p: Population, given: Mapping[str, Value], seed: int) -> dict[str, Per
             least = np.nextafter(0.0, 1.0)
         elif signs[name].nonnegative:
             least = 0.0
-        _at_least(out[name], least, path, f"{'>' if signs[name].positive else '>='} 0 {coherent_unit(signs[name].dimension)}")
+        _at_least(
+            out[name],
+            least,
+            path,
+            f"{'>' if signs[name].positive else '>='} 0 {coherent_unit(signs[name].dimension)}",
+        )
     return out
 
 
 def _at_least(numbers: PerCell, least: float, path: str, rule: str) -> None:
     bad = np.flatnonzero(np.atleast_1d(numbers) < least)
     if bad.size:
-        raise ModelError(f"{path}[{bad[0]}]", f"must be {rule}, drew {np.atleast_1d(numbers)[bad[0]]:g} for cell {bad[0]}", "give the distribution a bound low=")
+        raise ModelError(
+            f"{path}[{bad[0]}]",
+            f"must be {rule}, drew {np.atleast_1d(numbers)[bad[0]]:g} for cell {bad[0]}",
+            "give the distribution a bound low=",
+        )
 
 
 def _finite(numbers: PerCell, path: str) -> None:
     bad = np.flatnonzero(~np.isfinite(np.atleast_1d(numbers)))
     if bad.size:
-        raise ModelError(path, f"is {np.atleast_1d(numbers)[bad[0]]} for cell {bad[0]}", "check the parameters that it is computed from")
+        raise ModelError(
+            path,
+            f"is {np.atleast_1d(numbers)[bad[0]]} for cell {bad[0]}",
+            "check the parameters that it is computed from",
+        )
 
 
 def _per_cell(x: Any) -> PerCell:
@@ -102,7 +119,9 @@ def with_constants(flat: Flat, parameters: Mapping[str, PerCell]) -> dict[str, P
     return known
 
 
-def refractory(p: Population, cell: Cell, known: Mapping[str, PerCell], dt: float) -> tuple[int | Ints, list[Approximation]]:
+def refractory(
+    p: Population, cell: Cell, known: Mapping[str, PerCell], dt: float
+) -> tuple[int | Ints, list[Approximation]]:
     """The refractory period in whole steps, and a note if it was drawn and so rounded."""
     flat = cell.flat
     if flat.refractory is None:
@@ -142,23 +161,33 @@ def _rates(rate: PerCell, path: str, dt: float) -> None:
     _at_least(rate, 0.0, f"{path}.rate", ">= 0 1/ms")
     top = float(np.max(rate))
     if top * dt > MAX_MEAN:
-        raise ModelError(f"{path}.rate", f"{top * 1000:g} Hz is {top * dt:g} spikes a step, at most {MAX_MEAN:g} can be drawn", "use a smaller dt or split the drive over several sources")
+        raise ModelError(
+            f"{path}.rate",
+            f"{top * 1000:g} Hz is {top * dt:g} spikes a step, at most {MAX_MEAN:g} can be drawn",
+            "use a smaller dt or split the drive over several sources",
+        )
 
 
 def _trains(p: Population, cell: SpikeSourceArray, dt: float) -> TrainGroup:
     path, many = f"population '{p.name}'.spike_times", len(cell.spike_times) > 1
-    parts = [np.sort(on_grid(t.coherent(), dt, f"{path}[{i}]" if many else path, least=1)) for i, t in enumerate(cell.spike_times)]
+    parts = [
+        np.sort(on_grid(t.coherent(), dt, f"{path}[{i}]" if many else path, least=1))
+        for i, t in enumerate(cell.spike_times)
+    ]
     if not many:
         parts = parts * p.size
     indptr = np.concatenate([[0], np.cumsum([x.size for x in parts])]).astype(np.int64)
     return TrainGroup(p.name, p.size, indptr, np.concatenate(parts).astype(np.int64))
 
 
-def values_for(network: Network, seed: int, population: str, given: Mapping[str, Any], dt: float) -> dict[str, PerCell]:
-    """New parameter values of a population (sim.set), read, drawn and checked by the rules of `resolve`: coherent numbers.
+def values_for(
+    network: Network, seed: int, population: str, given: Mapping[str, Any], dt: float
+) -> dict[str, PerCell]:
+    """New parameter values of a population (sim.set), read, drawn and checked by the rules of `resolve`:
+    coherent numbers.
 
-    Distributions come from the stream that the parameter had at the start. ModelError on an unknown name, wrong unit, size or value,
-    or a refractory period off the grid.
+    Distributions come from the stream that the parameter had at the start. ModelError on an unknown name,
+    wrong unit, size or value, or a refractory period off the grid.
     """
     p = network.population(population)
     if isinstance(p.cell, SpikeSourcePoisson) and set(given) == {"rate"}:
@@ -168,7 +197,11 @@ def values_for(network: Network, seed: int, population: str, given: Mapping[str,
         return {"rate": numbers}
     if not isinstance(p.cell, Cell):
         known = "rate" if isinstance(p.cell, SpikeSourcePoisson) else "nothing"
-        raise ModelError(f"population '{p.name}'", f"{', '.join(given)} cannot be set on a {type(p.cell).__name__}", f"it has: {known}")
+        raise ModelError(
+            f"population '{p.name}'",
+            f"{', '.join(given)} cannot be set on a {type(p.cell).__name__}",
+            f"it has: {known}",
+        )
     changed = p.cell.with_parameters(**given)
     out = drawn(p, {n: changed.parameters[n] for n in given}, seed)
     everything = {**drawn(p, p.cell.parameters, seed), **out}

@@ -1,8 +1,8 @@
 """Connectors -> which source meets which target, as rows of positions in the two sides of a projection.
 
-A side is a list of views that counts as one sequence of cells. Arrays of weights and delays are aligned to the connections in
-order of source, then target (AllToAll, OneToOne: the sides' orders; connections left out as self-connections have no entry), or to
-the given order (Explicit).
+A side is a list of views that counts as one sequence of cells. Arrays of weights and delays are aligned to
+the connections in order of source, then target (AllToAll, OneToOne: the sides' orders; connections left out
+as self-connections have no entry), or to the given order (Explicit).
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.errors import ModelError
-from portable.model.connectors import AllToAll, Connector, Explicit, FixedInDegree, FixedProbability, FixedTotalNumber, OneToOne
+from portable.model.connectors import (
+    AllToAll,
+    Connector,
+    Explicit,
+    FixedInDegree,
+    FixedProbability,
+    FixedTotalNumber,
+    OneToOne,
+)
 from portable.resolve import patterns
 from portable.resolve.program import Ints
 from portable.resolve.threads import blocks, run
@@ -31,7 +39,8 @@ def narrow(size: int) -> type[Any]:
 class Pattern:
     """Row s has targets[indptr[s]:indptr[s+1]], positions in the target side (uint16 or uint32).
 
-    `given` maps a slot to its entry in the user's arrays; None where that is the slot itself. `ordered`: arrays make sense.
+    `given` maps a slot to its entry in the user's arrays; None where that is the slot itself. `ordered`:
+    arrays make sense.
     """
 
     indptr: Ints
@@ -42,7 +51,9 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Sides:
-    """The cells of the two sides: one int64 for each position, equal where the cell is the same. `path` names the projection."""
+    """The cells of the two sides: one int64 for each position, equal where the cell is the same. `path` names
+    the projection.
+    """
 
     pre: Ints
     post: Ints
@@ -70,7 +81,12 @@ def connect(connector: Connector, sides: Sides, key: int) -> Pattern:
             return _every(sides, allow_self)
         case OneToOne():
             if sides.pre.size != sides.post.size:
-                raise ModelError(f"{sides.path}.connector", f"OneToOne needs sides of one size, got {sides.pre.size} sources and {sides.post.size} targets", "use views of one size")
+                raise ModelError(
+                    f"{sides.path}.connector",
+                    f"OneToOne needs sides of one size, got {sides.pre.size} sources and {sides.post.size} "
+                    "targets",
+                    "use views of one size",
+                )
             n = sides.pre.size
             return Pattern(np.arange(n + 1), np.arange(n).astype(narrow(n)), ordered=True)
         case FixedProbability(p, allow_self):
@@ -98,13 +114,20 @@ def _room(sides: Sides, allow_self: bool) -> Ints:
 def _once(sides: Sides, kind: str, side: str) -> None:
     cells = getattr(sides, side)
     if np.unique(cells).size != cells.size:
-        raise ModelError(f"{sides.path}.{side}", f"names a cell twice, which {kind} with allow_multapses=False rules out", "name each cell once")
+        raise ModelError(
+            f"{sides.path}.{side}",
+            f"names a cell twice, which {kind} with allow_multapses=False rules out",
+            "name each cell once",
+        )
 
 
 def _every(sides: Sides, allow_self: bool) -> Pattern:
     indptr = _pointers(_room(sides, allow_self))
     targets = sides.empty(int(indptr[-1]))
-    run(lambda lo, hi: patterns.every(lo, hi, indptr, targets, sides.pre, sides.post, not allow_self), blocks(sides.pre.size))
+    run(
+        lambda lo, hi: patterns.every(lo, hi, indptr, targets, sides.pre, sides.post, not allow_self),
+        blocks(sides.pre.size),
+    )
     return Pattern(indptr, targets, ordered=True)
 
 
@@ -112,14 +135,28 @@ def _probability(sides: Sides, key: np.uint64, p: float, allow_self: bool) -> Pa
     if p == 1.0:
         every = _every(sides, allow_self)
         return Pattern(every.indptr, every.targets)
-    counts, nothing, none = np.zeros(sides.pre.size, dtype=np.int64), np.zeros(0, dtype=np.int64), sides.empty(0)
+    counts, nothing, none = (
+        np.zeros(sides.pre.size, dtype=np.int64),
+        np.zeros(0, dtype=np.int64),
+        sides.empty(0),
+    )
     rows = blocks(sides.pre.size)
     if p > 0.0:
-        run(lambda lo, hi: patterns.probability(key, lo, hi, p, sides.pre, sides.post, not allow_self, counts, nothing, none), rows)
+        run(
+            lambda lo, hi: patterns.probability(
+                key, lo, hi, p, sides.pre, sides.post, not allow_self, counts, nothing, none
+            ),
+            rows,
+        )
     indptr = _pointers(counts)
     targets = sides.empty(int(indptr[-1]))
     if targets.size:
-        run(lambda lo, hi: patterns.probability(key, lo, hi, p, sides.pre, sides.post, not allow_self, counts, indptr, targets), rows)
+        run(
+            lambda lo, hi: patterns.probability(
+                key, lo, hi, p, sides.pre, sides.post, not allow_self, counts, indptr, targets
+            ),
+            rows,
+        )
     return Pattern(indptr, targets)
 
 
@@ -129,16 +166,28 @@ def _in_degree(sides: Sides, key: np.uint64, n: int, multapses: bool, allow_self
     least = int(np.argmin(room))
     if n and (room[least] == 0 or (not multapses and n > room[least])):
         why = "" if multapses else " without multapses"
-        raise ModelError(f"{sides.path}.connector", f"FixedInDegree({n}){why}: target {least} has only {room[least]} possible sources", "use a smaller number, or allow multapses or self-connections")
+        raise ModelError(
+            f"{sides.path}.connector",
+            f"FixedInDegree({n}){why}: target {least} has only {room[least]} possible sources",
+            "use a smaller number, or allow multapses or self-connections",
+        )
     indptr = np.arange(back.pre.size + 1, dtype=np.int64) * n
     sources = back.empty(int(indptr[-1]))
     if multapses:
         run(lambda lo, hi: patterns.picks(key, lo, sources[lo:hi], sides.pre.size), blocks(sources.size, 4))
         if not allow_self:
-            run(lambda lo, hi: patterns.not_self(key, lo, hi, indptr, sources, back.pre, back.post), blocks(back.pre.size))
+            run(
+                lambda lo, hi: patterns.not_self(key, lo, hi, indptr, sources, back.pre, back.post),
+                blocks(back.pre.size),
+            )
     else:
         _once(sides, "FixedInDegree", "pre")
-        run(lambda lo, hi: patterns.distinct(key, lo, hi, indptr, sources, back.pre, back.post, room, not allow_self), blocks(back.pre.size))
+        run(
+            lambda lo, hi: patterns.distinct(
+                key, lo, hi, indptr, sources, back.pre, back.post, room, not allow_self
+            ),
+            blocks(back.pre.size),
+        )
     return _by_source(sides, sources, n)
 
 
@@ -159,18 +208,34 @@ def _total(sides: Sides, key: np.uint64, n: int, multapses: bool, allow_self: bo
     room = _room(sides, allow_self)
     pairs = int(room.sum())
     if n and (pairs == 0 or (not multapses and n > pairs)):
-        raise ModelError(f"{sides.path}.connector", f"FixedTotalNumber({n}): there are only {pairs} possible pairs", "use a smaller number, or allow multapses or self-connections")
-    counts = _counts_with(key ^ np.uint64(1), n, room) if multapses else _counts_without(key ^ np.uint64(1), n, room)
+        raise ModelError(
+            f"{sides.path}.connector",
+            f"FixedTotalNumber({n}): there are only {pairs} possible pairs",
+            "use a smaller number, or allow multapses or self-connections",
+        )
+    counts = (
+        _counts_with(key ^ np.uint64(1), n, room)
+        if multapses
+        else _counts_without(key ^ np.uint64(1), n, room)
+    )
     indptr = _pointers(counts)
     targets = sides.empty(n)
     if multapses:
         run(lambda lo, hi: patterns.picks(key, lo, targets[lo:hi], sides.post.size), blocks(n, 4))
         if not allow_self:
-            run(lambda lo, hi: patterns.not_self(key, lo, hi, indptr, targets, sides.pre, sides.post), blocks(sides.pre.size))
+            run(
+                lambda lo, hi: patterns.not_self(key, lo, hi, indptr, targets, sides.pre, sides.post),
+                blocks(sides.pre.size),
+            )
     else:
         _once(sides, "FixedTotalNumber", "pre")
         _once(sides, "FixedTotalNumber", "post")
-        run(lambda lo, hi: patterns.distinct(key, lo, hi, indptr, targets, sides.pre, sides.post, room, not allow_self), blocks(sides.pre.size))
+        run(
+            lambda lo, hi: patterns.distinct(
+                key, lo, hi, indptr, targets, sides.pre, sides.post, room, not allow_self
+            ),
+            blocks(sides.pre.size),
+        )
     return Pattern(indptr, targets)
 
 
@@ -195,7 +260,10 @@ def _explicit(sides: Sides, pre: npt.NDArray[np.float64], post: npt.NDArray[np.f
     for name, index, cells in (("pre", pre, sides.pre), ("post", post, sides.post)):
         bad = np.flatnonzero(index >= cells.size)
         if bad.size:
-            raise ModelError(f"{sides.path}.connector.{name}[{bad[0]}]", f"must be less than {cells.size}, the number of cells of this side, got {int(index[bad[0]])}")
+            raise ModelError(
+                f"{sides.path}.connector.{name}[{bad[0]}]",
+                f"must be less than {cells.size}, the number of cells of this side, got {int(index[bad[0]])}",
+            )
     sources, given = pre.astype(np.int64), np.empty(pre.size, dtype=np.int64)
     indptr = _pointers(np.bincount(sources, minlength=sides.pre.size))
     patterns.by_row(sources, indptr[:-1].copy(), given)

@@ -14,8 +14,15 @@ from portable.resolve.program import Coupling, Ints
 
 def couplings(links: Sequence[Link]) -> tuple[Coupling, ...]:
     """One Coupling for each link."""
-    return tuple(Coupling(x.source.name, x.variable, x.target.name, x.input, _ints(x.pre, x.source), _ints(x.post, x.target)) for x in ordered(links))
+    return tuple(
+        Coupling(
+            x.source.name, x.variable, x.target.name, x.input, _ints(x.pre, x.source), _ints(x.post, x.target)
+        )
+        for x in ordered(links)
+    )
 
 
 def _ints(positions: Array | None, population: Population) -> Ints:
-    return np.arange(population.size, dtype=np.int64) if positions is None else positions.values.astype(np.int64)
+    return (
+        np.arange(population.size, dtype=np.int64) if positions is None else positions.values.astype(np.int64)
+    )

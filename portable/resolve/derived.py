@@ -1,7 +1,9 @@
-"""Recorded variables that are no states: what must be sampled for them, and their values from what was sampled.
+"""Recorded variables that are no states: what must be sampled for them, and their values from what was
+sampled.
 
-A simulator records states; everything else at step k is a function of the states after step k, the parameters, t = k*dt, and of what is
-constant over the update k -> k+1: the injected current and the inputs that links feed. So no backend knows of this.
+A simulator records states; everything else at step k is a function of the states after step k, the
+parameters, t = k*dt, and of what is constant over the update k -> k+1: the injected current and the inputs
+that links feed. So no backend knows of this.
 """
 
 from __future__ import annotations
@@ -21,13 +23,19 @@ from portable.resolve.program import CellGroup, Coupling, Ints, PerCell, Program
 from portable.units import Dimension, Floats
 
 BLOCK = 1 << 18  # numbers of one variable that are computed at once: 2 MiB
-Sampled = Mapping[tuple[str, str], tuple[Ints, Ints, Floats]]  # (group, variable) -> ids, steps, values (samples, cells)
-Changes = Mapping[str, Sequence[tuple[int, Mapping[str, PerCell]]]]  # group -> (step, all its parameters from that step on), in order
+Sampled = Mapping[
+    tuple[str, str], tuple[Ints, Ints, Floats]
+]  # (group, variable) -> ids, steps, values (samples, cells)
+Changes = Mapping[
+    str, Sequence[tuple[int, Mapping[str, PerCell]]]
+]  # group -> (step, all its parameters from that step on), in order
 
 
 def dimension(flat: Flat, variable: str) -> Dimension:
     """The dimension of a variable that can be recorded."""
-    table = {s.name: s.dimension for s in flat.states} | {d.name: d.dimension for d in (*flat.constants, *flat.derived)}
+    table = {s.name: s.dimension for s in flat.states} | {
+        d.name: d.dimension for d in (*flat.constants, *flat.derived)
+    }
     return {**flat.inputs, **table}[variable]
 
 
@@ -39,7 +47,9 @@ def reads(flat: Flat, variable: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def upstream(flats: Mapping[str, Flat], links: Iterable[Coupling], t: Trace) -> Iterator[tuple[Trace, int]]:
-    """The variable itself, and all that it reads over links, each with the number of values that meet there (cells or links)."""
+    """The variable itself, and all that it reads over links, each with the number of values that meet there
+    (cells or links).
+    """
     couplings, todo = tuple(links), [(t, t.ids.size)]
     while todo:
         t, width = todo.pop()
@@ -51,11 +61,17 @@ def upstream(flats: Mapping[str, Flat], links: Iterable[Coupling], t: Trace) -> 
                 todo.append((Trace(c.source, c.variable, np.unique(pre), t.every), pre.size))
 
 
-def sampled(groups: Iterable[CellGroup], links: Iterable[Coupling], shown: Iterable[Trace]) -> tuple[Trace, ...]:
-    """The states that backends have to record so that `shown` can be computed: each once, of all cells and at all steps that are needed."""
+def sampled(
+    groups: Iterable[CellGroup], links: Iterable[Coupling], shown: Iterable[Trace]
+) -> tuple[Trace, ...]:
+    """The states that backends have to record so that `shown` can be computed: each once, of all cells and at
+    all steps that are needed.
+    """
     flats, couplings = {g.name: g.flat for g in groups}, tuple(links)
     need: dict[tuple[str, str], Trace] = {}
-    for asked in sorted(shown, key=lambda t: t.variable not in flats[t.group].state_names):  # the sort is stable: states in the user's order
+    for asked in sorted(
+        shown, key=lambda t: t.variable not in flats[t.group].state_names
+    ):  # the sort is stable: states in the user's order
         for t, _ in upstream(flats, couplings, asked):
             for s in sorted(reads(flats[t.group], t.variable)[0]):
                 old = need.get((t.group, s), replace(t, variable=s))
@@ -73,15 +89,23 @@ class Samples:
     last: int
 
     def read(self, t: Trace) -> tuple[Ints, Floats]:
-        """Steps (samples,) and values (samples, cells) in coherent units of a state or of any other variable."""
+        """Steps (samples,) and values (samples, cells) in coherent units of a state or of any other
+        variable.
+        """
         group = self.program.group(t.group)
         assert isinstance(group, CellGroup)
         whole = self.traces.get((t.group, t.variable))
-        if whole is not None and np.array_equal(whole[0], t.ids) and np.array_equal(whole[1], np.arange(whole[1].size) * t.every):
+        if (
+            whole is not None
+            and np.array_equal(whole[0], t.ids)
+            and np.array_equal(whole[1], np.arange(whole[1].size) * t.every)
+        ):
             return whole[1], whole[2]
         steps = np.arange(0, self._reached() + 1, t.every)
         out = np.empty((steps.size, t.ids.size))
-        width = max(n for _, n in upstream({g.name: g.flat for g in self.program.cells}, self.program.links, t))
+        width = max(
+            n for _, n in upstream({g.name: g.flat for g in self.program.cells}, self.program.links, t)
+        )
         for low, high in self._blocks(steps, width):
             out[low:high] = _Block(self, steps[low:high]).variable(group, t.variable, t.ids)
         return steps, out
@@ -94,17 +118,26 @@ class Samples:
     def _blocks(self, steps: Ints, width: int) -> Iterator[tuple[int, int]]:
         """Ranges of samples that are small, and in which no parameter changes."""
         changed = [k for course in self.changes.values() for k, _ in course]
-        cuts = {*range(0, steps.size, max(1, BLOCK // max(1, width))), *np.searchsorted(steps, changed).tolist(), 0, steps.size}
+        cuts = {
+            *range(0, steps.size, max(1, BLOCK // max(1, width))),
+            *np.searchsorted(steps, changed).tolist(),
+            0,
+            steps.size,
+        }
         return pairwise(sorted(cuts))
 
     def parameters(self, group: CellGroup, step: int) -> dict[str, PerCell]:
         """Parameters and constants in the update step -> step + 1."""
-        now = next((given for k, given in reversed(self.changes.get(group.name, [])) if k <= step), group.parameters)
+        now = next(
+            (given for k, given in reversed(self.changes.get(group.name, [])) if k <= step), group.parameters
+        )
         return replace(group, parameters=now).values()
 
 
 class _Block:
-    """Variables of a few samples in a row, each computed once. Values are floats or arrays that broadcast to (samples, cells)."""
+    """Variables of a few samples in a row, each computed once. Values are floats or arrays that broadcast to
+    (samples, cells).
+    """
 
     def __init__(self, samples: Samples, steps: Ints) -> None:
         self.samples, self.program, self.steps = samples, samples.program, steps
@@ -139,7 +172,9 @@ class _Block:
 
     def _state(self, group: str, name: str, ids: Ints) -> Floats:
         recorded, at, values = self.samples.traces[group, name]
-        return np.asarray(values[np.searchsorted(at, self.steps)[:, None], np.searchsorted(recorded, ids)[None, :]])
+        return np.asarray(
+            values[np.searchsorted(at, self.steps)[:, None], np.searchsorted(recorded, ids)[None, :]]
+        )
 
     def _input(self, group: str, name: str, ids: Ints) -> Floats:
         """The sum of what the links bring, in their order."""
@@ -161,7 +196,9 @@ class _Block:
         for c in self.program.currents:
             if c.group == group:
                 mine = np.flatnonzero(np.isin(c.ids, ids))
-                amplitude = np.hstack([np.zeros((c.amplitude.shape[0], 1)), c.amplitude])  # 0 before its first step
+                amplitude = np.hstack(
+                    [np.zeros((c.amplitude.shape[0], 1)), c.amplitude]
+                )  # 0 before its first step
                 rows = amplitude[:, np.searchsorted(c.steps, self.steps, "right")].T
                 total[:, np.searchsorted(ids, c.ids[mine])] += rows[:, mine] if rows.shape[1] > 1 else rows
         return total

@@ -18,7 +18,9 @@ from portable.resolve.program import Program
 
 
 def model_hash(network: Network) -> str:
-    """sha256 (hex) over everything that decides the network apart from its seed. The same in every process and platform."""
+    """sha256 (hex) over everything that decides the network apart from its seed. The same in every process
+    and platform.
+    """
     digest = hashlib.sha256(b"portable network 1")
     for part in _parts(network):
         digest.update(len(part).to_bytes(8, "little"))
@@ -27,7 +29,9 @@ def model_hash(network: Network) -> str:
 
 
 def program_digest(program: Program) -> str:
-    """sha256 (hex) over everything that is simulated: cells, parameters, initial values, connections, inputs, links, dt. Not what is recorded."""
+    """sha256 (hex) over everything that is simulated: cells, parameters, initial values, connections, inputs,
+    links, dt. Not what is recorded.
+    """
     digest = hashlib.sha256(b"portable program 1")
     for part in _parts((program.dt, program.groups, program.connections, program.currents, program.links)):
         digest.update(len(part).to_bytes(8, "little"))
@@ -53,7 +57,9 @@ def _parts(item: Any) -> Iterator[bytes]:
             yield np.ascontiguousarray(item.ids, dtype="<i8").tobytes()
         case Link():
             yield b"link"
-            yield from _parts((item.source.name, item.variable, item.target.name, item.input, item.pre, item.post))
+            yield from _parts(
+                (item.source.name, item.variable, item.target.name, item.input, item.pre, item.post)
+            )
         case Population():
             yield b"population"
             for x in (item.name, item.size, item.cell, dict(item.initial)):
@@ -70,8 +76,12 @@ def _parts(item: Any) -> Iterator[bytes]:
         case _ if dataclasses.is_dataclass(item):
             yield type(item).__name__.encode()
             for f in dataclasses.fields(item):
-                if isinstance(item, Network) and (f.name in ("settings", "lems") or (f.name == "links" and not item.links)):
-                    continue  # how it is run and where it comes from; networks without links have the fingerprint that they had before there were any
+                if isinstance(item, Network) and (
+                    f.name in ("settings", "lems") or (f.name == "links" and not item.links)
+                ):
+                    # how it is run and where it comes from; networks without links have the fingerprint that
+                    # they had before there were any
+                    continue
                 yield f.name.encode()
                 yield from _parts(getattr(item, f.name))
         case np.integer():

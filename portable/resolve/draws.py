@@ -1,7 +1,7 @@
 """Drawing values: a distribution as six numbers, and the compiled loops that fill arrays with it.
 
-The draw of slot i is a function of (key, i): pairs of slots share one Philox block, a value outside its bounds is drawn again
-with the next `purpose`. So any chunking over threads gives the same bits.
+The draw of slot i is a function of (key, i): pairs of slots share one Philox block, a value outside its
+bounds is drawn again with the next `purpose`. So any chunking over threads gives the same bits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from portable.resolve.threads import blocks, run
 from portable.units import Floats, Quantity
 
 UNIFORM, NORMAL, LOGNORMAL = 0, 1, 2
-LEAST_MASS = 1e-3  # of a distribution inside its bounds; below it, drawing again and again would take too long
+LEAST_MASS = (
+    1e-3  # of a distribution inside its bounds; below it, drawing again and again would take too long
+)
 MOST_Z = 6.77  # |normal()| never exceeds sqrt(-2 ln 2^-33)
 GRID = 32  # drawn weights are multiples of 2^-GRID coherent units (finer where all are small)
 _ATTEMPTS = 1_000_000  # (1 - LEAST_MASS)**_ATTEMPTS = 1e-435: never reached
@@ -28,8 +30,8 @@ _ATTEMPTS = 1_000_000  # (1 - LEAST_MASS)**_ATTEMPTS = 1e-435: never reached
 
 @dataclass(frozen=True)
 class Spec:
-    """A distribution in coherent units: kind, (low, width) or (mu, sigma), bounds inside which values are drawn again
-    (`low`, `high`), and bounds to which they are moved (`floor`, `ceiling`)."""
+    """A distribution in coherent units: kind, (low, width) or (mu, sigma), bounds inside which values are
+    drawn again (`low`, `high`), and bounds to which they are moved (`floor`, `ceiling`)."""
 
     kind: int
     a: float
@@ -48,10 +50,12 @@ class Spec:
         return min(math.exp(min(top, 700.0)) if self.kind == LOGNORMAL else top, self.high, self.ceiling)
 
     def grid(self) -> float:
-        """2^k such that values on the grid 2^-k are within 2^-24 of their typical size, and k is at least GRID.
+        """2^k such that values on the grid 2^-k are within 2^-24 of their typical size, and k is at least
+        GRID.
 
-        Sums of such values up to 2^(53 - k) are exact, so that they do not depend on the order in which a simulator delivers spikes:
-        without it a last bit of a conductance differs between simulators, and non-linear cells make spikes of that.
+        Sums of such values up to 2^(53 - k) are exact, so that they do not depend on the order in which a
+        simulator delivers spikes: without it a last bit of a conductance differs between simulators, and
+        non-linear cells make spikes of that.
         """
         size = math.exp(min(self.a, 700.0)) if self.kind == LOGNORMAL else abs(self.a) + abs(self.b)
         return 2.0 ** max(GRID, 24 - math.floor(math.log2(size))) if size > 0 else 2.0**GRID
@@ -91,9 +95,17 @@ def _mass(made: tuple[int, float, float], low: float, high: float, given: Value,
         low = math.log(low) if low > 0 else -math.inf
         high = math.log(high) if high > 0 else -math.inf
     root = sigma * math.sqrt(2.0)
-    inside = 0.5 * (math.erf((high - mu) / root) - math.erf((low - mu) / root)) if root else float(low <= mu <= high)
+    inside = (
+        0.5 * (math.erf((high - mu) / root) - math.erf((low - mu) / root))
+        if root
+        else float(low <= mu <= high)
+    )
     if inside < LEAST_MASS:
-        raise ModelError(path, f"{given} has {inside:.1e} of its mass inside its bounds, at least {LEAST_MASS:g} is needed", "widen the bounds, or use clip=True")
+        raise ModelError(
+            path,
+            f"{given} has {inside:.1e} of its mass inside its bounds, at least {LEAST_MASS:g} is needed",
+            "widen the bounds, or use clip=True",
+        )
 
 
 @njit(inline="always", cache=True, error_model="numpy")
@@ -118,7 +130,9 @@ def _again(key, slot, kind, a, b, low, high):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _block(key, pair, w, z, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
-    """z[i], z[BLOCK + i] = draws of the even and odd slot of pair + i. Plain loops, so that they vectorise."""
+    """z[i], z[BLOCK + i] = draws of the even and odd slot of pair + i. Plain loops, so that they
+    vectorise.
+    """
     words_block(key, pair, w)
     if kind == UNIFORM:
         for i in range(BLOCK):
@@ -173,7 +187,9 @@ def _fill_steps(key, first, out, dt, kind, a, b, low, high, floor, ceiling):  # 
 
 
 def fill(key: int, out: npt.NDArray[np.floating], distribution: Spec, grid: float = 0.0) -> None:
-    """Fill `out` (float64 or float32, length n) with draws of slots 0..n-1, rounded to multiples of 1/grid if grid > 0."""
+    """Fill `out` (float64 or float32, length n) with draws of slots 0..n-1, rounded to multiples of 1/grid if
+    grid > 0.
+    """
     k, arguments = np.uint64(key), distribution.arguments()
     run(lambda lo, hi: _fill(k, lo, out[lo:hi], grid, *arguments), blocks(out.size, 2))
 
@@ -191,7 +207,9 @@ def values(given: Value, size: int, key: int, path: str) -> float | Floats:
             return given.coherent()
         case Array():
             if len(given) != size:
-                raise ModelError(path, f"has {len(given)} values for {size} cells", "give one value, or one per cell")
+                raise ModelError(
+                    path, f"has {len(given)} values for {size} cells", "give one value, or one per cell"
+                )
             return given.coherent()
     out = np.empty(size)
     fill(key, out, spec(given, path))

@@ -9,7 +9,14 @@ import psutil
 
 from portable.errors import ModelError
 from portable.model.cells import Cell
-from portable.model.connectors import AllToAll, Explicit, FixedInDegree, FixedProbability, FixedTotalNumber, OneToOne
+from portable.model.connectors import (
+    AllToAll,
+    Explicit,
+    FixedInDegree,
+    FixedProbability,
+    FixedTotalNumber,
+    OneToOne,
+)
 from portable.model.network import Network, Projection
 from portable.model.sources import SpikeSourceArray
 from portable.model.values import Array
@@ -24,8 +31,8 @@ _ENGINE = 2.0  # the native engine holds its own sorted copy beside the Program 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Sizes before building. `synapses` (expected number) and `bytes_of` (arrays) by projection name; `transient` is what the
-    largest projection needs besides while it is drawn."""
+    """Sizes before building. `synapses` (expected number) and `bytes_of` (arrays) by projection name;
+    `transient` is what the largest projection needs besides while it is drawn."""
 
     neurons: int
     synapses: dict[str, int]
@@ -68,7 +75,11 @@ def estimate(network: Network, dt: float, *, weights32: bool = False) -> Estimat
     for q in network.projections:
         n = synapses[q.name] = count(q, offset)
         each = _bytes_each(q, dt, weights32)
-        rows = 8 * sum({v.population.name: v.population.size + 1 for v in q.pre}.values()) * len({v.population.name for v in q.post})
+        rows = (
+            8
+            * sum({v.population.name: v.population.size + 1 for v in q.pre}.values())
+            * len({v.population.name for v in q.post})
+        )
         sizes[q.name] = n * each + rows
         transient = max(transient, n * _transient_each(q))
     groups = sum(_group_bytes(p.size, p.cell) for p in network.populations)
@@ -109,10 +120,18 @@ def _bytes_each(q: Projection, dt: float, weights32: bool) -> int:
 
 def _transient_each(q: Projection) -> int:
     """Bytes a connection that are given back when the projection is done."""
-    arrays = isinstance(q.synapse.weight, Array) or isinstance(q.synapse.delay, Array) or isinstance(q.connector, Explicit)
-    moved = 28 if arrays or len({v.population.name for v in q.pre}) < len(q.pre) else 0  # int64 permutations and copies in their order
+    arrays = (
+        isinstance(q.synapse.weight, Array)
+        or isinstance(q.synapse.delay, Array)
+        or isinstance(q.connector, Explicit)
+    )
+    moved = (
+        28 if arrays or len({v.population.name for v in q.pre}) < len(q.pre) else 0
+    )  # int64 permutations and copies in their order
     transposed = 4 if isinstance(q.connector, FixedInDegree) else 0
-    copied = 6 if len({v.population.name for v in q.post}) > 1 else 0  # unsorted targets and delays beside the sorted ones
+    copied = (
+        6 if len({v.population.name for v in q.post}) > 1 else 0
+    )  # unsorted targets and delays beside the sorted ones
     return moved + max(transposed, copied)
 
 
@@ -140,13 +159,17 @@ def available_memory() -> int:
 
 
 def check_memory(found: Estimate, available_bytes: int | None = None, *, native: bool = False) -> None:
-    """ModelError with the numbers if the network does not fit (with `native`: if the native engine's copy does not)."""
+    """ModelError with the numbers if the network does not fit (with `native`: if the native engine's copy
+    does not).
+    """
     need = found.native_bytes if native else found.resolve_bytes
     have = available_memory() if available_bytes is None else available_bytes
     if need > have:
         largest = max(found.bytes_of, key=lambda k: found.bytes_of[k], default="")
         raise ModelError(
             "network",
-            f"{found.neurons} cells and {found.total_synapses} synapses need {need / GIB:.2f} GiB of memory, {have / GIB:.2f} GiB are available",
-            f"the largest projection is '{largest}' with {found.synapses.get(largest, 0)} synapses; make the network smaller, or use weights32",
+            f"{found.neurons} cells and {found.total_synapses} synapses need {need / GIB:.2f} GiB of "
+            f"memory, {have / GIB:.2f} GiB are available",
+            f"the largest projection is '{largest}' with {found.synapses.get(largest, 0)} synapses; make "
+            "the network smaller, or use weights32",
         )

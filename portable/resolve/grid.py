@@ -1,4 +1,6 @@
-"""Times on the grid of whole steps: what the user gave must be on it, what was drawn is rounded and reported."""
+"""Times on the grid of whole steps: what the user gave must be on it, what was drawn is rounded and
+reported.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def nearest(times: Floats, dt: float) -> Ints:
 
 
 def on_grid(times: Floats, dt: float, path: str, least: int = 0) -> Ints:
-    """Times (ms) as whole steps, int64. ModelError names the first one off the grid or below `least` steps."""
+    """Times (ms) as whole steps, int64. ModelError names the first one off the grid or below `least`
+    steps.
+    """
     ms = np.asarray(times, dtype=np.float64).reshape(-1)
     steps = nearest(ms, dt)
     ratio = ms / dt
@@ -37,11 +41,20 @@ def on_grid(times: Floats, dt: float, path: str, least: int = 0) -> Ints:
     where = f"{path}[{bad[0]}]" if bad.size and ms.size > 1 else path
     if bad.size:
         low = np.floor(ratio[bad[0]]) * dt
-        raise ModelError(where, f"must be a whole number of steps of {dt:g} ms, got {float(ms[bad[0]])!r} ms", f"use {low:.12g} or {low + dt:.12g} ms, or another dt")
+        raise ModelError(
+            where,
+            f"must be a whole number of steps of {dt:g} ms, got {float(ms[bad[0]])!r} ms",
+            f"use {low:.12g} or {low + dt:.12g} ms, or another dt",
+        )
     few = np.flatnonzero(steps < least)
     if few.size:
         where = f"{path}[{few[0]}]" if ms.size > 1 else path
-        raise ModelError(where, f"must be at least {least * dt:g} ms ({least} step{'s' * (least != 1)}), got {float(ms[few[0]])!r} ms", "use a longer time or a smaller dt")
+        raise ModelError(
+            where,
+            f"must be at least {least * dt:g} ms ({least} step{'s' * (least != 1)}), got "
+            f"{float(ms[few[0]])!r} ms",
+            "use a longer time or a smaller dt",
+        )
     return steps
 
 
@@ -53,4 +66,10 @@ def one_on_grid(time: float, dt: float, path: str, least: int = 0) -> int:
 def rounded(path: str, asked: object, dt: float, least: int) -> Approximation:
     """The note for drawn times that were rounded to the grid."""
     floor = f", at least {least}" if least else ""
-    return Approximation(path, f"{asked}", f"the nearest whole steps of {dt:g} ms{floor}", f"{dt / 2:g} ms", "drawn times are rounded to the grid")
+    return Approximation(
+        path,
+        f"{asked}",
+        f"the nearest whole steps of {dt:g} ms{floor}",
+        f"{dt / 2:g} ms",
+        "drawn times are rounded to the grid",
+    )

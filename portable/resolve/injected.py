@@ -24,7 +24,12 @@ def currents(inputs: Sequence[Injection], seed: int, dt: float) -> tuple[Current
         target = "+".join(repr(v) for v in injection.target)
         seen[target] = seen.get(target, 0) + 1
         # named by what it drives, so that an injection added elsewhere changes nothing here
-        steps, amplitude = _course(injection, stream(seed, f"injection into {target}#{seen[target]}", "amplitude"), dt, f"inputs[{i}].source")
+        steps, amplitude = _course(
+            injection,
+            stream(seed, f"injection into {target}#{seen[target]}", "amplitude"),
+            dt,
+            f"inputs[{i}].source",
+        )
         low = 0
         for view in injection.target:
             rows = amplitude if amplitude.shape[0] == 1 else amplitude[low : low + len(view)]
@@ -40,12 +45,16 @@ def _course(injection: Injection, key: int, dt: float, path: str) -> tuple[Ints,
         return on_grid(source.times.coherent(), dt, f"{path}.times"), source.amplitudes.coherent()[None, :]
     start = one_on_grid(source.start.coherent(), dt, f"{path}.start")
     size = sum(len(v) for v in injection.target)
-    amplitude = np.atleast_1d(np.asarray(draws.values(source.amplitude, size, key, f"{path}.amplitude")))[:, None]
+    amplitude = np.atleast_1d(np.asarray(draws.values(source.amplitude, size, key, f"{path}.amplitude")))[
+        :, None
+    ]
     if source.stop is None:
         return np.array([start]), amplitude
     stop = one_on_grid(source.stop.coherent(), dt, f"{path}.stop")
     if stop < start:
-        raise ModelError(f"{path}.stop", f"must not be before start, got {source.stop} and {source.start}", "swap them")
+        raise ModelError(
+            f"{path}.stop", f"must not be before start, got {source.stop} and {source.start}", "swap them"
+        )
     if stop == start:
         return np.array([start]), np.zeros_like(amplitude)
     return np.array([start, stop]), np.hstack([amplitude, np.zeros_like(amplitude)])
@@ -56,7 +65,11 @@ def recordings(records: Sequence[Record], dt: float) -> tuple[Mapping[str, Ints]
     spikes: dict[str, Ints] = {}
     traces: dict[tuple[str, str], Trace] = {}
     for i, record in enumerate(records):
-        every = 1 if record.interval is None else one_on_grid(record.interval.coherent(), dt, f"recordings[{i}].interval", least=1)
+        every = (
+            1
+            if record.interval is None
+            else one_on_grid(record.interval.coherent(), dt, f"recordings[{i}].interval", least=1)
+        )
         for view in record.target:
             name = view.population.name
             for variable in record.variables:
@@ -66,9 +79,11 @@ def recordings(records: Sequence[Record], dt: float) -> tuple[Mapping[str, Ints]
                 old = traces.get((name, variable))
                 if old is not None and old.every != every:
                     raise ModelError(
-                        f"recordings[{i}].interval", f"'{name}'.{variable} is already recorded every {old.every * dt:g} ms, got {every * dt:g} ms",
+                        f"recordings[{i}].interval",
+                        f"'{name}'.{variable} is already recorded every {old.every * dt:g} ms, got "
+                        f"{every * dt:g} ms",
                         "use one interval for one variable of a population",
-                    )  # fmt: skip
+                    )
                 ids = view.ids if old is None else np.union1d(old.ids, view.ids)
                 traces[name, variable] = Trace(name, variable, np.unique(ids).astype(np.int64), every)
     return spikes, tuple(traces.values())

@@ -1,7 +1,8 @@
 """Compiled loops of the connectors. Rows are sources unless a docstring says otherwise.
 
-Cells are compared by identity through `pre_cell` and `post_cell`: one int64 for each position of a side, equal for the same cell.
-Every draw is a function of (key, slot or row), so ranges of rows may run in any order on any thread.
+Cells are compared by identity through `pre_cell` and `post_cell`: one int64 for each position of a side,
+equal for the same cell. Every draw is a function of (key, slot or row), so ranges of rows may run in any
+order on any thread.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def picks(key, first, out, n):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def histogram(key, lo, hi, weight, most, out):  # type: ignore[no-untyped-def]
-    """Count draws lo..hi-1 of a row with probability proportional to weight[row] <= most. `lo` is a multiple of 4."""
+    """Count draws lo..hi-1 of a row with probability proportional to weight[row] <= most. `lo` is a multiple
+    of 4.
+    """
     w = np.empty(4 * BLOCK, dtype=np.uint64)
     for begin in range(lo, hi, 4 * BLOCK):
         _picks_block(key, begin, out.size, w)
@@ -83,7 +86,9 @@ def histogram(key, lo, hi, weight, most, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def without_replacement(key, k, room, most, out):  # type: ignore[no-untyped-def]
-    """Row counts of k distinct pairs where row r has room[r] <= most pairs: one pair after another, an occupied one is drawn again."""
+    """Row counts of k distinct pairs where row r has room[r] <= most pairs: one pair after another, an
+    occupied one is drawn again.
+    """
     n = out.size
     slot = 0
     made = 0
@@ -108,7 +113,9 @@ def not_self(key, lo, hi, indptr, targets, pre_cell, post_cell):  # type: ignore
 
 @njit(cache=True, nogil=True)
 def distinct(key, lo, hi, indptr, targets, own_cell, other_cell, room, no_self):  # type: ignore[no-untyped-def]
-    """Rows of distinct numbers in [0, n), sorted; with no_self not those whose cell is the row's own. room[row]: how many there are."""
+    """Rows of distinct numbers in [0, n), sorted; with no_self not those whose cell is the row's own.
+    room[row]: how many there are.
+    """
     n = other_cell.size
     mark = np.full(n, -1, dtype=np.int64)
     for row in range(lo, hi):
@@ -160,7 +167,9 @@ def _gaps(key, row, first, scale, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def probability(key, lo, hi, p, pre_cell, post_cell, no_self, counts, indptr, targets):  # type: ignore[no-untyped-def]
-    """Each target with probability 0 < p < 1 by skipping geometric gaps. Counts rows if `targets` is empty, else fills them."""
+    """Each target with probability 0 < p < 1 by skipping geometric gaps. Counts rows if `targets` is empty,
+    else fills them.
+    """
     n = post_cell.size
     scale = 1.0 / math.log1p(-p)
     gaps = np.empty(2 * _PAIRS)
@@ -193,7 +202,9 @@ def count_columns(columns, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def transpose(lo, hi, n, columns, at, targets):  # type: ignore[no-untyped-def]
-    """Row r of `columns` (n entries a row) becomes target r of each of its sources; at[c] is where the next one of source c goes."""
+    """Row r of `columns` (n entries a row) becomes target r of each of its sources; at[c] is where the next
+    one of source c goes.
+    """
     for row in range(lo, hi):
         for slot in range(row * n, row * n + n):
             c = columns[slot]

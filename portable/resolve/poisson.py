@@ -1,7 +1,8 @@
 """Frozen Poisson trains: the number of spikes of source i stamped k is a pure function of (key, i, k).
 
-count = #{m : u >= threshold[m]} with u the 32-bit number at counter (i // 4, k) lane i % 4 and threshold[m] = floor(2^32 P(N <= m)),
-inversion of the cumulative distribution. Probabilities are exact to 2^-32 (2.3e-10) for each count.
+count = #{m : u >= threshold[m]} with u the 32-bit number at counter (i // 4, k) lane i % 4 and threshold[m] =
+floor(2^32 P(N <= m)), inversion of the cumulative distribution. Probabilities are exact to 2^-32 (2.3e-10)
+for each count.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ MAX_MEAN = 500.0  # spikes per step and source; above it exp(-mean) nears underf
 
 @dataclass(frozen=True)
 class PoissonTable:
-    """Thresholds of each distinct rate, one after another: source i uses thresholds[offset[i]:offset[i] + length[i]] (uint32).
+    """Thresholds of each distinct rate, one after another: source i uses thresholds[offset[i]:offset[i] +
+    length[i]] (uint32).
 
     offset and length are int32 arrays of the group's size. key is a numpy uint64.
     """
@@ -54,14 +56,17 @@ def table(group: PoissonGroup, dt: float) -> PoissonTable:
     if distinct[-1] * dt > MAX_MEAN:
         raise ModelError(
             f"population '{group.name}'.rate",
-            f"{distinct[-1] * 1000:g} Hz is {distinct[-1] * dt:g} spikes a step, at most {MAX_MEAN:g} can be drawn",
+            f"{distinct[-1] * 1000:g} Hz is {distinct[-1] * dt:g} spikes a step, at most {MAX_MEAN:g} can "
+            "be drawn",
             "use a smaller dt or split the drive over several sources",
         )
     parts = [thresholds(float(r * dt)) for r in distinct]
     lengths = np.array([p.size for p in parts], dtype=np.int32)
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)
     which = np.broadcast_to(inverse.reshape(-1), group.size)
-    return PoissonTable(np.uint64(group.key), np.concatenate(parts).astype(np.uint32), offsets[which], lengths[which])
+    return PoissonTable(
+        np.uint64(group.key), np.concatenate(parts).astype(np.uint32), offsets[which], lengths[which]
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -81,7 +86,9 @@ def _fill(key, thresholds, offset, length, first, out):  # type: ignore[no-untyp
 
 
 def counts(group: PoissonGroup, tab: PoissonTable, first: int, steps: int) -> npt.NDArray[np.uint16]:
-    """Spikes of every source stamped first, first+1, ..., first+steps-1: shape (steps, size), uint16. `first` >= 1."""
+    """Spikes of every source stamped first, first+1, ..., first+steps-1: shape (steps, size), uint16. `first`
+    >= 1.
+    """
     out = np.zeros((steps, group.size), dtype=np.uint16)
     low = max(first, group.start + 1)
     high = first + steps if group.stop is None else min(first + steps, group.stop + 1)

@@ -1,7 +1,7 @@
 """The Program: a resolved network, all arrays, the same for every backend.
 
-Numbers are in coherent units (ms, mV, pA, pF, nS) and times in whole steps of dt. Cells of all populations have
-a *portable id*: their position in their population. Only what the network's seed decides is in here.
+Numbers are in coherent units (ms, mV, pA, pF, nS) and times in whole steps of dt. Cells of all populations
+have a *portable id*: their position in their population. Only what the network's seed decides is in here.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ class Approximation:
 
 @dataclass(frozen=True)
 class CellGroup:
-    """A population of cells. `parameters` and `initial` (every state) hold a float, or an array of length `size`.
+    """A population of cells. `parameters` and `initial` (every state) hold a float, or an array of length
+    `size`.
 
-    `refractory` is whole steps: one int, or an int64 array per cell. `key` is the stream of random() in its assignments.
+    `refractory` is whole steps: one int, or an int64 array per cell. `key` is the stream of random() in its
+    assignments.
     """
 
     name: str
@@ -59,8 +61,8 @@ class CellGroup:
 class PoissonGroup:
     """Poisson sources: rate in 1/ms; active in steps start < k <= stop (stop None = for ever).
 
-    The number of spikes of source i stamped k is a function of (key, i, k) alone: resolve.poisson.counts computes it,
-    so every backend that asks gets the same trains ("frozen" inputs), in any chunking.
+    The number of spikes of source i stamped k is a function of (key, i, k) alone: resolve.poisson.counts
+    computes it, so every backend that asks gets the same trains ("frozen" inputs), in any chunking.
     """
 
     name: str
@@ -73,7 +75,9 @@ class PoissonGroup:
 
 @dataclass(frozen=True)
 class TrainGroup:
-    """Sources with given spikes: source i fires at steps[indptr[i]:indptr[i+1]] (stamps >= 1, sorted, repeats allowed)."""
+    """Sources with given spikes: source i fires at steps[indptr[i]:indptr[i+1]] (stamps >= 1, sorted, repeats
+    allowed).
+    """
 
     name: str
     size: int
@@ -88,9 +92,9 @@ Group = Union[CellGroup, PoissonGroup, TrainGroup]  # noqa: UP007
 class Connections:
     """Connections from one group to one group, compressed by source, each row sorted by (delay, target).
 
-    Row i (a source) has targets[indptr[i]:indptr[i+1]] (uint16 where the target group allows, else uint32), weights in the port's
-    coherent unit (float64 or float32; one float if all are equal), delays in steps (uint8/uint16; one int if all are equal).
-    `one_to_one` says that row i is exactly target i.
+    Row i (a source) has targets[indptr[i]:indptr[i+1]] (uint16 where the target group allows, else uint32),
+    weights in the port's coherent unit (float64 or float32; one float if all are equal), delays in steps
+    (uint8/uint16; one int if all are equal). `one_to_one` says that row i is exactly target i.
     """
 
     name: str
@@ -124,9 +128,11 @@ class Connections:
 
 @dataclass(frozen=True)
 class Current:
-    """An injected current of some cells: takes amplitude[:, j] (pA) from step steps[j] on (in the update steps[j] -> steps[j]+1).
+    """An injected current of some cells: takes amplitude[:, j] (pA) from step steps[j] on (in the update
+    steps[j] -> steps[j]+1).
 
-    ids (n,), steps (m,) increasing, amplitude (n, m) or (1, m) where all cells get the same; 0 before steps[0].
+    ids (n,), steps (m,) increasing, amplitude (n, m) or (1, m) where all cells get the same; 0 before
+    steps[0].
     """
 
     group: str
@@ -137,9 +143,11 @@ class Current:
 
 @dataclass(frozen=True)
 class Coupling:
-    """A link: before every update target.input[post[j]] += source.variable[pre[j]], in the order of j; the input is then constant over it.
+    """A link: before every update target.input[post[j]] += source.variable[pre[j]], in the order of j; the
+    input is then constant over it.
 
-    `variable` is a state, or a derived variable or constant of the flat form; the program's couplings are in order of evaluation.
+    `variable` is a state, or a derived variable or constant of the flat form; the program's couplings are in
+    order of evaluation.
     """
 
     source: str
@@ -152,7 +160,8 @@ class Coupling:
 
 @dataclass(frozen=True)
 class Trace:
-    """A state variable to record: of `ids`, at steps 0, every, 2*every, ... (the state after that step; 0 = initial).
+    """A state variable to record: of `ids`, at steps 0, every, 2*every, ... (the state after that step; 0 =
+    initial).
 
     In Program.shown any variable of the cell: a derived one has the value of the states after that step.
     """
@@ -165,9 +174,11 @@ class Trace:
 
 @dataclass(frozen=True)
 class Program:
-    """A resolved network. `spikes` maps the groups whose spikes are recorded to the cells (positions) to keep.
+    """A resolved network. `spikes` maps the groups whose spikes are recorded to the cells (positions) to
+    keep.
 
-    `traces` are what a backend records, states only; `shown` what results give, computed from them (resolve.derived).
+    `traces` are what a backend records, states only; `shown` what results give, computed from them
+    (resolve.derived).
     """
 
     name: str

@@ -1,7 +1,8 @@
 """A projection -> Connections, one for each pair of source and target group.
 
-Rows are drawn over the two sides (connect), delays of drawn slots are added, rows are sorted into blocks of (source group, target
-group), and weights are drawn in the final order: they are independent of target and delay, so no permutation is needed.
+Rows are drawn over the two sides (connect), delays of drawn slots are added, rows are sorted into blocks of
+(source group, target group), and weights are drawn in the final order: they are independent of target and
+delay, so no permutation is needed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ Weights = float | npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Layout:
-    """A side by groups: names and sizes of its groups, and of each position its group (uint8 or uint16) and cell there (uint32)."""
+    """A side by groups: names and sizes of its groups, and of each position its group (uint8 or uint16) and
+    cell there (uint32).
+    """
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
@@ -44,7 +47,9 @@ def layout(side: Side) -> Layout:
     sizes = {v.population.name: v.population.size for v in side}
     names = tuple(sizes)
     group = np.concatenate([np.full(len(v), names.index(v.population.name), dtype=np.uint16) for v in side])
-    return Layout(names, tuple(sizes.values()), group, np.concatenate([v.ids for v in side]).astype(np.uint32))
+    return Layout(
+        names, tuple(sizes.values()), group, np.concatenate([v.ids for v in side]).astype(np.uint32)
+    )
 
 
 def cells(side: Side, offset: Mapping[str, int]) -> Ints:
@@ -52,10 +57,14 @@ def cells(side: Side, offset: Mapping[str, int]) -> Ints:
     return np.concatenate([offset[v.population.name] + v.ids for v in side])
 
 
-def connections(p: Projection, offset: Mapping[str, int], seed: int, dt: float, weights32: bool) -> tuple[list[Connections], list[Approximation]]:
+def connections(
+    p: Projection, offset: Mapping[str, int], seed: int, dt: float, weights32: bool
+) -> tuple[list[Connections], list[Approximation]]:
     """Everything of one projection. `offset`: first cell of each population in the network."""
     path = f"projection '{p.name}'"
-    pattern = connect(p.connector, Sides(cells(p.pre, offset), cells(p.post, offset), path), stream(seed, p.name, "connect"))
+    pattern = connect(
+        p.connector, Sides(cells(p.pre, offset), cells(p.post, offset), path), stream(seed, p.name, "connect")
+    )
     delays, notes = _delays(p, pattern, path, stream(seed, p.name, "delay"), dt)
     pre, post = layout(p.pre), layout(p.post)
     r = _canonical(pattern, delays, pre)
@@ -67,7 +76,9 @@ def connections(p: Projection, offset: Mapping[str, int], seed: int, dt: float, 
     return _split(p, pre, post, r, start, targets, weights, delays), notes
 
 
-def _delays(p: Projection, pattern: Pattern, path: str, key: int, dt: float) -> tuple[Delays, list[Approximation]]:
+def _delays(
+    p: Projection, pattern: Pattern, path: str, key: int, dt: float
+) -> tuple[Delays, list[Approximation]]:
     """Delays of the slots of a pattern, in whole steps."""
     given, where = p.synapse.delay, f"{path}.delay"
     if isinstance(given, Quantity):
@@ -80,7 +91,11 @@ def _delays(p: Projection, pattern: Pattern, path: str, key: int, dt: float) -> 
     top = distribution.bound()
     most = max(1, int(nearest(np.array([min(top, (LONGEST + 1) * dt)]), dt)[0]))
     if most > LONGEST:
-        raise ModelError(where, f"{given} can reach {top:g} ms, more than {LONGEST} steps of {dt:g} ms", "give it a bound high=")
+        raise ModelError(
+            where,
+            f"{given} can reach {top:g} ms, more than {LONGEST} steps of {dt:g} ms",
+            "give it a bound high=",
+        )
     out = np.empty(pattern.targets.size, dtype=_steps_type(most))
     draws.fill_steps(key, out, dt, distribution)
     return out, [rounded(where, given, dt, 1)]
@@ -92,16 +107,28 @@ def _steps_type(most: int) -> type[Any]:
 
 def _short(steps: int, where: str, dt: float) -> int:
     if steps > LONGEST:
-        raise ModelError(where, f"must be at most {LONGEST} steps of {dt:g} ms, got {steps} steps", "use a larger dt or a shorter delay")
+        raise ModelError(
+            where,
+            f"must be at most {LONGEST} steps of {dt:g} ms, got {steps} steps",
+            "use a larger dt or a shorter delay",
+        )
     return steps
 
 
 def _array(given: Array, pattern: Pattern, where: str) -> npt.NDArray[np.float64]:
     """A user's array in the order of the slots."""
     if not pattern.ordered:
-        raise ModelError(where, f"an array of {len(given)} values has no order to follow in a random connector", "use AllToAll, OneToOne or Explicit, or a distribution")
+        raise ModelError(
+            where,
+            f"an array of {len(given)} values has no order to follow in a random connector",
+            "use AllToAll, OneToOne or Explicit, or a distribution",
+        )
     if len(given) != pattern.targets.size:
-        raise ModelError(where, f"has {len(given)} values for {pattern.targets.size} connections", "give one value, or one per connection")
+        raise ModelError(
+            where,
+            f"has {len(given)} values for {pattern.targets.size} connections",
+            "give one value, or one per connection",
+        )
     data = given.coherent()
     return data if pattern.given is None else data[pattern.given]
 
@@ -129,17 +156,24 @@ def _canonical(pattern: Pattern, delays: Delays, pre: Layout) -> Rows:
         targets, delays = targets[slots], delays if isinstance(delays, int) else delays[slots]
     distinct, first = np.unique(rank, return_index=True)
     indptr = np.append(indptr[first], indptr[-1])
-    return Rows(Pattern(indptr, targets, given, pattern.ordered), delays, distinct >> 32, distinct & 0xFFFFFFFF)
+    return Rows(
+        Pattern(indptr, targets, given, pattern.ordered), delays, distinct >> 32, distinct & 0xFFFFFFFF
+    )
 
 
 def _starts(r: Rows, groups: tuple[int, int], post: Layout) -> Ints:
-    """First final slot of each (row, target group): blocks in order of (source group, target group), rows inside."""
+    """First final slot of each (row, target group): blocks in order of (source group, target group), rows
+    inside.
+    """
     pattern, n = r.pattern, r.group.size
     counts = np.zeros((n, groups[1]), dtype=np.int64)
     if groups[1] == 1:
         counts[:, 0] = np.diff(pattern.indptr)
     else:
-        run(lambda lo, hi: rows.count_groups(lo, hi, pattern.indptr, pattern.targets, post.group, counts), blocks(n))
+        run(
+            lambda lo, hi: rows.count_groups(lo, hi, pattern.indptr, pattern.targets, post.group, counts),
+            blocks(n),
+        )
     start, base = np.empty_like(counts), 0
     for a in range(groups[0]):
         mine = np.flatnonzero(r.group == a)
@@ -152,7 +186,9 @@ def _starts(r: Rows, groups: tuple[int, int], post: Layout) -> Ints:
 
 
 def _sorted(r: Rows, start: Ints, post: Layout, carried: bool) -> tuple[Targets, Delays, Ints]:
-    """Targets and delays in their final order, and where each came from (final slot -> slot of the pattern) if `carried`."""
+    """Targets and delays in their final order, and where each came from (final slot -> slot of the pattern)
+    if `carried`.
+    """
     pattern, total = r.pattern, r.pattern.targets.size
     dtype = narrow(max(post.sizes))
     same = start.shape[1] == 1 and pattern.targets.dtype == dtype
@@ -175,7 +211,15 @@ def _sorted(r: Rows, start: Ints, post: Layout, carried: bool) -> tuple[Targets,
     return targets, r.delays if isinstance(r.delays, int) else delays, order
 
 
-def _weights(p: Projection, values: npt.NDArray[np.float64] | None, order: Ints, path: str, key: int, total: int, weights32: bool) -> Weights:
+def _weights(
+    p: Projection,
+    values: npt.NDArray[np.float64] | None,
+    order: Ints,
+    path: str,
+    key: int,
+    total: int,
+    weights32: bool,
+) -> Weights:
     """Weights in the final order. `values`: the user's array in the order of the pattern's slots."""
     given = p.synapse.weight
     if isinstance(given, Quantity):
@@ -189,7 +233,16 @@ def _weights(p: Projection, values: npt.NDArray[np.float64] | None, order: Ints,
     return out
 
 
-def _split(p: Projection, pre: Layout, post: Layout, r: Rows, start: Ints, targets: Targets, weights: Weights, delays: Delays) -> list[Connections]:
+def _split(
+    p: Projection,
+    pre: Layout,
+    post: Layout,
+    r: Rows,
+    start: Ints,
+    targets: Targets,
+    weights: Weights,
+    delays: Delays,
+) -> list[Connections]:
     """Cut the blocks apart; the arrays are views of the projection's."""
     out, low = [], 0
     for a, source in enumerate(pre.names):
@@ -203,7 +256,11 @@ def _split(p: Projection, pre: Layout, post: Layout, r: Rows, start: Ints, targe
             low = cut.stop
             name = p.name if len(pre.names) * len(post.names) == 1 else f"{p.name}[{source}->{target}]"
             small = targets[cut].astype(narrow(post.sizes[b]), copy=False)
-            straight = indptr.size - 1 == small.size == post.sizes[b] and bool(np.all(counts == 1)) and bool(np.all(small == np.arange(small.size)))
+            straight = (
+                indptr.size - 1 == small.size == post.sizes[b]
+                and bool(np.all(counts == 1))
+                and bool(np.all(small == np.arange(small.size)))
+            )
             w = weights if isinstance(weights, float) else weights[cut]
             d = delays if isinstance(delays, int) else delays[cut]
             out.append(Connections(name, p.name, source, target, p.receptor, indptr, small, w, d, straight))

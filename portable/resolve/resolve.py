@@ -20,12 +20,23 @@ from portable.resolve.threads import using
 Progress = Callable[[int, int], object]
 
 
-def resolve(network: Network, seed: int, dt: float = 0.1, *, weights32: bool = False, progress: Progress | None = None, threads: int | None = None) -> Program:
-    """Expand a network into arrays: the same network and seed give the same Program, bit for bit, whatever the threads.
+def resolve(
+    network: Network,
+    seed: int,
+    dt: float = 0.1,
+    *,
+    weights32: bool = False,
+    progress: Progress | None = None,
+    threads: int | None = None,
+) -> Program:
+    """Expand a network into arrays: the same network and seed give the same Program, bit for bit, whatever
+    the threads.
 
-    dt: the step in ms. weights32: keep weights that vary as float32. progress(done, total): called with numbers of synapses.
+    dt: the step in ms. weights32: keep weights that vary as float32. progress(done, total): called with
+    numbers of synapses.
     threads: default one for each processor.
-    Raises ModelError naming the object: off the grid, a connector that cannot be met, a drawn value out of range, too large for memory.
+    Raises ModelError naming the object: off the grid, a connector that cannot be met, a drawn value out of
+    range, too large for memory.
     """
     dt, seed = check_dt(dt), _seed(seed)
     if not isinstance(network, Network):
@@ -58,13 +69,36 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
         if progress is not None:
             progress(done, total)
     if weights32 and any(not isinstance(c.weights, float) for c in joined):
-        notes.append(Approximation("projections: weights", "float64", "float32", "6e-8 of each weight", "weights32 was asked for"))
+        notes.append(
+            Approximation(
+                "projections: weights", "float64", "float32", "6e-8 of each weight", "weights32 was asked for"
+            )
+        )
     traces = sampled([g for g in groups if isinstance(g, CellGroup)], links, shown)
     digest = model_hash(network)
-    origin = network.lems if network.lems is not None and network.lems.digest == digest else None  # a changed network is no file's
+    origin = (
+        network.lems if network.lems is not None and network.lems.digest == digest else None
+    )  # a changed network is no file's
     if origin is not None:
-        notes += [Approximation(place, "as the file says", what, "see there", "reading NeuroML") for place, what in origin.notes]
-    return Program(network.name, dt, seed, tuple(groups), tuple(joined), injected, spikes, traces, tuple(notes), digest, shown=shown, links=links, lems=origin)
+        notes += [
+            Approximation(place, "as the file says", what, "see there", "reading NeuroML")
+            for place, what in origin.notes
+        ]
+    return Program(
+        network.name,
+        dt,
+        seed,
+        tuple(groups),
+        tuple(joined),
+        injected,
+        spikes,
+        traces,
+        tuple(notes),
+        digest,
+        shown=shown,
+        links=links,
+        lems=origin,
+    )
 
 
 def _seed(seed: int) -> int:

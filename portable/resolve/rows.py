@@ -1,6 +1,7 @@
 """Rows in their final order: by target group, then delay, then target. Compiled.
 
-A connection is packed in one number, group | delay | target, and each row is sorted by a radix sort of its bytes.
+A connection is packed in one number, group | delay | target, and each row is sorted by a radix sort of its
+bytes.
 """
 
 from __future__ import annotations
@@ -73,12 +74,28 @@ def count_groups(lo, hi, indptr, targets, group, counts):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True)
-def sort_rows(lo, hi, indptr, targets, delays, group, position, start, target_bits, delay_bits, bits, out_targets, out_delays, order, template):  # type: ignore[no-untyped-def]
+def sort_rows(  # type: ignore[no-untyped-def]
+    lo,
+    hi,
+    indptr,
+    targets,
+    delays,
+    group,
+    position,
+    start,
+    target_bits,
+    delay_bits,
+    bits,
+    out_targets,
+    out_delays,
+    order,
+    template,
+):
     """Sort rows lo..hi-1 into the outputs.
 
-    targets: positions in the side; group, position: where those are. delays: of each slot, or empty where constant. start (rows,
-    groups): first output slot. order: output slot -> input slot, or empty. `template`: an empty array of the keys' type.
-    The outputs may be the inputs where there is one group.
+    targets: positions in the side; group, position: where those are. delays: of each slot, or empty where
+    constant. start (rows, groups): first output slot. order: output slot -> input slot, or empty. `template`:
+    an empty array of the keys' type. The outputs may be the inputs where there is one group.
     """
     n_max = longest(lo, hi, indptr)
     with_order = order.size > 0

@@ -1,7 +1,8 @@
-"""Blocks of work over threads. The compiled loops release the GIL; what they compute does not depend on the blocks.
+"""Blocks of work over threads. The compiled loops release the GIL; what they compute does not depend on the
+blocks.
 
-Plain threads rather than numba's parallel loops: they compile in a fraction of the time, leave no pool behind, and are safe after a
-fork and when two Python threads resolve at once.
+Plain threads rather than numba's parallel loops: they compile in a fraction of the time, leave no pool
+behind, and are safe after a fork and when two Python threads resolve at once.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     pt.save(net, "brunel.json")        pt.load("brunel.json")        .yaml and .yml likewise
 
-The format (version 1) is described in `schemas.table` and published as the JSON Schema `network-1.schema.json` beside this file.
-Nothing in a document is executed: equations are parsed by our own grammar, YAML tags and aliases are refused.
+The format (version 1) is described in `schemas.table` and published as the JSON Schema
+`network-1.schema.json` beside this file. Nothing in a document is executed: equations are parsed by our own
+grammar, YAML tags and aliases are refused.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def to_document(network: Network) -> dict[str, Any]:
 
 
 def from_document(document: Any) -> Network:
-    """The network of plain data made by to_document, or written by hand. ModelError names the place, rule, value and remedy."""
+    """The network of plain data made by to_document, or written by hand. ModelError names the place, rule,
+    value and remedy.
+    """
     return read.network(document)
 
 
@@ -72,11 +75,17 @@ def load(path: str | os.PathLike[str], max_bytes: int = text.MAX_BYTES) -> Netwo
     kind = _format(source)
     size = source.stat().st_size
     if size > max_bytes:
-        raise ModelError(source.name, f"has {size} bytes; at most {max_bytes} are read", "pass a larger max_bytes=, or let a connector draw the connections")
+        raise ModelError(
+            source.name,
+            f"has {size} bytes; at most {max_bytes} are read",
+            "pass a larger max_bytes=, or let a connector draw the connections",
+        )
     try:
         return loads(source.read_bytes(), kind)
     except ModelError as error:
-        raise ModelError(f"{source.name}: {error.path}" if error.path else source.name, error.rule, error.remedy) from None
+        raise ModelError(
+            f"{source.name}: {error.path}" if error.path else source.name, error.rule, error.remedy
+        ) from None
 
 
 def schema() -> dict[str, Any]:
@@ -104,7 +113,9 @@ def _decoded(data: str | bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ModelError("", f"is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}", "save it as UTF-8") from None
+        raise ModelError(
+            "", f"is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}", "save it as UTF-8"
+        ) from None
 
 
 def _umask() -> int:

@@ -22,19 +22,33 @@ from portable.schemas.shape import joined, shown
 from portable.schemas.table import DOCUMENT, VERSION
 
 Data = Mapping[str, Any]
-_DISTRIBUTIONS: dict[str, Any] = {"Uniform": Uniform, "Normal": Normal, "Lognormal": Lognormal, "Clipped": Clipped}
-_SOURCES: dict[str, Any] = {"SpikeSourceArray": SpikeSourceArray, "SpikeSourcePoisson": SpikeSourcePoisson, "DCSource": DCSource, "StepCurrentSource": StepCurrentSource}
+_DISTRIBUTIONS: dict[str, Any] = {
+    "Uniform": Uniform,
+    "Normal": Normal,
+    "Lognormal": Lognormal,
+    "Clipped": Clipped,
+}
+_SOURCES: dict[str, Any] = {
+    "SpikeSourceArray": SpikeSourceArray,
+    "SpikeSourcePoisson": SpikeSourcePoisson,
+    "DCSource": DCSource,
+    "StepCurrentSource": StepCurrentSource,
+}
 
 
 def network(data: Any) -> Network:
-    """The network of a document. ModelError with the path in the document, the rule, the value and the remedy."""
+    """The network of a document. ModelError with the path in the document, the rule, the value and the
+    remedy.
+    """
     _version(data)
     DOCUMENT.check(data, "")
     types = _types(data)
     populations = [_population(p, f"populations[{i}]", types) for i, p in enumerate(data["populations"])]
     _distinct([p.name for p in populations], "populations", "id")
     known = {p.name: p for p in populations}
-    projections = [_projection(p, f"projections[{i}]", known) for i, p in enumerate(data.get("projections", ()))]
+    projections = [
+        _projection(p, f"projections[{i}]", known) for i, p in enumerate(data.get("projections", ()))
+    ]
     inputs = [_input(x, f"inputs[{i}]", known) for i, x in enumerate(data.get("inputs", ()))]
     recordings = [_recording(r, f"recordings[{i}]", known) for i, r in enumerate(data.get("recordings", ()))]
     links = [_link(x, f"links[{i}]", known) for i, x in enumerate(data.get("links", ()))]
@@ -44,17 +58,29 @@ def network(data: Any) -> Network:
 
 def _version(data: Any) -> None:
     if not isinstance(data, dict):
-        raise ModelError("", f"a document must be an object, got {shown(data)}", 'begin with {"portable": "1", "name": ...}')
+        raise ModelError(
+            "",
+            f"a document must be an object, got {shown(data)}",
+            'begin with {"portable": "1", "name": ...}',
+        )
     if "portable" not in data:
-        raise ModelError("portable", "is missing, so this is no network of portable", 'begin with "portable": "1"')
+        raise ModelError(
+            "portable", "is missing, so this is no network of portable", 'begin with "portable": "1"'
+        )
     found = data["portable"]
     if isinstance(found, bool) or found not in (VERSION, int(VERSION)):
-        raise ModelError("portable", f"this portable reads version {VERSION}, got {shown(found)}", "install the version of portable that wrote it, or write it again")
+        raise ModelError(
+            "portable",
+            f"this portable reads version {VERSION}, got {shown(found)}",
+            "install the version of portable that wrote it, or write it again",
+        )
 
 
 @contextmanager
 def _placed(places: Mapping[str, str]) -> Iterator[None]:
-    """Errors of the model's own constructors, at their place in the document: the longest of `places` that begins the path is replaced."""
+    """Errors of the model's own constructors, at their place in the document: the longest of `places` that
+    begins the path is replaced.
+    """
     try:
         yield
     except ModelError as error:
@@ -62,7 +88,11 @@ def _placed(places: Mapping[str, str]) -> Iterator[None]:
             if error.path.startswith(own):
                 rest = error.path[len(own) :]
                 place = places[own]
-                raise ModelError(f"{place}{rest}" if place or not rest.startswith(".") else rest[1:], error.rule, error.remedy) from None
+                raise ModelError(
+                    f"{place}{rest}" if place or not rest.startswith(".") else rest[1:],
+                    error.rule,
+                    error.remedy,
+                ) from None
         raise
 
 
@@ -70,7 +100,9 @@ def _distinct(names: list[str], group: str, key: str) -> None:
     seen: dict[str, int] = {}
     for i, n in enumerate(names):
         if n in seen:
-            raise ModelError(f"{group}[{i}].{key}", f"'{n}' is already {group}[{seen[n]}]", "give each its own")
+            raise ModelError(
+                f"{group}[{i}].{key}", f"'{n}' is already {group}[{seen[n]}]", "give each its own"
+            )
         seen[n] = i
 
 
@@ -114,7 +146,9 @@ def _tuples(t: Data) -> dict[str, Any]:
 
 
 def _value(data: Any) -> Any:
-    """What the model's constructors take: numbers and texts as they are, arrays and distributions as nodes."""
+    """What the model's constructors take: numbers and texts as they are, arrays and distributions as
+    nodes.
+    """
     if not isinstance(data, dict):
         return data
     if data["type"] == "Array":
@@ -123,7 +157,11 @@ def _value(data: Any) -> Any:
 
 
 def _population(data: Data, path: str, types: _Types) -> Population:
-    cell, size, name = _component(data["component"], f"{path}.component", types), int(data["size"]), data["id"]
+    cell, size, name = (
+        _component(data["component"], f"{path}.component", types),
+        int(data["size"]),
+        data["id"],
+    )
     initial = {k: _value(v) for k, v in data.get("initial", {}).items()}
     own = f"Population '{name}'"
     places = {own: path, f"{own}.initial": f"{path}.initial", "Population.name": f"{path}.id"}
@@ -143,7 +181,9 @@ def _component(data: Data, path: str, types: _Types) -> Node:
     extra = {}
     for port, name in data.get("receptors", {}).items():
         if port in kind.receptors:
-            raise ModelError(f"{path}.receptors.{port}", "is already a receptor of this type", "give it another name")
+            raise ModelError(
+                f"{path}.receptors.{port}", "is already a receptor of this type", "give it another name"
+            )
         extra[port] = types.receptor(name, f"{path}.receptors.{port}")
     parameters = {k: _value(v) for k, v in data.get("parameters", {}).items()}
     with _placed({f"{kind.name}.receptors": f"{path}.receptors", kind.name: path}):
@@ -173,7 +213,14 @@ def _one(data: Any, path: str, known: Mapping[str, Population]) -> Population | 
         return population
     with _placed({f"{name}[...]": f"{path}.{'slice' if 'slice' in data else 'index'}"}):
         if "slice" in data:
-            view = population[slice(*(None if data["slice"].get(k) is None else int(data["slice"][k]) for k in ("start", "stop", "step")))]
+            view = population[
+                slice(
+                    *(
+                        None if data["slice"].get(k) is None else int(data["slice"][k])
+                        for k in ("start", "stop", "step")
+                    )
+                )
+            ]
         else:
             view = population[[int(i) for i in data["index"]]]
     if not len(view):
@@ -187,7 +234,9 @@ def _connector(data: Data, path: str) -> Connector:
         given["n"] = int(given["n"])
     if "p" in given:
         given["p"] = float(given["p"])
-    kind: Any = Explicit if data["type"] == "Explicit" else getattr(connectors, data["type"])  # one of the six of the table
+    kind: Any = (
+        Explicit if data["type"] == "Explicit" else getattr(connectors, data["type"])
+    )  # one of the six of the table
     with _placed({data["type"]: path}):
         made: Connector = kind(**given)
         return made
@@ -199,11 +248,24 @@ def _projection(data: Data, path: str, known: Mapping[str, Population]) -> Proje
     connector = _connector(data["connector"], f"{path}.connector")
     synapse = StaticSynapse(**{k: _value(v) for k, v in data["synapse"].items() if k != "type"})
     try:
-        return Projection(pre, post, connector, synapse, data.get("receptor", "excitatory"), data.get("id", ""))
+        return Projection(
+            pre, post, connector, synapse, data.get("receptor", "excitatory"), data.get("id", "")
+        )
     except ModelError as error:  # "projection 'a->b/exc'.weight", a name that may hold dots and quotes
         tail = error.path.rpartition(".")[2]
-        inner = next((error.path[error.path.rindex(f"'.{k}") + 2 :] for k in ("weight", "delay") if f"'.{k}" in error.path), "")
-        place = joined("synapse", inner) if inner else {"post": "postsynapticPopulation", "pre": "presynapticPopulation"}.get(tail, tail)
+        inner = next(
+            (
+                error.path[error.path.rindex(f"'.{k}") + 2 :]
+                for k in ("weight", "delay")
+                if f"'.{k}" in error.path
+            ),
+            "",
+        )
+        place = (
+            joined("synapse", inner)
+            if inner
+            else {"post": "postsynapticPopulation", "pre": "presynapticPopulation"}.get(tail, tail)
+        )
         raise ModelError(f"{path}.{place}", error.rule, error.remedy) from None
 
 
@@ -221,9 +283,19 @@ def _link(data: Data, path: str, known: Mapping[str, Population]) -> Link:
         sides[key] = known[data[key]]
     name = data.get("id", "") or f"{data['source']}.{data['variable']}->{data['target']}.{data['input']}"
     with _placed({f"link '{name}'": path}):
-        return Link(sides["source"], data["variable"], sides["target"], data["input"], data.get("pre"), data.get("post"), name)
+        return Link(
+            sides["source"],
+            data["variable"],
+            sides["target"],
+            data["input"],
+            data.get("pre"),
+            data.get("post"),
+            name,
+        )
 
 
 def _recording(data: Data, path: str, known: Mapping[str, Population]) -> Record:
     with _placed({"Record.target": f"{path}.population", "Record": path}):
-        return Record(_side(data["population"], f"{path}.population", known), data["variables"], data.get("interval"))
+        return Record(
+            _side(data["population"], f"{path}.population", known), data["variables"], data.get("interval")
+        )

@@ -1,7 +1,7 @@
 """The kinds of value that a document can hold: each checks a value and writes its own JSON Schema.
 
-One table of these (`schemas.table`) is both the reader's rules and the published schema, so the two cannot drift apart.
-`check` raises ModelError with the path in the document, the rule, the value and the remedy.
+One table of these (`schemas.table`) is both the reader's rules and the published schema, so the two cannot
+drift apart. `check` raises ModelError with the path in the document, the rule, the value and the remedy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def shown(value: Any) -> str:
         return "an object" if value else "an empty object"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    text = {None: "null", True: "true", False: "false"}.get(value) if value is None or isinstance(value, bool) else repr(value)
+    text = (
+        {None: "null", True: "true", False: "false"}.get(value)
+        if value is None or isinstance(value, bool)
+        else repr(value)
+    )
     assert text is not None
     return text if len(text) <= 50 else text[:47] + "..."
 
@@ -107,19 +111,35 @@ class Number:
     whole: bool = False
 
     def check(self, value: Any, path: str) -> None:
-        low, high = -math.inf if self.minimum is None else self.minimum, math.inf if self.maximum is None else self.maximum
+        low, high = (
+            -math.inf if self.minimum is None else self.minimum,
+            math.inf if self.maximum is None else self.maximum,
+        )
         if not is_number(value) or not low <= value <= high or (self.whole and value != math.floor(value)):
-            bounds = "" if self.minimum is None else f" >= {self.minimum}" if self.maximum is None else f" between {self.minimum} and {self.maximum}"
-            raise wrong(path, ("a whole number" if self.whole else "a number") + bounds, value, str(self.minimum or 0))
+            bounds = (
+                ""
+                if self.minimum is None
+                else f" >= {self.minimum}"
+                if self.maximum is None
+                else f" between {self.minimum} and {self.maximum}"
+            )
+            raise wrong(
+                path, ("a whole number" if self.whole else "a number") + bounds, value, str(self.minimum or 0)
+            )
 
     def schema(self, _defs: dict[str, Schema], /) -> Schema:
         limits = {"minimum": self.minimum, "maximum": self.maximum}
-        return {"type": "integer" if self.whole else "number", **{k: v for k, v in limits.items() if v is not None}}
+        return {
+            "type": "integer" if self.whole else "number",
+            **{k: v for k, v in limits.items() if v is not None},
+        }
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """A quantity: "20 ms", or a plain number in the unit that the thing has by itself. With `or_unit`, a unit alone will do."""
+    """A quantity: "20 ms", or a plain number in the unit that the thing has by itself. With `or_unit`, a unit
+    alone will do.
+    """
 
     or_unit: bool = False
 
@@ -132,10 +152,14 @@ class Scalar:
     def schema(self, defs: dict[str, Schema], /) -> Schema:
         if self.or_unit:
             return {"type": ["number", "string"]}
-        defs.setdefault("Quantity", {
-            "description": 'A quantity with its unit ("20 ms", "0.1 nA", "1/ms"), or a plain number in the unit that this field has by itself.',
-            "anyOf": [{"type": "number"}, {"type": "string", "pattern": QUANTITY}],
-        })  # fmt: skip
+        defs.setdefault(
+            "Quantity",
+            {
+                "description": 'A quantity with its unit ("20 ms", "0.1 nA", "1/ms"), or a plain number in '
+                "the unit that this field has by itself.",
+                "anyOf": [{"type": "number"}, {"type": "string", "pattern": QUANTITY}],
+            },
+        )
         return {"$ref": "#/$defs/Quantity"}
 
 
@@ -149,7 +173,9 @@ def _plain(kind: Number | Scalar, values: list[Any]) -> bool:
         return False
     if isinstance(kind, Scalar):
         return True
-    if (kind.minimum is not None and numbers.min() < kind.minimum) or (kind.maximum is not None and numbers.max() > kind.maximum):
+    if (kind.minimum is not None and numbers.min() < kind.minimum) or (
+        kind.maximum is not None and numbers.max() > kind.maximum
+    ):
         return False
     return not kind.whole or kinds == {int} or bool(np.all(numbers == np.floor(numbers)))
 
@@ -165,14 +191,23 @@ class ListOf:
         if not isinstance(value, list):
             raise wrong(path, "a list", value, "[...]")
         if len(value) < self.at_least:
-            raise ModelError(path, f"must have at least {self.at_least} entr{'y' if self.at_least == 1 else 'ies'}, got {len(value)}", "add one")
+            raise ModelError(
+                path,
+                f"must have at least {self.at_least} entr{'y' if self.at_least == 1 else 'ies'}, got "
+                f"{len(value)}",
+                "add one",
+            )
         if isinstance(self.of, (Number, Scalar)) and _plain(self.of, value):
             return
         for i, item in enumerate(value):
             self.of.check(item, f"{path}[{i}]")
 
     def schema(self, defs: dict[str, Schema], /) -> Schema:
-        return {"type": "array", "items": self.of.schema(defs), **({"minItems": self.at_least} if self.at_least else {})}
+        return {
+            "type": "array",
+            "items": self.of.schema(defs),
+            **({"minItems": self.at_least} if self.at_least else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -204,7 +239,9 @@ class Key:
 
 @dataclass(frozen=True)
 class Obj:
-    """An object with known keys. `one_of` names keys of which exactly one must be there. `tag` is the value of its `type`."""
+    """An object with known keys. `one_of` names keys of which exactly one must be there. `tag` is the value
+    of its `type`.
+    """
 
     name: str
     description: str
@@ -214,7 +251,12 @@ class Obj:
 
     def check(self, value: Any, path: str) -> None:
         if not isinstance(value, dict):
-            raise wrong(path, "an object", value, "{" + ", ".join(f'"{k}": ...' for k, v in self.keys.items() if v.required) + "}")
+            raise wrong(
+                path,
+                "an object",
+                value,
+                "{" + ", ".join(f'"{k}": ...' for k, v in self.keys.items() if v.required) + "}",
+            )
         known = self._keys()
         for key in value:
             if key not in known:
@@ -223,19 +265,37 @@ class Obj:
             if key in value:
                 entry.kind.check(value[key], joined(path, key))
             elif entry.required:
-                raise ModelError(joined(path, key), "is missing", f"add it: {entry.description[0].lower()}{entry.description[1:]}")
+                raise ModelError(
+                    joined(path, key),
+                    "is missing",
+                    f"add it: {entry.description[0].lower()}{entry.description[1:]}",
+                )
         found = [k for k in self.one_of if k in value]
         if self.one_of and len(found) != 1:
-            raise ModelError(path, f"must have exactly one of {' and '.join(self.one_of)}, got {' and '.join(found) or 'neither'}", "keep one of them")
+            raise ModelError(
+                path,
+                f"must have exactly one of {' and '.join(self.one_of)}, got "
+                f"{' and '.join(found) or 'neither'}",
+                "keep one of them",
+            )
 
     def _keys(self) -> Mapping[str, Key]:
         return {"type": Key(Const((self.tag,)), "What this is."), **self.keys} if self.tag else self.keys
 
     def schema(self, defs: dict[str, Schema], /) -> Schema:
         if self.name not in defs:
-            entry: Schema = defs.setdefault(self.name, {"title": self.name, "description": self.description, "type": "object"})
+            entry: Schema = defs.setdefault(
+                self.name, {"title": self.name, "description": self.description, "type": "object"}
+            )
             keys = self._keys()
-            entry["properties"] = {k: {"description": v.description, **v.kind.schema(defs), **({} if v.default is None else {"default": v.default})} for k, v in keys.items()}
+            entry["properties"] = {
+                k: {
+                    "description": v.description,
+                    **v.kind.schema(defs),
+                    **({} if v.default is None else {"default": v.default}),
+                }
+                for k, v in keys.items()
+            }
             entry["required"] = [k for k, v in keys.items() if v.required]
             entry["additionalProperties"] = False
             if self.one_of:
@@ -256,19 +316,30 @@ class Tagged:
             raise wrong(path, "an object", value, self.example)
         table = {c.tag: c for c in self.choices}
         if "type" not in value:
-            raise ModelError(joined(path, "type"), "is missing", f"say what it is: {', '.join(table)}{' or a cell type' if self.other else ''}")
+            raise ModelError(
+                joined(path, "type"),
+                "is missing",
+                f"say what it is: {', '.join(table)}{' or a cell type' if self.other else ''}",
+            )
         if not isinstance(value["type"], str):
             raise wrong(joined(path, "type"), "text", value["type"], f'"{next(iter(table))}"')
         chosen = table.get(value["type"], self.other)
         if chosen is None:
-            raise ModelError(joined(path, "type"), f"unknown type {shown(value['type'])}", suggestion(value["type"], table))
+            raise ModelError(
+                joined(path, "type"), f"unknown type {shown(value['type'])}", suggestion(value["type"], table)
+            )
         chosen.check(value, path)
 
     def schema(self, defs: dict[str, Schema], /) -> Schema:
         known = [c.schema(defs) for c in self.choices]
         if self.other is None:
             return {"oneOf": known}
-        free = {"allOf": [self.other.schema(defs), {"properties": {"type": {"not": {"enum": [c.tag for c in self.choices]}}}}]}
+        free = {
+            "allOf": [
+                self.other.schema(defs),
+                {"properties": {"type": {"not": {"enum": [c.tag for c in self.choices]}}}},
+            ]
+        }
         return {"oneOf": [*known, free]}
 
 
@@ -283,7 +354,9 @@ class Either:
     object: Kind | None = None
 
     def check(self, value: Any, path: str) -> None:
-        kind = self.object if isinstance(value, dict) else self.items if isinstance(value, list) else self.scalar
+        kind = (
+            self.object if isinstance(value, dict) else self.items if isinstance(value, list) else self.scalar
+        )
         if kind is None or value is None:
             raise wrong(path, self.rule, value, self.example)
         kind.check(value, path)

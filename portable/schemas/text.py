@@ -1,7 +1,8 @@
-"""JSON and YAML text to plain data and back. Only data: no tags, no aliases, no code, nothing that grows when read.
+"""JSON and YAML text to plain data and back. Only data: no tags, no aliases, no code, nothing that grows when
+read.
 
-Both readers refuse what the other could not say: duplicate keys, NaN, infinities. YAML is read by its events with the types of
-YAML 1.2's core schema, so `on` and `no` are text and `1e-3` is a number, as in JSON.
+Both readers refuse what the other could not say: duplicate keys, NaN, infinities. YAML is read by its events
+with the types of YAML 1.2's core schema, so `on` and `no` are text and `1e-3` is a number, as in JSON.
 """
 
 from __future__ import annotations
@@ -15,14 +16,28 @@ import yaml
 
 from portable.errors import ModelError
 
-MAX_BYTES = 256 * 2**20  # a document; large arrays of connections are better drawn by a connector than written out
+MAX_BYTES = (
+    256 * 2**20
+)  # a document; large arrays of connections are better drawn by a connector than written out
 MAX_DEPTH = 40
 _Parser: Any = getattr(yaml, "CLoader", yaml.Loader)  # only its events are used: nothing is constructed
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
-_WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None, "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_WORDS = {
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
 
 
 def read_json(text: str) -> Any:
@@ -31,13 +46,19 @@ def read_json(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
     except json.JSONDecodeError as error:
         cut = " (the text ends too early)" if not text[error.pos :].strip() else ""
-        raise ModelError(_at(error.lineno, error.colno), f"is no JSON: {error.msg}{cut}", "check brackets, commas and quotes there") from None
+        raise ModelError(
+            _at(error.lineno, error.colno),
+            f"is no JSON: {error.msg}{cut}",
+            "check brackets, commas and quotes there",
+        ) from None
     except RecursionError:
         raise ModelError("", "is nested too deeply", "a network needs no more than ten levels") from None
     except ModelError:
         raise
     except ValueError:  # Python reads whole numbers of at most 4300 digits
-        raise ModelError("", "has a whole number of thousands of digits", "write it with an exponent") from None
+        raise ModelError(
+            "", "has a whole number of thousands of digits", "write it with an exponent"
+        ) from None
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -59,7 +80,9 @@ def _at(line: int, column: int) -> str:
 
 
 def write_json(data: Any) -> str:
-    """JSON text: small objects and lists of plain values on one line, others indented. Floats are kept to the last bit."""
+    """JSON text: small objects and lists of plain values on one line, others indented. Floats are kept to the
+    last bit.
+    """
     return "".join(_pretty(data, "")) + "\n"
 
 
@@ -93,7 +116,9 @@ def _inline(data: Any) -> str:
 
 
 class _Yaml(_Dumper):  # type: ignore[misc]
-    """Block style, multi-line text as it is, no anchors, and quotes round text that YAML 1.2 would take for a number."""
+    """Block style, multi-line text as it is, no anchors, and quotes round text that YAML 1.2 would take for a
+    number.
+    """
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True
@@ -108,7 +133,9 @@ def _object(dumper: Any, data: dict[str, Any]) -> Any:
 
 
 def _list(dumper: Any, data: list[Any]) -> Any:
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=not any(isinstance(v, (dict, list)) for v in data))
+    return dumper.represent_sequence(
+        "tag:yaml.org,2002:seq", data, flow_style=not any(isinstance(v, (dict, list)) for v in data)
+    )
 
 
 _Yaml.add_representer(str, _text)
@@ -123,21 +150,35 @@ def write_yaml(data: Any) -> str:
 
 
 def read_yaml(text: str) -> Any:
-    """Plain data of a YAML text. ModelError with line and column on bad YAML, tags, anchors, duplicate keys or a second document."""
+    """Plain data of a YAML text. ModelError with line and column on bad YAML, tags, anchors, duplicate keys
+    or a second document.
+    """
     try:
         return _Builder().build(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _at(mark.line + 1, mark.column + 1) if mark else ""
-        if "nesting depth" in (error.problem or ""):  # newer PyYAML stops by itself, before it hands over what is nested
-            raise ModelError(where, f"nested more than {MAX_DEPTH} levels deep", "no network needs that") from None
-        raise ModelError(where, f"is no YAML: {error.problem or error.context}", "check indentation, brackets and quotes there") from None
+        if "nesting depth" in (
+            error.problem or ""
+        ):  # newer PyYAML stops by itself, before it hands over what is nested
+            raise ModelError(
+                where, f"nested more than {MAX_DEPTH} levels deep", "no network needs that"
+            ) from None
+        raise ModelError(
+            where,
+            f"is no YAML: {error.problem or error.context}",
+            "check indentation, brackets and quotes there",
+        ) from None
     except yaml.YAMLError as error:
-        raise ModelError("", f"is no YAML: {' '.join(str(error).split())}", "write plain text in UTF-8") from None
+        raise ModelError(
+            "", f"is no YAML: {' '.join(str(error).split())}", "write plain text in UTF-8"
+        ) from None
 
 
 class _Builder:
-    """Plain data from YAML events, without recursion. `open` holds the lists and objects not yet closed; `key` an object's key in waiting."""
+    """Plain data from YAML events, without recursion. `open` holds the lists and objects not yet closed;
+    `key` an object's key in waiting.
+    """
 
     def __init__(self) -> None:
         self.open: list[tuple[Any, list[str]]] = []
@@ -162,7 +203,11 @@ class _Builder:
                     self.add(fresh, event)
                     self.open.append((fresh, []))
                     if len(self.open) > MAX_DEPTH:
-                        raise self.fail(event, f"nested more than {MAX_DEPTH} levels deep", "a network needs no more than ten")
+                        raise self.fail(
+                            event,
+                            f"nested more than {MAX_DEPTH} levels deep",
+                            "a network needs no more than ten",
+                        )
                 case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                     self.open.pop()
         return self.result
@@ -172,9 +217,15 @@ class _Builder:
 
     def checked(self, event: Any) -> None:
         if event.anchor is not None:
-            raise self.fail(event, f"anchors (&{event.anchor}) are not read", "write the value out where it is used")
+            raise self.fail(
+                event, f"anchors (&{event.anchor}) are not read", "write the value out where it is used"
+            )
         if event.tag is not None:
-            raise self.fail(event, f"tags ({event.tag}) are not read", "write plain values: text, numbers, lists and objects")
+            raise self.fail(
+                event,
+                f"tags ({event.tag}) are not read",
+                "write plain values: text, numbers, lists and objects",
+            )
 
     def add(self, value: Any, event: Any) -> None:
         if not self.open:
@@ -189,7 +240,9 @@ class _Builder:
             if not isinstance(event, yaml.ScalarEvent):
                 raise self.fail(event, "a key must be text", "put it in quotes")
             if event.value in holder:
-                raise self.fail(event, f"the key '{event.value}' is written twice in one object", "keep one of them")
+                raise self.fail(
+                    event, f"the key '{event.value}' is written twice in one object", "keep one of them"
+                )
             waiting.append(event.value)
 
     def scalar(self, event: Any) -> Any:

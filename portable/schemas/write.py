@@ -1,4 +1,6 @@
-"""Network -> plain data of a document (format version 1). Everything is said, also what has its default value."""
+"""Network -> plain data of a document (format version 1). Everything is said, also what has its default
+value.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,16 @@ Data = dict[str, Any]
 
 
 def network_data(network: Network) -> Data:
-    """The document of a network. ModelError if a cell type has no text (made from a component by hand) or two types share a name."""
+    """The document of a network. ModelError if a cell type has no text (made from a component by hand) or two
+    types share a name.
+    """
     types = _Types(network)
     out: Data = {"portable": VERSION, "name": network.name}
-    out |= {k: [_type(t) for t in v.values()] for k, v in (("receptor_types", types.receptors), ("cell_types", types.cells)) if v}
+    out |= {
+        k: [_type(t) for t in v.values()]
+        for k, v in (("receptor_types", types.receptors), ("cell_types", types.cells))
+        if v
+    }
     out["populations"] = [_population(p) for p in network.populations]
     if network.projections:
         out["projections"] = [_projection(p) for p in network.projections]
@@ -55,14 +63,23 @@ class _Types:
                 self.cells[p.cell.type.name] = p.cell.type
 
     @staticmethod
-    def _own(t: CellType | ReceptorType, standard: CellType | ReceptorType | None, path: str, chosen: dict[str, Any]) -> bool:
+    def _own(
+        t: CellType | ReceptorType,
+        standard: CellType | ReceptorType | None,
+        path: str,
+        chosen: dict[str, Any],
+    ) -> bool:
         kind = "receptor" if isinstance(t, ReceptorType) else "cell"
         if chosen.setdefault(f"{kind} {t.name}", t) != t:
             raise ModelError(path, f"two different {kind} types are called '{t.name}'", "rename one of them")
         if standard == t:
             return False
         if t.definition is None:
-            raise ModelError(path, f"the {kind} type '{t.name}' has no text to write down", f"make it with pt.{kind}_type(...)")
+            raise ModelError(
+                path,
+                f"the {kind} type '{t.name}' has no text to write down",
+                f"make it with pt.{kind}_type(...)",
+            )
         return True
 
 
@@ -96,7 +113,11 @@ def value_data(v: Value, unit: str) -> Any:
         case Uniform():
             return {"type": "Uniform", "low": quantity_data(v.low, unit), "high": quantity_data(v.high, unit)}
         case Normal() | Lognormal():
-            base = {"type": type(v).__name__, "mean": quantity_data(v.mean, unit), "sd": quantity_data(v.sd, unit)}
+            base = {
+                "type": type(v).__name__,
+                "mean": quantity_data(v.mean, unit),
+                "sd": quantity_data(v.sd, unit),
+            }
             return {**base, **_bounds(v, unit), **({"clip": True} if v.clip else {})}
         case Clipped():
             return {"type": "Clipped", "of": value_data(v.of, unit), **_bounds(v, unit)}
@@ -110,7 +131,9 @@ def _population(p: Population) -> Data:
     out: Data = {"id": p.name, "component": _component(p), "size": p.size}
     if p.initial:
         assert isinstance(p.cell, Cell)
-        units = {s.name: coherent_unit(s.dimension) for s in p.cell.flat.states} | {s.name: s.unit for s in p.cell.type.component.states}
+        units = {s.name: coherent_unit(s.dimension) for s in p.cell.flat.states} | {
+            s.name: s.unit for s in p.cell.type.component.states
+        }
         out["initial"] = {k: value_data(v, units[k]) for k, v in p.initial.items()}
     return out
 
@@ -121,10 +144,18 @@ def _component(p: Population) -> Data:
         return {"type": "SpikeSourceArray", "spike_times": [value_data(t, "ms") for t in cell.spike_times]}
     if isinstance(cell, SpikeSourcePoisson):
         duration = {} if cell.duration is None else {"duration": quantity_data(cell.duration, "ms")}
-        return {"type": "SpikeSourcePoisson", "rate": value_data(cell.rate, "Hz"), "start": quantity_data(cell.start, "ms"), **duration}
+        return {
+            "type": "SpikeSourcePoisson",
+            "rate": value_data(cell.rate, "Hz"),
+            "start": quantity_data(cell.start, "ms"),
+            **duration,
+        }
     units = {q.name: q.unit for q in cell.flat.parameters}
     extra = {k: r.name for k, r in cell.receptors.items() if k not in cell.type.receptors}
-    out: Data = {"type": cell.type.name, "parameters": {k: value_data(v, units[k]) for k, v in cell.parameters.items()}}
+    out: Data = {
+        "type": cell.type.name,
+        "parameters": {k: value_data(v, units[k]) for k, v in cell.parameters.items()},
+    }
     return {**out, "receptors": extra} if extra else out
 
 
@@ -144,8 +175,14 @@ def _view(v: View) -> Any:
 
 def _connector(c: Connector) -> Data:
     if isinstance(c, Explicit):
-        return {"type": "Explicit", "pre": [int(i) for i in c.pre.values], "post": [int(i) for i in c.post.values]}
-    plain = {k: v.item() if hasattr(v, "item") else v for k, v in vars(c).items()}  # numpy's scalars as Python's
+        return {
+            "type": "Explicit",
+            "pre": [int(i) for i in c.pre.values],
+            "post": [int(i) for i in c.post.values],
+        }
+    plain = {
+        k: v.item() if hasattr(v, "item") else v for k, v in vars(c).items()
+    }  # numpy's scalars as Python's
     return {"type": type(c).__name__, **plain}
 
 
@@ -154,7 +191,11 @@ def _projection(p: Projection) -> Data:
     assert isinstance(post, Cell)
     port = post.flat.port(p.receptor)
     assert port is not None
-    synapse = {"type": "StaticSynapse", "weight": value_data(p.synapse.weight, port.weight_unit), "delay": value_data(p.synapse.delay, "ms")}
+    synapse = {
+        "type": "StaticSynapse",
+        "weight": value_data(p.synapse.weight, port.weight_unit),
+        "delay": value_data(p.synapse.delay, "ms"),
+    }
     return {
         "id": p.name, "presynapticPopulation": _side(p.pre), "postsynapticPopulation": _side(p.post),
         "connector": _connector(p.connector), "synapse": synapse, "receptor": p.receptor,
@@ -163,15 +204,32 @@ def _projection(p: Projection) -> Data:
 
 def _current(x: Injection) -> Data:
     if isinstance(x.source, StepCurrentSource):
-        return {"type": "StepCurrentSource", "times": value_data(x.source.times, "ms"), "amplitudes": value_data(x.source.amplitudes, "nA")}
+        return {
+            "type": "StepCurrentSource",
+            "times": value_data(x.source.times, "ms"),
+            "amplitudes": value_data(x.source.amplitudes, "nA"),
+        }
     assert isinstance(x.source, DCSource)
     stop = {} if x.source.stop is None else {"stop": quantity_data(x.source.stop, "ms")}
-    return {"type": "DCSource", "amplitude": value_data(x.source.amplitude, "nA"), "start": quantity_data(x.source.start, "ms"), **stop}
+    return {
+        "type": "DCSource",
+        "amplitude": value_data(x.source.amplitude, "nA"),
+        "start": quantity_data(x.source.start, "ms"),
+        **stop,
+    }
 
 
 def _link(x: Link) -> Data:
-    out: Data = {"id": x.name, "source": x.source.name, "variable": x.variable, "target": x.target.name, "input": x.input}
-    return out | {k: [int(i) for i in a.values] for k, a in (("pre", x.pre), ("post", x.post)) if a is not None}
+    out: Data = {
+        "id": x.name,
+        "source": x.source.name,
+        "variable": x.variable,
+        "target": x.target.name,
+        "input": x.input,
+    }
+    return out | {
+        k: [int(i) for i in a.values] for k, a in (("pre", x.pre), ("post", x.post)) if a is not None
+    }
 
 
 def _recording(r: Record) -> Data:

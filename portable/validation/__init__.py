@@ -1,7 +1,7 @@
 """Whether backends agree: spike by spike, trace by trace, statistic by statistic, and in pictures.
 
-    portable.validation.validate(net, ["native", "nest"], seeds=10).report("report.html")
-    portable.validation.assert_agree(net, ["native", "nest"], level="spikes")       in a test suite
+portable.validation.validate(net, ["native", "nest"], seeds=10).report("report.html")
+portable.validation.assert_agree(net, ["native", "nest"], level="spikes")       in a test suite
 """
 
 from __future__ import annotations

@@ -9,9 +9,23 @@ from typing import Any
 from portable.errors import ModelError, suggestion
 from portable.model.network import Network
 from portable.validation.study import Answer, validate
-from portable.validation.verdicts import CELLS, COMPARABLE, EQUIVALENT, IDENTICAL, NETWORK, PASS, SPIKES, STATISTICS
+from portable.validation.verdicts import (
+    CELLS,
+    COMPARABLE,
+    EQUIVALENT,
+    IDENTICAL,
+    NETWORK,
+    PASS,
+    SPIKES,
+    STATISTICS,
+)
 
-NAMES = {"network": (COMPARABLE, NETWORK), "cells": (COMPARABLE, NETWORK, CELLS), "spikes": (COMPARABLE, NETWORK, CELLS, SPIKES), "statistics": (COMPARABLE, NETWORK, STATISTICS)}
+NAMES = {
+    "network": (COMPARABLE, NETWORK),
+    "cells": (COMPARABLE, NETWORK, CELLS),
+    "spikes": (COMPARABLE, NETWORK, CELLS, SPIKES),
+    "statistics": (COMPARABLE, NETWORK, STATISTICS),
+}
 
 
 def assert_agree(
@@ -27,13 +41,19 @@ def assert_agree(
 ) -> Answer:
     """AssertionError, with every verdict, unless all backends agree with the first up to `level`.
 
-    level: "network" (same connections), "cells" (each cell type alone), "spikes" (identical spikes), or "statistics" (identical spikes or
-    equivalent statistics). seeds: default 1, and 5 for statistics. report: an .html file that is written if they do not agree.
-    how: as in `validate`; known deviations are not tried (power="none") unless it says so. Returns the answer.
+    level: "network" (same connections), "cells" (each cell type alone), "spikes" (identical spikes), or
+    "statistics" (identical spikes or equivalent statistics). seeds: default 1, and 5 for statistics. report:
+    an .html file that is written if they do not agree.
+    how: as in `validate`; known deviations are not tried (power="none") unless it says so. Returns the
+    answer.
     """
     __tracebackhide__ = True  # pytest shows the caller
     if level not in NAMES:
-        raise ModelError("assert_agree.level", f"must be one of {', '.join(NAMES)}, got {level!r}", suggestion(str(level), NAMES))
+        raise ModelError(
+            "assert_agree.level",
+            f"must be one of {', '.join(NAMES)}, got {level!r}",
+            suggestion(str(level), NAMES),
+        )
     chosen = seeds if seeds is not None else 5 if level == "statistics" else 1
     answer = validate(network, backends, chosen, duration, dt, **{"power": "none", **how})
     v = answer.validation

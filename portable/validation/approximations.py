@@ -8,7 +8,9 @@ from portable.resolve.program import Approximation
 
 
 def grouped(approximations: Iterable[Approximation]) -> list[str]:
-    """One line for each (what it became, largest error, reason), naming the first place and the number of others."""
+    """One line for each (what it became, largest error, reason), naming the first place and the number of
+    others.
+    """
     alike: dict[tuple[str, str, str], list[Approximation]] = {}
     for a in dict.fromkeys(approximations):
         alike.setdefault((a.got, a.largest_error, a.reason), []).append(a)

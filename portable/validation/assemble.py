@@ -1,4 +1,6 @@
-"""From finished runs to the answer: every level's verdict for every backend, and the arrays for the pictures."""
+"""From finished runs to the answer: every level's verdict for every backend, and the arrays for the
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,14 @@ from portable.validation.levels.ran import as_run, of, watched
 from portable.validation.levels.same_cells import same_cells
 from portable.validation.levels.same_network import absent_of, network_checks, same_network
 from portable.validation.levels.same_spikes import first_apart, grown, same_spikes
-from portable.validation.levels.same_statistics import DISTRIBUTIONS, ensemble_checks, mean_spectrum, paired_checks, pooled, same_statistics
+from portable.validation.levels.same_statistics import (
+    DISTRIBUTIONS,
+    ensemble_checks,
+    mean_spectrum,
+    paired_checks,
+    pooled,
+    same_statistics,
+)
 from portable.validation.verdicts import (
     CELLS,
     COMPARABLE,
@@ -46,7 +55,17 @@ from portable.validation.verdicts import (
 if TYPE_CHECKING:
     from portable.validation.study import Study
 
-PACKAGES = ("portable-snn", "numpy", "scipy", "numba", "nest-simulator", "brian2", "neuron", "pyneuroml", "elephant")
+PACKAGES = (
+    "portable-snn",
+    "numpy",
+    "scipy",
+    "numba",
+    "nest-simulator",
+    "brian2",
+    "neuron",
+    "pyneuroml",
+    "elephant",
+)
 
 
 def assembled(study: Study) -> tuple[Validation, Evidence]:
@@ -63,8 +82,18 @@ def assembled(study: Study) -> tuple[Validation, Evidence]:
         first = comparable(study.runs, p.reference, b, p.mode)
         levels.append(first)
         levels.append(same_network(networks[b], absent_of(study.runs, b), b))
-        levels.append(same_cells(study.cells, b) if first.verdict != NOT_RUN else LevelVerdict(CELLS, b, NOT_RUN, "there is no run to compare"))
-        levels.append(same_spikes(study.spikes(b), b) if p.mode == "paired" else LevelVerdict(SPIKES, b, NOT_RUN, "each backend draws its own input, so spikes cannot be the same"))
+        levels.append(
+            same_cells(study.cells, b)
+            if first.verdict != NOT_RUN
+            else LevelVerdict(CELLS, b, NOT_RUN, "there is no run to compare")
+        )
+        levels.append(
+            same_spikes(study.spikes(b), b)
+            if p.mode == "paired"
+            else LevelVerdict(
+                SPIKES, b, NOT_RUN, "each backend draws its own input, so spikes cannot be the same"
+            )
+        )
         tests, distances = _statistics(study, b)
         paired += tests
         ensembles += distances
@@ -73,11 +102,28 @@ def assembled(study: Study) -> tuple[Validation, Evidence]:
     answers = {b: answer([v for v in levels if v.backend == b]) for b in others}
     synapses = next((int(r.results.provenance.get("synapses", 0)) for r in study.runs if r.ok), 0)
     validation = Validation(
-        p.network.name, model_hash(p.network), p.dt, p.duration, p.backends, p.seeds, {q.name: q.size for q in p.network.populations}, synapses, tuple(levels), answers,
-        tuple(as_run(r) for r in study.runs), tuple(c for many in networks.values() for c in many), tuple(study.cells), tuple(spikes),
-        tuple(paired), tuple(ensembles), tuple(study.deviations), powers(study.deviations),
-        tuple(c for c in costs.values() if c is not None), tuple(study.notes), _provenance(study),
-    )  # fmt: skip
+        p.network.name,
+        model_hash(p.network),
+        p.dt,
+        p.duration,
+        p.backends,
+        p.seeds,
+        {q.name: q.size for q in p.network.populations},
+        synapses,
+        tuple(levels),
+        answers,
+        tuple(as_run(r) for r in study.runs),
+        tuple(c for many in networks.values() for c in many),
+        tuple(study.cells),
+        tuple(spikes),
+        tuple(paired),
+        tuple(ensembles),
+        tuple(study.deviations),
+        powers(study.deviations),
+        tuple(c for c in costs.values() if c is not None),
+        tuple(study.notes),
+        _provenance(study),
+    )
     return validation, _evidence(study)
 
 
@@ -91,7 +137,9 @@ def _statistics(study: Study, backend: str) -> tuple[list[PairedCheck], list[Ens
 
 
 def answer(levels: Sequence[LevelVerdict]) -> str:
-    """One backend's answer from its verdicts. A network that is not the reference's, or a side that cannot be compared, decides first."""
+    """One backend's answer from its verdicts. A network that is not the reference's, or a side that cannot be
+    compared, decides first.
+    """
     by_level = {v.level: v.verdict for v in levels}
     if by_level.get(COMPARABLE) not in (PASS, UNDECIDED):
         return NO_ANSWER
@@ -108,7 +156,9 @@ def _evidence(study: Study) -> Evidence:
     p = study.plan
     others = p.backends[1:]
     drawn = {p.seeds[0], *(c.seed for b in others if (c := first_apart(study.spikes(b))) is not None)}
-    kept: dict[tuple[str, int], Results] = {(b, s): r.results for b in p.backends for s, r in of(study.runs, b).items() if s in drawn}
+    kept: dict[tuple[str, int], Results] = {
+        (b, s): r.results for b in p.backends for s, r in of(study.runs, b).items() if s in drawn
+    }
     names = watched(p.network)
     distributions: dict[tuple[str, str, str], Floats] = {}
     spectra: dict[tuple[str, str], Spectrum] = {}
@@ -126,10 +176,21 @@ def _evidence(study: Study) -> Evidence:
 def _provenance(study: Study) -> dict[str, Any]:
     p = study.plan
     return {
-        "date": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "command": " ".join(sys.argv), "machine": platform.platform(), "processors": os.cpu_count() or 1,
-        "python": platform.python_version(), "versions": {n: v for n in PACKAGES if (v := _version(n))}, "warmup": p.warmup, "inputs": p.inputs, "mode": p.mode,
-        "integrator": p.integrator, "threads": p.threads, "options": {b: dict(o) for b, o in p.options.items()}, "margin": p.margin, "power": p.power,
-    }  # fmt: skip
+        "date": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        "command": " ".join(sys.argv),
+        "machine": platform.platform(),
+        "processors": os.cpu_count() or 1,
+        "python": platform.python_version(),
+        "versions": {n: v for n in PACKAGES if (v := _version(n))},
+        "warmup": p.warmup,
+        "inputs": p.inputs,
+        "mode": p.mode,
+        "integrator": p.integrator,
+        "threads": p.threads,
+        "options": {b: dict(o) for b, o in p.options.items()},
+        "margin": p.margin,
+        "power": p.power,
+    }
 
 
 def _version(package: str) -> str:

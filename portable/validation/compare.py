@@ -1,8 +1,9 @@
 """Run one resolved network on several backends and say whether the spikes are identical.
 
-The network is resolved once per seed: connections, parameters and Poisson trains are the same arrays for every backend
-("frozen inputs"). The first question is whether the spike lists are identical; only then come fractions. Cells whose
-equations are not linear are also compared out of the loop (validation.single_cell), as chaos amplifies any difference.
+The network is resolved once per seed: connections, parameters and Poisson trains are the same arrays for
+every backend ("frozen inputs"). The first question is whether the spike lists are identical; only then come
+fractions. Cells whose equations are not linear are also compared out of the loop (validation.single_cell), as
+chaos amplifies any difference.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Side:
-    """How one backend ran: version, integrator of each population, approximations, seconds per phase, spikes."""
+    """How one backend ran: version, integrator of each population, approximations, seconds per phase,
+    spikes.
+    """
 
     backend: str
     seed: int
@@ -43,7 +46,9 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every backend against the first, for every seed. `failures` maps a backend that could not run to the reason."""
+    """Every backend against the first, for every seed. `failures` maps a backend that could not run to the
+    reason.
+    """
 
     network: str
     dt: float
@@ -58,7 +63,9 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """"identical", "different", or "not comparable": a backend could not run, or there is not one spike to compare."""
+        """ "identical", "different", or "not comparable": a backend could not run, or there is not one spike
+        to compare.
+        """
         if any(not p.identical for p in self.pairs):
             return DIFFERENT
         if self.failures or not self.pairs or not any(s.spikes for s in self.sides):
@@ -80,13 +87,24 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, with the derived numbers."""
         out = asdict(self)
-        out |= {"version": 1, "verdict": self.verdict, "identical": self.identical, "failures": dict(self.failures)}
+        out |= {
+            "version": 1,
+            "verdict": self.verdict,
+            "identical": self.identical,
+            "failures": dict(self.failures),
+        }
         out["pairs"] = [_pair(p) for p in self.pairs]
-        out["single_cells"] = [{**asdict(s), "pair": _pair(s.pair), "spike_time_difference": s.spike_time_difference} for s in self.single_cells]
+        out["single_cells"] = [
+            {**asdict(s), "pair": _pair(s.pair), "spike_time_difference": s.spike_time_difference}
+            for s in self.single_cells
+        ]
         return out
 
     def __repr__(self) -> str:
-        lines = [f"'{self.network}', {self.duration:g} ms at dt {self.dt:g} ms, seeds {', '.join(map(str, self.seeds))}: {self.verdict}"]
+        lines = [
+            f"'{self.network}', {self.duration:g} ms at dt {self.dt:g} ms, seeds "
+            f"{', '.join(map(str, self.seeds))}: {self.verdict}"
+        ]
         lines += [f"  seed {p.seed}: {_told(p)}" for p in self.pairs]
         lines += [f"  {s!r}" for s in self.single_cells]
         lines += [f"  {name} could not run: {reason}" for name, reason in self.failures.items()]
@@ -94,7 +112,12 @@ class Comparison:
 
 
 def _pair(p: Pair) -> dict[str, Any]:
-    derived = {"identical": p.identical, "spikes": list(p.spikes), "equal": p.equal, "within_one_step": p.within_one_step}
+    derived = {
+        "identical": p.identical,
+        "spikes": list(p.spikes),
+        "equal": p.equal,
+        "within_one_step": p.within_one_step,
+    }
     return {**asdict(p), **derived}
 
 
@@ -104,7 +127,8 @@ def _told(p: Pair) -> str:
         return f"{head}: identical, {p.spikes[0]} spikes"
     d = p.divergence
     return (
-        f"{head}: different from {d.time:g} ms on ({d.population}[{d.neuron}]); {100 * p.equal:.4g} % of {max(p.spikes)} spikes equal, "
+        f"{head}: different from {d.time:g} ms on ({d.population}[{d.neuron}]); {100 * p.equal:.4g} % of "
+        f"{max(p.spikes)} spikes equal, "
         f"{100 * p.within_one_step:.4g} % within one step"
     )
 
@@ -122,13 +146,14 @@ def compare(
     single_cells: bool | None = None,
     tell: Tell | None = None,
 ) -> Comparison:
-    """Run the network on each backend, once per seed, and compare spikes and traces with those of the first backend.
+    """Run the network on each backend, once per seed, and compare spikes and traces with those of the first
+    backend.
 
-    options: a backend's own, by its name. single_cells: compare non-linear cells also out of the loop, with the same
-    input (None = where there are any). tell: called with a line of what is being done.
+    options: a backend's own, by its name. single_cells: compare non-linear cells also out of the loop, with
+    the same input (None = where there are any). tell: called with a line of what is being done.
 
-    A backend that lacks a feature or its simulator, or fails, is listed in `failures`; the others are still compared.
-    ModelError if the network is wrong, records no spikes, or fewer than two backends are named.
+    A backend that lacks a feature or its simulator, or fails, is listed in `failures`; the others are still
+    compared. ModelError if the network is wrong, records no spikes, or fewer than two backends are named.
     """
     names, chosen = tuple(backends), (seeds,) if isinstance(seeds, int) else tuple(seeds)
     step = step_size(dt)
@@ -139,7 +164,16 @@ def compare(
         bench.say(f"seed {seed}: resolving")
         bench.one_seed(resolve(network, seed, step), single_cells)
     return Comparison(
-        network.name, step, round(steps * step, 9), names, chosen, tuple(bench.sides), tuple(bench.pairs), tuple(bench.loops), bench.failures, tuple(bench.notes)
+        network.name,
+        step,
+        round(steps * step, 9),
+        names,
+        chosen,
+        tuple(bench.sides),
+        tuple(bench.pairs),
+        tuple(bench.loops),
+        bench.failures,
+        tuple(bench.notes),
     )
 
 
@@ -149,7 +183,9 @@ def _silent(line: str) -> None:
 
 @dataclass
 class _Bench:
-    """Runs programs on the backends and collects what `compare` reports; a backend that failed once is not tried again."""
+    """Runs programs on the backends and collects what `compare` reports; a backend that failed once is not
+    tried again.
+    """
 
     network: Network
     names: tuple[str, ...]
@@ -191,15 +227,37 @@ class _Bench:
                 self.notes.append(f"seed {program.seed}: {group} was not compared out of the loop: {error}")
 
     def run(self, program: Program, backend: str) -> Results:
-        return run_program(self.network, program, backend, self.steps, self.threads, self.integrator, self.options.get(backend))
+        return run_program(
+            self.network,
+            program,
+            backend,
+            self.steps,
+            self.threads,
+            self.integrator,
+            self.options.get(backend),
+        )
 
 
 def run_program(
-    network: Network, program: Program, backend: str, steps: int, threads: int | None, integrator: str, options: Mapping[str, Any] | None
+    network: Network,
+    program: Program,
+    backend: str,
+    steps: int,
+    threads: int | None,
+    integrator: str,
+    options: Mapping[str, Any] | None,
 ) -> Results:
     """Run a resolved network with its frozen inputs."""
     with open_simulation(
-        network, backend, dt=program.dt, seed=program.seed, threads=threads, inputs="frozen", integrator=integrator, options=options, program=program
+        network,
+        backend,
+        dt=program.dt,
+        seed=program.seed,
+        threads=threads,
+        inputs="frozen",
+        integrator=integrator,
+        options=options,
+        program=program,
     ) as sim:
         sim.advance(steps)
         return sim.results()
@@ -209,15 +267,23 @@ def _usable(network: Network, names: Sequence[str], seeds: Sequence[int]) -> Non
     for name in names:
         registry.get(name)  # an unknown name is refused before anything runs
     if len(names) < 2 or len(set(names)) < len(names):
-        raise ModelError("backends", f"needs two or more different backends, got {', '.join(names) or 'none'}", "for example native,nest")
+        raise ModelError(
+            "backends",
+            f"needs two or more different backends, got {', '.join(names) or 'none'}",
+            "for example native,nest",
+        )
     if not seeds:
         raise ModelError("seeds", "is empty", "give at least one seed")
     if not any("spikes" in r.variables for r in network.recordings):
-        raise ModelError("recordings", f"network '{network.name}' records no spikes, so there is nothing to compare", "add pt.Record(population, 'spikes')")
+        raise ModelError(
+            "recordings",
+            f"network '{network.name}' records no spikes, so there is nothing to compare",
+            "add pt.Record(population, 'spikes')",
+        )
 
 
 def inputs_of(r: Results) -> str:
-    """"frozen", "native", or both where a backend treats populations differently."""
+    """ "frozen", "native", or both where a backend treats populations differently."""
     told = r.provenance.get("inputs", "")
     return " and ".join(sorted(set(told.values()))) or "frozen" if isinstance(told, Mapping) else str(told)
 
@@ -225,7 +291,12 @@ def inputs_of(r: Results) -> str:
 def _side(r: Results) -> Side:
     p = r.provenance
     return Side(
-        r.backend, int(p.get("seed", 0)), str(p.get("simulator")), inputs_of(r), dict(p.get("integrators", {})),
+        r.backend,
+        int(p.get("seed", 0)),
+        str(p.get("simulator")),
+        inputs_of(r),
+        dict(p.get("integrators", {})),
         tuple(grouped(r.approximations)),
-        dict(p.get("seconds", {})), sum(len(t) for t in r.spikes.values()),
-    )  # fmt: skip
+        dict(p.get("seconds", {})),
+        sum(len(t) for t in r.spikes.values()),
+    )

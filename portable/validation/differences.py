@@ -15,7 +15,9 @@ from portable.validation.matching import match
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first spike that only one side has (or has more often): its time (ms), cell, and how often each side has it."""
+    """The first spike that only one side has (or has more often): its time (ms), cell, and how often each
+    side has it.
+    """
 
     time: float
     step: int
@@ -26,7 +28,9 @@ class Divergence:
 
 @dataclass(frozen=True)
 class PopulationDifference:
-    """Spikes of one population on both sides; `equal` and `near` have a partner at the same, or within one, step."""
+    """Spikes of one population on both sides; `equal` and `near` have a partner at the same, or within one,
+    step.
+    """
 
     population: str
     cells: int
@@ -44,8 +48,8 @@ class PopulationDifference:
 class TraceDifference:
     """Largest absolute difference of a recorded variable: where, when (ms) and the two values, in `unit`.
 
-    `before` is the largest difference up to the first spike that differs (from there on two neurons may be a whole action
-    potential apart); equal to `largest` where the spikes are identical.
+    `before` is the largest difference up to the first spike that differs (from there on two neurons may be a
+    whole action potential apart); equal to `largest` where the spikes are identical.
     """
 
     population: str
@@ -94,13 +98,24 @@ class Pair:
 
 
 def compare_results(a: Results, b: Results) -> Pair:
-    """Compare two runs of the same network, dt, duration and recordings. ModelError if they are not comparable."""
+    """Compare two runs of the same network, dt, duration and recordings. ModelError if they are not
+    comparable.
+    """
     _comparable(a, b)
     populations, firsts = [], []
     for place, (name, left) in enumerate(a.spikes.items()):
         right = b.spikes[name]
         found = match(left, right)
-        populations.append(PopulationDifference(name, int(left.recorded.size), (len(left), len(right)), (a.rate(name), b.rate(name)), found.equal, found.near))
+        populations.append(
+            PopulationDifference(
+                name,
+                int(left.recorded.size),
+                (len(left), len(right)),
+                (a.rate(name), b.rate(name)),
+                found.equal,
+                found.near,
+            )
+        )
         if found.first is not None:
             step, neuron, in_a, in_b = found.first
             firsts.append((step, place, neuron, name, (in_a, in_b)))
@@ -108,32 +123,61 @@ def compare_results(a: Results, b: Results) -> Pair:
     if firsts:
         step, _, neuron, name, spikes = min(firsts)
         divergence = Divergence(round(step * a.dt, 9), step, name, neuron, spikes)
-    traces = tuple(_trace(key, t, b.traces[key], divergence) for key, t in a.traces.items() if key in b.traces and t.values.size)
-    return Pair(a.backend, b.backend, int(a.provenance.get("seed", 0)), tuple(populations), traces, divergence)
+    traces = tuple(
+        _trace(key, t, b.traces[key], divergence)
+        for key, t in a.traces.items()
+        if key in b.traces and t.values.size
+    )
+    return Pair(
+        a.backend, b.backend, int(a.provenance.get("seed", 0)), tuple(populations), traces, divergence
+    )
 
 
 def _comparable(a: Results, b: Results) -> None:
     facts: Mapping[str, tuple[Any, Any]] = {
-        "network": (a.network, b.network), "dt": (a.dt, b.dt), "duration in steps": (a.steps, b.steps),
-        "populations": (sorted(a.spikes), sorted(b.spikes)), "seed": (a.provenance.get("seed"), b.provenance.get("seed")),
-    }  # fmt: skip
+        "network": (a.network, b.network),
+        "dt": (a.dt, b.dt),
+        "duration in steps": (a.steps, b.steps),
+        "populations": (sorted(a.spikes), sorted(b.spikes)),
+        "seed": (a.provenance.get("seed"), b.provenance.get("seed")),
+    }
     for what, (left, right) in facts.items():
         if left != right:
-            raise ModelError(what, f"differs: {left} on {a.backend} and {right} on {b.backend}", "compare runs of one network with one dt, duration and seed")
+            raise ModelError(
+                what,
+                f"differs: {left} on {a.backend} and {right} on {b.backend}",
+                "compare runs of one network with one dt, duration and seed",
+            )
     for name, table in a.spikes.items():
         if not np.array_equal(table.recorded, b.spikes[name].recorded):
-            raise ModelError(f"spikes of '{name}'", "were recorded of different cells on the two sides", "use the same recordings")
+            raise ModelError(
+                f"spikes of '{name}'",
+                "were recorded of different cells on the two sides",
+                "use the same recordings",
+            )
 
 
-def _trace(key: tuple[str, str], a: TraceTable, b: TraceTable, divergence: Divergence | None) -> TraceDifference:
+def _trace(
+    key: tuple[str, str], a: TraceTable, b: TraceTable, divergence: Divergence | None
+) -> TraceDifference:
     if not np.array_equal(a.ids, b.ids) or not np.array_equal(a.steps, b.steps):
-        raise ModelError(f"trace of '{key[0]}.{key[1]}'", "has different cells or sample times on the two sides", "use the same recordings")
+        raise ModelError(
+            f"trace of '{key[0]}.{key[1]}'",
+            "has different cells or sample times on the two sides",
+            "use the same recordings",
+        )
     gap = np.abs(a.values - b.values)
     gap[np.isnan(a.values) & np.isnan(b.values)] = 0.0
     gap[np.isnan(gap)] = np.inf  # a number on one side only
     row, column = np.unravel_index(int(np.argmax(gap)), gap.shape)
     early = gap if divergence is None else gap[a.steps < divergence.step]
     return TraceDifference(
-        key[0], key[1], a.unit, float(gap[row, column]), float(a.times[row]), int(a.ids[column]),
-        (float(a.values[row, column]), float(b.values[row, column])), float(early.max()) if early.size else 0.0,
-    )  # fmt: skip
+        key[0],
+        key[1],
+        a.unit,
+        float(gap[row, column]),
+        float(a.times[row]),
+        int(a.ids[column]),
+        (float(a.values[row, column]), float(b.values[row, column])),
+        float(early.max()) if early.size else 0.0,
+    )

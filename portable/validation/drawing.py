@@ -1,4 +1,6 @@
-"""A drawing of a network: populations and projections, or a matrix of in-degrees where arrows would be a tangle."""
+"""A drawing of a network: populations and projections, or a matrix of in-degrees where arrows would be a
+tangle.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ OWN = "own sources"
 
 @dataclass(frozen=True)
 class Edge:
-    """Connections from one population to another: expected number, connections per target cell, and +1 or -1 (net effect)."""
+    """Connections from one population to another: expected number, connections per target cell, and +1 or -1
+    (net effect).
+    """
 
     pre: str
     post: str
@@ -52,7 +56,9 @@ def mean_of(v: Any) -> float:
 
 
 def edges(network: Network, dt: float = 0.1) -> list[Edge]:
-    """One edge for each (source population, target population, sign), projections between several populations shared out by size."""
+    """One edge for each (source population, target population, sign), projections between several populations
+    shared out by size.
+    """
     found = estimate(network, dt)
     total: dict[tuple[str, str, int], float] = {}
     sizes = {p.name: p.size for p in network.populations}
@@ -66,7 +72,9 @@ def edges(network: Network, dt: float = 0.1) -> list[Edge]:
 
 
 def sign(q: Projection, post: Population) -> int:
-    """+1 excitatory, -1 inhibitory: the sign of the mean weight, or for a conductance whether it pulls below threshold."""
+    """+1 excitatory, -1 inhibitory: the sign of the mean weight, or for a conductance whether it pulls below
+    threshold.
+    """
     if mean_of(q.synapse.weight) < 0:
         return -1
     assert isinstance(post.cell, Cell)
@@ -83,14 +91,22 @@ def draw_network(network: Network, path: str | Path | None = None, dt: float = 0
     crowded = len(found) > ARROWS or len(network.populations) > POPULATIONS
     figure = _matrix(network, found) if crowded else _graph(network, found)
     cells, synapses = sum(p.size for p in network.populations), sum(e.synapses for e in found)
-    figure.suptitle(f"{network.name}\n{cells:,} cells in {len(network.populations)} populations, {synapses:,.0f} synapses", x=0.01, ha="left", fontsize=11)
+    figure.suptitle(
+        f"{network.name}\n{cells:,} cells in {len(network.populations)} populations, {synapses:,.0f} "
+        "synapses",
+        x=0.01,
+        ha="left",
+        fontsize=11,
+    )
     if path is not None:
         save_figure(figure, path)
     return figure
 
 
 def _matrix(network: Network, found: list[Edge]) -> Figure:
-    """In-degree of each target (row) from each source (column); colour says sign and, on a log scale, in-degree."""
+    """In-degree of each target (row) from each source (column); colour says sign and, on a log scale,
+    in-degree.
+    """
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     own = _own_sources(network, found)
@@ -99,7 +115,10 @@ def _matrix(network: Network, found: list[Edge]) -> Figure:
     sources = [*names, (OWN, sum(p.size for p in network.populations if p.name in own))] if own else names
     targets = [p for p in network.populations if any(e.post == p.name for e in found)]
     values = np.zeros((len(targets), len(sources)))
-    rows, columns = {p.name: i for i, p in enumerate(targets)}, {name: i for i, (name, _) in enumerate(sources)}
+    rows, columns = (
+        {p.name: i for i, p in enumerate(targets)},
+        {name: i for i, (name, _) in enumerate(sources)},
+    )
     for e in found:  # both signs between one pair: the stronger one colours
         at = rows[e.post], columns[e.pre]
         values[at] = e.in_degree * e.sign if abs(values[at]) < e.in_degree else values[at]
@@ -114,8 +133,21 @@ def _matrix(network: Network, found: list[Edge]) -> Figure:
     axis.imshow(shade, cmap=scale, norm=Normalize(-1.25, 1.25), aspect="auto")
     small = 8 if len(sources) <= 20 else 6
     for i, j in zip(*np.nonzero(count)):
-        axis.text(j, i, _number(count[i, j]), ha="center", va="center", fontsize=small, color="white" if abs(shade[i, j]) > 0.85 else "black")
-    axis.set_xticks(range(len(sources)), [f"{name}\n{_number(n)}" for name, n in sources], fontsize=small, rotation=0 if len(sources) <= 14 else 90)
+        axis.text(
+            j,
+            i,
+            _number(count[i, j]),
+            ha="center",
+            va="center",
+            fontsize=small,
+            color="white" if abs(shade[i, j]) > 0.85 else "black",
+        )
+    axis.set_xticks(
+        range(len(sources)),
+        [f"{name}\n{_number(n)}" for name, n in sources],
+        fontsize=small,
+        rotation=0 if len(sources) <= 14 else 90,
+    )
     axis.set_yticks(range(len(targets)), [f"{p.name}  {_number(p.size)}" for p in targets], fontsize=small)
     axis.set_xticks(np.arange(-0.5, len(sources)), minor=True)
     axis.set_yticks(np.arange(-0.5, len(targets)), minor=True)
@@ -125,13 +157,23 @@ def _matrix(network: Network, found: list[Edge]) -> Figure:
     axis.set_ylabel("target, cells")
     text = "Connections per target cell; blue excitatory, orange inhibitory, darker = more (log scale)."
     text += f"\n'{OWN}': {', '.join(own)}, each a source of one population only." if own else ""
-    figure.supxlabel("\n".join(w for line in text.split("\n") for w in textwrap.wrap(line, 100)), x=0.01, ha="left", fontsize=8, color=GREY)
+    figure.supxlabel(
+        "\n".join(w for line in text.split("\n") for w in textwrap.wrap(line, 100)),
+        x=0.01,
+        ha="left",
+        fontsize=8,
+        color=GREY,
+    )
     return figure
 
 
 def _own_sources(network: Network, found: list[Edge]) -> list[str]:
     """Spike sources of one population each; they share a column where there are several."""
-    own = [p.name for p in network.populations if not isinstance(p.cell, Cell) and sum(e.pre == p.name for e in found) == 1]
+    own = [
+        p.name
+        for p in network.populations
+        if not isinstance(p.cell, Cell) and sum(e.pre == p.name for e in found) == 1
+    ]
     return own if len(own) > 1 else []
 
 
@@ -139,12 +181,23 @@ def _number(x: float) -> str:
     """An in-degree or a size in few characters."""
     if x >= 10_000:
         return f"{x / 1000:.0f}k"
-    return f"{x:.0f}" if x >= 10 or float(x).is_integer() else f"{x:.1f}" if x >= 0.1 else f"{x:.0e}" if x < 0.005 else f"{x:.2f}"
+    return (
+        f"{x:.0f}"
+        if x >= 10 or float(x).is_integer()
+        else f"{x:.1f}"
+        if x >= 0.1
+        else f"{x:.0e}"
+        if x < 0.005
+        else f"{x:.2f}"
+    )
 
 
 def _graph(network: Network, found: list[Edge]) -> Figure:
     """Cells on an ellipse, spike sources in a column to the left; arrows wider with in-degree (log)."""
-    place, radius = _layout(network, found), {p.name: 0.36 + 0.05 * math.log10(p.size) for p in network.populations}
+    place, radius = (
+        _layout(network, found),
+        {p.name: 0.36 + 0.05 * math.log10(p.size) for p in network.populations},
+    )
     points = np.array(list(place.values()))
     low, high = points.min(axis=0) - 1.25, points.max(axis=0) + 1.25
     wide, tall = high - low
@@ -160,24 +213,41 @@ def _graph(network: Network, found: list[Edge]) -> Figure:
         second = any(o.pre == e.pre and o.post == e.post for o in found[:k])
         if e.pre == e.post:
             outward = np.array(place[e.pre]) - centre
-            lean = math.atan2(outward[1], outward[0]) if len(cells) > 2 else -math.pi / 2  # sources are to the left, or above two cells
+            lean = (
+                math.atan2(outward[1], outward[0]) if len(cells) > 2 else -math.pi / 2
+            )  # sources are to the left, or above two cells
             _loop(axis, place[e.pre], radius[e.pre], lean + (1.2 if second else 0.0), e, width)
         else:
             bend = (0.22 if (e.post, e.pre) in pairs else 0.08) * (-1 if second else 1)
-            _arrow(axis, place[e.pre], place[e.post], radius[e.pre], radius[e.post], e, width, bend, 0.5 if e.pre in cells else 0.25)
+            _arrow(
+                axis,
+                place[e.pre],
+                place[e.post],
+                radius[e.pre],
+                radius[e.post],
+                e,
+                width,
+                bend,
+                0.5 if e.pre in cells else 0.25,
+            )
     for p in network.populations:
         _node(axis, p, place[p.name], radius[p.name])
     axis.set_xlim(low[0], high[0])
     axis.set_ylim(low[1], high[1])
     axis.set_aspect("equal")
     axis.set_axis_off()
-    kinds = "numbers on arrows: connections per target cell; blue excitatory, orange inhibitory; boxes are spike sources"
+    kinds = (
+        "numbers on arrows: connections per target cell; blue excitatory, orange inhibitory; boxes are "
+        "spike sources"
+    )
     figure.supxlabel(kinds, x=0.01, ha="left", fontsize=8, color=GREY)
     return figure
 
 
 def _layout(network: Network, found: list[Edge]) -> dict[str, tuple[float, float]]:
-    """Up to two cell populations in a row with their sources above; more on a circle with the sources to its left."""
+    """Up to two cell populations in a row with their sources above; more on a circle with the sources to its
+    left.
+    """
     cells = [p for p in network.populations if isinstance(p.cell, Cell)]
     sources = [p for p in network.populations if not isinstance(p.cell, Cell)]
     n, place = len(cells), dict[str, tuple[float, float]]()
@@ -203,12 +273,37 @@ def _node(axis: Axes, p: Population, at: tuple[float, float], r: float) -> None:
     from matplotlib.patches import Circle, Rectangle
 
     source = not isinstance(p.cell, Cell)
-    style: dict[str, Any] = {"facecolor": "#f2f2f2" if source else "#ffffff", "edgecolor": "#333333", "lw": 1.4, "zorder": 3}
-    axis.add_patch(Rectangle((at[0] - r, at[1] - r), 2 * r, 2 * r, **style) if source else Circle(at, r, **style))
+    style: dict[str, Any] = {
+        "facecolor": "#f2f2f2" if source else "#ffffff",
+        "edgecolor": "#333333",
+        "lw": 1.4,
+        "zorder": 3,
+    }
+    axis.add_patch(
+        Rectangle((at[0] - r, at[1] - r), 2 * r, 2 * r, **style) if source else Circle(at, r, **style)
+    )
     kind = p.cell.type.name if isinstance(p.cell, Cell) else type(p.cell).__name__
-    axis.text(at[0], at[1] + 0.3 * r, p.name, ha="center", va="center", fontsize=9 if len(p.name) < 11 else 7, fontweight="bold", zorder=4)
+    axis.text(
+        at[0],
+        at[1] + 0.3 * r,
+        p.name,
+        ha="center",
+        va="center",
+        fontsize=9 if len(p.name) < 11 else 7,
+        fontweight="bold",
+        zorder=4,
+    )
     axis.text(at[0], at[1] - 0.05 * r, f"{p.size:,}", ha="center", va="center", fontsize=8.5, zorder=4)
-    axis.text(at[0], at[1] - 0.38 * r, "\n".join(textwrap.wrap(_spaced(kind), 13)), ha="center", va="center", fontsize=6, color=GREY, zorder=4)
+    axis.text(
+        at[0],
+        at[1] - 0.38 * r,
+        "\n".join(textwrap.wrap(_spaced(kind), 13)),
+        ha="center",
+        va="center",
+        fontsize=6,
+        color=GREY,
+        zorder=4,
+    )
 
 
 def _spaced(kind: str) -> str:
@@ -216,7 +311,9 @@ def _spaced(kind: str) -> str:
     return "".join(f" {c}" if c.isupper() and i and kind[i - 1].islower() else c for i, c in enumerate(kind))
 
 
-def _arrow(axis: Axes, a: Any, b: Any, ra: float, rb: float, e: Edge, width: float, bend: float, t: float) -> None:
+def _arrow(
+    axis: Axes, a: Any, b: Any, ra: float, rb: float, e: Edge, width: float, bend: float, t: float
+) -> None:
     """An arrow bent by `bend`, labelled at the share `t` of its way."""
     from matplotlib.patches import FancyArrowPatch
 
@@ -224,9 +321,24 @@ def _arrow(axis: Axes, a: Any, b: Any, ra: float, rb: float, e: Edge, width: flo
     start, end = np.array(a), np.array(b)
     along = (end - start) / np.linalg.norm(end - start)
     side = np.array([along[1], -along[0]])
-    middle = (start + end) / 2 + bend * np.linalg.norm(end - start) * side  # control point of matplotlib's arc3
+    middle = (start + end) / 2 + bend * np.linalg.norm(
+        end - start
+    ) * side  # control point of matplotlib's arc3
     first, last = _towards(start, middle, ra), _towards(end, middle, rb + 0.01)
-    axis.add_patch(FancyArrowPatch(first, last, connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>", mutation_scale=9 + 3 * width, lw=width, color=tint, zorder=2, shrinkA=0, shrinkB=0))
+    axis.add_patch(
+        FancyArrowPatch(
+            first,
+            last,
+            connectionstyle=f"arc3,rad={bend}",
+            arrowstyle="-|>",
+            mutation_scale=9 + 3 * width,
+            lw=width,
+            color=tint,
+            zorder=2,
+            shrinkA=0,
+            shrinkB=0,
+        )
+    )
     control = (first + last) / 2 + bend * np.linalg.norm(last - first) * side
     _label(axis, (1 - t) ** 2 * first + 2 * t * (1 - t) * control + t**2 * last, e, tint)
 
@@ -237,7 +349,9 @@ def _towards(point: Any, goal: Any, distance: float) -> Any:
 
 
 def _loop(axis: Axes, at: tuple[float, float], r: float, lean: float, e: Edge, width: float) -> None:
-    """A population onto itself: a curve that leaves and enters the node around the direction `lean` (radians)."""
+    """A population onto itself: a curve that leaves and enters the node around the direction `lean`
+    (radians).
+    """
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Curve
 
@@ -245,10 +359,30 @@ def _loop(axis: Axes, at: tuple[float, float], r: float, lean: float, e: Edge, w
     spots = [(r, turn), (reach, 1.35 * turn), (reach, -1.35 * turn), (r + 0.01, -turn)]
     points = [(at[0] + d * math.cos(lean + a), at[1] + d * math.sin(lean + a)) for d, a in spots]
     curve = Curve(points, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])
-    axis.add_patch(FancyArrowPatch(path=curve, arrowstyle="-|>", mutation_scale=9 + 3 * width, lw=width, color=tint, zorder=2, fill=False))
+    axis.add_patch(
+        FancyArrowPatch(
+            path=curve,
+            arrowstyle="-|>",
+            mutation_scale=9 + 3 * width,
+            lw=width,
+            color=tint,
+            zorder=2,
+            fill=False,
+        )
+    )
     far = 0.76 * r + 0.34  # the middle of the curve
     _label(axis, (at[0] + far * math.cos(lean), at[1] + far * math.sin(lean)), e, tint)
 
 
 def _label(axis: Axes, at: Any, e: Edge, tint: str) -> None:
-    axis.text(at[0], at[1], _number(e.in_degree), fontsize=8, color=tint, ha="center", va="center", zorder=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+    axis.text(
+        at[0],
+        at[1],
+        _number(e.in_degree),
+        fontsize=8,
+        color=tint,
+        ha="center",
+        va="center",
+        zorder=5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+    )

@@ -1,11 +1,14 @@
-"""Whether two sets of runs agree in a statistic: equivalence with a stated margin, not the absence of a significant difference.
+"""Whether two sets of runs agree in a statistic: equivalence with a stated margin, not the absence of a
+significant difference.
 
-    paired(reference, other)              one value a seed on both sides, the same network and input: two one-sided t-tests
-    paired_populations(references, ...)   the same for many populations, Holm-corrected over them
-    ensemble(reference, other, measure)   one distribution a run, each side with random numbers of its own: distances between runs
-    detectable(n, sd, margin)             the smallest true difference that the paired design would call different
+    paired(reference, other)              one value a seed on both sides, the same network and input: two
+    one-sided t-tests paired_populations(references, ...)   the same for many populations, Holm-corrected over
+    them ensemble(reference, other, measure)   one distribution a run, each side with random numbers of its
+    own: distances between runs detectable(n, sd, margin)             the smallest true difference that the
+    paired design would call different
 
-The yardstick is the reference's own spread from seed to seed. p-values of difference tests are shown and never the verdict.
+The yardstick is the reference's own spread from seed to seed. p-values of difference tests are shown and
+never the verdict.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ LEVEL = 0.05  # of each one-sided test; the interval that goes with it holds 1 -
 POWER = 0.8
 SPREADS = 2.0  # margin in SD of the reference over seeds, and limit in SD of its distances
 LEAST_PAIRS, LEAST_RUNS, LEAST_VALUES = 3, 3, 10
-FAIL_RUNS = 5  # runs of the reference for a failure: with three, whose spread is badly known, one set in seven of an equal model exceeds the limit
+# runs of the reference for a failure: with three, whose spread is badly known, one set in seven of an equal
+# model exceeds the limit
+FAIL_RUNS = 5
 RELABELLINGS, SEED = 2000, 20140101  # all of them if there are no more than that, else so many by this seed
 KS, WASSERSTEIN = "KS", "Wasserstein"
 NAN = float("nan")
@@ -37,9 +42,11 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class PairedTest:
-    """One statistic, differences (other - reference) paired over n seeds; the fields are those of `verdicts.PairedCheck`.
+    """One statistic, differences (other - reference) paired over n seeds; the fields are those of
+    `verdicts.PairedCheck`.
 
-    reference, spread: mean and SD of the reference over seeds. p_holm equals p_equivalence until it is corrected over a family.
+    reference, spread: mean and SD of the reference over seeds. p_holm equals p_equivalence until it is
+    corrected over a family.
     """
 
     n: int
@@ -71,41 +78,71 @@ class EnsembleTest:
     verdict: str
 
 
-def paired(reference: Floats, other: Floats, margin: float | None = None, spreads: float = SPREADS) -> PairedTest:
-    """Test values (seeds,) of two sides for equivalence within +-margin, by default `spreads` times the SD of the reference over seeds.
+def paired(
+    reference: Floats, other: Floats, margin: float | None = None, spreads: float = SPREADS
+) -> PairedTest:
+    """Test values (seeds,) of two sides for equivalence within +-margin, by default `spreads` times the SD of
+    the reference over seeds.
 
-    p_equivalence is the larger p of the two one-sided paired t-tests (Schuirmann 1987, doi:10.1007/BF01068419), p_difference that of the
-    two-sided one. PASS if the (corrected) p_equivalence is below 5 %; FAIL if the 90 % interval lies wholly outside the margin; else
-    UNDECIDED, as with fewer than three pairs or a value that is no number. Equal values of every seed PASS, whatever the spread. Where
-    the reference has no spread to take a margin from, unequal values FAIL. The 5 % are those of a given margin; one taken from the
-    spread is itself an estimate, and they hold for the margin that it gives.
+    p_equivalence is the larger p of the two one-sided paired t-tests (Schuirmann 1987,
+    doi:10.1007/BF01068419), p_difference that of the two-sided one. PASS if the (corrected) p_equivalence is
+    below 5 %; FAIL if the 90 % interval lies wholly outside the margin; else UNDECIDED, as with fewer than
+    three pairs or a value that is no number. Equal values of every seed PASS, whatever the spread. Where the
+    reference has no spread to take a margin from, unequal values FAIL. The 5 % are those of a given margin;
+    one taken from the spread is itself an estimate, and they hold for the margin that it gives.
     """
     a, b = np.asarray(reference, dtype=np.float64), np.asarray(other, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:
-        raise ModelError("paired values", f"must be one for each seed on both sides, got shapes {a.shape} and {b.shape}", "run both sides with the same seeds")
+        raise ModelError(
+            "paired values",
+            f"must be one for each seed on both sides, got shapes {a.shape} and {b.shape}",
+            "run both sides with the same seeds",
+        )
     if margin is not None and not (np.isfinite(margin) and margin >= 0):
-        raise ModelError("margin", f"must be a number of 0 or more, got {margin}", "give the half-width of what counts as equivalent")
+        raise ModelError(
+            "margin",
+            f"must be a number of 0 or more, got {margin}",
+            "give the half-width of what counts as equivalent",
+        )
     gaps = b - a
     if a.size < LEAST_PAIRS or not np.isfinite(gaps).all():
         return _no_test(a, gaps, margin, spreads)
     spread = _sd(a)
     half = spreads * spread if margin is None else margin
-    return _tested(a, gaps, spread, half, _margin_from(margin, spreads), certain=margin is None and spread == 0)
+    return _tested(
+        a, gaps, spread, half, _margin_from(margin, spreads), certain=margin is None and spread == 0
+    )
 
 
-def _tested(a: Floats, gaps: Floats, spread: float, margin: float, margin_from: str, certain: bool) -> PairedTest:
+def _tested(
+    a: Floats, gaps: Floats, spread: float, margin: float, margin_from: str, certain: bool
+) -> PairedTest:
     """The tests on finite values; `certain`: there is no yardstick, so any difference is a failure."""
     n, mean, error = gaps.size, float(gaps.mean()), _sd(gaps) / np.sqrt(gaps.size)
     same = not gaps.any()
     reach = float(stats.t.ppf(1 - LEVEL, n - 1)) * error
     low, high = mean - reach, mean + reach
-    p_equivalence = 0.0 if same else max(_above(mean + margin, error, n - 1), _above(margin - mean, error, n - 1))
+    p_equivalence = (
+        0.0 if same else max(_above(mean + margin, error, n - 1), _above(margin - mean, error, n - 1))
+    )
     p_difference = 1.0 if same else min(1.0, 2 * _above(abs(mean), error, n - 1))
     effect = 0.0 if mean == 0 else float(np.copysign(np.inf, mean)) if spread == 0 else mean / spread
     test = PairedTest(
-        n, float(a.mean()), spread, mean, (low, high), margin, margin_from, p_equivalence, p_equivalence, p_difference, effect,
-        detectable(n, _sd(gaps), margin), "", tuple(gaps.tolist()),
-    )  # fmt: skip
+        n,
+        float(a.mean()),
+        spread,
+        mean,
+        (low, high),
+        margin,
+        margin_from,
+        p_equivalence,
+        p_equivalence,
+        p_difference,
+        effect,
+        detectable(n, _sd(gaps), margin),
+        "",
+        tuple(gaps.tolist()),
+    )
     return replace(test, verdict=FAIL if certain and not same else _verdict(test))
 
 
@@ -115,7 +152,20 @@ def _no_test(a: Floats, gaps: Floats, margin: float | None, spreads: float) -> P
     half = spreads * spread if margin is None else margin
     mean, difference = (float(v.mean()) if v.size else NAN for v in (a, gaps))
     return PairedTest(
-        a.size, mean, spread, difference, (NAN, NAN), half, _margin_from(margin, spreads), NAN, NAN, NAN, NAN, NAN, UNDECIDED, tuple(gaps.tolist())
+        a.size,
+        mean,
+        spread,
+        difference,
+        (NAN, NAN),
+        half,
+        _margin_from(margin, spreads),
+        NAN,
+        NAN,
+        NAN,
+        NAN,
+        NAN,
+        UNDECIDED,
+        tuple(gaps.tolist()),
     )
 
 
@@ -127,18 +177,28 @@ def _verdict(test: PairedTest) -> str:
 
 
 def paired_populations(
-    reference: Mapping[str, Floats], other: Mapping[str, Floats], margin: float | Mapping[str, float] | None = None, spreads: float = SPREADS
+    reference: Mapping[str, Floats],
+    other: Mapping[str, Floats],
+    margin: float | Mapping[str, float] | None = None,
+    spreads: float = SPREADS,
 ) -> dict[str, PairedTest]:
-    """`paired` for every population of `reference` (values (seeds,) by name), verdicts by p-values corrected over them (`holm`).
+    """`paired` for every population of `reference` (values (seeds,) by name), verdicts by p-values corrected
+    over them (`holm`).
 
     margin: one for all, or by name; a population without one takes the default.
     """
     if set(reference) != set(other):
-        raise ModelError("populations", f"differ: {sorted(reference)} and {sorted(other)}", "compare the same populations")
+        raise ModelError(
+            "populations", f"differ: {sorted(reference)} and {sorted(other)}", "compare the same populations"
+        )
     margins = margin if isinstance(margin, Mapping) else dict.fromkeys(reference, margin)
     if unknown := set(margins) - set(reference):
-        raise ModelError("margins", f"name no population of the comparison: {sorted(unknown)}", f"use {sorted(reference)}")
-    tests = {name: paired(values, other[name], margins.get(name), spreads) for name, values in reference.items()}
+        raise ModelError(
+            "margins", f"name no population of the comparison: {sorted(unknown)}", f"use {sorted(reference)}"
+        )
+    tests = {
+        name: paired(values, other[name], margins.get(name), spreads) for name, values in reference.items()
+    }
     corrected = holm(np.array([t.p_equivalence for t in tests.values()]))
     out = {}
     for (name, test), p in zip(tests.items(), corrected.tolist(), strict=True):
@@ -148,7 +208,9 @@ def paired_populations(
 
 
 def holm(p: Floats) -> Floats:
-    """p-values corrected for their number by Holm's step-down rule (1979, Scand. J. Statist. 6:65-70); nan stays nan and is not counted."""
+    """p-values corrected for their number by Holm's step-down rule (1979, Scand. J. Statist. 6:65-70); nan
+    stays nan and is not counted.
+    """
     p = np.asarray(p, dtype=np.float64)
     out = np.full(p.shape, NAN)
     known = np.flatnonzero(~np.isnan(p))
@@ -158,10 +220,12 @@ def holm(p: Floats) -> Floats:
 
 
 def detectable(n: int, sd: float, margin: float, power: float = POWER) -> float:
-    """The smallest true difference that n pairs, whose differences have this SD, call different (FAIL) with a chance of `power`.
+    """The smallest true difference that n pairs, whose differences have this SD, call different (FAIL) with a
+    chance of `power`.
 
-    The call is made where the t statistic of (mean difference - margin) exceeds its 95 % point; with a true difference d it has the
-    non-central t distribution with n - 1 degrees of freedom and non-centrality (d - margin) sqrt(n) / sd.
+    The call is made where the t statistic of (mean difference - margin) exceeds its 95 % point; with a true
+    difference d it has the non-central t distribution with n - 1 degrees of freedom and non-centrality (d -
+    margin) sqrt(n) / sd.
     """
     if n < 2 or not (np.isfinite(sd) and np.isfinite(margin)):
         return NAN
@@ -177,15 +241,21 @@ def _shift(n: int, power: float) -> float:
     return float(optimize.brentq(lambda c: stats.nct.sf(point, n - 1, c) - power, 0.0, 10.0 * (point + 1.0)))
 
 
-def ensemble(reference: Sequence[Floats], other: Sequence[Floats], measure: str = KS, spreads: float = SPREADS) -> EnsembleTest:
-    """Compare distributions (one array of values a run) by distance: PASS if the mean distance from the runs of `other` to those of
-    `reference` is at most the mean plus `spreads` SD of the distances between two runs of the reference.
+def ensemble(
+    reference: Sequence[Floats], other: Sequence[Floats], measure: str = KS, spreads: float = SPREADS
+) -> EnsembleTest:
+    """Compare distributions (one array of values a run) by distance: PASS if the mean distance from the runs
+    of `other` to those of `reference` is at most the mean plus `spreads` SD of the distances between two runs
+    of the reference.
 
-    measure: KS, the two-sample Kolmogorov-Smirnov D, or WASSERSTEIN, the first Wasserstein distance, in the unit of the values.
-    UNDECIDED with fewer than three runs of the reference, none of the other, or fewer than ten values in a run (nan are left out), and
-    above the limit with fewer than five runs of the reference.
+    measure: KS, the two-sample Kolmogorov-Smirnov D, or WASSERSTEIN, the first Wasserstein distance, in the
+    unit of the values. UNDECIDED with fewer than three runs of the reference, none of the other, or fewer
+    than ten values in a run (nan are left out), and above the limit with fewer than five runs of the
+    reference.
     """
-    runs = [np.sort(v[np.isfinite(v)]) for v in (np.asarray(r, dtype=np.float64) for r in (*reference, *other))]
+    runs = [
+        np.sort(v[np.isfinite(v)]) for v in (np.asarray(r, dtype=np.float64) for r in (*reference, *other))
+    ]
     count = len(reference)
     if count < LEAST_RUNS or not len(other) or min(r.size for r in runs) < LEAST_VALUES:
         return EnsembleTest(measure, NAN, NAN, NAN, NAN, NAN, UNDECIDED)
@@ -199,18 +269,31 @@ def ensemble(reference: Sequence[Floats], other: Sequence[Floats], measure: str 
 
 
 def ensemble_populations(
-    reference: Mapping[str, Sequence[Floats]], other: Mapping[str, Sequence[Floats]], measures: Sequence[str] = (KS, WASSERSTEIN), spreads: float = SPREADS
+    reference: Mapping[str, Sequence[Floats]],
+    other: Mapping[str, Sequence[Floats]],
+    measures: Sequence[str] = (KS, WASSERSTEIN),
+    spreads: float = SPREADS,
 ) -> dict[tuple[str, str], EnsembleTest]:
     """`ensemble` for every population and measure, by (population, measure)."""
     if set(reference) != set(other):
-        raise ModelError("populations", f"differ: {sorted(reference)} and {sorted(other)}", "compare the same populations")
-    return {(name, m): ensemble(runs, other[name], m, spreads) for name, runs in reference.items() for m in measures}
+        raise ModelError(
+            "populations", f"differ: {sorted(reference)} and {sorted(other)}", "compare the same populations"
+        )
+    return {
+        (name, m): ensemble(runs, other[name], m, spreads)
+        for name, runs in reference.items()
+        for m in measures
+    }
 
 
 def distances(runs: Sequence[Floats], measure: str = KS) -> Floats:
-    """Distances (runs, runs) between the distributions of sorted, non-empty arrays, as scipy.stats' ks_2samp and wasserstein_distance."""
+    """Distances (runs, runs) between the distributions of sorted, non-empty arrays, as scipy.stats' ks_2samp
+    and wasserstein_distance.
+    """
     if measure not in (KS, WASSERSTEIN):
-        raise ModelError("measure", f"must be '{KS}' or '{WASSERSTEIN}', got '{measure}'", "choose one of the two")
+        raise ModelError(
+            "measure", f"must be '{KS}' or '{WASSERSTEIN}', got '{measure}'", "choose one of the two"
+        )
     first = np.zeros(len(runs) + 1, dtype=np.int64)
     np.cumsum([r.size for r in runs], out=first[1:])
     ks, area = _distances(np.concatenate(runs), first)
@@ -219,7 +302,9 @@ def distances(runs: Sequence[Floats], measure: str = KS) -> Floats:
 
 @njit(cache=True, nogil=True)
 def _distances(values, first):  # type: ignore[no-untyped-def]
-    """Largest difference of the two distribution functions, and the area between them, for every pair of runs: one merge of each."""
+    """Largest difference of the two distribution functions, and the area between them, for every pair of
+    runs: one merge of each.
+    """
     n = first.size - 1
     ks, area = np.zeros((n, n)), np.zeros((n, n))
     for a in range(n):
@@ -242,19 +327,24 @@ def _distances(values, first):  # type: ignore[no-untyped-def]
 
 
 def _relabelled(matrix: Floats, count: int) -> float:
-    """Share of the ways to call `count` of the runs the reference in which the mean distance between the two sides is as large."""
+    """Share of the ways to call `count` of the runs the reference in which the mean distance between the two
+    sides is as large.
+    """
     n = matrix.shape[0]
     if comb(n, count) <= RELABELLINGS:
         chosen = np.array(list(combinations(range(n), count)))
     else:
-        # The labels as they are count as one of the relabellings, so p is never 0 (Phipson & Smyth 2010, doi:10.2202/1544-6115.1585).
+        # The labels as they are count as one of the relabellings, so p is never 0 (Phipson & Smyth 2010,
+        # doi:10.2202/1544-6115.1585).
         drawn = np.argsort(np.random.default_rng(SEED).random((RELABELLINGS, n)), axis=1)[:, :count]
         chosen = np.concatenate([np.arange(count)[None], drawn])
     side = np.zeros((chosen.shape[0], n))
     np.put_along_axis(side, chosen, 1.0, axis=1)
     sums = ((side @ matrix) * (1.0 - side)).sum(axis=1)
     observed = float(matrix[:count, count:].sum())
-    return float(np.mean(sums >= observed * (1 - 1e-12)))  # the slack is rounding: the same sum in another order
+    return float(
+        np.mean(sums >= observed * (1 - 1e-12))
+    )  # the slack is rounding: the same sum in another order
 
 
 def _above(shift: float, error: float, df: int) -> float:
@@ -265,7 +355,9 @@ def _above(shift: float, error: float, df: int) -> float:
 
 
 def _sd(values: npt.NDArray[np.float64]) -> float:
-    """Standard deviation (n - 1); exactly 0 for equal values, where rounding of the mean would leave 1e-17."""
+    """Standard deviation (n - 1); exactly 0 for equal values, where rounding of the mean would leave
+    1e-17.
+    """
     return float(values.std(ddof=1)) if np.ptp(values) > 0 else 0.0
 
 

@@ -1,4 +1,6 @@
-"""Arrays for the pictures of a report: what the records in `verdicts` are drawn from. Never written to report.json."""
+"""Arrays for the pictures of a report: what the records in `verdicts` are drawn from. Never written to
+report.json.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from portable.units import Floats
 
 @dataclass(frozen=True)
 class Growth:
-    """How the difference of two spike lists grows: at the end of each window (ms), the number of spikes without a partner so far."""
+    """How the difference of two spike lists grows: at the end of each window (ms), the number of spikes
+    without a partner so far.
+    """
 
     times: Floats  # (windows,)
     unmatched: Floats  # (windows,)
@@ -40,12 +44,15 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Evidence:
-    """results: (backend, seed) -> what a run recorded, of the seeds that are drawn (the first, and the first that differs).
+    """results: (backend, seed) -> what a run recorded, of the seeds that are drawn (the first, and the first
+    that differs).
 
-    growth: (backend, seed) -> growth of the difference to the reference, and ("perturbed", seed) that of the reference from itself.
-    around: (backend, seed) -> voltage of the first diverging cell around that moment, on both sides. cells: (backend, population) ->
-    the trace of the level-2 comparison. distributions: (statistic, population, backend) -> values of cells, pairs or intervals, pooled
-    over seeds (at most some thousands, evenly thinned). spectra: (population, backend).
+    growth: (backend, seed) -> growth of the difference to the reference, and ("perturbed", seed) that of the
+    reference from itself.
+    around: (backend, seed) -> voltage of the first diverging cell around that moment, on both sides. cells:
+    (backend, population) -> the trace of the level-2 comparison. distributions: (statistic, population,
+    backend) -> values of cells, pairs or intervals, pooled over seeds (at most some thousands, evenly
+    thinned). spectra: (population, backend).
     """
 
     results: Mapping[tuple[str, int], Results] = field(default_factory=dict)

@@ -11,7 +11,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe & Ito's colours that can be told apart with any kind of colour vision, then darker and lighter ones.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4B94", "#8C564B", "#444444", "#999933", "#AA4499", "#117733")
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#7A4B94",
+    "#8C564B",
+    "#444444",
+    "#999933",
+    "#AA4499",
+    "#117733",
+)
 EXCITATORY, INHIBITORY, GREY = "#0072B2", "#D55E00", "#555555"
 SUFFIXES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 

@@ -16,9 +16,11 @@ from portable.results import SpikeTable
 
 @dataclass(frozen=True)
 class Match:
-    """Spikes of two lists that have a partner, one to one: at the same step (`equal`), or at most one step away (`near`).
+    """Spikes of two lists that have a partner, one to one: at the same step (`equal`), or at most one step
+    away (`near`).
 
-    first is (step, id, times in a, times in b) of the first entry that differs, None where the lists are identical.
+    first is (step, id, times in a, times in b) of the first entry that differs, None where the lists are
+    identical.
     """
 
     equal: int
@@ -31,13 +33,17 @@ def match(a: SpikeTable, b: SpikeTable) -> Match:
     if np.array_equal(a.steps, b.steps) and np.array_equal(a.ids, b.ids):
         return Match(len(a), len(a), None)
     equal = int(_equal(a.steps, a.ids, b.steps, b.ids))
-    width = max([int(t.steps[-1]) for t in (a, b) if len(t)]) + 3  # two to spare: spikes of different ids are never one step apart
+    width = (
+        max([int(t.steps[-1]) for t in (a, b) if len(t)]) + 3
+    )  # two to spare: spikes of different ids are never one step apart
     near = int(_partners(np.sort(a.ids * width + a.steps), np.sort(b.ids * width + b.steps)))
     return Match(equal, near, _first(a, b))
 
 
 def _first(a: SpikeTable, b: SpikeTable) -> tuple[int, int, int, int]:
-    """The first (step, id) that one list has more often: where the sorted lists part, the smaller of the two entries."""
+    """The first (step, id) that one list has more often: where the sorted lists part, the smaller of the two
+    entries.
+    """
     n = min(len(a), len(b))
     parted = np.flatnonzero((a.steps[:n] != b.steps[:n]) | (a.ids[:n] != b.ids[:n]))
     at = int(parted[0]) if parted.size else n
@@ -51,7 +57,9 @@ def _times(t: SpikeTable, step: int, neuron: int) -> int:
 
 
 def unpaired(a: Ints, b: Ints) -> tuple[Ints, Ints]:
-    """(keys, how many times more often on one side) of two multisets of whole numbers in any order; keys sorted, 0 where both have as many."""
+    """(keys, how many times more often on one side) of two multisets of whole numbers in any order; keys
+    sorted, 0 where both have as many.
+    """
     keys, where = np.unique(np.concatenate([a, b]), return_inverse=True)
     n = np.bincount(where[: a.size], minlength=keys.size) - np.bincount(where[a.size :], minlength=keys.size)
     return keys, np.abs(n)

@@ -1,6 +1,7 @@
 """A raster with rates: what a run looks like, on one page.
 
-Where there are too many cells to draw, evenly spaced ones are shown and the caption says how many; rates use all recorded cells.
+Where there are too many cells to draw, evenly spaced ones are shown and the caption says how many; rates use
+all recorded cells.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ TRACES = 4  # cells drawn of each recorded variable
 
 @dataclass(frozen=True)
 class Band:
-    """One population's stripe of the raster: from `low` to `high` of the height; spikes drawn at (times, heights)."""
+    """One population's stripe of the raster: from `low` to `high` of the height; spikes drawn at (times,
+    heights).
+    """
 
     name: str
     table: SpikeTable
@@ -47,7 +50,9 @@ class Band:
 
 
 def raster(results: Results, path: str | Path | None = None) -> Figure:
-    """Spikes by population, mean rates, rates over time, recorded variables. Saved if `path` is given; returns the figure."""
+    """Spikes by population, mean rates, rates over time, recorded variables. Saved if `path` is given;
+    returns the figure.
+    """
     bands = _bands(results)
     by_variable: dict[str, list[tuple[str, TraceTable]]] = {}
     for (name, variable), t in results.traces.items():
@@ -56,7 +61,9 @@ def raster(results: Results, path: str | Path | None = None) -> Figure:
     shown = list(by_variable.items())[:3]
     heights = ([4.2, 1.5] if bands else []) + [1.4] * len(shown)
     figure = new_figure(10.5, 1.6 + sum(heights or [1.0]))
-    grid = figure.add_gridspec(max(1, len(heights)), 2, height_ratios=heights or [1.0], width_ratios=[5, 1.15])
+    grid = figure.add_gridspec(
+        max(1, len(heights)), 2, height_ratios=heights or [1.0], width_ratios=[5, 1.15]
+    )
     limits = (0.0, results.duration or 1.0)
     axes: list[Axes] = []
     if bands:
@@ -87,7 +94,10 @@ def caption(results: Results, bands: list[Band], by_variable: dict[str, list[tup
     parts = []
     drawn, recorded = sum(b.cells.size for b in bands), sum(b.table.recorded.size for b in bands)
     if drawn < recorded:
-        parts.append(f"Raster: {drawn:,} of {recorded:,} recorded cells, evenly spaced in each population (the share differs); rates and histograms use all.")
+        parts.append(
+            f"Raster: {drawn:,} of {recorded:,} recorded cells, evenly spaced in each population (the share "
+            "differs); rates and histograms use all."
+        )
     unseen = [n for n in results.sizes if n not in results.spikes]
     if unseen:
         parts.append(f"Spikes not recorded: {', '.join(unseen)}.")
@@ -120,16 +130,21 @@ def _title(r: Results) -> str:
 
 
 def _bands(results: Results) -> list[Band]:
-    """Stripes from the top down in the order of the populations; each at least a twenty-fifth of the height."""
+    """Stripes from the top down in the order of the populations; each at least a twenty-fifth of the
+    height.
+    """
     tables = list(results.spikes.items())
-    rows = np.array([_rows(t.recorded.size, sum(x.recorded.size for _, x in tables)) for _, t in tables], dtype=np.float64)
+    rows = np.array(
+        [_rows(t.recorded.size, sum(x.recorded.size for _, x in tables)) for _, t in tables], dtype=np.float64
+    )
     share = rows / max(1.0, rows.sum())
     share = np.maximum(share, min(0.04, 1.0 / max(1, len(tables))))
     edges = 1.0 - np.concatenate([[0.0], np.cumsum(share / share.sum())]) if tables else np.ones(1)
     spikes = sum(len(t) * n / max(1, t.recorded.size) for (_, t), n in zip(tables, rows))
     thin = min(1.0, SPIKES / spikes) if spikes else 1.0
     return [
-        _band(name, t, colour(i), float(edges[i + 1]), float(edges[i]), max(1, int(rows[i] * thin))) for i, (name, t) in enumerate(tables)
+        _band(name, t, colour(i), float(edges[i + 1]), float(edges[i]), max(1, int(rows[i] * thin)))
+        for i, (name, t) in enumerate(tables)
     ]
 
 
@@ -138,7 +153,11 @@ def _rows(recorded: int, total: int) -> int:
 
 
 def _band(name: str, t: SpikeTable, tint: str, low: float, high: float, rows: int) -> Band:
-    cells = t.recorded[np.unique(np.linspace(0, max(0, t.recorded.size - 1), rows).astype(np.int64))] if t.recorded.size else t.recorded
+    cells = (
+        t.recorded[np.unique(np.linspace(0, max(0, t.recorded.size - 1), rows).astype(np.int64))]
+        if t.recorded.size
+        else t.recorded
+    )
     kept = np.isin(t.ids, cells)
     place = np.searchsorted(cells, t.ids[kept])
     margin = min(0.008, 0.06 * (high - low))
@@ -148,7 +167,11 @@ def _band(name: str, t: SpikeTable, tint: str, low: float, high: float, rows: in
 
 def _spikes(axis: Axes, bands: list[Band]) -> None:
     drawn = max(1, sum(b.times.size for b in bands))
-    marker: dict[str, Any] = {"marker": "|", "s": 14, "linewidths": 0.7} if drawn < 3000 else {"marker": ".", "s": 6.0 if drawn < 15_000 else 3.0 if drawn < 40_000 else 1.2, "linewidths": 0}
+    marker: dict[str, Any] = (
+        {"marker": "|", "s": 14, "linewidths": 0.7}
+        if drawn < 3000
+        else {"marker": ".", "s": 6.0 if drawn < 15_000 else 3.0 if drawn < 40_000 else 1.2, "linewidths": 0}
+    )
     for b in bands:
         axis.scatter(b.times, b.heights, c=b.colour, rasterized=True, **marker)
         axis.axhline(b.low, color="0.85", lw=0.6, zorder=0)
@@ -163,7 +186,14 @@ def _spikes(axis: Axes, bands: list[Band]) -> None:
 
 
 def _rates(axis: Axes, bands: list[Band], duration: float) -> None:
-    width = next((w for w in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0) if duration / w <= (250 if len(bands) < 4 else 120)), 200.0)
+    width = next(
+        (
+            w
+            for w in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+            if duration / w <= (250 if len(bands) < 4 else 120)
+        ),
+        200.0,
+    )
     for b in bands:
         edges, rates = rate_histogram(b.table, duration, width)
         axis.stairs(rates, edges, color=b.colour, lw=1.0)
@@ -192,10 +222,22 @@ def _traces(axis: Axes, variable: str, tables: list[tuple[str, TraceTable]], ord
     for k, (name, t) in enumerate(tables):
         tint = colour(order.index(name) if name in order else len(order) + k)
         for j in range(min(TRACES, t.ids.size)):
-            axis.plot(t.times, t.values[:, j], color=tint, lw=0.8, alpha=1.0 - 0.18 * j, label=f"{name}" if j == 0 else None)
+            axis.plot(
+                t.times,
+                t.values[:, j],
+                color=tint,
+                lw=0.8,
+                alpha=1.0 - 0.18 * j,
+                label=f"{name}" if j == 0 else None,
+            )
     unit = tables[0][1].unit
     axis.set_ylabel(variable if unit == "1" else f"{variable} ({unit})")
-    axis.set_title(f"{variable} of {', '.join(f'{n}[{_few(t.ids[:TRACES])}]' for n, t in tables[:6])}", fontsize=9, loc="left", color=GREY)
+    axis.set_title(
+        f"{variable} of {', '.join(f'{n}[{_few(t.ids[:TRACES])}]' for n, t in tables[:6])}",
+        fontsize=9,
+        loc="left",
+        color=GREY,
+    )
     _open(axis)
 
 

@@ -21,13 +21,26 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options, in a group of their own in --help."""
     group = parser.getgroup("portable", "agreement of simulators (portable)")
-    group.addoption("--portable-backends", metavar="NAMES", default="", help="Backends that assert_agree compares, the first with the others. Default: native and every installed simulator.")
-    group.addoption("--portable-report", metavar="DIR", default="", help="Where assert_agree writes a report of each test that fails.")
+    group.addoption(
+        "--portable-backends",
+        metavar="NAMES",
+        default="",
+        help="Backends that assert_agree compares, the first with the others. Default: native and every "
+        "installed simulator.",
+    )
+    group.addoption(
+        "--portable-report",
+        metavar="DIR",
+        default="",
+        help="Where assert_agree writes a report of each test that fails.",
+    )
 
 
 @pytest.fixture
 def assert_agree(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """portable.validation.assert_agree with the backends of --portable-backends; skips where fewer than two are installed."""
+    """portable.validation.assert_agree with the backends of --portable-backends; skips where fewer than two
+    are installed.
+    """
     from portable.backends import registry
     from portable.validation.agree import assert_agree as check
 

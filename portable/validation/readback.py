@@ -17,8 +17,9 @@ Columns = tuple[Ints, Ints, Floats, Ints]  # source, target, weight, delay (step
 
 @dataclass(frozen=True)
 class ReadBack:
-    """connections: held by the simulator; missing: on one side only; errors: largest absolute difference of weight (simulator's unit)
-    and delay (ms) of the others; absent: names of connections that the simulator does not hold as such (drives inside cells' code)."""
+    """connections: held by the simulator; missing: on one side only; errors: largest absolute difference of
+    weight (simulator's unit) and delay (ms) of the others; absent: names of connections that the simulator
+    does not hold as such (drives inside cells' code)."""
 
     connections: int
     missing: int
@@ -37,16 +38,26 @@ def read_back(program: Program, session: Any) -> ReadBack | None:
     seen: set[str] = set()
     for h in session.connections():
         seen |= set(h.names)
-        more, weights, delays = difference(_expected([by_name[n] for n in h.names], h), (h.sources, h.targets, h.weights, h.delays))
+        more, weights, delays = difference(
+            _expected([by_name[n] for n in h.names], h), (h.sources, h.targets, h.weights, h.delays)
+        )
         count, missing = count + int(h.sources.size), missing + more
         weight_error, delay_error = max(weight_error, weights), max(delay_error, delays * program.dt)
-    return ReadBack(count, missing, weight_error, delay_error, tuple(c.name for c in program.connections if c.count and c.name not in seen))
+    return ReadBack(
+        count,
+        missing,
+        weight_error,
+        delay_error,
+        tuple(c.name for c in program.connections if c.count and c.name not in seen),
+    )
 
 
 def _expected(connections: list[Connections], h: Held) -> Columns:
     columns = []
     for c in connections:
-        weights = np.broadcast_to(np.asarray(c.weights, dtype=np.float64) * h.factors.get(c.name, 1.0), c.targets.shape)
+        weights = np.broadcast_to(
+            np.asarray(c.weights, dtype=np.float64) * h.factors.get(c.name, 1.0), c.targets.shape
+        )
         delays = np.broadcast_to(np.asarray(c.delays, dtype=np.int64), c.targets.shape)
         columns.append((c.sources().astype(np.int64), c.targets.astype(np.int64), weights, delays))
     source, target, weight, delay = (np.concatenate(x) for x in zip(*columns, strict=True))
@@ -54,8 +65,9 @@ def _expected(connections: list[Connections], h: Held) -> Columns:
 
 
 def difference(a: Columns, b: Columns) -> tuple[int, float, float]:
-    """(connections on one side only, largest weight difference, largest delay difference in steps). Errors are of connections in the
-    order (source, target, delay, weight), and infinite where the sides do not even join the same pairs."""
+    """(connections on one side only, largest weight difference, largest delay difference in steps). Errors
+    are of connections in the order (source, target, delay, weight), and infinite where the sides do not even
+    join the same pairs."""
     keys = [x[0] * (1 << 32) + x[1] for x in (a, b)]
     orders = [np.lexsort((x[2], x[3], k)) for x, k in zip((a, b), keys, strict=True)]
     left, right = (k[o] for k, o in zip(keys, orders, strict=True))

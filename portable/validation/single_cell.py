@@ -1,7 +1,8 @@
-"""Cells compared on their own, with the same input on every backend: no network, so nothing amplifies a difference.
+"""Cells compared on their own, with the same input on every backend: no network, so nothing amplifies a
+difference.
 
-`open_loop` takes cells out of a resolved network and gives them the spikes they received in a run of it; `single_cell`
-gives any cell a fixed current and spikes.
+`open_loop` takes cells out of a resolved network and gives them the spikes they received in a run of it;
+`single_cell` gives any cell a fixed current and spikes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from portable.model.connectors import AllToAll, StaticSynapse
 from portable.model.network import Injection, Network, Population, Projection, Record
 from portable.model.sources import SpikeSourceArray, StepCurrentSource
 from portable.resolve.poisson import counts, table
-from portable.resolve.program import CellGroup, Connections, Current, Ints, PerCell, PoissonGroup, Program, Trace, TrainGroup
+from portable.resolve.program import (
+    CellGroup,
+    Connections,
+    Current,
+    Ints,
+    PerCell,
+    PoissonGroup,
+    Program,
+    Trace,
+    TrainGroup,
+)
 from portable.results import Results, SpikeTable
 from portable.simulation import run
 from portable.validation.differences import Pair, compare_results
@@ -30,9 +41,11 @@ VOLTAGE = "v"
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """Cells of one population out of the loop, on two backends. `missing` names inputs that were not recorded and are left out.
+    """Cells of one population out of the loop, on two backends. `missing` names inputs that were not recorded
+    and are left out.
 
-    spike_time_difference: largest |t_a - t_b| (ms) of the n-th spikes of a cell; nan where a cell's numbers of spikes differ.
+    spike_time_difference: largest |t_a - t_b| (ms) of the n-th spikes of a cell; nan where a cell's numbers
+    of spikes differ.
     """
 
     population: str
@@ -42,9 +55,18 @@ class OpenLoop:
     missing: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        worst = ", ".join(f"largest difference in {t.variable} {t.before:.3g} {t.unit}" for t in self.pair.traces)
-        state = "identical spikes" if self.pair.identical else f"spikes up to {self.spike_time_difference:g} ms apart"
-        return f"{self.population} out of the loop ({len(self.cells)} cells), {self.pair.first} and {self.pair.second}: {state}; {worst}"
+        worst = ", ".join(
+            f"largest difference in {t.variable} {t.before:.3g} {t.unit}" for t in self.pair.traces
+        )
+        state = (
+            "identical spikes"
+            if self.pair.identical
+            else f"spikes up to {self.spike_time_difference:g} ms apart"
+        )
+        return (
+            f"{self.population} out of the loop ({len(self.cells)} cells), {self.pair.first} and "
+            f"{self.pair.second}: {state}; {worst}"
+        )
 
 
 def nonlinear_groups(program: Program) -> list[str]:
@@ -53,7 +75,9 @@ def nonlinear_groups(program: Program) -> list[str]:
 
 
 def spike_time_difference(a: SpikeTable, b: SpikeTable) -> float:
-    """Largest time (ms) between the n-th spikes of a cell in the two lists; nan if a cell's numbers of spikes differ."""
+    """Largest time (ms) between the n-th spikes of a cell in the two lists; nan if a cell's numbers of spikes
+    differ.
+    """
     left, right = np.lexsort((a.steps, a.ids)), np.lexsort((b.steps, b.ids))
     if not np.array_equal(a.ids[left], b.ids[right]):
         return float("nan")
@@ -61,7 +85,13 @@ def spike_time_difference(a: SpikeTable, b: SpikeTable) -> float:
     return float(round(int(gap.max()) * a.dt, 9)) if gap.size else 0.0
 
 
-def open_loop(program: Program, seen: Results, group: str, backends: Sequence[str], run_one: Callable[[Program, str], Results]) -> list[OpenLoop]:
+def open_loop(
+    program: Program,
+    seen: Results,
+    group: str,
+    backends: Sequence[str],
+    run_one: Callable[[Program, str], Results],
+) -> list[OpenLoop]:
     """Compare the first cells of a population out of the loop, each backend with the first."""
     loop, cells, missing = isolate(program, seen, group)
     first, *others = (run_one(loop, name) for name in backends)
@@ -75,7 +105,8 @@ def open_loop(program: Program, seen: Results, group: str, backends: Sequence[st
 def isolate(program: Program, seen: Results, group: str) -> tuple[Program, tuple[int, ...], tuple[str, ...]]:
     """A program of the first cells of a group alone, each source replaced by its spikes in `seen`.
 
-    Returns the program, the cells, and the sources whose spikes were not recorded (their connections are left out).
+    Returns the program, the cells, and the sources whose spikes were not recorded (their connections are left
+    out).
     """
     whole = program.group(group)
     assert isinstance(whole, CellGroup)
@@ -94,22 +125,39 @@ def isolate(program: Program, seen: Results, group: str) -> tuple[Program, tuple
         name = f"input{i}"
         sources.append(TrainGroup(name, int(used.size), *trains))
         counted = np.bincount(local, minlength=used.size)
-        connections.append(replace(
-            c, pre=name, indptr=np.concatenate([[0], np.cumsum(counted)]).astype(np.int64), targets=c.targets[kept].copy(), one_to_one=False,
-            weights=c.weights if isinstance(c.weights, float) else c.weights[kept].copy(),
-            delays=c.delays if isinstance(c.delays, (int, np.integer)) else c.delays[kept].copy(),
-        ))  # fmt: skip
+        connections.append(
+            replace(
+                c,
+                pre=name,
+                indptr=np.concatenate([[0], np.cumsum(counted)]).astype(np.int64),
+                targets=c.targets[kept].copy(),
+                one_to_one=False,
+                weights=c.weights if isinstance(c.weights, float) else c.weights[kept].copy(),
+                delays=c.delays if isinstance(c.delays, (int, np.integer)) else c.delays[kept].copy(),
+            )
+        )
     alone = replace(
-        whole, size=n, parameters={k: _first(v, n) for k, v in whole.parameters.items()}, initial={k: _first(v, n) for k, v in whole.initial.items()},
-        refractory=whole.refractory if isinstance(whole.refractory, (int, np.integer)) else whole.refractory[:n].copy(),
-    )  # fmt: skip
+        whole,
+        size=n,
+        parameters={k: _first(v, n) for k, v in whole.parameters.items()},
+        initial={k: _first(v, n) for k, v in whole.initial.items()},
+        refractory=whole.refractory
+        if isinstance(whole.refractory, (int, np.integer))
+        else whole.refractory[:n].copy(),
+    )
     ids = np.arange(n, dtype=np.int64)
     variable = VOLTAGE if VOLTAGE in whole.flat.state_names else whole.flat.state_names[0]
     trace = (Trace(group, variable, ids, 1),)
     loop = replace(
-        program, groups=(alone, *sources), connections=tuple(connections), spikes={group: ids}, traces=trace, shown=trace,
-        currents=tuple(x for c in program.currents if c.group == group and (x := _current(c, n)) is not None), approximations=(),
-    )  # fmt: skip
+        program,
+        groups=(alone, *sources),
+        connections=tuple(connections),
+        spikes={group: ids},
+        traces=trace,
+        shown=trace,
+        currents=tuple(x for c in program.currents if c.group == group and (x := _current(c, n)) is not None),
+        approximations=(),
+    )
     return loop, tuple(range(n)), tuple(dict.fromkeys(missing))
 
 
@@ -121,7 +169,9 @@ def _current(c: Current, n: int) -> Current | None:
     kept = c.ids < n
     if not kept.any():
         return None
-    return replace(c, ids=c.ids[kept], amplitude=c.amplitude if c.amplitude.shape[0] == 1 else c.amplitude[kept])
+    return replace(
+        c, ids=c.ids[kept], amplitude=c.amplitude if c.amplitude.shape[0] == 1 else c.amplitude[kept]
+    )
 
 
 def _trains(program: Program, seen: Results, source: str, used: Ints) -> tuple[Ints, Ints] | None:
@@ -129,7 +179,11 @@ def _trains(program: Program, seen: Results, source: str, used: Ints) -> tuple[I
     group = program.group(source)
     if isinstance(group, TrainGroup):
         parts = [group.steps[group.indptr[i] : group.indptr[i + 1]] for i in used]
-        return _compressed(np.repeat(np.arange(used.size), [p.size for p in parts]), np.concatenate([*parts, np.zeros(0, np.int64)]), used.size)
+        return _compressed(
+            np.repeat(np.arange(used.size), [p.size for p in parts]),
+            np.concatenate([*parts, np.zeros(0, np.int64)]),
+            used.size,
+        )
     if isinstance(group, PoissonGroup):
         tab, ids, steps = table(group, program.dt), list[Ints](), list[Ints]()
         for low in range(1, seen.steps + 1, 1000):  # in chunks: the whole table of counts can be large
@@ -154,7 +208,9 @@ def _compressed(ids: Ints, steps: Ints, size: int) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class SingleCell:
-    """One cell with a fixed input on several backends: results by backend, each compared with the first; failures by backend."""
+    """One cell with a fixed input on several backends: results by backend, each compared with the first;
+    failures by backend.
+    """
 
     name: str
     results: dict[str, Results]
@@ -175,7 +231,9 @@ def single_cell(
     stop: Any = None,
     integrator: str = "auto",
 ) -> SingleCell:
-    """Give a cell a current (nA) from `start` to `stop` and spikes at `spike_times` (ms) with `weights` by receptor; record v and spikes."""
+    """Give a cell a current (nA) from `start` to `stop` and spikes at `spike_times` (ms) with `weights` by
+    receptor; record v and spikes.
+    """
     network = probe(cell, current=current, weights=weights, spike_times=spike_times, start=start, stop=stop)
     results, pairs, failures = dict[str, Results](), dict[str, OpenLoop](), dict[str, str]()
     for name in backends:
@@ -200,9 +258,20 @@ def probe(
     start: Any = "20 ms",
     stop: Any = None,
 ) -> Network:
-    """A network of one cell ("cell") with a step of current and a source of spikes on each receptor in `weights`."""
+    """A network of one cell ("cell") with a step of current and a source of spikes on each receptor in
+    `weights`.
+    """
     one = Population("cell", 1, cell)
     source = Population("input", 1, SpikeSourceArray(list(spike_times)))
-    steps = StepCurrentSource([start], [current]) if stop is None else StepCurrentSource([start, stop], [current, 0.0])
-    projections = [Projection(source, one, AllToAll(), StaticSynapse(weight=w, delay=1.0), receptor=port) for port, w in (weights or {}).items()]
-    return Network("single cell", [one, source], projections, [Injection(steps, one)], [Record(one, ("spikes", VOLTAGE))])
+    steps = (
+        StepCurrentSource([start], [current])
+        if stop is None
+        else StepCurrentSource([start, stop], [current, 0.0])
+    )
+    projections = [
+        Projection(source, one, AllToAll(), StaticSynapse(weight=w, delay=1.0), receptor=port)
+        for port, w in (weights or {}).items()
+    ]
+    return Network(
+        "single cell", [one, source], projections, [Injection(steps, one)], [Record(one, ("spikes", VOLTAGE))]
+    )

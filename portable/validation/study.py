@@ -1,8 +1,9 @@
 """`validate`: run a network on several backends and say, level by level, whether they agree.
 
-Three rounds of jobs, each in processes of their own and from the cache where they were done before: the network for every backend and
-seed (with the perturbed and deviated runs of the native engine); cells alone, and voltages around the first divergences, which the first
-round decides; deviations that the statistics did not see, enlarged.
+Three rounds of jobs, each in processes of their own and from the cache where they were done before: the
+network for every backend and seed (with the perturbed and deviated runs of the native engine); cells alone,
+and voltages around the first divergences, which the first round decides; deviations that the statistics did
+not see, enlarged.
 """
 
 from __future__ import annotations
@@ -25,8 +26,21 @@ from portable.validation.levels.power import deviation_check
 from portable.validation.levels.ran import Ran, lives, of, watched
 from portable.validation.levels.same_cells import FACTORS, LONGEST, Loop, cell_check, loops
 from portable.validation.levels.same_spikes import first_apart, spike_checks
-from portable.validation.levels.same_statistics import Measured, decides, ensemble_checks, measured, paired_checks
-from portable.validation.verdicts import CellCheck, DeviationCheck, EnsembleCheck, PairedCheck, SpikeCheck, Validation
+from portable.validation.levels.same_statistics import (
+    Measured,
+    decides,
+    ensemble_checks,
+    measured,
+    paired_checks,
+)
+from portable.validation.verdicts import (
+    CellCheck,
+    DeviationCheck,
+    EnsembleCheck,
+    PairedCheck,
+    SpikeCheck,
+    Validation,
+)
 
 Say = Callable[[str, Progress | None], None]
 AROUND = 20.0  # ms of voltage before and after a divergence that are kept
@@ -71,16 +85,31 @@ def validate(
 ) -> Answer:
     """Compare backends on a network; the first is the reference.
 
-    seeds: how many (1, 2, ...), or which. duration, dt: as in `run`. warmup: left out of statistics (default: a tenth, at most 500 ms).
-    inputs: "frozen" (the same input spikes everywhere: levels 3 and 4 are paired) or "native" (each backend draws its own: ensembles).
-    margin: what counts as equivalent, as a share of the reference's mean (0.01 = 1 %); default: twice the reference's seed-to-seed SD.
-    power: "full", "quick" or "none". executor: default processes on this machine. cache: folder of finished runs, so that an interrupted
-    validation goes on where it was. say: told what is being done.
+    seeds: how many (1, 2, ...), or which. duration, dt: as in `run`. warmup: left out of statistics (default:
+    a tenth, at most 500 ms).
+    inputs: "frozen" (the same input spikes everywhere: levels 3 and 4 are paired) or "native" (each backend
+    draws its own: ensembles).
+    margin: what counts as equivalent, as a share of the reference's mean (0.01 = 1 %); default: twice the
+    reference's seed-to-seed SD.
+    power: "full", "quick" or "none". executor: default processes on this machine. cache: folder of finished
+    runs, so that an interrupted validation goes on where it was. say: told what is being done.
 
-    A backend that cannot run, crashes, hangs or runs out of memory is a row of the answer, not its end. ModelError on wrong arguments.
+    A backend that cannot run, crashes, hangs or runs out of memory is a row of the answer, not its end.
+    ModelError on wrong arguments.
     """
     plan = design(
-        network, backends, seeds, duration, dt, warmup=warmup, inputs=inputs, integrator=integrator, threads=threads, options=options, margin=margin, power=power
+        network,
+        backends,
+        seeds,
+        duration,
+        dt,
+        warmup=warmup,
+        inputs=inputs,
+        integrator=integrator,
+        threads=threads,
+        options=options,
+        margin=margin,
+        power=power,
     )
     own = Local(Cache(cache)) if executor is None else None
     try:
@@ -138,14 +167,21 @@ class Study:
         count = estimate(p.network, p.dt).total_synapses
         asked = p.seeds[:1] if count <= READ_BACK else ()
         if not asked:
-            self.notes.append(f"{count:,} connections were not read back from the simulators: it is done for up to {READ_BACK:,}, as it needs more memory than the run")
+            self.notes.append(
+                f"{count:,} connections were not read back from the simulators: it is done for up to "
+                f"{READ_BACK:,}, as it needs more memory than the run"
+            )
         jobs = [self.job(b, s, read_back=s in asked) for s in p.seeds for b in p.backends]
         if p.mode == "paired":
             jobs += [self.job(p.reference, s, deviation="start") for s in p.seeds[:PROBED]]
         if p.power != "none":
             if BASELINE not in p.backends:
                 jobs += [self.job(BASELINE, s, read_back=s in asked) for s in p.seeds]
-            jobs += [self.job(BASELINE, s, deviation=d, read_back=s in asked) for d in self.applicable for s in p.seeds]
+            jobs += [
+                self.job(BASELINE, s, deviation=d, read_back=s in asked)
+                for d in self.applicable
+                for s in p.seeds
+            ]
         self.runs = self.round("networks", jobs)
 
     def _alone(self) -> None:
@@ -153,19 +189,34 @@ class Study:
         p, seed = self.plan, self.plan.seeds[0]
         reference = of(self.runs, p.reference).get(seed)
         if reference is None:
-            self.notes.append(f"{p.reference}, the reference, gave no result for seed {seed}: cells were not compared alone")
+            self.notes.append(
+                f"{p.reference}, the reference, gave no result for seed {seed}: cells were not compared alone"
+            )
             return
         able = [b for b in p.backends if of(self.runs, b)]
-        baseline = [BASELINE] if self.applicable and BASELINE not in able else []  # what deviated cells are compared with
+        baseline = (
+            [BASELINE] if self.applicable and BASELINE not in able else []
+        )  # what deviated cells are compared with
         made = loops(resolve(p.network, seed, p.dt), reference.results)
         steps = min(p.steps, round(LONGEST / p.dt))
         jobs, places = list[Job](), list[tuple[Loop, str, str, int]]()
         for loop in made:
-            for b, deviation, factor in [*((b, "", 1) for b in baseline), *((b, "", f) for b in able for f in (FACTORS if p.orders else FACTORS[:1])), *((BASELINE, d, 1) for d in self.applicable)]:
+            for b, deviation, factor in [
+                *((b, "", 1) for b in baseline),
+                *((b, "", f) for b in able for f in (FACTORS if p.orders else FACTORS[:1])),
+                *((BASELINE, d, 1) for d in self.applicable),
+            ]:
                 program = loop.programs[factor]
                 if deviation and DEVIATIONS[deviation].apply(program, 1.0) is None:
                     continue
-                jobs.append(replace(self.job(b, seed, deviation=deviation), program=program, dt=program.dt, steps=steps * factor))
+                jobs.append(
+                    replace(
+                        self.job(b, seed, deviation=deviation),
+                        program=program,
+                        dt=program.dt,
+                        steps=steps * factor,
+                    )
+                )
                 places.append((loop, b, deviation, factor))
         probes = self._probes(able)
         ran = self.round("cells alone", [*jobs, *(j for _, pair in probes for j in pair)])
@@ -183,7 +234,9 @@ class Study:
             base = found.get((group, BASELINE if deviation else self.plan.reference, ""), {})
             if 1 not in by_factor or 1 not in base:
                 continue
-            check, trace = cell_check(by_group[group], base[1].results, {f: r.results for f, r in by_factor.items()})
+            check, trace = cell_check(
+                by_group[group], base[1].results, {f: r.results for f, r in by_factor.items()}
+            )
             if deviation:
                 self.deviated_cells.setdefault(deviation, []).append(check)
             elif b in self.plan.backends:
@@ -191,7 +244,9 @@ class Study:
                 self.traces[b, group] = trace
 
     def _probes(self, able: Sequence[str]) -> list[tuple[tuple[str, int], tuple[Job, Job]]]:
-        """For each backend that parts from the reference: both sides again up to there, with the voltage of that cell."""
+        """For each backend that parts from the reference: both sides again up to there, with the voltage of
+        that cell.
+        """
         p, out = self.plan, []
         for b in able[1:] if able and able[0] == p.reference else []:
             c = first_apart(self.spikes(b))
@@ -203,7 +258,10 @@ class Study:
                 continue
             variable = VOLTAGE if VOLTAGE in states else states[0]
             steps = min(p.steps, round((c.time + AROUND) / p.dt))
-            one, two = (replace(self.job(side, c.seed, traces=((c.population, variable, c.neuron),)), steps=steps) for side in (p.reference, b))
+            one, two = (
+                replace(self.job(side, c.seed, traces=((c.population, variable, c.neuron),)), steps=steps)
+                for side in (p.reference, b)
+            )
             out.append(((b, c.seed), (one, two)))
         return out
 
@@ -213,7 +271,9 @@ class Study:
         (name, variable), a = next(iter(one.results.traces.items()))
         b = two.results.traces[name, variable]
         late = a.times >= a.times[-1] - 2 * AROUND
-        self.around[where] = Traces(name, int(a.ids[0]), variable, a.unit, a.times[late], a.values[late, 0], b.values[late, 0])
+        self.around[where] = Traces(
+            name, int(a.ids[0]), variable, a.unit, a.times[late], a.values[late, 0], b.values[late, 0]
+        )
 
     def _enlarged(self) -> None:
         """The power of the statistics: what they did not see is made three and ten times larger."""
@@ -221,7 +281,11 @@ class Study:
             return
         names = list(self.applicable)
         for level in range(3):
-            ran = [r for r in self.runs if r.job.deviation in names] if level == 0 else self.round("larger deviations", self._larger(names, level))
+            ran = (
+                [r for r in self.runs if r.job.deviation in names]
+                if level == 0
+                else self.round("larger deviations", self._larger(names, level))
+            )
             if level:
                 self.runs += ran
             unseen = []
@@ -235,7 +299,11 @@ class Study:
                 return
 
     def _larger(self, names: Sequence[str], level: int) -> list[Job]:
-        return [self.job(BASELINE, s, deviation=n, size=DEVIATIONS[n].sizes[level]) for n in names for s in self.plan.seeds]
+        return [
+            self.job(BASELINE, s, deviation=n, size=DEVIATIONS[n].sizes[level])
+            for n in names
+            for s in self.plan.seeds
+        ]
 
     def _judged(self, name: str, mine: Mapping[int, Ran]) -> DeviationCheck:
         base = of(self.runs, BASELINE)
@@ -247,9 +315,13 @@ class Study:
     # -- spikes and statistics
 
     def spikes(self, backend: str) -> list[SpikeCheck]:
-        """Level 3 of a backend, worked out once after the networks have run; [] where the input is not the same."""
+        """Level 3 of a backend, worked out once after the networks have run; [] where the input is not the
+        same.
+        """
         if backend not in self._spikes:
-            self._spikes[backend] = spike_checks(self.runs, self.plan.reference, backend) if self.plan.mode == "paired" else []
+            self._spikes[backend] = (
+                spike_checks(self.runs, self.plan.reference, backend) if self.plan.mode == "paired" else []
+            )
         return self._spikes[backend]
 
     def measured(self, ran: Ran) -> Measured:
@@ -258,11 +330,23 @@ class Study:
             self._measured[ran.key] = measured(ran.results, watched(self.plan.network), self.plan.warmup)
         return self._measured[ran.key]
 
-    def statistics(self, reference: Mapping[int, Ran], other: Mapping[int, Ran]) -> list[PairedCheck | EnsembleCheck]:
+    def statistics(
+        self, reference: Mapping[int, Ran], other: Mapping[int, Ran]
+    ) -> list[PairedCheck | EnsembleCheck]:
         """What decides level 4 for two sets of runs."""
-        seeds = [s for s in sorted(reference.keys() & other.keys()) if lives(reference[s].results) and lives(other[s].results)]
+        seeds = [
+            s
+            for s in sorted(reference.keys() & other.keys())
+            if lives(reference[s].results) and lives(other[s].results)
+        ]
         if self.plan.mode == "paired":
             a, b = ({s: self.measured(side[s]) for s in seeds} for side in (reference, other))
             return list(paired_checks(a, b, seeds, self.plan.margin))
-        return [e for e in ensemble_checks({s: self.measured(r) for s, r in reference.items()}, {s: self.measured(r) for s, r in other.items()}) if decides(e)]
-
+        return [
+            e
+            for e in ensemble_checks(
+                {s: self.measured(r) for s, r in reference.items()},
+                {s: self.measured(r) for s, r in other.items()},
+            )
+            if decides(e)
+        ]

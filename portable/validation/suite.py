@@ -1,4 +1,6 @@
-"""The reference cases on every installed backend: one matrix, case x backend, with the level reached and the score of published numbers."""
+"""The reference cases on every installed backend: one matrix, case x backend, with the level reached and the
+score of published numbers.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +21,32 @@ from portable.validation.drawing import mean_of
 from portable.validation.jobs.schedule import Executor, Progress
 from portable.validation.levels.ran import Ran, of
 from portable.validation.study import Answer, Study
-from portable.validation.verdicts import DIFFERENT, LEVELS, NO_ANSWER, NOT_RUN, PASS, SPIKES, STATISTICS, Validation
+from portable.validation.verdicts import (
+    DIFFERENT,
+    LEVELS,
+    NO_ANSWER,
+    NOT_RUN,
+    PASS,
+    SPIKES,
+    STATISTICS,
+    Validation,
+)
 
 REFERENCE, NO_SPIKES = "reference of the row", "no spikes to compare"
-# Short and obviously right, and slow; and forward Euler in a program of its own, hours for thousands of cells. By name they do run.
+# Short and obviously right, and slow; and forward Euler in a program of its own, hours for thousands of
+# cells. By name they do run.
 SLOW, BY_NAME = ("reference",), ("jneuroml",)
-# Input spikes of a run that a simulator is given: NEST takes about 5 us for each (microcircuit), Brian2 arrays of a step.
+# Input spikes of a run that a simulator is given: NEST takes about 5 us for each (microcircuit), Brian2
+# arrays of a step.
 INPUTS, OTHER_INPUTS = {"native": float("inf"), "brian2": 5e8}, 7e7
 Say = Callable[[str, Progress | None], None]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One cell of the matrix. level: the highest one up to which all pass, -1 for none, None for the first backend, which is what the
-    others are compared with, and where there are no spikes; score: mean of the published numbers' scores, nan where they could not be measured."""
+    """One cell of the matrix. level: the highest one up to which all pass, -1 for none, None for the first
+    backend, which is what the others are compared with, and where there are no spikes; score: mean of the
+    published numbers' scores, nan where they could not be measured."""
 
     case: str
     backend: str
@@ -49,7 +63,9 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Every published number met, by a backend that can be compared with the row's reference and does not differ from it."""
+        """Every published number met, by a backend that can be compared with the row's reference and does not
+        differ from it.
+        """
         return self.met and self.answer not in (NO_ANSWER, NOT_RUN, DIFFERENT)
 
     @property
@@ -58,7 +74,13 @@ class Row:
         if self.answer == NOT_RUN:
             return NOT_RUN
         met = f"{sum(p.ok for p in self.published)}/{len(self.published)} numbers"
-        reached = "" if self.level is None else "level 0 not reached, " if self.level < 0 else f"level {self.level}, "
+        reached = (
+            ""
+            if self.level is None
+            else "level 0 not reached, "
+            if self.level < 0
+            else f"level {self.level}, "
+        )
         return f"{reached}{met}, {self.score:.2f}"
 
 
@@ -90,9 +112,21 @@ class Suite:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        rows = [{**asdict(r), "published": [{**asdict(p), "ok": bool(p.ok), "score": float(p.score)} for p in r.published]} for r in self.rows]
+        rows = [
+            {
+                **asdict(r),
+                "published": [{**asdict(p), "ok": bool(p.ok), "score": float(p.score)} for p in r.published],
+            }
+            for r in self.rows
+        ]
         about = {n: {"title": get(n).title, "citation": str(get(n).citation)} for n in self.cases}
-        return {"version": 1, "backends": list(self.backends), "cases": about, "levels": {str(k): v for k, v in LEVELS.items()}, "rows": rows}
+        return {
+            "version": 1,
+            "backends": list(self.backends),
+            "cases": about,
+            "levels": {str(k): v for k, v in LEVELS.items()},
+            "rows": rows,
+        }
 
     def markdown(self) -> str:
         """The matrix and every published number."""
@@ -103,7 +137,14 @@ class Suite:
         lines += ["", *(f"- not run: {line}" for line in self.not_run())] if self.not_run() else []
         for name in self.cases:
             case = get(name)
-            lines += ["", f"## {name}: {case.title}", "", f"{case.citation}", "", "| quantity | published | margin | " + " | ".join(self.backends) + " |"]
+            lines += [
+                "",
+                f"## {name}: {case.title}",
+                "",
+                f"{case.citation}",
+                "",
+                "| quantity | published | margin | " + " | ".join(self.backends) + " |",
+            ]
             lines.append("|---" * (len(self.backends) + 3) + "|")
             lines += self._numbers(name)
         return "\n".join(lines) + "\n"
@@ -115,19 +156,37 @@ class Suite:
         first = next(iter(rows.values())).published
         lines = []
         for i, p in enumerate(first):
-            found = [(f"{r.published[i].measured:.5g}{'' if r.published[i].ok else ' (not met)'}" if (r := rows.get(b)) else "-") for b in self.backends]
-            lines.append(f"| {p.quantity} ({p.unit}) | {p.published:.5g} | {p.margin:.3g} | " + " | ".join(found) + " |")
+            found = [
+                (
+                    f"{r.published[i].measured:.5g}{'' if r.published[i].ok else ' (not met)'}"
+                    if (r := rows.get(b))
+                    else "-"
+                )
+                for b in self.backends
+            ]
+            lines.append(
+                f"| {p.quantity} ({p.unit}) | {p.published:.5g} | {p.margin:.3g} | "
+                + " | ".join(found)
+                + " |"
+            )
         return lines
 
 
-def run_suite(executor: Executor, say: Say, backends: Sequence[str] = (), cases: Sequence[str] = (), quick: bool = False) -> Suite:
-    """Run the cases. backends: the first is the reference of each row (default: all installed but jneuroml, the native engine first).
+def run_suite(
+    executor: Executor, say: Say, backends: Sequence[str] = (), cases: Sequence[str] = (), quick: bool = False
+) -> Suite:
+    """Run the cases. backends: the first is the reference of each row (default: all installed but jneuroml,
+    the native engine first).
 
     ModelError on an unknown case, BackendNotFound on an unknown backend.
     """
     named = bool(backends)
     installed = registry.installed()
-    names = tuple(backends) or ("native", *(b for b in installed if b not in ("native", *SLOW, *BY_NAME)), *(b for b in installed if b in SLOW))
+    names = tuple(backends) or (
+        "native",
+        *(b for b in installed if b not in ("native", *SLOW, *BY_NAME)),
+        *(b for b in installed if b in SLOW),
+    )
     for b in names:
         registry.get(b)
     chosen = [get(c) for c in cases] or [c for c in CASES.values() if c.quick or not quick]
@@ -147,7 +206,9 @@ def run_suite(executor: Executor, say: Say, backends: Sequence[str] = (), cases:
 
 
 def _left_out(case: Case, network: Network, backend: str, named: bool) -> str:
-    """Why a backend does not get a case; "" if it does. Other simulators take about three times the native engine's memory (README)."""
+    """Why a backend does not get a case; "" if it does. Other simulators take about three times the native
+    engine's memory (README).
+    """
     if not (named or case.quick or backend not in SLOW):
         return "too slow for this case unless it is named"
     events = sum(_rate(p) for p in network.populations) * case.duration / 1000.0
@@ -163,11 +224,21 @@ def _rate(p: Population) -> float:
     return p.size * 1000.0 * mean_of(p.cell.rate) if isinstance(p.cell, SpikeSourcePoisson) else 0.0
 
 
-def _case(case: Case, network: Network, backends: Sequence[str], executor: Executor, say: Say) -> tuple[list[Row], Answer]:
+def _case(
+    case: Case, network: Network, backends: Sequence[str], executor: Executor, say: Say
+) -> tuple[list[Row], Answer]:
     design = Design(
-        network, tuple(backends), case.seeds, case.dt, round(case.duration / case.dt), case.warmup, integrator=case.integrator,
-        options={b: dict(o) for b, o in case.options.items() if b in backends}, power="none", orders=False,
-    )  # fmt: skip
+        network,
+        tuple(backends),
+        case.seeds,
+        case.dt,
+        round(case.duration / case.dt),
+        case.warmup,
+        integrator=case.integrator,
+        options={b: dict(o) for b, o in case.options.items() if b in backends},
+        power="none",
+        orders=False,
+    )
     study = Study(design, executor, lambda line, progress: say(f"{case.name}: {line}", progress))
     answer = study.answer()
     return [_row(case, b, study.runs, answer.validation) for b in backends], answer
@@ -178,19 +249,31 @@ def _row(case: Case, backend: str, runs: Sequence[Ran], v: Validation) -> Row:
     missing = [s for s in case.seeds if s not in mine]
     if missing:
         why = next((r.outcome for r in runs if r.job.backend == backend and not r.ok), None)
-        return Row(case.name, backend, NOT_RUN, -1, float("nan"), (), f"{why.status}: {' '.join(why.message.split())}" if why else "no result")
+        return Row(
+            case.name,
+            backend,
+            NOT_RUN,
+            -1,
+            float("nan"),
+            (),
+            f"{why.status}: {' '.join(why.message.split())}" if why else "no result",
+        )
     results: list[Results] = [mine[s].results for s in case.seeds]
     published = tuple(case.check(results))
     score = sum(p.score for p in published) / len(published) if published else float("nan")
     if backend == v.reference:
         return Row(case.name, backend, REFERENCE, None, score, published)
-    if not any(sum(r.spikes.values()) for r in v.runs if r.backend in (backend, v.reference)):  # potentials below threshold
+    if not any(
+        sum(r.spikes.values()) for r in v.runs if r.backend in (backend, v.reference)
+    ):  # potentials below threshold
         return Row(case.name, backend, NO_SPIKES, None, score, published)
     return Row(case.name, backend, v.answers[backend], reached(v, backend), score, published)
 
 
 def reached(v: Validation, backend: str) -> int:
-    """The highest level up to which every one passes; identical spikes have the same statistics, however few they are. -1 for none."""
+    """The highest level up to which every one passes; identical spikes have the same statistics, however few
+    they are. -1 for none.
+    """
     passed = {x.level for x in v.levels if x.backend == backend and x.verdict == PASS}
     if SPIKES in passed:
         passed.add(STATISTICS)

@@ -1,10 +1,12 @@
 """Distances between two spike trains of one cell, for every cell of a population at once.
 
     van_rossum(a, b, tau)      the trains filtered with a decaying exponential: a difference of one spike is 1
-    spike_distance(a, b)       SPIKE: differences of spike times relative to the local intervals, between 0 and 1; no time scale to choose
-    mean_distances(a, b, ...)  both, averaged over the cells that spike on either side
+    spike_distance(a, b)       SPIKE: differences of spike times relative to the local intervals, between 0
+    and 1; no time scale to choose mean_distances(a, b, ...)  both, averaged over the cells that spike on
+    either side
 
-Both are 0 for equal trains (SPIKE takes repeats within a step for one spike), and each costs one pass over the spikes.
+Both are 0 for equal trains (SPIKE takes repeats within a step for one spike), and each costs one pass over
+the spikes.
 """
 
 from __future__ import annotations
@@ -23,50 +25,71 @@ TAU = 10.0  # ms, the membrane time constant of many network models
 def van_rossum(a: Trains, b: Trains, tau: float = TAU) -> Floats:
     """Van Rossum's distance of the two trains of each cell, (cells,), with a time constant `tau` in ms.
 
-    Each spike becomes exp(-t/tau) from its time on; the distance is sqrt(2/tau) times the L2 norm of the difference of the two sums, so
-    that one spike is at distance 1 from none (van Rossum 2001, doi:10.1162/089976601300014321, without his factor 1/sqrt(2)). The square
-    is the sum of s_i s_j exp(-|t_i - t_j|/tau) over all spikes of both trains, s = 1 in a and -1 in b. The sum over earlier spikes decays
-    from one spike to the next (Houghton & Kreuz 2012, doi:10.3109/0954898X.2012.673048), which makes one pass of it.
+    Each spike becomes exp(-t/tau) from its time on; the distance is sqrt(2/tau) times the L2 norm of the
+    difference of the two sums, so that one spike is at distance 1 from none (van Rossum 2001,
+    doi:10.1162/089976601300014321, without his factor 1/sqrt(2)). The square is the sum of s_i s_j exp(-|t_i
+    - t_j|/tau) over all spikes of both trains, s = 1 in a and -1 in b. The sum over earlier spikes decays
+    from one spike to the next (Houghton & Kreuz 2012, doi:10.3109/0954898X.2012.673048), which makes one pass
+    of it.
     """
     _same_cells(a, b)
     if not (np.isfinite(tau) and tau > 0):
-        raise ModelError("tau", f"must be a positive number of ms, got {tau}", "give the time scale on which spikes count as equal")
+        raise ModelError(
+            "tau",
+            f"must be a positive number of ms, got {tau}",
+            "give the time scale on which spikes count as equal",
+        )
     return np.asarray(_van_rossum(a.first, a.steps, b.first, b.steps, a.dt / tau))
 
 
 def spike_distance(a: Trains, b: Trains) -> Floats:
     """The SPIKE-distance of the two trains of each cell over the window, (cells,), from 0 to 1.
 
-    At time t, train n has an interval x_n from the spike before to the spike after it, and S_n, the distance of these two spikes to their
-    nearest in the other train, interpolated linearly over the interval. The distance is the mean over t of
-    (S_1 x_2 + S_2 x_1) / (2 <x>^2), <x> = (x_1 + x_2)/2 (Kreuz et al. 2013, doi:10.1152/jn.01094.2012). Between spikes that is linear in t
-    and so its value in the middle integrates it exactly. Beyond the first and the last spike the interval is taken to be the time to the
-    window's edge or the neighbouring interval, the longer of the two, with S_n as at that spike (Kreuz, Mulansky & Bozanic 2015,
-    doi:10.1152/jn.00848.2014); a train without spikes counts as one with spikes at both edges.
+    At time t, train n has an interval x_n from the spike before to the spike after it, and S_n, the distance
+    of these two spikes to their nearest in the other train, interpolated linearly over the interval. The
+    distance is the mean over t of (S_1 x_2 + S_2 x_1) / (2 <x>^2), <x> = (x_1 + x_2)/2 (Kreuz et al. 2013,
+    doi:10.1152/jn.01094.2012). Between spikes that is linear in t and so its value in the middle integrates
+    it exactly. Beyond the first and the last spike the interval is taken to be the time to the window's edge
+    or the neighbouring interval, the longer of the two, with S_n as at that spike (Kreuz, Mulansky & Bozanic
+    2015, doi:10.1152/jn.00848.2014); a train without spikes counts as one with spikes at both edges.
     """
     _same_cells(a, b)
-    return np.asarray(_spike(a.first, a.steps.astype(np.float64), b.first, b.steps.astype(np.float64), float(a.length)))
+    return np.asarray(
+        _spike(a.first, a.steps.astype(np.float64), b.first, b.steps.astype(np.float64), float(a.length))
+    )
 
 
 def mean_distances(a: SpikeTable, b: SpikeTable, window: Window, tau: float = TAU) -> dict[str, float]:
-    """Means of "van_rossum" and "spike" over the cells that spike on either side in the window; nan if none does."""
+    """Means of "van_rossum" and "spike" over the cells that spike on either side in the window; nan if none
+    does.
+    """
     if not np.array_equal(a.recorded, b.recorded):
         raise ModelError("recorded cells", "differ on the two sides", "use the same recordings")
     left, right = by_cell(a, window), by_cell(b, window)
     active = (left.counts > 0) | (right.counts > 0)
     both = {"van_rossum": van_rossum(left, right, tau), "spike": spike_distance(left, right)}
-    return {name: float(values[active].mean()) if active.any() else float("nan") for name, values in both.items()}
+    return {
+        name: float(values[active].mean()) if active.any() else float("nan") for name, values in both.items()
+    }
 
 
 def _same_cells(a: Trains, b: Trains) -> None:
-    for what, left, right in (("cells", a.cells, b.cells), ("steps in the window", a.length, b.length), ("dt", a.dt, b.dt)):
+    for what, left, right in (
+        ("cells", a.cells, b.cells),
+        ("steps in the window", a.length, b.length),
+        ("dt", a.dt, b.dt),
+    ):
         if left != right:
-            raise ModelError(what, f"differ: {left} and {right}", "compare trains of the same cells and window")
+            raise ModelError(
+                what, f"differ: {left} and {right}", "compare trains of the same cells and window"
+            )
 
 
 @njit(cache=True, nogil=True)
 def _van_rossum(first_a, a, first_b, b, decay):  # type: ignore[no-untyped-def]
-    """One merge of both trains of each cell; spikes at one step are taken together, so what is equal cancels without rounding."""
+    """One merge of both trains of each cell; spikes at one step are taken together, so what is equal cancels
+    without rounding.
+    """
     out = np.zeros(first_a.size - 1)
     for cell in range(out.size):
         i, j, last = first_a[cell], first_b[cell], np.int64(0)
@@ -102,7 +125,9 @@ def _extended(spikes, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _nearest(times, other, silent):  # type: ignore[no-untyped-def]
-    """Distance of each time to the nearest in `other`; at the two bounding spikes that of the neighbouring spike, if there is one."""
+    """Distance of each time to the nearest in `other`; at the two bounding spikes that of the neighbouring
+    spike, if there is one.
+    """
     near, j = np.empty(times.size), 0
     for k in range(times.size):
         while j + 1 < other.size and abs(other[j + 1] - times[k]) <= abs(other[j] - times[k]):
@@ -115,7 +140,9 @@ def _nearest(times, other, silent):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _spike(first_a, a, first_b, b, end):  # type: ignore[no-untyped-def]
-    """Times in steps from 0 to end; (S_1 x_2 + S_2 x_1) / (2 <x>^2) in the middle of each piece, times its length."""
+    """Times in steps from 0 to end; (S_1 x_2 + S_2 x_1) / (2 <x>^2) in the middle of each piece, times its
+    length.
+    """
     out = np.zeros(first_a.size - 1)
     for cell in range(out.size):
         mine, yours = a[first_a[cell] : first_a[cell + 1]], b[first_b[cell] : first_b[cell + 1]]

@@ -10,7 +10,8 @@
       deviations, power             what the design would have seen
       costs     Cost[]              level 5
 
-Everything here serialises to report.json (schemas/report.schema.json); arrays for pictures live in `evidence`.
+Everything here serialises to report.json (schemas/report.schema.json); arrays for pictures live in
+`evidence`.
 """
 
 from __future__ import annotations
@@ -30,13 +31,22 @@ LEVELS = {
     STATISTICS: "same statistics",
     COST: "same cost",
 }
-# The answer for one backend, best first; "no answer" covers a backend that did not run or that cannot be compared.
-IDENTICAL, EQUIVALENT, DIFFERENT, OPEN, NO_ANSWER = "identical spikes", "statistically equivalent", "different", "undecided", "not comparable"
+# The answer for one backend, best first; "no answer" covers a backend that did not run or that cannot be
+# compared.
+IDENTICAL, EQUIVALENT, DIFFERENT, OPEN, NO_ANSWER = (
+    "identical spikes",
+    "statistically equivalent",
+    "different",
+    "undecided",
+    "not comparable",
+)
 
 
 @dataclass(frozen=True)
 class LevelVerdict:
-    """One cell of the matrix. `score` in 0..1 is the share of what was checked that agrees; nan where nothing was checked."""
+    """One cell of the matrix. `score` in 0..1 is the share of what was checked that agrees; nan where nothing
+    was checked.
+    """
 
     level: int
     backend: str
@@ -51,8 +61,8 @@ class LevelVerdict:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one backend. `status` is "ok" or what went wrong (jobs.outcome.STATUSES); `alive` by population: did it spike in the
-    last fifth of the run; `approximations` one line for each kind."""
+    """One run of one backend. `status` is "ok" or what went wrong (jobs.outcome.STATUSES); `alive` by
+    population: did it spike in the last fifth of the run; `approximations` one line for each kind."""
 
     backend: str
     seed: int
@@ -73,9 +83,9 @@ class Run:
 
 @dataclass(frozen=True)
 class NetworkCheck:
-    """Level 1, one run. program: sha256 of the resolved arrays. Errors are the largest absolute differences between what the simulator
-    holds and the program, in the port's unit and in ms; `missing` counts connections on one side only. read_back "" if it was done,
-    else why not."""
+    """Level 1, one run. program: sha256 of the resolved arrays. Errors are the largest absolute differences
+    between what the simulator holds and the program, in the port's unit and in ms; `missing` counts
+    connections on one side only. read_back "" if it was done, else why not."""
 
     backend: str
     seed: int
@@ -90,16 +100,19 @@ class NetworkCheck:
     @property
     def equal(self) -> bool:
         """As far as it was looked at: `read_back` says where only the program was."""
-        return self.same_program and (bool(self.read_back) or (not self.missing and self.weight_error == 0 and self.delay_error == 0))
+        return self.same_program and (
+            bool(self.read_back) or (not self.missing and self.weight_error == 0 and self.delay_error == 0)
+        )
 
 
 @dataclass(frozen=True)
 class CellCheck:
     """Level 2, cells of one population alone on one backend, against the reference.
 
-    trace_difference: largest |difference| (in `unit`) of `variable` before the first differing spike; spike_time_difference in ms, nan
-    where numbers of spikes differ. errors: dt (ms) -> largest error of the trace against the finest step, of this backend alone; order:
-    the power of dt with which they shrink, inf where the method is exact to rounding.
+    trace_difference: largest |difference| (in `unit`) of `variable` before the first differing spike;
+    spike_time_difference in ms, nan where numbers of spikes differ. errors: dt (ms) -> largest error of the
+    trace against the finest step, of this backend alone; order: the power of dt with which they shrink, inf
+    where the method is exact to rounding.
     """
 
     backend: str
@@ -122,11 +135,13 @@ class CellCheck:
 
 @dataclass(frozen=True)
 class SpikeCheck:
-    """Level 3, the whole network for one seed against the reference. Times in ms; nan or "" where the lists are identical.
+    """Level 3, the whole network for one seed against the reference. Times in ms; nan or "" where the lists
+    are identical.
 
-    perturbed: when the reference parts from itself after a change of 1e-12 of its start; inf if it did not within the run, nan if that
-    was not tried. equal, near: share of the longer list with a partner at the same step, or within one. spike_distance (0 to 1),
-    van_rossum (tau 10 ms): distances of the two trains of a cell, averaged over the cells that spike on either side, all populations.
+    perturbed: when the reference parts from itself after a change of 1e-12 of its start; inf if it did not
+    within the run, nan if that was not tried. equal, near: share of the longer list with a partner at the
+    same step, or within one. spike_distance (0 to 1), van_rossum (tau 10 ms): distances of the two trains of
+    a cell, averaged over the cells that spike on either side, all populations.
     perturbed_spike_distance: that of the reference from itself after the change.
     """
 
@@ -147,12 +162,14 @@ class SpikeCheck:
 
 @dataclass(frozen=True)
 class PairedCheck:
-    """Level 4 with frozen input: one statistic of one population, differences (backend - reference) paired over seeds.
+    """Level 4 with frozen input: one statistic of one population, differences (backend - reference) paired
+    over seeds.
 
-    margin: half-width of equivalence, in the statistic's unit, with `margin_from` saying where it comes from. interval: the 90 %
-    confidence interval of the mean difference (the one of two one-sided tests at 5 %). p_equivalence: of TOST; p_holm: the same
-    corrected over populations; p_difference: of a paired t-test, shown only. effect: mean difference in units of the reference's
-    seed-to-seed SD. detectable: the smallest true difference that this design calls different with a chance of 80 %.
+    margin: half-width of equivalence, in the statistic's unit, with `margin_from` saying where it comes from.
+    interval: the 90 % confidence interval of the mean difference (the one of two one-sided tests at 5 %).
+    p_equivalence: of TOST; p_holm: the same corrected over populations; p_difference: of a paired t-test,
+    shown only. effect: mean difference in units of the reference's seed-to-seed SD. detectable: the smallest
+    true difference that this design calls different with a chance of 80 %.
     """
 
     backend: str
@@ -178,11 +195,12 @@ class PairedCheck:
 
 @dataclass(frozen=True)
 class EnsembleCheck:
-    """Level 4 with a backend's own random numbers: the distribution of one statistic over cells, by distance between runs.
+    """Level 4 with a backend's own random numbers: the distribution of one statistic over cells, by distance
+    between runs.
 
-    measure: "KS" or "Wasserstein". within, within_sd: distance between two seeds of the reference, mean and SD; limit = within +
-    2 within_sd; between: mean distance from the backend's runs to the reference's. p_permutation: share of relabellings with as large
-    a between (shown, not the verdict).
+    measure: "KS" or "Wasserstein". within, within_sd: distance between two seeds of the reference, mean and
+    SD; limit = within + 2 within_sd; between: mean distance from the backend's runs to the reference's.
+    p_permutation: share of relabellings with as large a between (shown, not the verdict).
     """
 
     backend: str
@@ -200,8 +218,10 @@ class EnsembleCheck:
 
 @dataclass(frozen=True)
 class DeviationCheck:
-    """A known deviation put into the native engine. caught: the first level that failed, None if none did. failed: all that did.
-    time: first diverging spike (ms); equal: share of equal spikes; statistics: "population statistic" that were called different."""
+    """A known deviation put into the native engine. caught: the first level that failed, None if none did.
+    failed: all that did.
+    time: first diverging spike (ms); equal: share of equal spikes; statistics: "population statistic" that
+    were called different."""
 
     name: str
     what: str
@@ -216,8 +236,8 @@ class DeviationCheck:
 
 @dataclass(frozen=True)
 class Power:
-    """What the design would have seen at level 4 alone: for each kind of deviation the smallest size tried that was called different
-    (nan if none was), of `sizes`."""
+    """What the design would have seen at level 4 alone: for each kind of deviation the smallest size tried
+    that was called different (nan if none was), of `sizes`."""
 
     name: str
     unit: str
@@ -232,7 +252,9 @@ class Power:
 
 @dataclass(frozen=True)
 class Cost:
-    """Level 5: medians over seeds. seconds by phase (resolve, lower, build, run, collect), real-time factor, peak memory (bytes)."""
+    """Level 5: medians over seeds. seconds by phase (resolve, lower, build, run, collect), real-time factor,
+    peak memory (bytes).
+    """
 
     backend: str
     seconds: Mapping[str, float]
@@ -243,8 +265,8 @@ class Cost:
 
 @dataclass(frozen=True)
 class Validation:
-    """The whole answer. backends[0] is the reference. `answers` maps every other backend to IDENTICAL, EQUIVALENT, DIFFERENT, OPEN or
-    NO_ANSWER; provenance: versions, machine, command, hashes, dates."""
+    """The whole answer. backends[0] is the reference. `answers` maps every other backend to IDENTICAL,
+    EQUIVALENT, DIFFERENT, OPEN or NO_ANSWER; provenance: versions, machine, command, hashes, dates."""
 
     network: str
     model_hash: str
@@ -288,7 +310,15 @@ class Validation:
         return next((v for v in self.levels if v.level == level and v.backend == backend), None)
 
     def __repr__(self) -> str:
-        head = f"Validation of '{self.network}' ({self.duration:g} ms, dt {self.dt:g} ms, {len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}) against {self.reference}: {self.verdict}"
+        head = (
+            f"Validation of '{self.network}' ({self.duration:g} ms, dt {self.dt:g} ms, {len(self.seeds)} "
+            f"seed{'s' * (len(self.seeds) != 1)}) against {self.reference}: {self.verdict}"
+        )
         rows = [f"  {b}: {self.answers[b]}" for b in self.backends[1:]]
-        rows += [f"    level {v.level} {v.name}: {v.verdict}; {v.summary}" for b in self.backends[1:] for v in self.levels if v.backend == b]
+        rows += [
+            f"    level {v.level} {v.name}: {v.verdict}; {v.summary}"
+            for b in self.backends[1:]
+            for v in self.levels
+            if v.backend == b
+        ]
         return "\n".join([head, *rows])

@@ -1,4 +1,6 @@
-"""Every standard cell on every backend: the same input, the same spikes and traces as the reference backend."""
+"""Every standard cell on every backend: the same input, the same spikes and traces as the reference
+backend.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,30 @@ import pytest
 import portable as pt
 
 JUMP = ("IF_curr_delta", "Izhikevich")
-WEIGHT = {"IF_curr_exp": 0.4, "IF_curr_alpha": 0.4, "IF_curr_delta": 2.0, "Izhikevich": 2.0}  # others: conductances, uS
+WEIGHT = {
+    "IF_curr_exp": 0.4,
+    "IF_curr_alpha": 0.4,
+    "IF_curr_delta": 2.0,
+    "Izhikevich": 2.0,
+}  # others: conductances, uS
 DRIVE = {"Izhikevich": 0.006, "HH_cond_exp": 0.4, "EIF_cond_exp_isfa_ista": 0.6}  # nA; others 0.8
 DURATION = {"HH_cond_exp": "50 ms"}  # the reference's adaptive steps are slow; others 200 ms
-NAMES = ("IF_curr_exp", "IF_curr_alpha", "IF_curr_delta", "IF_cond_exp", "IF_cond_alpha", "EIF_cond_exp_isfa_ista", "Izhikevich", "HH_cond_exp")
+NAMES = (
+    "IF_curr_exp",
+    "IF_curr_alpha",
+    "IF_curr_delta",
+    "IF_cond_exp",
+    "IF_cond_alpha",
+    "EIF_cond_exp_isfa_ista",
+    "Izhikevich",
+    "HH_cond_exp",
+)
 
 
 def network(name: str) -> pt.Network:
-    """Ten cells of different initial v with a step current, excitatory and inhibitory spikes of several weights and delays."""
+    """Ten cells of different initial v with a step current, excitatory and inhibitory spikes of several
+    weights and delays.
+    """
     cell = getattr(pt, name)()
     cells = pt.Population("cells", 10, cell, initial={"v": np.linspace(-70, -60, 10)})
     times = np.arange(1, 40) * 5.0
@@ -28,7 +46,9 @@ def network(name: str) -> pt.Network:
         [cells, source],
         [
             pt.Projection(source, cells, pt.AllToAll(), synapse, "excitatory"),
-            pt.Projection(source[:1], cells, pt.AllToAll(), pt.StaticSynapse(sign * w * 0.6, 0.7), "inhibitory"),
+            pt.Projection(
+                source[:1], cells, pt.AllToAll(), pt.StaticSynapse(sign * w * 0.6, 0.7), "inhibitory"
+            ),
         ],
         [pt.Injection(pt.DCSource(DRIVE.get(name, 0.8), start=20.0, stop=180.0), cells)],
         [pt.Record([cells], ["spikes", "v"])],
@@ -45,9 +65,12 @@ def test_cell(backend: str, name: str, method: str, printed: float) -> None:
     np.testing.assert_array_equal(ours.spikes["cells"].ids, truth.spikes["cells"].ids)
     a, b = ours.traces["cells", "v"], truth.traces["cells", "v"]
     np.testing.assert_array_equal(a.steps, b.steps)
-    # The same method in the same order of operations leaves rounding: 1e-9 mV is 1e6 ulp of 60 mV. Where a backend has only its own
-    # adaptive method, the two differ by their tolerances; spikes still agree in this short test.
-    np.testing.assert_allclose(a.values, b.values, atol=1e-9 if method == "euler" or _same_method(ours, truth) else 0.5, rtol=printed)
+    # The same method in the same order of operations leaves rounding: 1e-9 mV is 1e6 ulp of 60 mV. Where a
+    # backend has only its own adaptive method, the two differ by their tolerances; spikes still agree in this
+    # short test.
+    np.testing.assert_allclose(
+        a.values, b.values, atol=1e-9 if method == "euler" or _same_method(ours, truth) else 0.5, rtol=printed
+    )
 
 
 def _same_method(a: pt.Results, b: pt.Results) -> bool:

@@ -1,4 +1,6 @@
-"""Several conditions in a cell type, and events that read and assign what they like: against counts and sums done by hand."""
+"""Several conditions in a cell type, and events that read and assign what they like: against counts and sums
+done by hand.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ CROSSING = pt.cell_type(
     integrator="rk4",
 )
 
-# Each condition sees what those before it assigned, and derived variables anew; two that spike in one step are one spike.
+# Each condition sees what those before it assigned, and derived variables anew; two that spike in one step
+# are one spike.
 CHAIN = pt.cell_type(
     "chain",
     equations="""
@@ -34,7 +37,8 @@ CHAIN = pt.cell_type(
     conditions=[("b > 0.5 and a < 0.05", "b = 0; c = c + twice + b; spike"), ("b > 0.5", "c = 100")],
 )
 
-# A port whose updates depend on their order, read derived variables from before the first of them, an injected current and the time.
+# A port whose updates depend on their order, read derived variables from before the first of them, an
+# injected current and the time.
 ORDERED = pt.cell_type(
     "ordered",
     equations="""
@@ -47,7 +51,11 @@ ORDERED = pt.cell_type(
         current = i_ext + unlinked : nA
     """,
     parameters={"tau": "10 ms", "a_minus": 0.6, "gbase": "2 nS"},
-    events={"in": "w = w - a_minus*x; w = w*H(w); g = g + weight*w*gbase; g = g + 10*before; x = x + 1; seen = current; last = t", "up": "w = w + weight; x = x*2"},
+    events={
+        "in": "w = w - a_minus*x; w = w*H(w); g = g + weight*w*gbase; g = g + 10*before; x = x + 1; seen = "
+        "current; last = t",
+        "up": "w = w + weight; x = x*2",
+    },
     weight_units={"in": "1", "up": "1"},
     initial={"w": "1"},
     inputs={"unlinked": "nA"},
@@ -56,20 +64,30 @@ ORDERED = pt.cell_type(
 
 def run(backend: str, cell: pt.CellType, duration: str, states: list[str]) -> pt.Results:
     population = pt.Population("cell", 3, cell())
-    return pt.run(pt.Network("conditions", [population], recordings=[pt.Record(population, ["spikes", *states])]), backend, duration)
+    return pt.run(
+        pt.Network("conditions", [population], recordings=[pt.Record(population, ["spikes", *states])]),
+        backend,
+        duration,
+    )
 
 
 def test_conditions_in_order_at_every_step(backend: str) -> None:
-    """v = 10/(2 pi) sin(2 pi t/10 ms) mV crosses 1 mV upwards at 1.0808 ms and downwards at 3.9192 ms of each period."""
+    """v = 10/(2 pi) sin(2 pi t/10 ms) mV crosses 1 mV upwards at 1.0808 ms and downwards at 3.9192 ms of each
+    period.
+    """
     results = run(backend, CROSSING, "50 ms", ["count", "up"])
     np.testing.assert_array_equal(results.spikes["cell"].steps, np.repeat(11 + 100 * np.arange(5), 3))
     assert results.traces["cell", "count"].values[-1].tolist() == [5.0] * 3
     phase = np.arange(501) % 100
-    np.testing.assert_array_equal(results.traces["cell", "up"].values[:, 0], ((phase >= 11) & (phase < 40)).astype(float))
+    np.testing.assert_array_equal(
+        results.traces["cell", "up"].values[:, 0], ((phase >= 11) & (phase < 40)).astype(float)
+    )
 
 
 def test_a_condition_sees_what_those_before_it_assigned(backend: str) -> None:
-    """a passes 0.95 every 10 steps: b becomes 1, then 0 again in the next condition, whose derived variable still is 2; the third never holds."""
+    """a passes 0.95 every 10 steps: b becomes 1, then 0 again in the next condition, whose derived variable
+    still is 2; the third never holds.
+    """
     results = run(backend, CHAIN, "5 ms", ["b", "c"])
     np.testing.assert_array_equal(results.spikes["cell"].steps, np.repeat([10, 20, 30, 40, 50], 3))
     np.testing.assert_array_equal(results.traces["cell", "c"].values[:, 0], 2 * (np.arange(51) // 10))
@@ -77,7 +95,9 @@ def test_a_condition_sees_what_those_before_it_assigned(backend: str) -> None:
 
 
 def by_hand(steps: int, dt: float = 0.1) -> dict[str, list[float]]:
-    """The cell ORDERED with `in` at steps 20, 20, 40, 60 (weights 3, 3, 3, 3), `up` (0.7) at 40 (after `in`) and 80."""
+    """The cell ORDERED with `in` at steps 20, 20, 40, 60 (weights 3, 3, 3, 3), `up` (0.7) at 40 (after `in`)
+    and 80.
+    """
     w, g, x, last = 1.0, 0.0, 0.0, 0.0
     out: dict[str, list[float]] = {"w": [w], "g": [g], "x": [x], "last": [last]}
     for k in range(1, steps + 1):
@@ -101,26 +121,47 @@ def test_events_whose_order_matters(backend: str, integrator: str) -> None:
     source = pt.Population("source", 2, pt.SpikeSourceArray([[1.0, 1.0, 3.0, 5.0], [3.0, 7.0]]))
     one = pt.StaticSynapse(3.0, 1.0)
     net = pt.Network(
-        "ordered", [cells, source],
-        [pt.Projection(source[1:], cells, pt.AllToAll(), pt.StaticSynapse(0.7, 1.0), "up"), pt.Projection(source[:1], cells, pt.AllToAll(), one, "in")],
-        [pt.Injection(pt.DCSource("3 pA"), cells)], [pt.Record(cells, ["w", "g", "x", "seen", "last"])],
-    )  # fmt: skip
+        "ordered",
+        [cells, source],
+        [
+            pt.Projection(source[1:], cells, pt.AllToAll(), pt.StaticSynapse(0.7, 1.0), "up"),
+            pt.Projection(source[:1], cells, pt.AllToAll(), one, "in"),
+        ],
+        [pt.Injection(pt.DCSource("3 pA"), cells)],
+        [pt.Record(cells, ["w", "g", "x", "seen", "last"])],
+    )
     traces = pt.run(net, backend, "10 ms", integrator=integrator).traces
     expected = by_hand(100)
     for name, values in expected.items():
         # exact: rounding of 100 products; rk4 of -x/tau at dt/tau = 0.01: (dt/tau)^5/120 a step, 1e-10 in all
-        np.testing.assert_allclose(traces["cells", name].values, np.array(values)[:, None] * [1, 1], rtol=1e-12 if integrator == "auto" else 1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            traces["cells", name].values,
+            np.array(values)[:, None] * [1, 1],
+            rtol=1e-12 if integrator == "auto" else 1e-9,
+            atol=1e-12,
+        )
     assert traces["cells", "seen"].values[[19, 20]].tolist() == [[0.0, 0.0], [3.0, 3.0]]
 
 
 def test_only_spiking_conditions_wait_for_the_refractory_period(backend: str) -> None:
-    """v rises by 1 mV/ms and is held for 2 ms after its reset at 1 mV; the other condition counts every step, in the refractory ones too."""
+    """v rises by 1 mV/ms and is held for 2 ms after its reset at 1 mV; the other condition counts every step,
+    in the refractory ones too.
+    """
     cell = pt.cell_type(
-        "counting", equations="dv/dt = 1 mV/ms : mV (held)\ndall_steps/dt = 0 : 1\ndlate/dt = 0 : 1", parameters={"t_ref": "2 ms"}, refractory="t_ref",
-        conditions=[("v > 0.95 mV", "spike; v = 0 mV"), ("v >= 0 mV", "all_steps += 1"), ("all_steps > 20.5 and late < 1.5", "spike; late += 1")], integrator="euler",
-    )  # fmt: skip
+        "counting",
+        equations="dv/dt = 1 mV/ms : mV (held)\ndall_steps/dt = 0 : 1\ndlate/dt = 0 : 1",
+        parameters={"t_ref": "2 ms"},
+        refractory="t_ref",
+        conditions=[
+            ("v > 0.95 mV", "spike; v = 0 mV"),
+            ("v >= 0 mV", "all_steps += 1"),
+            ("all_steps > 20.5 and late < 1.5", "spike; late += 1"),
+        ],
+        integrator="euler",
+    )
     results = run(backend, cell, "8 ms", ["v", "all_steps", "late"])
-    # 10 steps up, a spike at 10, 20 updates held. The third condition holds from step 21 on, but waits for the end of the first update that
-    # is not refractory, 31, and after its own spike until 52; then v, which had two steps, needs eight more after the update 71 -> 72.
+    # 10 steps up, a spike at 10, 20 updates held. The third condition holds from step 21 on, but waits for
+    # the end of the first update that is not refractory, 31, and after its own spike until 52; then v, which
+    # had two steps, needs eight more after the update 71 -> 72.
     assert results.spikes["cell"].steps[results.spikes["cell"].ids == 0].tolist() == [10, 31, 52, 80]
     np.testing.assert_array_equal(results.traces["cell", "all_steps"].values[:, 0], np.arange(81))

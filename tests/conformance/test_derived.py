@@ -8,7 +8,8 @@ import pytest
 import portable as pt
 from portable.resolve import resolve
 
-# A leaky cell that shows what a derived variable can read: states, parameters, a constant, the time, the injected current.
+# A leaky cell that shows what a derived variable can read: states, parameters, a constant, the time, the
+# injected current.
 SHOWING = pt.cell_type(
     "showing",
     equations="""
@@ -25,14 +26,20 @@ SHOWING = pt.cell_type(
 
 
 def conductances() -> tuple[pt.Network, pt.Population]:
-    cells = pt.Population("cells", 6, pt.IF_cond_exp(i_offset=0.3, e_rev_I=-80.0), initial={"v": pt.Uniform(-65, -55)})
+    cells = pt.Population(
+        "cells", 6, pt.IF_cond_exp(i_offset=0.3, e_rev_I=-80.0), initial={"v": pt.Uniform(-65, -55)}
+    )
     noise = pt.Population("noise", 6, pt.SpikeSourcePoisson(rate=300.0))
     synapse = pt.StaticSynapse(pt.Uniform(0.002, 0.01), 1.0)
     return pt.Network(
-        "conductances", [cells, noise],
-        [pt.Projection(noise, cells, pt.AllToAll(), synapse), pt.Projection(noise, cells, pt.OneToOne(), synapse, "inhibitory")],
+        "conductances",
+        [cells, noise],
+        [
+            pt.Projection(noise, cells, pt.AllToAll(), synapse),
+            pt.Projection(noise, cells, pt.OneToOne(), synapse, "inhibitory"),
+        ],
         recordings=[pt.Record(cells, ["i_syn", "v", "gsyn_exc", "gsyn_inh", "spikes"])],
-    ), cells  # fmt: skip
+    ), cells
 
 
 def test_synaptic_current_is_conductance_times_driving_force(backend: str) -> None:
@@ -45,10 +52,17 @@ def test_synaptic_current_is_conductance_times_driving_force(backend: str) -> No
 
 
 def test_only_what_was_asked_for_is_shown(backend: str) -> None:
-    """i_syn of two cells every 0.4 ms and v of all every 1 ms need v every 0.2 ms; results show neither that nor the conductances."""
+    """i_syn of two cells every 0.4 ms and v of all every 1 ms need v every 0.2 ms; results show neither that
+    nor the conductances.
+    """
     net, cells = conductances()
     whole = pt.run(net, backend, "20 ms", seed=3, inputs="frozen")
-    some = pt.Network(net.name, net.populations, net.projections, recordings=[pt.Record(cells[2:4], "i_syn", interval=0.4), pt.Record(cells, "v", interval=1.0)])
+    some = pt.Network(
+        net.name,
+        net.populations,
+        net.projections,
+        recordings=[pt.Record(cells[2:4], "i_syn", interval=0.4), pt.Record(cells, "v", interval=1.0)],
+    )
     r = pt.run(some, backend, "20 ms", seed=3, inputs="frozen")
     assert list(r.traces) == [("cells", "i_syn"), ("cells", "v")]
     i, v = r.traces["cells", "i_syn"], r.traces["cells", "v"]
@@ -60,10 +74,14 @@ def test_only_what_was_asked_for_is_shown(backend: str) -> None:
 
 
 def test_time_injected_current_and_constants(backend: str) -> None:
-    """At k*dt, i_ext is what holds from then on; sin of numpy and of the closed form below are the same function."""
+    """At k*dt, i_ext is what holds from then on; sin of numpy and of the closed form below are the same
+    function.
+    """
     cells = pt.Population("cells", 3, SHOWING(tau=[5.0, 10.0, 20.0]))
     step = pt.Injection(pt.StepCurrentSource([2.0, 5.0], [0.1, -0.1]), cells[1:])
-    net = pt.Network("showing", [cells], inputs=[step], recordings=[pt.Record(cells, ["drive", "i_wave", "g_leak", "v"])])
+    net = pt.Network(
+        "showing", [cells], inputs=[step], recordings=[pt.Record(cells, ["drive", "i_wave", "g_leak", "v"])]
+    )
     r = pt.run(net, backend, "8 ms")
     t = np.arange(81)[:, None] * 0.1
     wave = 50.0 * np.sin(t / 3.0)
@@ -72,7 +90,9 @@ def test_time_injected_current_and_constants(backend: str) -> None:
     np.testing.assert_array_equal(r.traces["cells", "g_leak"].values, np.broadcast_to(leak, (81, 3)))
     np.testing.assert_allclose(r.traces["cells", "i_wave"].values, np.broadcast_to(wave, (81, 3)), rtol=1e-14)
     expected = (injected + wave) + leak * (-70.0 - r.traces["cells", "v"].values)
-    np.testing.assert_allclose(r.traces["cells", "drive"].values, expected, rtol=1e-13, atol=1e-11)  # last bits of t
+    np.testing.assert_allclose(
+        r.traces["cells", "drive"].values, expected, rtol=1e-13, atol=1e-11
+    )  # last bits of t
 
 
 def test_parameters_changed_between_pieces(backend: str) -> None:
@@ -92,16 +112,32 @@ def test_parameters_changed_between_pieces(backend: str) -> None:
 
 
 def test_over_links(backend: str) -> None:
-    """Currents of gap junctions from recorded voltages, and the sum that a cell gets: to the last bit. By forward Euler that sum, at step k, must
-    be what moved the cell from k to k + 1."""
+    """Currents of gap junctions from recorded voltages, and the sum that a cell gets: to the last bit. By
+    forward Euler that sum, at step k, must be what moved the cell from k to k + 1."""
     passive = pt.cell_type(
-        "passive", equations="dv/dt = (g_leak*(E - v) + i_gap)/C : mV", parameters={"g_leak": "5 nS", "E": "-65 mV", "C": "100 pF"}, inputs={"i_gap": "nA"}, integrator="euler",
-    )  # fmt: skip
-    junction = pt.cell_type("junction", equations="i = g*(v_pre - v_post) : nA", parameters={"g": "2 nS"}, inputs={"v_pre": "mV", "v_post": "mV"})
+        "passive",
+        equations="dv/dt = (g_leak*(E - v) + i_gap)/C : mV",
+        parameters={"g_leak": "5 nS", "E": "-65 mV", "C": "100 pF"},
+        inputs={"i_gap": "nA"},
+        integrator="euler",
+    )
+    junction = pt.cell_type(
+        "junction",
+        equations="i = g*(v_pre - v_post) : nA",
+        parameters={"g": "2 nS"},
+        inputs={"v_pre": "mV", "v_post": "mV"},
+    )
     rng = np.random.default_rng(2)
     pre, post = rng.integers(0, 20, 60), rng.integers(0, 20, 60)
-    cells, edges = pt.Population("cells", 20, passive(), initial={"v": pt.Uniform(-80, -40)}), pt.Population("edges", 60, junction(g=pt.Uniform(1.0, 3.0)))
-    links = [pt.Link(edges, "i", cells, "i_gap", post=post), pt.Link(cells, "v", edges, "v_pre", pre=pre), pt.Link(cells, "v", edges, "v_post", pre=post)]
+    cells, edges = (
+        pt.Population("cells", 20, passive(), initial={"v": pt.Uniform(-80, -40)}),
+        pt.Population("edges", 60, junction(g=pt.Uniform(1.0, 3.0))),
+    )
+    links = [
+        pt.Link(edges, "i", cells, "i_gap", post=post),
+        pt.Link(cells, "v", edges, "v_pre", pre=pre),
+        pt.Link(cells, "v", edges, "v_post", pre=post),
+    ]
     asked = [pt.Record(cells, "v"), pt.Record(edges, "i"), pt.Record(cells[3:8], "i_gap")]
     net = pt.Network("gap", [cells, edges], recordings=asked, links=links)
     if short := pt.check(net, backend):
@@ -117,7 +153,9 @@ def test_over_links(backend: str) -> None:
     np.testing.assert_array_equal(r.traces["cells", "i_gap"].values, total[:, 3:8])
     moved = np.diff(v, axis=0) * 100.0 / 0.1 - 5.0 * (-65.0 - v[:-1])
     np.testing.assert_allclose(moved, total[:-1], rtol=0, atol=1e-9)  # pA; v is kept to 1e-14 mV, times C/dt
-    only = pt.Network("gap", [cells, edges], recordings=[pt.Record(cells[3:8], "i_gap", interval=0.5)], links=links)
+    only = pt.Network(
+        "gap", [cells, edges], recordings=[pt.Record(cells[3:8], "i_gap", interval=0.5)], links=links
+    )
     few = pt.run(only, backend, "20 ms", seed=2).traces
     assert list(few) == [("cells", "i_gap")]
     np.testing.assert_array_equal(few["cells", "i_gap"].values, total[::5, 3:8])
@@ -125,7 +163,9 @@ def test_over_links(backend: str) -> None:
 
 def test_unknown_variables_are_named() -> None:
     cells = pt.Population("cells", 3, SHOWING())
-    with pytest.raises(pt.ModelError, match=r"Record\.variables: 'cells' has no 'i_leek' to record; did you mean 'i_leak'"):
+    with pytest.raises(
+        pt.ModelError, match=r"Record\.variables: 'cells' has no 'i_leek' to record; did you mean 'i_leak'"
+    ):
         pt.Record(cells, ["v", "i_leek"])
     with pytest.raises(pt.ModelError, match="has no 'tau' to record"):
         pt.Record(cells, "tau")

@@ -1,4 +1,6 @@
-"""random(x) in assignments and initial values: the same numbers on every backend that can draw them, the others say so."""
+"""random(x) in assignments and initial values: the same numbers on every backend that can draw them, the
+others say so.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import pytest
 
 import portable as pt
 
-# Draws in a reset, in a condition without a spike, in two ports and in initial values. Currents jump by a drawn part of the weight.
+# Draws in a reset, in a condition without a spike, in two ports and in initial values. Currents jump by a
+# drawn part of the weight.
 DRAWING = pt.cell_type(
     "drawing",
     equations="""
@@ -19,11 +22,21 @@ DRAWING = pt.cell_type(
         dlast/dt = 0/tau : 1
         dother/dt = 0/tau : 1
     """,
-    parameters={"E": "-70 mV", "tau": "10 ms", "tau_i": "3 ms", "C": "0.2 nF", "theta": "-55 mV", "t_ref": "1 ms"},
+    parameters={
+        "E": "-70 mV",
+        "tau": "10 ms",
+        "tau_i": "3 ms",
+        "C": "0.2 nF",
+        "theta": "-55 mV",
+        "t_ref": "1 ms",
+    },
     threshold="v >= theta",
     reset="v = E - random(10 mV); low = low + random(2 mV) + random(1 mV)",
     refractory="t_ref",
-    events={"exc": "i = i + weight*random(2); last = random(1)", "inh": "i = i - weight*random(1); other = other + random(1)"},
+    events={
+        "exc": "i = i + weight*random(2); last = random(1)",
+        "inh": "i = i - weight*random(1); other = other + random(1)",
+    },
     conditions=[("v < -72 mV", "v = v + random(1 mV)")],
     initial={"v": "E + random(10 mV)", "last": "random(1) + random(1)"},
 )
@@ -35,15 +48,18 @@ def network() -> pt.Network:
     noise = pt.Population("noise", 30, pt.SpikeSourcePoisson(rate=150.0))
     delays = pt.Uniform(0.1, 2.0)
     return pt.Network(
-        "drawing", [cells, noise],
+        "drawing",
+        [cells, noise],
         [
-            pt.Projection(noise, cells, pt.FixedInDegree(20), pt.StaticSynapse(pt.Normal(0.2, 0.05), delays), "exc"),
+            pt.Projection(
+                noise, cells, pt.FixedInDegree(20), pt.StaticSynapse(pt.Normal(0.2, 0.05), delays), "exc"
+            ),
             pt.Projection(noise, cells, pt.FixedInDegree(5), pt.StaticSynapse(0.1, 1.0), "inh"),
             pt.Projection(cells, cells, pt.FixedInDegree(5), pt.StaticSynapse(0.1, delays), "exc"),
         ],
         [pt.Injection(pt.DCSource(0.1), cells)],
         [pt.Record(cells, ["spikes", "low", "last", "other", "v", "i"])],
-    )  # fmt: skip
+    )
 
 
 def refused(net: pt.Network, backend: str) -> bool:
@@ -59,7 +75,9 @@ def same(a: pt.Results, b: pt.Results) -> None:
     for variable in ("low", "last", "other"):  # sums and multiples of draws alone: to the last bit
         np.testing.assert_array_equal(a.traces["cells", variable].values, b.traces["cells", variable].values)
     for variable in ("v", "i"):
-        np.testing.assert_allclose(a.traces["cells", variable].values, b.traces["cells", variable].values, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            a.traces["cells", variable].values, b.traces["cells", variable].values, rtol=0, atol=1e-9
+        )
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +109,18 @@ def test_two_threads_the_same(backend: str, truth: pt.Results) -> None:
 
 # Every step, u is drawn anew; w has two numbers of its own.
 COIN = pt.cell_type(
-    "coin", equations="du/dt = 0/(1 ms) : 1\n dw/dt = 0/(1 ms) : ms\n dz/dt = 0/(1 ms) : 1", parameters={"top": "4 ms"},
-    conditions=[("u >= 0", "u = random(2); w = random(top); z = random(1)")], initial={"z": "random(1)"},
-)  # fmt: skip
+    "coin",
+    equations="du/dt = 0/(1 ms) : 1\n dw/dt = 0/(1 ms) : ms\n dz/dt = 0/(1 ms) : 1",
+    parameters={"top": "4 ms"},
+    conditions=[("u >= 0", "u = random(2); w = random(top); z = random(1)")],
+    initial={"z": "random(1)"},
+)
 
 
 def test_draws_are_uniform_and_independent(backend: str) -> None:
-    """100 000 numbers of each call: mean and variance within 4.5 standard errors, Kolmogorov-Smirnov below 1.95/sqrt(n) (p = 0.001),
-    correlations between calls, steps and cells below 4.5/sqrt(n). The seed is fixed, so the test never fails by chance."""
+    """100 000 numbers of each call: mean and variance within 4.5 standard errors, Kolmogorov-Smirnov below
+    1.95/sqrt(n) (p = 0.001), correlations between calls, steps and cells below 4.5/sqrt(n). The seed is
+    fixed, so the test never fails by chance."""
     cells = pt.Population("coins", 200, COIN())
     net = pt.Network("coins", [cells], recordings=[pt.Record(cells, ["u", "w", "z"])])
     if refused(net, backend):
@@ -120,12 +142,16 @@ def test_draws_are_uniform_and_independent(backend: str) -> None:
 
 
 def test_a_poisson_source_in_equations(backend: str) -> None:
-    """Intervals -log(random(1))/rate, kept as times: rate and coefficient of variation within 4 standard errors (both 1/sqrt(n)); rounding of
-    spikes to the grid adds less than (dt rate)^2/6 = 2e-5 to the CV."""
+    """Intervals -log(random(1))/rate, kept as times: rate and coefficient of variation within 4 standard
+    errors (both 1/sqrt(n)); rounding of spikes to the grid adds less than (dt rate)^2/6 = 2e-5 to the CV."""
     source = pt.cell_type(
-        "exponential", equations="dnext/dt = 0/(1 ms) : ms", parameters={"rate": "100 Hz"},
-        threshold="t >= next", reset="next = next - log(random(1))/rate", initial={"next": "-log(random(1))/rate"},
-    )  # fmt: skip
+        "exponential",
+        equations="dnext/dt = 0/(1 ms) : ms",
+        parameters={"rate": "100 Hz"},
+        threshold="t >= next",
+        reset="next = next - log(random(1))/rate",
+        initial={"next": "-log(random(1))/rate"},
+    )
     cells = pt.Population("sources", 100, source())
     net = pt.Network("sources", [cells], recordings=[pt.Record(cells, "spikes")])
     if refused(net, backend):
@@ -138,11 +164,18 @@ def test_a_poisson_source_in_equations(backend: str) -> None:
 
 
 def test_draws_in_conditions_are_those_of_the_reference(backend: str) -> None:
-    """Two populations of one kind, with their own streams, and resets of cells that spike one by one: to the last bit."""
+    """Two populations of one kind, with their own streams, and resets of cells that spike one by one: to the
+    last bit.
+    """
     tossed = pt.cell_type(
-        "tossed", equations="dv/dt = 1 mV/tau : mV\n du/dt = 0/tau : 1", parameters={"tau": "1 ms"},
-        threshold="v > 3 mV", reset="v = random(2 mV) - random(1 mV)", conditions=[("v > 2.5 mV", "u = u + random(1)")], initial={"v": "random(3 mV)"},
-    )  # fmt: skip
+        "tossed",
+        equations="dv/dt = 1 mV/tau : mV\n du/dt = 0/tau : 1",
+        parameters={"tau": "1 ms"},
+        threshold="v > 3 mV",
+        reset="v = random(2 mV) - random(1 mV)",
+        conditions=[("v > 2.5 mV", "u = u + random(1)")],
+        initial={"v": "random(3 mV)"},
+    )
     a, b = pt.Population("a", 7, tossed()), pt.Population("b", 3, tossed())
     net = pt.Network("tossed", [a, b], recordings=[pt.Record([a, b], ["spikes", "u", "v"])])
     if refused(net, backend):
@@ -152,4 +185,6 @@ def test_draws_in_conditions_are_those_of_the_reference(backend: str) -> None:
         assert len(want.spikes[name]) > 10
         np.testing.assert_array_equal(found.spikes[name].steps, want.spikes[name].steps)
         for variable in ("u", "v"):
-            np.testing.assert_array_equal(found.traces[name, variable].values, want.traces[name, variable].values)
+            np.testing.assert_array_equal(
+                found.traces[name, variable].values, want.traces[name, variable].values
+            )

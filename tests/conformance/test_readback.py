@@ -1,4 +1,6 @@
-"""A built network is asked what it holds: the connections of the program, every one, with their weights and delays."""
+"""A built network is asked what it holds: the connections of the program, every one, with their weights and
+delays.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +15,37 @@ from portable.validation.readback import difference, read_back
 
 
 def network() -> pt.Network:
-    """Three populations of one type side by side, multapses, two projections of one pair, varied and single weights and delays, sources."""
+    """Three populations of one type side by side, multapses, two projections of one pair, varied and single
+    weights and delays, sources.
+    """
     cell = pt.IF_cond_exp()
-    a, b, c = pt.Population("a", 70, cell), pt.Population("b", 9, cell), pt.Population("c", 3, pt.IF_curr_exp())
+    a, b, c = (
+        pt.Population("a", 70, cell),
+        pt.Population("b", 9, cell),
+        pt.Population("c", 3, pt.IF_curr_exp()),
+    )
     source = pt.Population("source", 5, pt.SpikeSourceArray([1.0]))
     varied = pt.StaticSynapse(weight=pt.Normal("2 nS", "0.5 nS", low=0), delay=pt.Uniform("0.1 ms", "3 ms"))
     return pt.Network(
-        "held", [a, b, c, source],
+        "held",
+        [a, b, c, source],
         [
             pt.Projection(a, [a, b], pt.FixedInDegree(20), varied),
-            pt.Projection(b, [a, b], pt.FixedProbability(0.4), pt.StaticSynapse("6 nS", "0.3 ms"), receptor="inhibitory"),
+            pt.Projection(
+                b, [a, b], pt.FixedProbability(0.4), pt.StaticSynapse("6 nS", "0.3 ms"), receptor="inhibitory"
+            ),
             pt.Projection(a, b, pt.FixedTotalNumber(50), varied, receptor="inhibitory"),
-            pt.Projection(a, c, pt.FixedTotalNumber(40), pt.StaticSynapse(weight=pt.Uniform("-20 pA", "-1 pA"), delay="0.2 ms"), receptor="inhibitory"),
+            pt.Projection(
+                a,
+                c,
+                pt.FixedTotalNumber(40),
+                pt.StaticSynapse(weight=pt.Uniform("-20 pA", "-1 pA"), delay="0.2 ms"),
+                receptor="inhibitory",
+            ),
             pt.Projection(source, [a, b], pt.AllToAll(), pt.StaticSynapse("1 nS", "0.1 ms")),
         ],
         recordings=[pt.Record(a, "spikes")],
-    )  # fmt: skip
+    )
 
 
 def test_what_is_held_is_the_program(backend: str) -> None:
@@ -52,8 +69,22 @@ def _changed(program):
     first = program.connections[0]
     for what, change in (
         ("weight", {"weights": np.where(np.arange(first.count) == 7, first.weights + 1e-9, first.weights)}),
-        ("delay", {"delays": np.where(np.arange(first.count) == 7, first.delays + 1, first.delays).astype(first.delays.dtype)}),
-        ("target", {"targets": np.where(np.arange(first.count) == 7, (first.targets + 1) % 70, first.targets).astype(first.targets.dtype)}),
+        (
+            "delay",
+            {
+                "delays": np.where(np.arange(first.count) == 7, first.delays + 1, first.delays).astype(
+                    first.delays.dtype
+                )
+            },
+        ),
+        (
+            "target",
+            {
+                "targets": np.where(
+                    np.arange(first.count) == 7, (first.targets + 1) % 70, first.targets
+                ).astype(first.targets.dtype)
+            },
+        ),
     ):
         yield replace(program, connections=(replace(first, **change), *program.connections[1:])), what
 
@@ -63,10 +94,17 @@ def _changed(program):
 def test_native_in_every_layout(delivery: str, threads: int) -> None:
     net = network()
     program = resolve(net, 3, 0.1)
-    with pt.open(net, "native", dt=0.1, seed=3, program=program, threads=threads, options={"delivery": delivery}) as sim:
+    with pt.open(
+        net, "native", dt=0.1, seed=3, program=program, threads=threads, options={"delivery": delivery}
+    ) as sim:
         found = read_back(program, sim.session)
     assert found is not None
-    assert (found.connections, found.missing, found.weight_error, found.delay_error) == (program.synapses, 0, 0.0, 0.0)
+    assert (found.connections, found.missing, found.weight_error, found.delay_error) == (
+        program.synapses,
+        0,
+        0.0,
+        0.0,
+    )
 
 
 def test_difference_counts_pairs_with_repeats() -> None:

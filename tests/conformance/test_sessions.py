@@ -15,9 +15,19 @@ def network(rate: float = 3000.0) -> tuple[pt.Network, pt.Population, pt.Populat
         "pieces",
         [cells, noise, few],
         [
-            pt.Projection(cells, cells, pt.FixedInDegree(8), pt.StaticSynapse(pt.Normal(0.1, 0.02), pt.Uniform(0.1, 3.0))),
+            pt.Projection(
+                cells,
+                cells,
+                pt.FixedInDegree(8),
+                pt.StaticSynapse(pt.Normal(0.1, 0.02), pt.Uniform(0.1, 3.0)),
+            ),
             pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse(0.05, 1.0)),
-            pt.Projection(few, cells, pt.FixedProbability(0.2), pt.StaticSynapse(pt.Normal(0.1, 0.02), pt.Uniform(0.1, 3.0))),
+            pt.Projection(
+                few,
+                cells,
+                pt.FixedProbability(0.2),
+                pt.StaticSynapse(pt.Normal(0.1, 0.02), pt.Uniform(0.1, 3.0)),
+            ),
         ],
         recordings=[pt.Record([cells, few], "spikes"), pt.Record(cells[:3], "v", interval=1.0)],
     )
@@ -28,11 +38,15 @@ def same(a: pt.Results, b: pt.Results, printed: float = 0.0) -> None:
     for name in b.spikes:
         np.testing.assert_array_equal(a.spikes[name].steps, b.spikes[name].steps)
         np.testing.assert_array_equal(a.spikes[name].ids, b.spikes[name].ids)
-    np.testing.assert_allclose(a.traces["cells", "v"].values, b.traces["cells", "v"].values, atol=1e-9, rtol=printed)
+    np.testing.assert_allclose(
+        a.traces["cells", "v"].values, b.traces["cells", "v"].values, atol=1e-9, rtol=printed
+    )
 
 
 def test_frozen_network_equals_reference(backend: str, method: str, printed: float) -> None:
-    """Recurrent connections, heterogeneous weights and delays, high-rate and fan-out Poisson sources: identical spikes."""
+    """Recurrent connections, heterogeneous weights and delays, high-rate and fan-out Poisson sources:
+    identical spikes.
+    """
     net, _, _ = network()
     truth = pt.run(net, "reference", "200 ms", seed=11, integrator=method)
     assert len(truth.spikes["cells"]) > 200
@@ -79,7 +93,10 @@ def test_set_rate_of_poisson(backend: str) -> None:
 def test_two_sessions_do_not_disturb_each_other(backend: str) -> None:
     net, _, _ = network()
     whole = pt.run(net, backend, "60 ms", seed=7, inputs="frozen")
-    with pt.open(net, backend, seed=7, inputs="frozen") as a, pt.open(net, backend, seed=8, inputs="frozen") as b:
+    with (
+        pt.open(net, backend, seed=7, inputs="frozen") as a,
+        pt.open(net, backend, seed=8, inputs="frozen") as b,
+    ):
         a.run(30)
         b.run(30)
         a.run(30)

@@ -23,7 +23,11 @@ class Brian2Backend:
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
         target = config.options.get("target", "auto")
         if target not in TARGETS:
-            return [Shortfall("options", "options['target']", f"must be one of {', '.join(TARGETS)}, got {target!r}")]
+            return [
+                Shortfall(
+                    "options", "options['target']", f"must be one of {', '.join(TARGETS)}, got {target!r}"
+                )
+            ]
         out = _drawing_events(program)
         if target == "cpp_standalone" and program.links:
             reason = "links are added between Brian2's steps, which a standalone program takes by itself"
@@ -44,14 +48,26 @@ class Brian2Backend:
 
 
 def _drawing_events(program: Program) -> list[Shortfall]:
-    """random() when a spike arrives: its number depends on the arrivals of the same step before it, whose order is Brian2's."""
+    """random() when a spike arrives: its number depends on the arrivals of the same step before it, whose
+    order is Brian2's.
+    """
     out = []
     for g in program.cells:
         used = {c.port for c in program.connections if c.post == g.name}
         for port in g.flat.ports:
             if port.name in used and draws(a.expr for a in port.assignments):
-                reason = f"receptor '{port.name}' draws random numbers when spikes arrive, in an order that Brian2 chooses"
-                out.append(Shortfall("cells.random", f"population '{g.name}'", reason, "draw in a condition, or use native or reference"))
+                reason = (
+                    f"receptor '{port.name}' draws random numbers when spikes arrive, in an order that "
+                    "Brian2 chooses"
+                )
+                out.append(
+                    Shortfall(
+                        "cells.random",
+                        f"population '{g.name}'",
+                        reason,
+                        "draw in a condition, or use native or reference",
+                    )
+                )
     return out
 
 

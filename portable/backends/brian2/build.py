@@ -1,8 +1,8 @@
 """Building the plan's objects in Brian2: groups, synapses, preferences.
 
-Order of a step: schedule start, synapses, groups, thresholds, resets, end. A spike found in thresholds of Brian2's step k has the stamp
-k + 1; pathways push it in the synapses slot of step k + 1, so a delay of d steps is d - 1 here, and arrivals are summed into a
-buffer that the group's code adds in the same step.
+Order of a step: schedule start, synapses, groups, thresholds, resets, end. A spike found in thresholds of
+Brian2's step k has the stamp k + 1; pathways push it in the synapses slot of step k + 1, so a delay of d
+steps is d - 1 here, and arrivals are summed into a buffer that the group's code adds in the same step.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ try:
 except Exception as error:  # an installed Brian2 can also fail on a numpy that it does not know
     raise BackendUnavailable(
         f"backend 'brian2': Brian2 cannot be imported ({type(error).__name__}: {error}); "
-        f"install it with pip install 'portable-snn[brian2]' (Brian2 2.9 needs numpy < 2.4, this is {np.__version__})"
+        "install it with pip install 'portable-snn[brian2]' (Brian2 2.9 needs numpy < 2.4, this is "
+        f"{np.__version__})"
     ) from error
 
 from portable.backends.brian2.functions import namespace
 
 SCHEDULE = ["start", "synapses", "groups", "thresholds", "resets", "end"]
-# Not -ffast-math: it changes results, and loading such a library makes the whole process flush denormals. No contraction
-# of a*b + c either, so that all targets and the other backends round alike.
+# Not -ffast-math: it changes results, and loading such a library makes the whole process flush denormals. No
+# contraction of a*b + c either, so that all targets and the other backends round alike.
 COMPILER = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-std=c++11"]
 
 
@@ -44,7 +45,11 @@ COMPILER = ["-w", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno"
 def settings(target: str) -> Iterator[None]:
     """Brian2's global preferences for a build, put back afterwards."""
     prefs, log = brian2.prefs, logging.getLogger("brian2")
-    wanted = {"codegen.loop_invariant_optimisations": False, "codegen.cpp.extra_compile_args_gcc": COMPILER, "codegen.runtime.cython.cache_dir": str(_cache())}
+    wanted = {
+        "codegen.loop_invariant_optimisations": False,
+        "codegen.cpp.extra_compile_args_gcc": COMPILER,
+        "codegen.runtime.cython.cache_dir": str(_cache()),
+    }
     if target in ("cython", "numpy"):
         wanted["codegen.target"] = target
     before, level = {k: prefs[k] for k in wanted}, log.level
@@ -60,7 +65,8 @@ def settings(target: str) -> Iterator[None]:
 
 
 def _cache() -> Path:
-    # Compiler options are not part of Brian2's cache key, so its own folder may hold the same code built otherwise.
+    # Compiler options are not part of Brian2's cache key, so its own folder may hold the same code built
+    # otherwise.
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("portable")) / "brian2"
@@ -84,17 +90,32 @@ class FrozenSource(Group, SpikeSource):  # type: ignore[misc]
 def neuron_group(cells: Cells, values: Mapping[str, PerCell], clock: Any) -> tuple[Any, list[Any]]:
     """(NeuronGroup, its code runners). Values that are one float are shared by all cells."""
     code = cells.code
-    lines = [f"{mangled('x', s)} : 1" for s in cells.flat.state_names] + [f"{mangled('in', p)} : 1" for p in code.buffers] + ["fired : boolean"]
+    lines = (
+        [f"{mangled('x', s)} : 1" for s in cells.flat.state_names]
+        + [f"{mangled('in', p)} : 1" for p in code.buffers]
+        + ["fired : boolean"]
+    )
     lines += [f"{n} : 1" + (" (shared)" if np.ndim(v) == 0 else "") for n, v in values.items()]
     if code.refractory:
-        lines += ["left : integer", "steps_left : integer" + (" (shared)" if np.ndim(cells.refractory) == 0 else "")]
+        lines += [
+            "left : integer",
+            "steps_left : integer" + (" (shared)" if np.ndim(cells.refractory) == 0 else ""),
+        ]
     if code.injected:
         lines.append("i_ext : 1")
     lines += [f"{mangled('u', n)} : 1" for n in code.linked]
-    group = brian2.NeuronGroup(cells.size, "\n".join(lines), threshold="fired", namespace=namespace(), name=cells.name, clock=clock)
-    runners = [group.run_regularly("\n".join(code.update), when="groups", name=f"{cells.name}_update", clock=clock)]
+    group = brian2.NeuronGroup(
+        cells.size, "\n".join(lines), threshold="fired", namespace=namespace(), name=cells.name, clock=clock
+    )
+    runners = [
+        group.run_regularly("\n".join(code.update), when="groups", name=f"{cells.name}_update", clock=clock)
+    ]
     if code.after:
-        runners.append(group.run_regularly("\n".join(code.after), when="before_thresholds", name=f"{cells.name}_after", clock=clock))
+        runners.append(
+            group.run_regularly(
+                "\n".join(code.after), when="before_thresholds", name=f"{cells.name}_after", clock=clock
+            )
+        )
     for n, v in {**{mangled("x", s): v for s, v in cells.initial.items()}, **values}.items():
         assign(group, n, v)
     if code.refractory:
@@ -103,7 +124,9 @@ def neuron_group(cells: Cells, values: Mapping[str, PerCell], clock: Any) -> tup
 
 
 def assign(group: Any, name: str, value: Any) -> None:
-    """Give a variable a value: in its memory, or, for a standalone program, in what the program does first."""
+    """Give a variable a value: in its memory, or, for a standalone program, in what the program does
+    first.
+    """
     if isinstance(brian2.get_device(), RuntimeDevice):
         array(group, name)[:] = value
     elif name == "delay":
@@ -117,21 +140,45 @@ def array(group: Any, name: str) -> npt.NDArray[Any]:
     return np.asarray(group.variables[name].get_value())
 
 
-def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, general: bool, suffix: str = "", order: int = 0) -> Any:
-    """One Synapses object with all its connections; `general` where its port's arrivals act one by one, after the update."""
-    float32 = plan.weight is None and all(getattr(p.connections.weights, "dtype", None) == np.float32 for p in plan.parts)
+def synapses(
+    plan: Synapse,
+    source: Any,
+    target: Any,
+    dt: float,
+    clock: Any,
+    general: bool,
+    suffix: str = "",
+    order: int = 0,
+) -> Any:
+    """One Synapses object with all its connections; `general` where its port's arrivals act one by one, after
+    the update.
+    """
+    float32 = plan.weight is None and all(
+        getattr(p.connections.weights, "dtype", None) == np.float32 for p in plan.parts
+    )
     made = brian2.Synapses(
-        source, target, "w : 1" + (" (shared)" if plan.weight is not None else " (constant)"), on_pre="\n".join(plan.on_pre), namespace=namespace(), name=plan.name + suffix, clock=clock,
-        delay=None if plan.delay is None else (plan.delay - 1) * dt * brian2.ms, dtype={"w": np.float32} if float32 else None,
-    )  # fmt: skip
+        source,
+        target,
+        "w : 1" + (" (shared)" if plan.weight is not None else " (constant)"),
+        on_pre="\n".join(plan.on_pre),
+        namespace=namespace(),
+        name=plan.name + suffix,
+        clock=clock,
+        delay=None if plan.delay is None else (plan.delay - 1) * dt * brian2.ms,
+        dtype={"w": np.float32} if float32 else None,
+    )
     if general:
         made.pre.when, made.pre.order = "after_groups", order
     one = len(plan.parts) == 1
     pre = [p.connections.sources().view(np.int32) for p in plan.parts]
     post = [p.connections.targets.astype(np.int32) for p in plan.parts]  # Brian2 takes signed integers only
     if not one or plan.parts[0].pre or plan.parts[0].post:
-        pre = [np.add(a, p.pre, dtype=np.int32, casting="unsafe") for a, p in zip(pre, plan.parts, strict=True)]
-        post = [np.add(a, p.post, dtype=np.int32, casting="unsafe") for a, p in zip(post, plan.parts, strict=True)]
+        pre = [
+            np.add(a, p.pre, dtype=np.int32, casting="unsafe") for a, p in zip(pre, plan.parts, strict=True)
+        ]
+        post = [
+            np.add(a, p.post, dtype=np.int32, casting="unsafe") for a, p in zip(post, plan.parts, strict=True)
+        ]
     with settings("numpy"):  # no compiling of what happens once
         made.connect(i=pre[0] if one else np.concatenate(pre), j=post[0] if one else np.concatenate(post))
     if plan.weight is not None:
@@ -139,9 +186,20 @@ def synapses(plan: Synapse, source: Any, target: Any, dt: float, clock: Any, gen
     else:
         assign(made, "w", _spread([p.connections.weights for p in plan.parts], plan))
     if plan.delay is None:
-        assign(made.pre, "delay", (_spread([p.connections.delays for p in plan.parts], plan) - 1) * (dt * 1e-3))
+        assign(
+            made.pre, "delay", (_spread([p.connections.delays for p in plan.parts], plan) - 1) * (dt * 1e-3)
+        )
     return made
 
 
 def _spread(values: list[Any], plan: Synapse) -> Any:
-    return np.concatenate([np.broadcast_to(np.asarray(v), p.connections.count) for v, p in zip(values, plan.parts, strict=True)]) if len(values) > 1 else np.asarray(values[0]).astype(np.float64, copy=False)
+    return (
+        np.concatenate(
+            [
+                np.broadcast_to(np.asarray(v), p.connections.count)
+                for v, p in zip(values, plan.parts, strict=True)
+            ]
+        )
+        if len(values) > 1
+        else np.asarray(values[0]).astype(np.float64, copy=False)
+    )

@@ -1,9 +1,9 @@
 """Flat form -> Brian2 abstract code of one whole step.
 
-Brian2's own state updaters are not used: the step of semantics (integrate, arrivals, conditions) is written out, with exact
-propagators as numbers, so that equal time constants need no special case, nothing waits for sympy, and the arithmetic is that of
-the other backends. Every intermediate gets a new name and states are written last: Brian2's numpy target makes `a = b` an alias,
-and a later write to b would change a.
+Brian2's own state updaters are not used: the step of semantics (integrate, arrivals, conditions) is written
+out, with exact propagators as numbers, so that equal time constants need no special case, nothing waits for
+sympy, and the arithmetic is that of the other backends. Every intermediate gets a new name and states are
+written last: Brian2's numpy target makes `a = b` an alias, and a later write to b would change a.
 """
 
 from __future__ import annotations
@@ -23,12 +23,19 @@ from portable.dynamics.linear import ONE, affine, linear
 DIALECT = PYTHON.but(
     functions={
         **PYTHON.functions,
-        "H": "pt_heaviside({0})", "exprel": "pt_exprel({0})", "factorial": "pt_factorial({0})", "min": "pt_min({0}, {1})", "max": "pt_max({0}, {1})",
-        "ceil": "pt_ceil({0})", "floor": "pt_floor({0})", "abs": "pt_abs({0})", "divide": "pt_divide({0}, {1})",
+        "H": "pt_heaviside({0})",
+        "exprel": "pt_exprel({0})",
+        "factorial": "pt_factorial({0})",
+        "min": "pt_min({0}, {1})",
+        "max": "pt_max({0}, {1})",
+        "ceil": "pt_ceil({0})",
+        "floor": "pt_floor({0})",
+        "abs": "pt_abs({0})",
+        "divide": "pt_divide({0}, {1})",
     },
     where="pt_where({test}, {a}, {b})",
     power="pt_power({a}, {b})",
-)  # fmt: skip
+)
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*$")
 
 
@@ -69,7 +76,9 @@ def needed(flat: Flat, exprs: list[Expr]) -> list[Derived]:
 
 
 def summed(port: Port, flat: Flat) -> dict[str, Expr] | None:
-    """{state: expression of `weight`} if arrivals can be summed before they act: multiples of the weight, without states."""
+    """{state: expression of `weight`} if arrivals can be summed before they act: multiples of the weight,
+    without states.
+    """
     jumps = port.jumps()
     if jumps is None:
         return None
@@ -77,7 +86,12 @@ def summed(port: Port, flat: Flat) -> dict[str, Expr] | None:
     for expr in jumps.values():
         parts = affine(expr, frozenset({"weight"}))
         rest = (parts or {}).get(ONE)
-        if parts is None or "weight" not in parts or names(expr) & variable or (rest is not None and _nonzero(rest)):
+        if (
+            parts is None
+            or "weight" not in parts
+            or names(expr) & variable
+            or (rest is not None and _nonzero(rest))
+        ):
             return None
     return jumps
 
@@ -89,7 +103,9 @@ def _nonzero(expr: Expr) -> bool:
 class Writer:
     """Collects lines; `now` maps every state to the name that holds its present value."""
 
-    def __init__(self, flat: Flat, dt: float, ports: tuple[str, ...], injected: bool, linked: tuple[str, ...]) -> None:
+    def __init__(
+        self, flat: Flat, dt: float, ports: tuple[str, ...], injected: bool, linked: tuple[str, ...]
+    ) -> None:
         self.given = {n: mangled("u", n) if n in linked else "0.0" for n in flat.inputs}
         self.flat, self.dt, self.lines, self.injected = flat, dt, list[str](), injected
         self.count, self.used = 0, dict[str, None]()
@@ -108,11 +124,22 @@ class Writer:
         self.lines.append(f"{name} = {line}")
         return name
 
-    def scope(self, states: Mapping[str, str], t: str, exprs: list[Expr], extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    def scope(
+        self, states: Mapping[str, str], t: str, exprs: list[Expr], extra: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
         """Mangled names of everything `exprs` read, derived variables computed first."""
-        table = {**{p.name: mangled("p", p.name) for p in self.flat.parameters}, **{c.name: mangled("p", c.name) for c in self.flat.constants}}
+        table = {
+            **{p.name: mangled("p", p.name) for p in self.flat.parameters},
+            **{c.name: mangled("p", c.name) for c in self.flat.constants},
+        }
         constant = set(table)
-        table |= {**states, INJECTED: "i_ext" if self.injected else "0.0", "t": t, **self.given, **(extra or {})}
+        table |= {
+            **states,
+            INJECTED: "i_ext" if self.injected else "0.0",
+            "t": t,
+            **self.given,
+            **(extra or {}),
+        }
         needed, todo = set[str](), list(exprs)
         derived = {d.name: d for d in self.flat.derived}
         while todo:
@@ -132,9 +159,19 @@ class Writer:
         return name
 
 
-def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str, ...], injected: bool, layers: tuple[str, ...] = (), linked: tuple[str, ...] = ()) -> Code:
-    """The code of one step. `ports` are those that something is connected to; `layers` the ports of drives that Brian2 draws itself, `linked` the inputs that links feed.
-    `method` is "exact", "euler" or "rk4" (with substeps)."""
+def generate(
+    flat: Flat,
+    method: str,
+    dt: float,
+    substeps: int,
+    ports: tuple[str, ...],
+    injected: bool,
+    layers: tuple[str, ...] = (),
+    linked: tuple[str, ...] = (),
+) -> Code:
+    """The code of one step. `ports` are those that something is connected to; `layers` the ports of drives
+    that Brian2 draws itself, `linked` the inputs that links feed. `method` is "exact", "euler" or "rk4" (with
+    substeps)."""
     w = Writer(flat, dt, ports, injected, linked)
     jumps = {p.name: j for p in w.ports if (j := summed(p, flat)) is not None}
     events = {p.name: _event(w, p) for p in w.ports if p.name not in jumps}
@@ -153,7 +190,11 @@ def generate(flat: Flat, method: str, dt: float, substeps: int, ports: tuple[str
     after: tuple[str, ...] = ()
     if events:
         w.lines += [*_writes(w), *(f"{mangled('in', p)} = 0.0" for p in jumps)]
-        update, w.lines, w.now = tuple(w.lines), (["held = left > 0"] if w.held else []), {s: mangled("x", s) for s in flat.state_names}
+        update, w.lines, w.now = (
+            tuple(w.lines),
+            (["held = left > 0"] if w.held else []),
+            {s: mangled("x", s) for s in flat.state_names},
+        )
         _finish(w)
         after = tuple(w.lines)
     else:
@@ -167,7 +208,8 @@ def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]], layers: tuple[str
     added: dict[str, str] = {}
     for port, by_state in jumps.items():
         drawn = [
-            f"{w.use(f'weight_{i}')}*poisson({w.use(f'mean_{i}')})*int(t_in_timesteps >= {w.use(f'on_{i}')})*int(t_in_timesteps < {w.use(f'off_{i}')})"
+            f"{w.use(f'weight_{i}')}*poisson({w.use(f'mean_{i}')})*int(t_in_timesteps >= "
+            f"{w.use(f'on_{i}')})*int(t_in_timesteps < {w.use(f'off_{i}')})"
             for i, p in enumerate(layers)
             if p == port
         ]
@@ -179,7 +221,9 @@ def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]], layers: tuple[str
 
 
 def _exact(w: Writer) -> None:
-    """x_i <- sum_j P_i_j x_j + Q_i i_ext + R_i; refractory cells by H_i_j, S_i, T_i, where those rows differ."""
+    """x_i <- sum_j P_i_j x_j + Q_i i_ext + R_i; refractory cells by H_i_j, S_i, T_i, where those rows
+    differ.
+    """
     e = Entries(w.flat)
     for i, state in enumerate(e.states):
         new = _row(w, e, ("P", "Q", "R"), i)
@@ -191,7 +235,9 @@ def _exact(w: Writer) -> None:
 
 
 class Entries:
-    """Which entries of a linear cell's propagator can differ from 0 (from its structure, so that code does not depend on values)."""
+    """Which entries of a linear cell's propagator can differ from 0 (from its structure, so that code does
+    not depend on values).
+    """
 
     def __init__(self, flat: Flat) -> None:
         system = linear(flat)
@@ -229,7 +275,9 @@ def _slopes(w: Writer, states: Mapping[str, str], t: str, guard: str = "") -> di
     out = {}
     for s, e in w.flat.derivatives.items():
         slope = text(e, scope)
-        out[s] = w.put(mangled("d", s), f"pt_where({guard}, 0.0, {slope})" if s in w.flat.held and guard else slope)
+        out[s] = w.put(
+            mangled("d", s), f"pt_where({guard}, 0.0, {slope})" if s in w.flat.held and guard else slope
+        )
     return out
 
 
@@ -244,7 +292,9 @@ def _euler(w: Writer, added: Mapping[str, str]) -> None:
 
 
 def _rk4(w: Writer, substeps: int) -> None:
-    """The classical method; with substeps, conditions that reset are tested after each of them (as NEST's aeif does)."""
+    """The classical method; with substeps, conditions that reset are tested after each of them (as NEST's
+    aeif does).
+    """
     h = w.dt / substeps
     resets = substeps > 1 and len(w.flat.conditions) == 1 and bool(w.flat.conditions[0].assignments)
     guard = w.held
@@ -289,9 +339,15 @@ def _conditions(w: Writer, t: str, guard: str, extra: bool) -> None:
         if c.spike:
             w.fired = w.put("fired", f"{w.fired} or {true}") if w.fired else true
             if w.flat.refractory:
-                w.left = w.put("left", f"int({true})*(steps_left{' + int(steps_left > 0)' if extra else ''}) + int(not {true})*{w.left}")
+                w.left = w.put(
+                    "left",
+                    f"int({true})*(steps_left{' + int(steps_left > 0)' if extra else ''}) + int(not "
+                    f"{true})*{w.left}",
+                )
         for a in c.assignments:
-            w.now[a.variable] = scope[a.variable] = w.put(a.variable, f"pt_where({true}, {text(a.expr, scope)}, {w.now[a.variable]})")
+            w.now[a.variable] = scope[a.variable] = w.put(
+                a.variable, f"pt_where({true}, {text(a.expr, scope)}, {w.now[a.variable]})"
+            )
 
 
 def _writes(w: Writer) -> list[str]:
@@ -301,8 +357,16 @@ def _writes(w: Writer) -> list[str]:
 def _event(w: Writer, port: Port) -> tuple[str, ...]:
     """Statements of one arriving spike, for a port whose arrivals cannot be summed."""
     fixed = {*(p.name for p in w.flat.parameters), *(c.name for c in w.flat.constants)}
-    table = {n: f"{mangled('p', n)}_post" for n in fixed} | {s: f"{mangled('x', s)}_post" for s in w.flat.state_names} | {"weight": "w"}
-    table |= {INJECTED: "i_ext_post" if w.injected else "0.0", "t": f"((t_in_timesteps + 1)*{w.dt!r})", **{n: u if u == "0.0" else f"{u}_post" for n, u in w.given.items()}}
+    table = (
+        {n: f"{mangled('p', n)}_post" for n in fixed}
+        | {s: f"{mangled('x', s)}_post" for s in w.flat.state_names}
+        | {"weight": "w"}
+    )
+    table |= {
+        INJECTED: "i_ext_post" if w.injected else "0.0",
+        "t": f"((t_in_timesteps + 1)*{w.dt!r})",
+        **{n: u if u == "0.0" else f"{u}_post" for n, u in w.given.items()},
+    }
     out = []
     for d in needed(w.flat, [a.expr for a in port.assignments]):
         for n in sorted(names(d.expr) & fixed):
@@ -317,4 +381,3 @@ def _event(w: Writer, port: Port) -> tuple[str, ...]:
             value = f"pt_where(left_post > 0, {mangled('x', a.variable)}_post, {value})"
         out.append(f"{mangled('x', a.variable)}_post = {value}")
     return tuple(out)
-

@@ -28,7 +28,9 @@ def open_session(plan: Brian2Plan) -> Session:
     """A built session."""
     target = plan.target
     if target == "auto":
-        target = "cython" if shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") else "numpy"
+        target = (
+            "cython" if shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") else "numpy"
+        )
     if target == "cpp_standalone":
         from portable.backends.brian2.standalone import StandaloneSession
 
@@ -63,7 +65,9 @@ class RuntimeSession:
         self.inputs = plan.inputs
         self.rates: dict[str, Any] = {g.name: g.rate for g in plan.groups if isinstance(g, PoissonGroup)}
         self.parameters: dict[str, dict[str, Any]] = {c.name: dict(c.parameters) for c in plan.cells}
-        self.poissons = {g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)}
+        self.poissons = {
+            g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)
+        }
         self.trains = {s.name: SourceTrains(s, self.poissons) for s in plan.sources}
         self.groups: dict[str, Any] = {}
         with settings(target):
@@ -79,7 +83,9 @@ class RuntimeSession:
         objects: list[Any] = []
         for cells in plan.cells:
             values = numbers(cells, cells.parameters, plan.dt) | drive_numbers(cells, self.rates, plan.dt)
-            if cells.code.events:  # synapses refer to them: they cannot be made again when one value becomes many
+            if (
+                cells.code.events
+            ):  # synapses refer to them: they cannot be made again when one value becomes many
                 values = {n: np.broadcast_to(np.asarray(v), cells.size) for n, v in values.items()}
             group, runners = neuron_group(cells, values, self.clock)
             self.groups[cells.name] = group
@@ -88,7 +94,16 @@ class RuntimeSession:
             self.groups[source.name] = FrozenSource(source.size, self.clock, source.name)
             objects.append(self.groups[source.name])
         self.synapses = [
-            synapses(s, self.groups[s.source], self.groups[s.target], plan.dt, self.clock, s.port in self._cells(s.target).code.events, order=s.order) for s in plan.synapses
+            synapses(
+                s,
+                self.groups[s.source],
+                self.groups[s.target],
+                plan.dt,
+                self.clock,
+                s.port in self._cells(s.target).code.events,
+                order=s.order,
+            )
+            for s in plan.synapses
         ]
         self.network = brian2.Network(*objects, *self.synapses, name="pt_network")
         self.network.schedule = SCHEDULE
@@ -104,7 +119,9 @@ class RuntimeSession:
         return next(c for c in self.plan.cells if c.name == name)
 
     def run(self, steps: int) -> None:
-        width = sum(d.source.size for c in self.plan.cells for d in c.drives) + sum(s.size for s in self.plan.sources)
+        width = sum(d.source.size for c in self.plan.cells for d in c.drives) + sum(
+            s.size for s in self.plan.sources
+        )
         chunk = max(1, min(2000, CHUNK_ENTRIES // max(1, width)))
         end = self.now + steps
         with np.errstate(all="ignore"), self._randomness(), held_interrupt() as asked:
@@ -116,7 +133,9 @@ class RuntimeSession:
 
     @contextlib.contextmanager
     def _randomness(self) -> Iterator[None]:
-        """Brian2 draws from one generator for the whole process: give each session its own stream, and put the process's back."""
+        """Brian2 draws from one generator for the whole process: give each session its own stream, and put
+        the process's back.
+        """
         if "native" not in self.inputs.values():
             yield
             return
@@ -137,8 +156,15 @@ class RuntimeSession:
         events = [self._events(s, steps) for s in self.plan.sources]
         changes = [f for c in self.plan.cells if c.currents for f in [self._changes(c)]]
         couple = couplings(self.plan, self.groups, self.parameters)
-        traces = [(t.every, kept, *self._where(t.group, t.variable, t.ids)) for t, kept in zip(self.plan.traces, self.samples, strict=True)]
-        recording = [(self.space[c.name], self.spikes[c.name]) for c in self.plan.cells if any(m.name in self.plan.spikes for m in c.members)]
+        traces = [
+            (t.every, kept, *self._where(t.group, t.variable, t.ids))
+            for t, kept in zip(self.plan.traces, self.samples, strict=True)
+        ]
+        recording = [
+            (self.space[c.name], self.spikes[c.name])
+            for c in self.plan.cells
+            if any(m.name in self.plan.spikes for m in c.members)
+        ]
         timestep, t, dt = (self.clock.variables[n].get_value() for n in ("timestep", "t", "dt"))
         calls = [c.__call__ for c in self.calls]
         for row in range(steps):
@@ -166,7 +192,9 @@ class RuntimeSession:
     def _feed(self, cells: Cells, drive: Drive, steps: int) -> Callable[[int], None]:
         """Adds the arrivals of one row of counts to the buffer of the port."""
         counts = self.poissons[drive.source.name].window(self.now + 1 - drive.delay, steps)
-        buffer = array(self.groups[cells.name], mangled("in", drive.port))[drive.target.offset : drive.target.offset + drive.target.size]
+        buffer = array(self.groups[cells.name], mangled("in", drive.port))[
+            drive.target.offset : drive.target.offset + drive.target.size
+        ]
         weights, product = drive.weights, np.empty(drive.target.size)
 
         def feed(row: int) -> None:
@@ -176,10 +204,14 @@ class RuntimeSession:
         return feed
 
     def _events(self, source: Source, steps: int) -> Callable[[int], None]:
-        """Puts the spikes stamped at the end of a row's step into the space that pathways read in the next."""
+        """Puts the spikes stamped at the end of a row's step into the space that pathways read in the
+        next.
+        """
         ids, start = self.trains[source.name].window(self.now + 1, steps)
         most = int(np.diff(start).max(initial=0))
-        pathways = [s.pre for s, p in zip(self.synapses, self.plan.synapses, strict=True) if p.source == source.name]
+        pathways = [
+            s.pre for s, p in zip(self.synapses, self.plan.synapses, strict=True) if p.source == source.name
+        ]
         space = np.asarray(pathways[0].eventspace)
         if space.size < most + 1:
             grown = np.zeros(2 * most + 1, dtype=np.int32)
@@ -249,7 +281,9 @@ class RuntimeSession:
         self._assign(cells, made)
 
     def _assign(self, cells: Cells, made: Mapping[str, Any]) -> None:
-        """Give variables new values; one value for all cells can become one per cell, and the code that reads it is made again."""
+        """Give variables new values; one value for all cells can become one per cell, and the code that reads
+        it is made again.
+        """
         group = self.groups[cells.name]
         wider = [n for n, v in made.items() if np.ndim(v) and group.variables[n].scalar]
         for n in wider:
@@ -269,12 +303,18 @@ class RuntimeSession:
         out = Recorded()
         for c in self.plan.cells:
             kept = self.spikes[c.name]
-            ids = np.concatenate([i for _, i in kept]).astype(np.int64) if kept else np.zeros(0, dtype=np.int64)
+            ids = (
+                np.concatenate([i for _, i in kept]).astype(np.int64) if kept else np.zeros(0, dtype=np.int64)
+            )
             steps = np.repeat(np.array([s for s, _ in kept], dtype=np.int64), [i.size for _, i in kept])
             out.spikes |= cell_spikes(self.plan, c, ids, steps)
         out.spikes |= source_spikes(self.plan, self.poissons, self.now)
         for t, samples in zip(self.plan.traces, self.samples, strict=True):
-            out.traces[t.group, t.variable] = (t.ids, np.arange(len(samples)) * t.every, np.array(samples).reshape(len(samples), t.ids.size))
+            out.traces[t.group, t.variable] = (
+                t.ids,
+                np.arange(len(samples)) * t.every,
+                np.array(samples).reshape(len(samples), t.ids.size),
+            )
         return out
 
     def connections(self) -> Iterator[Held]:

@@ -1,6 +1,8 @@
-"""The functions of generated code that Brian2 has not, in its three targets. Each takes and gives plain numbers.
+"""The functions of generated code that Brian2 has not, in its three targets. Each takes and gives plain
+numbers.
 
-`pt_where` computes both branches and picks one without arithmetic, so that an overflow in the other branch is harmless.
+`pt_where` computes both branches and picks one without arithmetic, so that an overflow in the other branch is
+harmless.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ def _draws(low, high, cells, stamp, number):  # type: ignore[no-untyped-def]
 
 def _random(low: Any, high: Any, cells: Any, stamp: Any, number: Any) -> Any:
     low, high, cells = (np.array(x, dtype=np.float64) for x in np.broadcast_arrays(low, high, cells))
-    return _draws(np.atleast_1d(low), np.atleast_1d(high), np.atleast_1d(cells), int(stamp), int(number)).reshape(cells.shape)
+    return _draws(
+        np.atleast_1d(low), np.atleast_1d(high), np.atleast_1d(cells), int(stamp), int(number)
+    ).reshape(cells.shape)
 
 
 # name: (argument types, C expression of a, b, c, ... or a whole body; numpy function)
@@ -40,9 +44,15 @@ _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
     "pt_ceil": (("float",), "ceil(a)", np.ceil),
     "pt_floor": (("float",), "floor(a)", np.floor),
     "pt_heaviside": (("float",), "(a == 0.0 ? 0.5 : (a > 0.0 ? 1.0 : 0.0))", lambda a: np.heaviside(a, 0.5)),
-    "pt_exprel": (("float",), "(a == 0.0 ? 1.0 : expm1(a) / a)", lambda a: np.where(a == 0.0, 1.0, np.expm1(a) / np.where(a == 0.0, 1.0, a))),
+    "pt_exprel": (
+        ("float",),
+        "(a == 0.0 ? 1.0 : expm1(a) / a)",
+        lambda a: np.where(a == 0.0, 1.0, np.expm1(a) / np.where(a == 0.0, 1.0, a)),
+    ),
     "pt_factorial": (
-        ("float",), "(!(a >= 0.0) || a != floor(a) ? NAN : a > 170.0 ? INFINITY : a <= 1.0 ? 1.0 : a * pt_factorial(a - 1.0))",
+        ("float",),
+        "(!(a >= 0.0) || a != floor(a) ? NAN : a > 170.0 ? INFINITY : a <= 1.0 ? 1.0 : a * pt_factorial(a - "
+        "1.0))",
         lambda a: evaluate(Call("factorial", (Name("a"),)), {"a": a}),
     ),
     "pt_power": (("float", "float"), "pow(a, b)", np.float_power),
@@ -57,12 +67,20 @@ def _function(name: str, types: tuple[str, ...], body: str, fallback: Any) -> Fu
         arg_types=list(types), return_type="float", stateless=True, auto_vectorise=False,
     )  # fmt: skip
     arguments = ", ".join(f"{_C_TYPE[t]} {n}" for t, n in zip(types, "abcde", strict=False))
-    c = f"static inline double {name}({arguments}) {body if body.startswith('{') else f'{{ return {body}; }}'}"
+    c = (
+        f"static inline double {name}({arguments}) "
+        f"{body if body.startswith('{') else f'{{ return {body}; }}'}"
+    )
     made.implementations.add_implementation("cpp", c, name=name)
     # Cython reads C from a verbatim block, which keeps the expression one and the same.
-    cython = f'cdef extern from *:\n    """\n    #include <math.h>\n    #include <stdint.h>\n    {c}\n    """\n    double {name}({arguments}) noexcept nogil\n'
+    cython = (
+        f'cdef extern from *:\n    """\n    #include <math.h>\n    #include <stdint.h>\n    {c}\n    '
+        f'"""\n    double {name}({arguments}) noexcept nogil\n'
+    )
     made.implementations.add_implementation("cython", cython, name=name)
-    made.implementations.add_implementation("numpy", fallback)  # not add_numpy_implementation: it checks units on every call
+    made.implementations.add_implementation(
+        "numpy", fallback
+    )  # not add_numpy_implementation: it checks units on every call
     return made
 
 

@@ -1,4 +1,6 @@
-"""The frozen input spikes of a run, a window of steps at a time: the same as every other backend's. No Brian2 in here."""
+"""The frozen input spikes of a run, a window of steps at a time: the same as every other backend's. No Brian2
+in here.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Counts = npt.NDArray[np.uint16]
 
 
 class PoissonTrains:
-    """Counts of a Poisson population in any window; after `set_rate(rate, now)` stamps > now follow the new rate, earlier ones do not."""
+    """Counts of a Poisson population in any window; after `set_rate(rate, now)` stamps > now follow the new
+    rate, earlier ones do not.
+    """
 
     def __init__(self, group: PoissonGroup, dt: float) -> None:
         self.dt, self.size = dt, group.size
@@ -50,7 +54,9 @@ class SourceTrains:
                 self.ids[g.name], self.steps[g.name] = ids[order], g.steps[order]
 
     def window(self, first: int, steps: int) -> tuple[npt.NDArray[np.int32], Ints]:
-        """(positions in the source, start of each step): positions of stamp first+r are ids[start[r]:start[r+1]], sorted."""
+        """(positions in the source, start of each step): positions of stamp first+r are
+        ids[start[r]:start[r+1]], sorted.
+        """
         ids, rows = [], []
         for m, g in zip(self.source.members, self.source.groups, strict=True):
             if isinstance(g, PoissonGroup):
@@ -68,7 +74,9 @@ class SourceTrains:
 
 
 def unfold(counts: Counts) -> tuple[Ints, Ints]:
-    """(row, column) of every spike, repeated where a source fires more than once in a step; sorted by row, then column."""
+    """(row, column) of every spike, repeated where a source fires more than once in a step; sorted by row,
+    then column.
+    """
     row, column = np.nonzero(counts)
     many = counts[row, column]
     return np.repeat(row, many), np.repeat(column, many)

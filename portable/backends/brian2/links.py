@@ -1,4 +1,6 @@
-"""Links in a running session: between two steps of Brian2, variables of cells are added to inputs of others, as arrays."""
+"""Links in a running session: between two steps of Brian2, variables of cells are added to inputs of others,
+as arrays.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,18 @@ from portable.resolve.program import Coupling
 from portable.units import Floats
 
 
-def couplings(plan: Brian2Plan, groups: Mapping[str, Any], parameters: Mapping[str, Mapping[str, Any]]) -> Callable[[int], None]:
+def couplings(
+    plan: Brian2Plan, groups: Mapping[str, Any], parameters: Mapping[str, Mapping[str, Any]]
+) -> Callable[[int], None]:
     """The function of a step that gives every linked input its value, with the parameters as they are now."""
     cells = {c.name: c for c in plan.cells}
     cleared = [array(groups[c.name], mangled("u", n)) for c in plan.cells for n in c.code.linked]
-    moves = [_move(c, groups, _reader(cells[c.source], groups[c.source], parameters[c.source], c.variable, plan.dt)) for c in plan.links]
+    moves = [
+        _move(
+            c, groups, _reader(cells[c.source], groups[c.source], parameters[c.source], c.variable, plan.dt)
+        )
+        for c in plan.links
+    ]
 
     def couple(step: int) -> None:
         for values in cleared:
@@ -47,7 +56,9 @@ def _move(c: Coupling, groups: Mapping[str, Any], read: Callable[[int], Floats])
     return add
 
 
-def _reader(cells: Cells, group: Any, parameters: Mapping[str, Any], variable: str, dt: float) -> Callable[[int], Floats]:
+def _reader(
+    cells: Cells, group: Any, parameters: Mapping[str, Any], variable: str, dt: float
+) -> Callable[[int], Floats]:
     """The variable of every cell of the NeuronGroup: a state's memory, or a derived variable from it."""
     if variable in cells.flat.state_names:
         memory = array(group, mangled("x", variable))
@@ -55,7 +66,9 @@ def _reader(cells: Cells, group: Any, parameters: Mapping[str, Any], variable: s
     known: dict[str, Any] = dict(parameters)
     for d in cells.flat.constants:
         known[d.name] = evaluate(d.expr, known)
-    known |= {s: array(group, mangled("x", s)) for s in cells.flat.state_names} | {n: array(group, mangled("u", n)) if n in cells.code.linked else 0.0 for n in cells.flat.inputs}
+    known |= {s: array(group, mangled("x", s)) for s in cells.flat.state_names} | {
+        n: array(group, mangled("u", n)) if n in cells.code.linked else 0.0 for n in cells.flat.inputs
+    }
     known[INJECTED] = array(group, "i_ext") if cells.code.injected else 0.0
     derived, size = needed(cells.flat, [Name(variable)]), cells.size
 

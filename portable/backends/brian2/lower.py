@@ -1,4 +1,6 @@
-"""Program -> Brian2Plan: populations of one kind joined, synapses by target and port, inputs, and the numbers of every cell."""
+"""Program -> Brian2Plan: populations of one kind joined, synapses by target and port, inputs, and the numbers
+of every cell.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +11,47 @@ from typing import Any
 import numpy as np
 
 from portable.backends.brian2.code import Entries, generate, summed
-from portable.backends.brian2.plan import Brian2Plan, Cells, Code, Drive, Layer, Member, Part, Source, Synapse, mangled
+from portable.backends.brian2.plan import (
+    Brian2Plan,
+    Cells,
+    Code,
+    Drive,
+    Layer,
+    Member,
+    Part,
+    Source,
+    Synapse,
+    mangled,
+)
 from portable.backends.contract import Lowered, RunConfig, chosen_integrator
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Flat
 from portable.dynamics.linear import linear, propagator
-from portable.resolve.program import Approximation, CellGroup, Connections, Coupling, Current, Ints, PerCell, PoissonGroup, Program, TrainGroup
+from portable.resolve.program import (
+    Approximation,
+    CellGroup,
+    Connections,
+    Coupling,
+    Current,
+    Ints,
+    PerCell,
+    PoissonGroup,
+    Program,
+    TrainGroup,
+)
 
 RKF45_SUBSTEPS = 10
 _NO_CODE = Code((), (), (), (), {}, False, False)
 
 
 def lower(program: Program, config: RunConfig) -> Lowered:
-    """Pure. Populations with the same flat form become one NeuronGroup, so a network compiles and steps as few objects as a
-    hand-written script would."""
+    """Pure. Populations with the same flat form become one NeuronGroup, so a network compiles and steps as
+    few objects as a hand-written script would."""
     methods = {g.name: chosen_integrator(g.flat, config) for g in program.cells}
-    cells = tuple(_cells(f"pt_cells_{i}", groups, methods[groups[0].name], program) for i, groups in enumerate(_alike(program.cells, methods)))
+    cells = tuple(
+        _cells(f"pt_cells_{i}", groups, methods[groups[0].name], program)
+        for i, groups in enumerate(_alike(program.cells, methods))
+    )
     drives, rest = _drives(program, cells)
     inputs = _inputs(program, config, rest)
     cells = tuple(_driven(c, drives, inputs) for c in cells)
@@ -32,10 +59,25 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     cells = tuple(_with_code(c, program) for c in cells)
     synapses = _synapses(rest, cells, sources)
     plan = Brian2Plan(
-        program.name, program.dt, program.seed, cells, sources, synapses, program.spikes, program.traces,
-        inputs, str(config.options.get("target", "auto")), config.threads, program.groups, _links(program, cells),
-    )  # fmt: skip
-    return Lowered(plan, (*_approximations(program, config, methods, inputs), *_orders(synapses, cells)), {n: _described(m) for n, m in methods.items()})
+        program.name,
+        program.dt,
+        program.seed,
+        cells,
+        sources,
+        synapses,
+        program.spikes,
+        program.traces,
+        inputs,
+        str(config.options.get("target", "auto")),
+        config.threads,
+        program.groups,
+        _links(program, cells),
+    )
+    return Lowered(
+        plan,
+        (*_approximations(program, config, methods, inputs), *_orders(synapses, cells)),
+        {n: _described(m) for n, m in methods.items()},
+    )
 
 
 def _described(method: str) -> str:
@@ -50,7 +92,9 @@ def _alike(groups: Iterable[CellGroup], methods: Mapping[str, str]) -> list[list
 
 
 def joined(values: list[tuple[PerCell, int]]) -> PerCell:
-    """One value for all cells where it is the same in every part, else one array over all of them. Values come with their sizes."""
+    """One value for all cells where it is the same in every part, else one array over all of them. Values
+    come with their sizes.
+    """
     parts = [np.asarray(v, dtype=np.float64) for v, _ in values]
     if all(p.ndim == 0 for p in parts) and len({float(p) for p in parts}) == 1:
         return float(parts[0])
@@ -85,7 +129,9 @@ def _currents(program: Program, members: tuple[Member, ...]) -> tuple[Current, .
 
 
 def _drives(program: Program, cells: tuple[Cells, ...]) -> tuple[list[Drive], list[Connections]]:
-    """Poisson drive one to one is handed over as counts per step and cell; every other connection becomes synapses."""
+    """Poisson drive one to one is handed over as counts per step and cell; every other connection becomes
+    synapses.
+    """
     drives, rest = [], []
     for c in program.connections:
         pre = program.group(c.pre)
@@ -93,7 +139,14 @@ def _drives(program: Program, cells: tuple[Cells, ...]) -> tuple[list[Drive], li
         flat = next((x.flat for x in cells if target in x.members), None)
         port = flat.port(c.port) if flat else None
         direct = c.one_to_one and isinstance(pre, PoissonGroup) and isinstance(c.delays, (int, np.integer))
-        if direct and target and flat and port and summed(port, flat) is not None and isinstance(pre, PoissonGroup):
+        if (
+            direct
+            and target
+            and flat
+            and port
+            and summed(port, flat) is not None
+            and isinstance(pre, PoissonGroup)
+        ):
             weights = float(c.weights) if np.ndim(c.weights) == 0 else np.asarray(c.weights, dtype=np.float64)
             drives.append(Drive(pre, target, c.port, weights, int(np.asarray(c.delays))))
         else:
@@ -102,10 +155,20 @@ def _drives(program: Program, cells: tuple[Cells, ...]) -> tuple[list[Drive], li
 
 
 def _inputs(program: Program, config: RunConfig, rest: list[Connections]) -> dict[str, str]:
-    """Brian2 draws a Poisson population itself where it only drives cells one to one and nobody records it."""
+    """Brian2 draws a Poisson population itself where it only drives cells one to one and nobody records
+    it.
+    """
     shared = {c.pre for c in rest} | set(program.spikes)
-    native = {g.name for g in program.groups if isinstance(g, PoissonGroup) and g.name not in shared and config.inputs == "native"}
-    return {g.name: "given" if isinstance(g, TrainGroup) else "native" if g.name in native else "frozen" for g in program.groups if not isinstance(g, CellGroup)}
+    native = {
+        g.name
+        for g in program.groups
+        if isinstance(g, PoissonGroup) and g.name not in shared and config.inputs == "native"
+    }
+    return {
+        g.name: "given" if isinstance(g, TrainGroup) else "native" if g.name in native else "frozen"
+        for g in program.groups
+        if not isinstance(g, CellGroup)
+    }
 
 
 def _driven(cells: Cells, drives: list[Drive], inputs: Mapping[str, str]) -> Cells:
@@ -113,16 +176,27 @@ def _driven(cells: Cells, drives: list[Drive], inputs: Mapping[str, str]) -> Cel
     mine = [d for d in drives if cells.member(d.target.name) is d.target]
     layers: list[Layer] = []
     for d in (d for d in mine if inputs[d.source.name] == "native"):
-        free = next((i for i, x in enumerate(layers) if x.port == d.port and all(o.target is not d.target for o in x.drives)), None)
+        free = next(
+            (
+                i
+                for i, x in enumerate(layers)
+                if x.port == d.port and all(o.target is not d.target for o in x.drives)
+            ),
+            None,
+        )
         if free is None:
             layers.append(Layer(d.port, (d,)))
         else:
             layers[free] = Layer(d.port, (*layers[free].drives, d))
-    return replace(cells, drives=tuple(d for d in mine if inputs[d.source.name] != "native"), layers=tuple(layers))
+    return replace(
+        cells, drives=tuple(d for d in mine if inputs[d.source.name] != "native"), layers=tuple(layers)
+    )
 
 
 def drive_numbers(cells: Cells, rates: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
-    """weight_i, mean_i (spikes a step), on_i and off_i (first update and first no more) of every layer i. `rates` in 1/ms by population."""
+    """weight_i, mean_i (spikes a step), on_i and off_i (first update and first no more) of every layer i.
+    `rates` in 1/ms by population.
+    """
     out: dict[str, PerCell] = {}
     for i, layer in enumerate(cells.layers):
         parts: dict[str, list[tuple[PerCell, int]]] = {"weight": [], "mean": [], "on": [], "off": []}
@@ -148,8 +222,19 @@ def _with_code(cells: Cells, program: Program) -> Cells:
     names = {m.name for m in cells.members}
     used = {c.port for c in program.connections if c.post in names}
     ports = tuple(p.name for p in cells.flat.ports if p.name in used)
-    linked = tuple(n for n in cells.flat.inputs if any(c.input == n and c.target in names for c in program.links))
-    code = generate(cells.flat, cells.method, program.dt, cells.substeps, ports, bool(cells.currents), tuple(x.port for x in cells.layers), linked)
+    linked = tuple(
+        n for n in cells.flat.inputs if any(c.input == n and c.target in names for c in program.links)
+    )
+    code = generate(
+        cells.flat,
+        cells.method,
+        program.dt,
+        cells.substeps,
+        ports,
+        bool(cells.currents),
+        tuple(x.port for x in cells.layers),
+        linked,
+    )
     return replace(cells, code=code)
 
 
@@ -162,8 +247,12 @@ def _links(program: Program, cells: tuple[Cells, ...]) -> tuple[Coupling, ...]:
     return tuple(out)
 
 
-def _synapses(rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[Source, ...]) -> tuple[Synapse, ...]:
-    where = {m.name: (c.name, m.offset) for c in cells for m in c.members} | {m.name: (s.name, m.offset) for s in sources for m in s.members}
+def _synapses(
+    rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[Source, ...]
+) -> tuple[Synapse, ...]:
+    where = {m.name: (c.name, m.offset) for c in cells for m in c.members} | {
+        m.name: (s.name, m.offset) for s in sources for m in s.members
+    }
     table: dict[tuple[str, str, str], list[Part]] = {}
     for c in rest:
         if c.count:
@@ -172,10 +261,24 @@ def _synapses(rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[
     out = []
     for i, ((source, target, port), parts) in enumerate(table.items()):
         code, flat = next((x.code, x.flat) for x in cells if x.name == target)
-        weights = {float(p.connections.weights) if np.ndim(p.connections.weights) == 0 else None for p in parts}
+        weights = {
+            float(p.connections.weights) if np.ndim(p.connections.weights) == 0 else None for p in parts
+        }
         delays = {int(d) if np.ndim(d := p.connections.delays) == 0 else None for p in parts}
         on_pre = code.events.get(port, (f"{mangled('in', port)}_post += w",))
-        out.append(Synapse(f"pt_synapses_{i}", source, target, port, on_pre, tuple(parts), _only(weights), _only(delays), [p.name for p in flat.ports].index(port)))
+        out.append(
+            Synapse(
+                f"pt_synapses_{i}",
+                source,
+                target,
+                port,
+                on_pre,
+                tuple(parts),
+                _only(weights),
+                _only(delays),
+                [p.name for p in flat.ports].index(port),
+            )
+        )
     return tuple(out)
 
 
@@ -184,7 +287,9 @@ def _only(found: set[Any]) -> Any:
 
 
 def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
-    """Value of every name in cells.code.values (and steps_left), for these parameters: one float, or one per cell."""
+    """Value of every name in cells.code.values (and steps_left), for these parameters: one float, or one per
+    cell.
+    """
     values: dict[str, PerCell] = dict(parameters)
     for d in cells.flat.constants:
         values[d.name] = evaluate(d.expr, values)
@@ -195,7 +300,9 @@ def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[
 
 
 def _places(cells: Cells) -> dict[str, PerCell]:
-    """What random() is a function of besides the step: the population's key in two halves, that a float64 holds, and the position in it."""
+    """What random() is a function of besides the step: the population's key in two halves, that a float64
+    holds, and the position in it.
+    """
     keys = [(float(m.key & 0xFFFFFFFF), float(m.key >> 32), m.size) for m in cells.members]
     return {
         "key_low": joined([(low, n) for low, _, n in keys]),
@@ -214,7 +321,11 @@ def _propagators(cells: Cells, values: Mapping[str, PerCell], dt: float) -> dict
         for i in range(len(e.states)):
             found = {f"{letters[0]}_{i}_{j}": step.P[:, i, j] for j in e.reads[i]}
             found |= {f"{letters[1]}_{i}": step.Q[:, i], f"{letters[2]}_{i}": step.R[:, i]}
-            out |= {n: float(v[0]) if bool(np.all(v == v[0])) else v for n, v in found.items() if n in cells.code.values}
+            out |= {
+                n: float(v[0]) if bool(np.all(v == v[0])) else v
+                for n, v in found.items()
+                if n in cells.code.values
+            }
     return out
 
 
@@ -229,19 +340,28 @@ def refractory_steps(flat: Flat, parameters: Mapping[str, PerCell], dt: float) -
     return int(steps) if steps.ndim == 0 else steps
 
 
-def _approximations(program: Program, config: RunConfig, methods: Mapping[str, str], inputs: Mapping[str, str]) -> Iterable[Approximation]:
+def _approximations(
+    program: Program, config: RunConfig, methods: Mapping[str, str], inputs: Mapping[str, str]
+) -> Iterable[Approximation]:
     for name, how in inputs.items():
         if config.inputs == "native" and how == "frozen":
             yield Approximation(
-                f"population '{name}'.inputs", "native", "frozen", "none: the trains that every backend gets",
-                "its spikes are recorded or go to several cells; Brian2's PoissonGroup fires at most once a step",
-            )  # fmt: skip
+                f"population '{name}'.inputs",
+                "native",
+                "frozen",
+                "none: the trains that every backend gets",
+                "its spikes are recorded or go to several cells; Brian2's PoissonGroup fires at most once a "
+                "step",
+            )
     for name, method in methods.items():
         if method == "rkf45":
             yield Approximation(
-                f"population '{name}'.integrator", "rkf45 (adaptive)", f"rk4 with {RKF45_SUBSTEPS} substeps of {program.dt / RKF45_SUBSTEPS:g} ms",
-                "of the order of rkf45's own tolerance for subthreshold dynamics", "Brian2's code generation has no loop of adaptive length",
-            )  # fmt: skip
+                f"population '{name}'.integrator",
+                "rkf45 (adaptive)",
+                f"rk4 with {RKF45_SUBSTEPS} substeps of {program.dt / RKF45_SUBSTEPS:g} ms",
+                "of the order of rkf45's own tolerance for subthreshold dynamics",
+                "Brian2's code generation has no loop of adaptive length",
+            )
 
 
 def _orders(synapses: tuple[Synapse, ...], cells: tuple[Cells, ...]) -> Iterable[Approximation]:
@@ -253,6 +373,9 @@ def _orders(synapses: tuple[Synapse, ...], cells: tuple[Cells, ...]) -> Iterable
         for port in c.code.events:
             if found.get((c.name, port), 0) > 1:
                 yield Approximation(
-                    f"populations {', '.join(m.name for m in c.members)}: receptor '{port}'", "arrivals of one step from the oldest on", "those of one kind of source after those of another",
-                    "none if the update does not depend on the order of arrivals within a step", "Brian2 serves one Synapses object after another",
-                )  # fmt: skip
+                    f"populations {', '.join(m.name for m in c.members)}: receptor '{port}'",
+                    "arrivals of one step from the oldest on",
+                    "those of one kind of source after those of another",
+                    "none if the update does not depend on the order of arrivals within a step",
+                    "Brian2 serves one Synapses object after another",
+                )

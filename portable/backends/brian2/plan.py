@@ -1,5 +1,6 @@
-"""The plan: what `execute` builds, as plain data. Every name in generated code is mangled, so that no name of a model can meet
-one of Brian2's (t, dt, i, N, xi, units): x_ state, p_ parameter or constant, in_ summed arrivals at a port, u_ input of links, n_ temporary.
+"""The plan: what `execute` builds, as plain data. Every name in generated code is mangled, so that no name of
+a model can meet one of Brian2's (t, dt, i, N, xi, units): x_ state, p_ parameter or constant, in_ summed
+arrivals at a port, u_ input of links, n_ temporary.
 """
 
 from __future__ import annotations
@@ -8,12 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portable.dynamics.flat import Flat
-from portable.resolve.program import CellGroup, Connections, Coupling, Current, Ints, PerCell, PoissonGroup, Trace, TrainGroup
+from portable.resolve.program import (
+    CellGroup,
+    Connections,
+    Coupling,
+    Current,
+    Ints,
+    PerCell,
+    PoissonGroup,
+    Trace,
+    TrainGroup,
+)
 
 
 def mangled(prefix: str, name: str) -> str:
-    """A name of generated code: x_v. Brian2 takes names that end in _pre or _post for those of a synapse's two sides: xq_v_post_q, and no
-    other name is like this."""
+    """A name of generated code: x_v. Brian2 takes names that end in _pre or _post for those of a synapse's
+    two sides: xq_v_post_q, and no other name is like this."""
     return f"{prefix}q_{name}_q" if f"_{name}".endswith(("_pre", "_post")) else f"{prefix}_{name}"
 
 
@@ -21,9 +32,10 @@ def mangled(prefix: str, name: str) -> str:
 class Code:
     """Abstract code of one step of a NeuronGroup.
 
-    `update` runs in slot "groups"; `after` in "before_thresholds", where ports with a general event update act between the two
-    (empty otherwise). `values` are the parameters, constants and propagator entries read (and key_low, key_high, cell, for random()); `buffers` the ports whose arrivals
-    are summed; `events` maps a general port to its on_pre statements.
+    `update` runs in slot "groups"; `after` in "before_thresholds", where ports with a general event update
+    act between the two (empty otherwise). `values` are the parameters, constants and propagator entries read
+    (and key_low, key_high, cell, for random()); `buffers` the ports whose arrivals are summed; `events` maps
+    a general port to its on_pre statements.
     """
 
     update: tuple[str, ...]
@@ -38,7 +50,9 @@ class Code:
 
 @dataclass(frozen=True)
 class Member:
-    """A population inside a NeuronGroup or source: its cells are offset .. offset + size - 1 there. `key` is its stream of random()."""
+    """A population inside a NeuronGroup or source: its cells are offset .. offset + size - 1 there. `key` is
+    its stream of random().
+    """
 
     name: str
     offset: int
@@ -48,7 +62,9 @@ class Member:
 
 @dataclass(frozen=True)
 class Drive:
-    """A Poisson population that drives each cell of a population one to one; `weights` one or per cell, delay in steps."""
+    """A Poisson population that drives each cell of a population one to one; `weights` one or per cell, delay
+    in steps.
+    """
 
     source: PoissonGroup
     target: Member
@@ -59,7 +75,9 @@ class Drive:
 
 @dataclass(frozen=True)
 class Layer:
-    """Drives of one port that Brian2 draws itself, at most one for each cell, in one term of the group's code."""
+    """Drives of one port that Brian2 draws itself, at most one for each cell, in one term of the group's
+    code.
+    """
 
     port: str
     drives: tuple[Drive, ...]
@@ -67,7 +85,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Cells:
-    """One NeuronGroup: every population with the same flat form and integrator, so that a network compiles and steps few objects."""
+    """One NeuronGroup: every population with the same flat form and integrator, so that a network compiles
+    and steps few objects.
+    """
 
     name: str
     size: int
@@ -89,7 +109,9 @@ class Cells:
 
 @dataclass(frozen=True)
 class Source:
-    """Spike sources whose spikes are handed over: populations side by side, in steps of (population, position)."""
+    """Spike sources whose spikes are handed over: populations side by side, in steps of (population,
+    position).
+    """
 
     name: str
     size: int
@@ -108,8 +130,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Synapse:
-    """One Synapses object: every connection from one object to one port of another. `delay` in steps, None where it varies;
-    `weight` None where it varies. The object is given delay - 1 (see execute)."""
+    """One Synapses object: every connection from one object to one port of another. `delay` in steps, None
+    where it varies; `weight` None where it varies. The object is given delay - 1 (see execute)."""
 
     name: str
     source: str
@@ -119,7 +141,9 @@ class Synapse:
     parts: tuple[Part, ...]
     weight: float | None
     delay: int | None
-    order: int = 0  # place of its port among those of the target: ports whose arrivals act one by one are served port after port
+    # place of its port among those of the target: ports whose arrivals act one by one are served port after
+    # port
+    order: int = 0
 
     @property
     def count(self) -> int:
@@ -128,8 +152,8 @@ class Synapse:
 
 @dataclass(frozen=True)
 class Brian2Plan:
-    """A whole network. `spikes` and `traces` are the program's recordings; `inputs` says for each source population whether its
-    trains are "given", "frozen" or "native"."""
+    """A whole network. `spikes` and `traces` are the program's recordings; `inputs` says for each source
+    population whether its trains are "given", "frozen" or "native"."""
 
     name: str
     dt: float

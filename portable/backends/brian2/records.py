@@ -56,29 +56,46 @@ def _kept(ids: Ints, steps: Ints, recorded: Ints) -> tuple[Ints, Ints]:
 
 
 def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]) -> None:
-    """BackendFailed that names the first cell whose state is no number; `state(cells, name)` gives the values."""
+    """BackendFailed that names the first cell whose state is no number; `state(cells, name)` gives the
+    values.
+    """
     for c in plan.cells:
         for s in c.flat.state_names:
             bad = np.flatnonzero(~np.isfinite(state(c.name, s)))
             if bad.size:
                 m = next(m for m in c.members if m.offset <= bad[0] < m.offset + m.size)
                 raise BackendFailed(
-                    f"population '{m.name}': {s} of cell {bad[0] - m.offset} is not finite at {now * plan.dt:g} ms; use a smaller dt or another integrator"
+                    f"population '{m.name}': {s} of cell {bad[0] - m.offset} is not finite at "
+                    f"{now * plan.dt:g} ms; use a smaller dt or another integrator"
                 )
 
 
 def held(plan: Synapse, made: Any, dt: float) -> Iterator[Held]:
     """What a Synapses object holds, by pair of populations. Its delays are one step short (see build)."""
-    pre, post = (np.asarray(made.variables[n].get_value()).astype(np.int64) for n in ("_synaptic_pre", "_synaptic_post"))
+    pre, post = (
+        np.asarray(made.variables[n].get_value()).astype(np.int64)
+        for n in ("_synaptic_pre", "_synaptic_post")
+    )
     weights = np.broadcast_to(np.asarray(made.variables["w"].get_value(), dtype=np.float64), pre.shape)
-    delays = np.broadcast_to(np.rint(np.asarray(made.pre.variables["delay"].get_value()) / (dt * 1e-3)).astype(np.int64) + 1, pre.shape)
+    delays = np.broadcast_to(
+        np.rint(np.asarray(made.pre.variables["delay"].get_value()) / (dt * 1e-3)).astype(np.int64) + 1,
+        pre.shape,
+    )
     pairs: dict[tuple[int, int], list[Any]] = {}
     for p in plan.parts:
         pairs.setdefault((p.pre, p.post), []).append(p)
     for (low_pre, low_post), parts in pairs.items():
         c = parts[0].connections
         mine = (pre >= low_pre) & (pre < low_pre + c.indptr.size - 1)
-        if len({p.post for p in plan.parts}) > 1:  # several targets side by side: the next one begins where this one ends
+        if (
+            len({p.post for p in plan.parts}) > 1
+        ):  # several targets side by side: the next one begins where this one ends
             following = min((p.post for p in plan.parts if p.post > low_post), default=np.iinfo(np.int64).max)
             mine &= (post >= low_post) & (post < following)
-        yield Held(tuple(p.connections.name for p in parts), pre[mine] - low_pre, post[mine] - low_post, weights[mine], delays[mine])
+        yield Held(
+            tuple(p.connections.name for p in parts),
+            pre[mine] - low_pre,
+            post[mine] - low_post,
+            weights[mine],
+            delays[mine],
+        )

@@ -1,7 +1,9 @@
-"""Running the plan as one C++ program: written, compiled, run and removed in a temporary folder, for a length known beforehand.
+"""Running the plan as one C++ program: written, compiled, run and removed in a temporary folder, for a length
+known beforehand.
 
-Nothing of this process can reach the program, so frozen inputs are handed over whole: spikes as SpikeGeneratorGroups (one for each
-multiplicity, which fires at most once a bin), drives and currents as TimedArrays.
+Nothing of this process can reach the program, so frozen inputs are handed over whole: spikes as
+SpikeGeneratorGroups (one for each multiplicity, which fires at most once a bin), drives and currents as
+TimedArrays.
 """
 
 from __future__ import annotations
@@ -34,29 +36,49 @@ class StandaloneSession:
 
     def __init__(self, plan: Brian2Plan) -> None:
         self.plan, self.inputs, self.now = plan, plan.inputs, 0
-        self.poissons = {g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)}
+        self.poissons = {
+            g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)
+        }
         self.result = Recorded()
         self.seconds: dict[str, float] = {}
 
     def run(self, steps: int) -> None:
         if self.now:
-            raise UnsupportedError("brian2", [Shortfall("session.pieces", "run", "a standalone program runs once", "use options={'target': 'cython'}")])
+            raise UnsupportedError(
+                "brian2",
+                [
+                    Shortfall(
+                        "session.pieces",
+                        "run",
+                        "a standalone program runs once",
+                        "use options={'target': 'cython'}",
+                    )
+                ],
+            )
         self._afford(steps)
         from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
         from brian2.devices.device import reset_device
 
         device = CPPStandaloneDevice()  # not the process's own: nothing of another user's build is in it
         before = brian2.prefs["devices.cpp_standalone.openmp_threads"]
-        with settings("cpp_standalone"), tempfile.TemporaryDirectory(prefix="portable-brian2-", ignore_cleanup_errors=True) as folder:
+        with (
+            settings("cpp_standalone"),
+            tempfile.TemporaryDirectory(prefix="portable-brian2-", ignore_cleanup_errors=True) as folder,
+        ):
             brian2.set_device(device, build_on_run=False)
             try:
-                brian2.prefs["devices.cpp_standalone.openmp_threads"] = self.plan.threads if self.plan.threads > 1 else 0
+                brian2.prefs["devices.cpp_standalone.openmp_threads"] = (
+                    self.plan.threads if self.plan.threads > 1 else 0
+                )
                 began = time.perf_counter()
                 self._build(steps)
                 self.network.run(steps * self.plan.dt * brian2.ms, namespace={})
                 device.build(directory=folder, compile=True, run=True, with_output=False)
                 # what the program says of its own loop; the rest is writing, compiling, and setting up
-                self.seconds = {"run": float(device._last_run_time), "compile": time.perf_counter() - began - float(device._last_run_time)}
+                self.seconds = {
+                    "run": float(device._last_run_time),
+                    "compile": time.perf_counter() - began - float(device._last_run_time),
+                }
                 self.now = steps
                 self._collect()
             finally:
@@ -81,9 +103,22 @@ class StandaloneSession:
         for s in plan.synapses:
             general = s.port in next(c for c in plan.cells if c.name == s.target).code.events
             for source in levels.get(s.source) or [self.groups[s.source]]:
-                objects.append(synapses(s, source, self.groups[s.target], plan.dt, clock, general, source.name if s.source in levels else "", s.order))
+                objects.append(
+                    synapses(
+                        s,
+                        source,
+                        self.groups[s.target],
+                        plan.dt,
+                        clock,
+                        general,
+                        source.name if s.source in levels else "",
+                        s.order,
+                    )
+                )
         self.spikes = {
-            c.name: brian2.SpikeMonitor(self.groups[c.name], name=f"{c.name}_spikes") for c in plan.cells if any(m.name in plan.spikes for m in c.members)
+            c.name: brian2.SpikeMonitor(self.groups[c.name], name=f"{c.name}_spikes")
+            for c in plan.cells
+            if any(m.name in plan.spikes for m in c.members)
         }
         self.traces = [self._monitor(i) for i in range(len(plan.traces))]
         self.network = brian2.Network(*objects, *self.spikes.values(), *self.traces, name="pt_network")
@@ -92,15 +127,31 @@ class StandaloneSession:
     def _afford(self, steps: int) -> None:
         problems = []
         for c in self.plan.cells:
-            given = {port: (steps, [d.source.name for d in c.drives if d.port == port]) for port in {d.port for d in c.drives}}
+            given = {
+                port: (steps, [d.source.name for d in c.drives if d.port == port])
+                for port in {d.port for d in c.drives}
+            }
             if c.currents:
-                given["i_ext"] = (max(int(x.steps[-1]) for x in c.currents) + 1, sorted({x.group for x in c.currents}))
+                given["i_ext"] = (
+                    max(int(x.steps[-1]) for x in c.currents) + 1,
+                    sorted({x.group for x in c.currents}),
+                )
             for rows, names in given.values():
                 size = rows * c.size * 8
                 if size > LARGEST_INPUT:
-                    reason = f"{rows} steps of {c.size} cells are {size / 1e9:.2f} GB of frozen input, at most {LARGEST_INPUT / 1e9:.2f} GB goes into a standalone program"
+                    reason = (
+                        f"{rows} steps of {c.size} cells are {size / 1e9:.2f} GB of frozen input, at "
+                        f"most {LARGEST_INPUT / 1e9:.2f} GB goes into a standalone program"
+                    )
                     where = f"populations {', '.join(repr(n) for n in names)}"
-                    problems.append(Shortfall("sources.poisson.frozen", where, reason, "use inputs='native', a shorter run, or options={'target': 'cython'}"))
+                    problems.append(
+                        Shortfall(
+                            "sources.poisson.frozen",
+                            where,
+                            reason,
+                            "use inputs='native', a shorter run, or options={'target': 'cython'}",
+                        )
+                    )
         if problems:
             raise UnsupportedError("brian2", problems)
 
@@ -111,17 +162,34 @@ class StandaloneSession:
         for port in dict.fromkeys(d.port for d in cells.drives):
             table = np.zeros((steps, cells.size))
             for d in (d for d in cells.drives if d.port == port):
-                table[:, d.target.offset : d.target.offset + d.target.size] += self.poissons[d.source.name].window(1 - d.delay, steps) * d.weights
-            group.namespace[f"pt_drive_{port}"] = brian2.TimedArray(table, dt=dt, name=f"{cells.name}_drive_{port}")
+                table[:, d.target.offset : d.target.offset + d.target.size] += (
+                    self.poissons[d.source.name].window(1 - d.delay, steps) * d.weights
+                )
+            group.namespace[f"pt_drive_{port}"] = brian2.TimedArray(
+                table, dt=dt, name=f"{cells.name}_drive_{port}"
+            )
             buffer = mangled("in", port)
-            made.append(group.run_regularly(f"{buffer} = {buffer} + pt_drive_{port}(t, i)", when="synapses", name=f"{cells.name}_feed_{port}", clock=clock))
+            made.append(
+                group.run_regularly(
+                    f"{buffer} = {buffer} + pt_drive_{port}(t, i)",
+                    when="synapses",
+                    name=f"{cells.name}_feed_{port}",
+                    clock=clock,
+                )
+            )
         if cells.currents:
             table = np.zeros((max(int(c.steps[-1]) for c in cells.currents) + 1, cells.size))
             for c in cells.currents:
-                for at, following, amplitude in zip(c.steps, [*c.steps[1:], None], c.amplitude.T, strict=True):
+                for at, following, amplitude in zip(
+                    c.steps, [*c.steps[1:], None], c.amplitude.T, strict=True
+                ):
                     table[at:following, c.ids] += amplitude
             group.namespace["pt_current"] = brian2.TimedArray(table, dt=dt, name=f"{cells.name}_current")
-            made.append(group.run_regularly("i_ext = pt_current(t, i)", when="before_groups", name=f"{cells.name}_inject", clock=clock))
+            made.append(
+                group.run_regularly(
+                    "i_ext = pt_current(t, i)", when="before_groups", name=f"{cells.name}_inject", clock=clock
+                )
+            )
         return made
 
     def _generators(self, source: Source, steps: int, clock: Any) -> list[Any]:
@@ -133,10 +201,15 @@ class StandaloneSession:
         many = int(rank.max(initial=0)) + 1
         return [
             brian2.SpikeGeneratorGroup(
-                source.size, ids[rank == m], rows[rank == m] * self.plan.dt * brian2.ms, clock=clock, name=f"{source.name}_{m}", sorted=True
+                source.size,
+                ids[rank == m],
+                rows[rank == m] * self.plan.dt * brian2.ms,
+                clock=clock,
+                name=f"{source.name}_{m}",
+                sorted=True,
             )
             for m in range(many)
-        ]  # fmt: skip
+        ]
 
     def _monitor(self, index: int) -> Any:
         t = self.plan.traces[index]
@@ -144,20 +217,38 @@ class StandaloneSession:
         member = c.member(t.group)
         assert member is not None
         every = t.every * self.plan.dt * brian2.ms
-        return brian2.StateMonitor(self.groups[c.name], mangled("x", t.variable), record=t.ids + member.offset, dt=every, when="start", name=f"pt_trace_{index}")
+        return brian2.StateMonitor(
+            self.groups[c.name],
+            mangled("x", t.variable),
+            record=t.ids + member.offset,
+            dt=every,
+            when="start",
+            name=f"pt_trace_{index}",
+        )
 
     def _collect(self) -> None:
         plan, dt = self.plan, self.plan.dt * 1e-3
         for c in plan.cells:
             if c.name in self.spikes:
                 found = self.spikes[c.name]
-                self.result.spikes |= cell_spikes(plan, c, np.asarray(found.i).astype(np.int64), np.rint(np.asarray(found.t_) / dt).astype(np.int64) + 1)
+                self.result.spikes |= cell_spikes(
+                    plan,
+                    c,
+                    np.asarray(found.i).astype(np.int64),
+                    np.rint(np.asarray(found.t_) / dt).astype(np.int64) + 1,
+                )
         self.result.spikes |= source_spikes(plan, self.poissons, self.now)
-        last = {(c.name, s): array(self.groups[c.name], mangled("x", s)) for c in plan.cells for s in c.flat.state_names}
+        last = {
+            (c.name, s): array(self.groups[c.name], mangled("x", s))
+            for c in plan.cells
+            for s in c.flat.state_names
+        }
         check_finite(plan, self.now, lambda c, s: last[c, s])
         for t, monitor in zip(plan.traces, self.traces, strict=True):
             values = np.array(getattr(monitor, mangled("x", t.variable))).T
-            if self.now % t.every == 0:  # the monitor sees the start of steps; the state after the last one is the final one
+            if (
+                self.now % t.every == 0
+            ):  # the monitor sees the start of steps; the state after the last one is the final one
                 c = next(c for c in plan.cells if c.member(t.group))
                 offset = next(m.offset for m in c.members if m.name == t.group)
                 values = np.vstack([values, last[c.name, t.variable][t.ids + offset]])
@@ -166,7 +257,15 @@ class StandaloneSession:
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
         raise UnsupportedError(
-            "brian2", [Shortfall("session.set", f"population '{group}'", f"{', '.join(values)} cannot change in a standalone program", "use options={'target': 'cython'}")]
+            "brian2",
+            [
+                Shortfall(
+                    "session.set",
+                    f"population '{group}'",
+                    f"{', '.join(values)} cannot change in a standalone program",
+                    "use options={'target': 'cython'}",
+                )
+            ],
         )
 
     def recorded(self) -> Recorded:
@@ -177,7 +276,9 @@ class StandaloneSession:
         for t in self.plan.traces:
             c = next(c for c in self.plan.cells if c.member(t.group))
             offset = next(m.offset for m in c.members if m.name == t.group)
-            values = np.broadcast_to(np.asarray(c.initial[t.variable], dtype=np.float64), c.size)[t.ids + offset]
+            values = np.broadcast_to(np.asarray(c.initial[t.variable], dtype=np.float64), c.size)[
+                t.ids + offset
+            ]
             first[t.group, t.variable] = (t.ids, np.zeros(1, dtype=np.int64), values[None, :])
         return Recorded(dict.fromkeys(self.plan.spikes, (empty, empty)), first)
 

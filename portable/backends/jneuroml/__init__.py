@@ -1,4 +1,6 @@
-"""jNeuroML through the jar that pyneuroml brings: jLEMS itself, or NEURON by jNeuroML's export. An oracle, not a fast backend."""
+"""jNeuroML through the jar that pyneuroml brings: jLEMS itself, or NEURON by jNeuroML's export. An oracle,
+not a fast backend.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from portable.resolve.program import Program
 
 
 class JNeuroMLBackend:
-    """The program written as NeuroML and LEMS (lower.py), run in a process of its own and read back (execute.py)."""
+    """The program written as NeuroML and LEMS (lower.py), run in a process of its own and read back
+    (execute.py).
+    """
 
     name = "jneuroml"
     capabilities = Capabilities.load(Path(__file__).parent)

@@ -1,4 +1,6 @@
-"""A session that starts the simulator anew for every piece: jNeuroML can neither pause nor continue, but it repeats itself exactly."""
+"""A session that starts the simulator anew for every piece: jNeuroML can neither pause nor continue, but it
+repeats itself exactly.
+"""
 
 from __future__ import annotations
 
@@ -94,6 +96,8 @@ def _values(t: Trace, files: LemsFiles, traces: Mapping[str, TraceFile], steps: 
         values = traces[c.file].values
         rows = slice(c.late, c.late + steps + 1)
         if values.shape[0] < rows.stop:
-            raise BackendFailed(f"{c.file} has {values.shape[0]} rows, expected {rows.stop}: jNeuroML stopped before the end")
+            raise BackendFailed(
+                f"{c.file} has {values.shape[0]} rows, expected {rows.stop}: jNeuroML stopped before the end"
+            )
         out[:, k] = values[rows, c.index - 1] * 10.0**-c.power
     return out

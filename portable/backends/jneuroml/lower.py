@@ -1,4 +1,6 @@
-"""Program -> JNeuroMLPlan: what is to be written as NeuroML and LEMS. The files themselves depend on the length of the run."""
+"""Program -> JNeuroMLPlan: what is to be written as NeuroML and LEMS. The files themselves depend on the
+length of the run.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ METHOD = {"jlems": "jLEMS forward Euler", "neuron": "NEURON"}
 
 @dataclass(frozen=True)
 class JNeuroMLPlan:
-    """The program, what runs it, as which types its cells are written, where its Poisson trains come from, and the wall-clock limit of
-    a run in s (None: none)."""
+    """The program, what runs it, as which types its cells are written, where its Poisson trains come from,
+    and the wall-clock limit of a run in s (None: none)."""
 
     program: Program
     engine: str
@@ -31,7 +33,8 @@ class JNeuroMLPlan:
     timeout: float | None
 
     def files(self, steps: int) -> LemsFiles:
-        """The files of a run of so many steps from the start: of a network that was read from NeuroML, the model as its file has it.
+        """The files of a run of so many steps from the start: of a network that was read from NeuroML, the
+        model as its file has it.
 
         Of others, times are shifted so that jLEMS acts in the steps of ARCHITECTURE.md.
         """
@@ -39,7 +42,13 @@ class JNeuroMLPlan:
             from portable.schemas.neuroml.origin import for_run
 
             return for_run(self.program, steps)
-        return write_lems(self.program, steps=steps, types=self.types, inputs=self.inputs, timing="steps" if self.engine == "jlems" else "nominal")
+        return write_lems(
+            self.program,
+            steps=steps,
+            types=self.types,
+            inputs=self.inputs,
+            timing="steps" if self.engine == "jlems" else "nominal",
+        )
 
 
 def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
@@ -47,23 +56,49 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
     found = []
     engine, limit = config.options.get("engine", "jlems"), config.options.get("timeout")
     if engine not in ENGINES:
-        return [Shortfall("options", "options['engine']", f"must be one of {', '.join(ENGINES)}, got {engine!r}")]
+        return [
+            Shortfall("options", "options['engine']", f"must be one of {', '.join(ENGINES)}, got {engine!r}")
+        ]
     if config.options.get("types", "custom") not in TYPES:
-        return [Shortfall("options", "options['types']", f"must be one of {', '.join(TYPES)}, got {config.options['types']!r}")]
+        return [
+            Shortfall(
+                "options",
+                "options['types']",
+                f"must be one of {', '.join(TYPES)}, got {config.options['types']!r}",
+            )
+        ]
     if limit is not None and (_seconds(limit) is None or _seconds(limit) <= 0):  # type: ignore[operator]
-        found.append(Shortfall("options", "options['timeout']", f"must be a number of seconds > 0, got {limit!r}"))
+        found.append(
+            Shortfall("options", "options['timeout']", f"must be a number of seconds > 0, got {limit!r}")
+        )
     allowed = ("auto", "euler", "jlems") if engine == "jlems" else ("auto",)
     if config.integrator not in allowed:
-        reason = f"{METHOD[engine]} is the only method of engine '{engine}', and '{config.integrator}' was asked for"
-        found.append(Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'"))
+        reason = (
+            f"{METHOD[engine]} is the only method of engine '{engine}', and '{config.integrator}' was "
+            "asked for"
+        )
+        found.append(
+            Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'")
+        )
     needs = list(dict.fromkeys(requirements(program, config)))
     if program.lems is None:
-        reason = "not written as NeuroML; only a network that was read from NeuroML runs with it, as its file has it"
-        unwritten = [Shortfall(f, where, f"{FEATURES[f]}: {reason}") for f, where in needs if f in ONLY_AS_READ]
+        reason = (
+            "not written as NeuroML; only a network that was read from NeuroML runs with it, as its "
+            "file has it"
+        )
+        unwritten = [
+            Shortfall(f, where, f"{FEATURES[f]}: {reason}") for f, where in needs if f in ONLY_AS_READ
+        ]
         if unwritten:
             return [*found, *unwritten]
     elif engine == "jlems":
-        found += [Shortfall(f, where, "jLEMS has no cells with several compartments", "use options={'engine': 'neuron'}") for f, where in needs if f == "cells.compartments"]
+        found += [
+            Shortfall(
+                f, where, "jLEMS has no cells with several compartments", "use options={'engine': 'neuron'}"
+            )
+            for f, where in needs
+            if f == "cells.compartments"
+        ]
     try:
         _plan(program, config).files(1)
     except ModelError as error:
@@ -86,19 +121,47 @@ def _plan(program: Program, config: RunConfig) -> JNeuroMLPlan:
 
 
 def lower(program: Program, config: RunConfig) -> Lowered:
-    """See JNeuroMLPlan. Approximations: those of the export, the method of each group, and the digits of what is read back."""
+    """See JNeuroMLPlan. Approximations: those of the export, the method of each group, and the digits of what
+    is read back.
+    """
     plan = _plan(program, config)
     method = METHOD[plan.engine]
     files = plan.files(1)
-    notes = [a for a in files.approximations if a not in program.approximations and a.got != "forward Euler at dt"]
+    notes = [
+        a for a in files.approximations if a not in program.approximations and a.got != "forward Euler at dt"
+    ]
     kept = {group for group, _ in files.recorded.spikes.values()}
     for name in program.spikes.keys() - kept:
-        notes.append(Approximation(f"recorded spikes of '{name}'", "all spikes", "none", "all of them", "they stand for spikes inside an input, which no file of LEMS records"))
+        notes.append(
+            Approximation(
+                f"recorded spikes of '{name}'",
+                "all spikes",
+                "none",
+                "all of them",
+                "they stand for spikes inside an input, which no file of LEMS records",
+            )
+        )
     for g in program.cells:
         asked = chosen_integrator(g.flat, config)
         if plan.engine != "jlems" or asked not in ("euler", "jlems"):
-            notes.append(Approximation(f"population '{g.name}'", f"integrator '{asked}'", method, "of the order of dt", "the simulator has no other; compare runs at dt and dt/2"))
+            notes.append(
+                Approximation(
+                    f"population '{g.name}'",
+                    f"integrator '{asked}'",
+                    method,
+                    "of the order of dt",
+                    "the simulator has no other; compare runs at dt and dt/2",
+                )
+            )
     if program.traces:
         digits = "float32" if plan.engine == "jlems" else "seven digits"
-        notes.append(Approximation("recorded states", "float64", digits, "1.2e-7 of the value" if plan.engine == "jlems" else "5e-7 of the value", "the simulator prints no more"))
+        notes.append(
+            Approximation(
+                "recorded states",
+                "float64",
+                digits,
+                "1.2e-7 of the value" if plan.engine == "jlems" else "5e-7 of the value",
+                "the simulator prints no more",
+            )
+        )
     return Lowered(plan, tuple(notes), {g.name: method for g in program.cells})

@@ -16,7 +16,8 @@ from portable.backends.jneuroml.complaints import complaint
 from portable.backends.jneuroml.runner import Tools, environment
 from portable.errors import BackendFailed, BackendUnavailable
 
-# jNeuroML 0.14 declares these functions of NEURON in every mod file that draws random numbers. From NEURON 9 on they come with other
+# jNeuroML 0.14 declares these functions of NEURON in every mod file that draws random numbers. From NEURON 9
+# on they come with other
 # types from NEURON's own header, and the second declaration does not compile.
 DECLARATIONS = ("double nrn_random_pick(void* r);\n", "void* nrn_random_arg(int argpos);\n")
 
@@ -37,13 +38,21 @@ def run(start: Sequence[str], main: Path, tools: Tools, watch: Callable[[], None
 
 
 def compiler_of_mod_files() -> str:
-    """The path of nrnivmodl. BackendUnavailable, with the install line, where it or what it needs is missing."""
+    """The path of nrnivmodl. BackendUnavailable, with the install line, where it or what it needs is
+    missing.
+    """
     path = environment()["PATH"]
     found = shutil.which("nrnivmodl", path=path)
     if importlib.util.find_spec("neuron") is None or found is None:
-        raise BackendUnavailable("jNeuroML's export to NEURON needs NEURON and its nrnivmodl; pip install neuron")
-    if shutil.which("make", path=path) is None or not any(shutil.which(c, path=path) for c in ("g++", "c++", "clang++")):
-        raise BackendUnavailable("jNeuroML's export to NEURON needs make and a C++ compiler; apt install g++ make")
+        raise BackendUnavailable(
+            "jNeuroML's export to NEURON needs NEURON and its nrnivmodl; pip install neuron"
+        )
+    if shutil.which("make", path=path) is None or not any(
+        shutil.which(c, path=path) for c in ("g++", "c++", "clang++")
+    ):
+        raise BackendUnavailable(
+            "jNeuroML's export to NEURON needs make and a C++ compiler; apt install g++ make"
+        )
     return found
 
 

@@ -21,7 +21,9 @@ SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 @dataclass(frozen=True)
 class Column:
-    """What is recorded: an OutputColumn (`path` is its quantity, such as pop[0]/v) or an EventSelection (`path` selects the cell)."""
+    """What is recorded: an OutputColumn (`path` is its quantity, such as pop[0]/v) or an EventSelection
+    (`path` selects the cell).
+    """
 
     id: str
     path: str
@@ -30,7 +32,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Declared:
-    """One OutputFile, or EventOutputFile (`format` TIME_ID or ID_TIME); `file` is relative to the folder where it runs."""
+    """One OutputFile, or EventOutputFile (`format` TIME_ID or ID_TIME); `file` is relative to the folder
+    where it runs.
+    """
 
     id: str
     file: str
@@ -40,7 +44,9 @@ class Declared:
 
 @dataclass(frozen=True)
 class Simulation:
-    """The parts of a LEMS Simulation that say what comes out. length, step: s, 0 where they could not be read."""
+    """The parts of a LEMS Simulation that say what comes out. length, step: s, 0 where they could not be
+    read.
+    """
 
     files: tuple[Declared, ...] = ()
     length: float = 0.0
@@ -49,7 +55,9 @@ class Simulation:
 
 @dataclass(frozen=True, eq=False)
 class TraceFile:
-    """An OutputFile: times (n,) in s, values (n, columns) in SI units as printed (jLEMS prints float32, NEURON seven digits)."""
+    """An OutputFile: times (n,) in s, values (n, columns) in SI units as printed (jLEMS prints float32,
+    NEURON seven digits).
+    """
 
     declared: Declared
     times: Floats
@@ -65,7 +73,9 @@ class TraceFile:
 
 @dataclass(frozen=True, eq=False)
 class EventFile:
-    """An EventOutputFile: times (n,) in s and `selections` (n,), the position of each event's EventSelection in declared.columns."""
+    """An EventOutputFile: times (n,) in s and `selections` (n,), the position of each event's EventSelection
+    in declared.columns.
+    """
 
     declared: Declared
     times: Floats
@@ -86,12 +96,16 @@ class Outputs:
     simulation: Simulation
     traces: dict[str, TraceFile] = field(default_factory=dict)
     events: dict[str, EventFile] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)  # wall-clock of each phase: "run", and for NEURON "export", "compile"
+    seconds: dict[str, float] = field(
+        default_factory=dict
+    )  # wall-clock of each phase: "run", and for NEURON "export", "compile"
     log: str = ""
 
 
 def declared(main: Path) -> Simulation:
-    """What the simulation in `main` (and in the LEMS files that it includes) declares. ModelError on a file name outside the folder."""
+    """What the simulation in `main` (and in the LEMS files that it includes) declares. ModelError on a file
+    name outside the folder.
+    """
     found: dict[str, Simulation] = {}
     target = ""
     for element in _elements(main, set()):
@@ -111,7 +125,11 @@ def _simulation(element: ET.Element, main: Path) -> Simulation:
     names = [f.file for f in files] + [f"{'events' if f.format else 'traces'} id {f.id}" for f in files]
     for name in names:
         if names.count(name) > 1:
-            raise ModelError(f"{main.name}: Simulation '{element.get('id', '')}'", f"two output files are {name}", "give each its own name and id")
+            raise ModelError(
+                f"{main.name}: Simulation '{element.get('id', '')}'",
+                f"two output files are {name}",
+                "give each its own name and id",
+            )
     return Simulation(tuple(files), _seconds(element.get("length", "")), _seconds(element.get("step", "")))
 
 
@@ -121,10 +139,18 @@ def _declared(element: ET.Element, main: Path) -> Declared:
     # A model is read, and must not write: not outside the folder where it runs.
     text = str(PurePosixPath(element.get("path", "") or ".") / name)
     if not name or not PLAIN_NAME.fullmatch(text) or ".." in text.split("/"):
-        raise ModelError(f"{where}.fileName", f"must be a plain relative name, got {text!r}", "for example results/v.dat")
+        raise ModelError(
+            f"{where}.fileName", f"must be a plain relative name, got {text!r}", "for example results/v.dat"
+        )
     path = "quantity" if _tag(element) == "OutputFile" else "select"
-    columns = tuple(Column(e.get("id", ""), e.get(path, ""), e.get("eventPort", "")) for e in element if _tag(e) in ("OutputColumn", "EventSelection"))
-    return Declared(element.get("id", ""), text, columns, element.get("format", "") if path == "select" else "")
+    columns = tuple(
+        Column(e.get("id", ""), e.get(path, ""), e.get("eventPort", ""))
+        for e in element
+        if _tag(e) in ("OutputColumn", "EventSelection")
+    )
+    return Declared(
+        element.get("id", ""), text, columns, element.get("format", "") if path == "select" else ""
+    )
 
 
 def _tag(element: ET.Element) -> str:
@@ -133,7 +159,9 @@ def _tag(element: ET.Element) -> str:
 
 
 def _elements(path: Path, seen: set[Path]) -> Iterator[ET.Element]:
-    """The Target and Simulation elements of a LEMS file and its includes. Networks in pure NeuroML cannot have any and are not read."""
+    """The Target and Simulation elements of a LEMS file and its includes. Networks in pure NeuroML cannot
+    have any and are not read.
+    """
     if path in seen or not path.is_file():  # not there: one of the core types, which are in the jar
         return
     seen.add(path)
@@ -163,7 +191,9 @@ def _seconds(text: str) -> float:
 
 
 def read(simulation: Simulation, folder: Path, seconds: dict[str, float], log: str) -> Outputs:
-    """Parse every declared file in `folder`. BackendFailed where one is missing or has not the declared columns."""
+    """Parse every declared file in `folder`. BackendFailed where one is missing or has not the declared
+    columns.
+    """
     out = Outputs(simulation, seconds=seconds, log=log)
     for d in simulation.files:
         path = folder / d.file
@@ -180,7 +210,10 @@ def _traces(d: Declared, path: Path) -> TraceFile:
     width = len(d.columns) + 1
     table = numbers(path)
     if table.size % width:
-        raise BackendFailed(f"{d.file} has {table.size} numbers, not rows of {width}: the time and the columns of OutputFile '{d.id}'")
+        raise BackendFailed(
+            f"{d.file} has {table.size} numbers, not rows of {width}: the time and the columns of "
+            f"OutputFile '{d.id}'"
+        )
     table = table.reshape(-1, width)
     return TraceFile(d, table[:, 0].copy(), table[:, 1:])
 
@@ -189,7 +222,9 @@ def numbers(path: Path) -> Floats:
     """All numbers of a text file, in order, as float64. BackendFailed where something is not a number."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)  # numpy < 2.3 only warns of what it cannot read
+            warnings.simplefilter(
+                "error", DeprecationWarning
+            )  # numpy < 2.3 only warns of what it cannot read
             return np.fromstring(path.read_text(encoding="ascii"), dtype=np.float64, sep=" ")
     except (ValueError, DeprecationWarning) as error:
         raise BackendFailed(f"{path.name}: not a table of numbers: {error}") from error
@@ -204,6 +239,8 @@ def _events(d: Declared, path: Path) -> EventFile:
         selections = np.array([index[i] for i in ids], dtype=np.int64)
         when = np.array(times, dtype=np.float64)
     except (KeyError, ValueError) as error:
-        raise BackendFailed(f"{d.file}: not the {d.format} rows of EventOutputFile '{d.id}': {error}") from error
+        raise BackendFailed(
+            f"{d.file}: not the {d.format} rows of EventOutputFile '{d.id}': {error}"
+        ) from error
     order = np.argsort(when, kind="stable")
     return EventFile(d, when[order], selections[order])

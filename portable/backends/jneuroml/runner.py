@@ -1,7 +1,9 @@
-"""Running a LEMS file with the jar that pyneuroml brings: by jLEMS, or exported to NEURON, compiled and run there.
+"""Running a LEMS file with the jar that pyneuroml brings: by jLEMS, or exported to NEURON, compiled and run
+there.
 
-Everything happens in a temporary folder: jNeuroML writes its output files below the folder where it is started, so the model's own
-folder is only read. pyneuroml itself is not imported (it takes seconds); its jar is found by where it is installed.
+Everything happens in a temporary folder: jNeuroML writes its output files below the folder where it is
+started, so the model's own folder is only read. pyneuroml itself is not imported (it takes seconds); its jar
+is found by where it is installed.
 """
 
 from __future__ import annotations
@@ -36,7 +38,11 @@ def jar() -> Path | None:
     """jNeuroML's jar in the installed pyneuroml; None if there is none."""
     spec = importlib.util.find_spec("pyneuroml")  # finds, does not import
     folders = spec.submodule_search_locations if spec is not None else None
-    found = [p for folder in folders or [] for p in sorted(Path(folder, "lib").glob("jNeuroML-*-jar-with-dependencies.jar"))]
+    found = [
+        p
+        for folder in folders or []
+        for p in sorted(Path(folder, "lib").glob("jNeuroML-*-jar-with-dependencies.jar"))
+    ]
     return found[-1] if found else None
 
 
@@ -54,23 +60,33 @@ def java() -> str | None:
 
 
 def command() -> list[str]:
-    """What starts jnml, without its arguments. BackendUnavailable, with the install line, where Java or the jar is missing."""
+    """What starts jnml, without its arguments. BackendUnavailable, with the install line, where Java or the
+    jar is missing.
+    """
     launcher, path = java(), jar()
     if launcher is None:
-        raise BackendUnavailable("jNeuroML needs Java, and there is none on PATH; apt install default-jre-headless")
+        raise BackendUnavailable(
+            "jNeuroML needs Java, and there is none on PATH; apt install default-jre-headless"
+        )
     if path is None:
-        raise BackendUnavailable("jNeuroML's jar comes with pyneuroml, which is not installed; pip install 'portable-snn[neuroml]'")
+        raise BackendUnavailable(
+            "jNeuroML's jar comes with pyneuroml, which is not installed; pip install 'portable-snn[neuroml]'"
+        )
     return [launcher, *JAVA_FLAGS, "-jar", str(path)]
 
 
-def run_lems(main: Path, engine: str = "jlems", *, timeout: float | None = None, progress: Report | None = None) -> Outputs:
+def run_lems(
+    main: Path, engine: str = "jlems", *, timeout: float | None = None, progress: Report | None = None
+) -> Outputs:
     """Run the LEMS simulation file `main` and return every file that its Simulation declares.
 
-    engine: "jlems" (forward Euler), or "neuron": jNeuroML writes mod files and a Python script, which are compiled and run here, so
-    use it for models that you trust. timeout: wall-clock s for all of it. progress: called with (steps done, steps in all).
+    engine: "jlems" (forward Euler), or "neuron": jNeuroML writes mod files and a Python script, which are
+    compiled and run here, so use it for models that you trust. timeout: wall-clock s for all of it. progress:
+    called with (steps done, steps in all).
 
-    Raises ModelError (no such file, not XML, an output file outside the folder), BackendUnavailable (no Java, jar, NEURON or
-    compiler), BackendFailed with what jNeuroML complained of. Ctrl-C and the time limit end all processes that were started.
+    Raises ModelError (no such file, not XML, an output file outside the folder), BackendUnavailable (no Java,
+    jar, NEURON or compiler), BackendFailed with what jNeuroML complained of. Ctrl-C and the time limit end
+    all processes that were started.
     """
     if engine not in ENGINES:
         raise ModelError("engine", f"must be one of {', '.join(ENGINES)}, got {engine!r}")
@@ -100,7 +116,9 @@ def run_lems(main: Path, engine: str = "jlems", *, timeout: float | None = None,
 
 @dataclass
 class Tools:
-    """Runs programs one after another in a folder, with one log and one deadline (time.monotonic()) for all."""
+    """Runs programs one after another in a folder, with one log and one deadline (time.monotonic()) for
+    all.
+    """
 
     folder: Path
     deadline: float | None
@@ -109,13 +127,29 @@ class Tools:
         self.seconds: dict[str, float] = {}
         self.logs: list[Path] = []
 
-    def call(self, phase: str, arguments: Sequence[str], env: Mapping[str, str] | None = None, watch: Callable[[], None] | None = None) -> str:
-        """Run a program to its end and return what it printed. BackendFailed on a status other than 0, or past the deadline."""
+    def call(
+        self,
+        phase: str,
+        arguments: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        watch: Callable[[], None] | None = None,
+    ) -> str:
+        """Run a program to its end and return what it printed. BackendFailed on a status other than 0, or
+        past the deadline.
+        """
         began = time.monotonic()
         log = self.folder / f"portable-{phase}.log"
         self.logs.append(log)
         with log.open("wb") as out:
-            child = subprocess.Popen(arguments, cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+            child = subprocess.Popen(
+                arguments,
+                cwd=self.folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
             try:
                 status = self._wait(child, watch)
             except BaseException:
@@ -131,7 +165,9 @@ class Tools:
         while True:
             left = None if self.deadline is None else self.deadline - time.monotonic()
             if left is not None and left <= 0:
-                raise BackendFailed("jNeuroML did not end within its time limit; allow more, or simulate less")
+                raise BackendFailed(
+                    "jNeuroML did not end within its time limit; allow more, or simulate less"
+                )
             pause = left if watch is None else POLL_SECONDS if left is None else min(left, POLL_SECONDS)
             try:
                 return child.wait(pause)
@@ -169,5 +205,7 @@ def _watch(simulation: Simulation, folder: Path, progress: Report | None) -> Cal
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, with the programs of the running Python first on PATH (nrnivmodl is one of them)."""
+    """This process's environment, with the programs of the running Python first on PATH (nrnivmodl is one of
+    them).
+    """
     return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.prefix, "bin")), os.environ.get("PATH", "")])}

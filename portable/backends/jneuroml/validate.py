@@ -12,18 +12,24 @@ from portable.backends.jneuroml.runner import Tools, command
 from portable.errors import BackendFailed
 from portable.schemas.neuroml.problem import Problem
 
-# "  Test: 10040 (Population ids in projections should exist) failed! ... Pre population id: nope in projection p not found"
+# "  Test: 10040 (Population ids in projections should exist) failed! ... Pre population id: nope in
+# projection p not found"
 TEST = re.compile(r"\s*Test: (\d+) \((.*)\) failed! \.\.\. (.*)")
 OBJECTION = re.compile(r"\s*cvc-\S+: (.*)")
 
 
 def objections(path: Path, shown: str, lems: bool, timeout: float | None = None) -> list[Problem]:
-    """What jNeuroML objects to; it gives no line numbers, and of the schema only the first violation. BackendUnavailable without Java."""
+    """What jNeuroML objects to; it gives no line numbers, and of the schema only the first violation.
+    BackendUnavailable without Java.
+    """
     start = command()
     with tempfile.TemporaryDirectory(prefix="portable-jnml-", ignore_cleanup_errors=True) as name:
         tools = Tools(Path(name), None if timeout is None else time.monotonic() + timeout)
         try:
-            tools.call("validate", [*start, *([str(path.resolve()), "-norun"] if lems else ["-validate", str(path.resolve())])])
+            tools.call(
+                "validate",
+                [*start, *([str(path.resolve()), "-norun"] if lems else ["-validate", str(path.resolve())])],
+            )
         except BackendFailed:
             if not tools.seconds:  # it did not come to an end
                 raise
@@ -32,6 +38,12 @@ def objections(path: Path, shown: str, lems: bool, timeout: float | None = None)
 
 
 def _problems(text: str, shown: str) -> list[Problem]:
-    found = [Problem(shown, 0, "jNeuroML", f"{t[3]} (test {t[1]}: {t[2]})") for line in text.splitlines() if (t := TEST.fullmatch(line))]
-    found += [Problem(shown, 0, "jNeuroML", t[1]) for line in text.splitlines() if (t := OBJECTION.fullmatch(line))]
+    found = [
+        Problem(shown, 0, "jNeuroML", f"{t[3]} (test {t[1]}: {t[2]})")
+        for line in text.splitlines()
+        if (t := TEST.fullmatch(line))
+    ]
+    found += [
+        Problem(shown, 0, "jNeuroML", t[1]) for line in text.splitlines() if (t := OBJECTION.fullmatch(line))
+    ]
     return found or [Problem(shown, 0, "jNeuroML", " ".join(complaint(text).split()))]

@@ -1,7 +1,9 @@
-"""The native engine: numba code generated from the flat form, threads that own disjoint targets, no Python per step.
+"""The native engine: numba code generated from the flat form, threads that own disjoint targets, no Python
+per step.
 
-lower.py chooses integrators and buffers (pure), layout.py and codegen.py write the program's own source, kernels.py holds the code
-that every program shares, synapses.py compresses connections, execute.py runs. jlems/ is an engine of its own, for integrator="jlems".
+lower.py chooses integrators and buffers (pure), layout.py and codegen.py write the program's own source,
+kernels.py holds the code that every program shares, synapses.py compresses connections, execute.py runs.
+jlems/ is an engine of its own, for integrator="jlems".
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from portable.resolve.program import Program
 
 
 class NativeBackend:
-    """Frozen and native inputs are the same here: Poisson trains are drawn inside the update by the program's own function."""
+    """Frozen and native inputs are the same here: Poisson trains are drawn inside the update by the program's
+    own function.
+    """
 
     name = "native"
     capabilities = Capabilities.load(Path(__file__).parent)

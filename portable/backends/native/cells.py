@@ -1,4 +1,6 @@
-"""The cells of a session: present parameters, layouts, and the parts' arenas of state. Parts own disjoint blocks of every group."""
+"""The cells of a session: present parameters, layouts, and the parts' arenas of state. Parts own disjoint
+blocks of every group.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Cells:
         part = np.searchsorted(self.cuts, block, "right") - 1
         width = len(self.layout.fields) * BLOCK
         start = np.array(self.offsets, dtype=np.int64)[part]
-        return part, start + (block - self.cuts[part]) * width + self.layout.fields.index(field) * BLOCK + lane
+        return part, start + (block - self.cuts[part]) * width + self.layout.fields.index(
+            field
+        ) * BLOCK + lane
 
 
 class Arena:
@@ -54,16 +58,22 @@ class Arena:
         self.injected = {c.group for c in plan.program.currents}
         self.cells: dict[str, Cells] = {}
         for cell, group in zip(plan.cells, plan.program.cells, strict=True):
-            layout, values = arrange(cell, group, self.program.dt, group.name in self.injected, *self._coupled(group))
+            layout, values = arrange(
+                cell, group, self.program.dt, group.name in self.injected, *self._coupled(group)
+            )
             states = {s: _full(group.initial[s], group.size) for s in group.flat.state_names}
             self.cells[group.name] = Cells(cell, group, layout, values, states, bounds(group.size, parts), [])
         self.pack()
 
     def _coupled(self, group: CellGroup) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The inputs that links feed, in the order of the type, and the variables that they read and that are no states."""
+        """The inputs that links feed, in the order of the type, and the variables that they read and that are
+        no states.
+        """
         links, flat = self.program.links, group.flat
         fed = {c.input for c in links if c.target == group.name}
-        read = dict.fromkeys(c.variable for c in links if c.source == group.name and c.variable not in flat.state_names)
+        read = dict.fromkeys(
+            c.variable for c in links if c.source == group.name and c.variable not in flat.state_names
+        )
         return tuple(n for n in flat.inputs if n in fed), tuple(read)
 
     def pack(self) -> None:
@@ -90,7 +100,9 @@ class Arena:
 
     def _write(self, c: Cells, field: str, value: Floats) -> None:
         for p in range(self.parts):
-            ids = np.minimum(np.arange(c.cuts[p] * BLOCK, c.cuts[p + 1] * BLOCK), c.group.size - 1)  # the last cell fills its block
+            ids = np.minimum(
+                np.arange(c.cuts[p] * BLOCK, c.cuts[p + 1] * BLOCK), c.group.size - 1
+            )  # the last cell fills its block
             self._views(c, p)[:, c.layout.fields.index(field), :] = value[ids].reshape(-1, BLOCK)
 
     def read(self, c: Cells, field: str) -> Floats:
@@ -102,10 +114,16 @@ class Arena:
         """Change parameters of a group. True if its layout changed, so that other code is needed."""
         c = self.cells[name]
         group = replace(c.group, parameters={**c.group.parameters, **values})
-        layout, numbers = arrange(c.plan, group, self.program.dt, name in self.injected, *self._coupled(group))
+        layout, numbers = arrange(
+            c.plan, group, self.program.dt, name in self.injected, *self._coupled(group)
+        )
         same = layout == c.layout
         for other in self.cells.values():
-            other.states = {f: self.read(other, f) for f in other.layout.fields if f in other.group.flat.state_names or f in (LEFT, SIZE, CURRENT)}
+            other.states = {
+                f: self.read(other, f)
+                for f in other.layout.fields
+                if f in other.group.flat.state_names or f in (LEFT, SIZE, CURRENT)
+            }
         c.group, c.layout, c.values = group, layout, numbers
         self.pack()
         return not same
@@ -120,7 +138,8 @@ class Arena:
                 bad = np.flatnonzero(~np.isfinite(data))
                 if bad.size:
                     raise BackendFailed(
-                        f"population '{name}': {state} of cell {bad[0]} is {data[bad[0]]} at {step * self.program.dt:g} ms "
+                        f"population '{name}': {state} of cell {bad[0]} is {data[bad[0]]} at "
+                        f"{step * self.program.dt:g} ms "
                         f"({bad.size} cell{'s' * (bad.size > 1)}); use a smaller dt or another integrator"
                     )
 

@@ -5,7 +5,20 @@ Symbols of the model get a trailing underscore (v -> v_), which users' names can
 
 from __future__ import annotations
 
-from portable.backends.native.layout import ARRIVED, BLOCK, CELL, CURRENT, KEY0, KEY1, LEFT, SEEN, SIZE, STAMP, Layout, needed_derived
+from portable.backends.native.layout import (
+    ARRIVED,
+    BLOCK,
+    CELL,
+    CURRENT,
+    KEY0,
+    KEY1,
+    LEFT,
+    SEEN,
+    SIZE,
+    STAMP,
+    Layout,
+    needed_derived,
+)
 from portable.backends.native.rungekutta import Lines, adaptive, rk4
 from portable.dynamics.component import Assign
 from portable.dynamics.draws import draws
@@ -22,14 +35,17 @@ from math import ceil, cos, cosh, exp, expm1, floor, log, log10, sin, sinh, sqrt
 import numpy as np
 from numba import int64, njit
 from portable.backends.native.kernels import (
-    OPTIONS, barrier, collect, deliver_all, deliver_due, drive, fire_poisson, fire_trains, inject, publish, sample, view)
+    OPTIONS, barrier, collect, deliver_all, deliver_due, drive, fire_poisson, fire_trains, inject, publish,
+    sample, view)
 
 '''
 EXTRA = ("factorial", "random_number")  # of native.functions: imported where they are called
 
 
 def leftmost(expr: Expr) -> Expr:
-    """The expression with x + (a + b) as (x + a) + b, and likewise x + (a - b), in sums at its top and in its operands."""
+    """The expression with x + (a + b) as (x + a) + b, and likewise x + (a - b), in sums at its top and in its
+    operands.
+    """
     if not isinstance(expr, Bin) or expr.op == "^":
         return expr
     a, b = leftmost(expr.a), leftmost(expr.b)
@@ -58,13 +74,19 @@ class Code:
 
 
 class CellCode:
-    """The functions of one layout: update_<k>, and where arrivals are handled alone conditions_<k> and arrive_<k>_<port>."""
+    """The functions of one layout: update_<k>, and where arrivals are handled alone conditions_<k> and
+    arrive_<k>_<port>.
+    """
 
     def __init__(self, layout: Layout, k: int) -> None:
         self.layout, self.flat, self.k = layout, layout.flat, k
         self.place = {name: i for i, name in enumerate(layout.fields)}
         self.states = self.flat.state_names
-        self.tested = frozenset().union(*(names(self.flat.inlined(c.test)) for c in self.flat.conditions)) if self.flat.conditions else frozenset()
+        self.tested = (
+            frozenset().union(*(names(self.flat.inlined(c.test)) for c in self.flat.conditions))
+            if self.flat.conditions
+            else frozenset()
+        )
 
     def source(self) -> str:
         parts = [self.update()]
@@ -97,10 +119,18 @@ class CellCode:
     def derived(self, code: Lines, exprs: list[Expr]) -> None:
         code.add(*(f"{d.name}_ = {text(d.expr)}" for d in needed_derived(self.flat, exprs)))
 
-    def draws(self, code: Lines, assignments: tuple[Assign, ...], stamp: str, arrival: str, deeper: int = 0) -> None:
+    def draws(
+        self, code: Lines, assignments: tuple[Assign, ...], stamp: str, arrival: str, deeper: int = 0
+    ) -> None:
         """The numbers of the calls of random() in the assignments."""
         start = ", ".join([*map(self.local, (KEY0, KEY1, CELL)), stamp, arrival])
-        code.add(*(f"{name}_ = random_number({start}, {number})" for number, name in draws(a.expr for a in assignments)), deeper=deeper)
+        code.add(
+            *(
+                f"{name}_ = random_number({start}, {number})"
+                for number, name in draws(a.expr for a in assignments)
+            ),
+            deeper=deeper,
+        )
 
     def held(self, state: str) -> bool:
         return self.layout.refractory and state in self.flat.held
@@ -118,7 +148,10 @@ class CellCode:
 
     def update(self) -> str:
         code = Code()
-        code.add("@njit(**OPTIONS)", f"def update_{self.k}(F, fo, blocks, A, ao, cells, C, co, step, dt, valid, hits):")
+        code.add(
+            "@njit(**OPTIONS)",
+            f"def update_{self.k}(F, fo, blocks, A, ao, cells, C, co, step, dt, valid, hits):",
+        )
         code.depth = 1
         self.scalars(code)
         size = BLOCK * len(self.layout.fields)
@@ -126,7 +159,9 @@ class CellCode:
         code.depth = 2
         code.add(f"block = F[fo + b * {size} : fo + b * {size} + {size}]")
         for c in range(len(self.layout.channels)):
-            code.add(f"arrivals{c} = A[ao + {c} * cells + b * {BLOCK} : ao + {c} * cells + b * {BLOCK} + {BLOCK}]")
+            code.add(
+                f"arrivals{c} = A[ao + {c} * cells + b * {BLOCK} : ao + {c} * cells + b * {BLOCK} + {BLOCK}]"
+            )
         code.add("found = 0", f"for i in range({BLOCK}):")
         code.depth = 3
         self.lane(code)
@@ -142,7 +177,9 @@ class CellCode:
         return str(code)
 
     def end_test(self) -> bool:
-        """Whether conditions are tested at the end of the step (always, unless substeps did it and no arrival moves what is tested)."""
+        """Whether conditions are tested at the end of the step (always, unless substeps did it and no arrival
+        moves what is tested).
+        """
         return not self.layout.substeps or bool(self.tested & self.jumps().keys())
 
     def lane(self, code: Code) -> None:
@@ -156,16 +193,30 @@ class CellCode:
         if ARRIVED in self.place:
             code.add(f"{self.local(STAMP)} = step + 1.0", f"{self.local(ARRIVED)} = 0.0")
         jumps = self.jumps()
-        {"exact": self.exact, "euler": self.euler, "rk4": self.rk4, "rkf45": self.rkf45}[self.layout.method](code, jumps)
+        {"exact": self.exact, "euler": self.euler, "rk4": self.rk4, "rkf45": self.rkf45}[self.layout.method](
+            code, jumps
+        )
         if self.layout.method != "euler":
-            code.add(*(f"{s}_ = {s}_ + {' + '.join(terms) if len(terms) == 1 else '(' + ' + '.join(terms) + ')'}" for s, terms in jumps.items()))
-        own = (LEFT,) * self.layout.refractory + (SIZE,) * (self.layout.method == "rkf45") + (STAMP, ARRIVED) * (ARRIVED in self.place)
+            code.add(
+                *(
+                    f"{s}_ = {s}_ + {' + '.join(terms) if len(terms) == 1 else '(' + ' + '.join(terms) + ')'}"
+                    for s, terms in jumps.items()
+                )
+            )
+        own = (
+            (LEFT,) * self.layout.refractory
+            + (SIZE,) * (self.layout.method == "rkf45")
+            + (STAMP, ARRIVED) * (ARRIVED in self.place)
+        )
         moved = [s for s in self.states if s in self.flat.derivatives or s in jumps or self.layout.substeps]
         self.store(code, (*moved, *own))
         if self.flat.conditions and not self.layout.general and self.end_test():
             code.add("t_ = (step + 1) * dt")
             self.derived(code, [c.test for c in self.flat.conditions])
-            tests = [f"({text(c.test)}{' & (own_left <= 0.0)' if c.spike and self.layout.refractory else ''})" for c in self.flat.conditions]
+            tests = [
+                f"({text(c.test)}{' & (own_left <= 0.0)' if c.spike and self.layout.refractory else ''})"
+                for c in self.flat.conditions
+            ]
             code.add(f"found += 1 if {' | '.join(tests)} else 0", "t_ = start")
 
     def exact(self, code: Code, jumps: dict[str, list[str]]) -> None:  # noqa: ARG002
@@ -189,13 +240,18 @@ class CellCode:
     def slopes(self, code: Lines, prefix: str) -> None:
         """prefix + state = derivative at the present values of the states' local variables.
 
-        Sums of receptors are written out term by term from the left, as simulators with a fixed pair of receptors do: bits are then equal.
+        Sums of receptors are written out term by term from the left, as simulators with a fixed pair of
+        receptors do: bits are then equal.
         """
-        totals: dict[str, Expr] = {d.name: d.expr for d in self.flat.derived if isinstance(d.expr, Bin) and d.expr.op == "+"}
+        totals: dict[str, Expr] = {
+            d.name: d.expr for d in self.flat.derived if isinstance(d.expr, Bin) and d.expr.op == "+"
+        }
         written = {s: leftmost(substitute(e, totals)) for s, e in self.flat.derivatives.items()}
         self.derived(code, list(written.values()))
         for s, e in written.items():
-            code.add(f"{prefix}{s} = 0.0 if held else {text(e)}" if self.held(s) else f"{prefix}{s} = {text(e)}")
+            code.add(
+                f"{prefix}{s} = 0.0 if held else {text(e)}" if self.held(s) else f"{prefix}{s} = {text(e)}"
+            )
 
     def euler(self, code: Code, jumps: dict[str, list[str]]) -> None:
         self.slopes(code, "f_")
@@ -209,7 +265,14 @@ class CellCode:
 
     def rkf45(self, code: Code, jumps: dict[str, list[str]]) -> None:  # noqa: ARG002
         after = self.substep_condition if self.layout.substeps else None
-        adaptive(code, tuple(self.flat.derivatives), self.slopes, after, self.layout.refractory, self.layout.substeps)
+        adaptive(
+            code,
+            tuple(self.flat.derivatives),
+            self.slopes,
+            after,
+            self.layout.refractory,
+            self.layout.substeps,
+        )
 
     def substep_condition(self, code: Lines) -> None:
         """After a substep: reset inside the step. The counter gets one more, for the rest of this step."""
@@ -222,11 +285,18 @@ class CellCode:
             self.spike(code, 1)
 
     def spike(self, code: Lines, deeper: int, once: str = "") -> None:
-        """A spike of cell i; `once` is "" or the local variable that says whether it has had one in this step."""
+        """A spike of cell i; `once` is "" or the local variable that says whether it has had one in this
+        step.
+        """
         if self.layout.refractory:
             code.add("own_left = own_period + 1.0 if own_period > 0.0 else 0.0", deeper=deeper)
         code.add(f"if b * {BLOCK} + i < valid{f' and not {once}' if once else ''}:", deeper=deeper)
-        code.add(f"if count < hits.size: hits[count] = b * {BLOCK} + i", "count += 1", *([f"{once} = True"] if once else []), deeper=deeper + 1)
+        code.add(
+            f"if count < hits.size: hits[count] = b * {BLOCK} + i",
+            "count += 1",
+            *([f"{once} = True"] if once else []),
+            deeper=deeper + 1,
+        )
 
     def lane_conditions(self, code: Code) -> None:
         self.load(code)
@@ -240,7 +310,11 @@ class CellCode:
             self.derived(code, [c.test, *(a.expr for a in c.assignments)])
             code.add(f"if {text(c.test)}" + (" and free:" if c.spike and self.layout.refractory else ":"))
             self.draws(code, c.assignments, "step + 1", "0", 1)
-            code.add(*(f"{a.variable}_ = {text(a.expr)}" for a in c.assignments), *(() if c.assignments or c.spike else ("pass",)), deeper=1)
+            code.add(
+                *(f"{a.variable}_ = {text(a.expr)}" for a in c.assignments),
+                *(() if c.assignments or c.spike else ("pass",)),
+                deeper=1,
+            )
             if c.spike:
                 self.spike(code, 1, once)
         assigned = {a.variable for c in self.flat.conditions for a in c.assignments}
@@ -255,7 +329,9 @@ class CellCode:
         self.scalars(code)
         size = BLOCK * len(self.layout.fields)
         code.add("count = 0", "for b in range(blocks):")
-        code.add(f"block = F[fo + b * {size} : fo + b * {size} + {size}]", f"for i in range({BLOCK}):", deeper=1)
+        code.add(
+            f"block = F[fo + b * {size} : fo + b * {size} + {size}]", f"for i in range({BLOCK}):", deeper=1
+        )
         code.depth = 3
         if self.flat.conditions:
             self.lane_conditions(code)
@@ -282,7 +358,11 @@ class CellCode:
         code.add(*(f"{self.local(n)} += 1.0" for n in counted))
         for a in port.assignments:
             value = text(a.expr)
-            code.add(f"{a.variable}_ = {a.variable}_ if held else {value}" if self.held(a.variable) else f"{a.variable}_ = {value}")
+            code.add(
+                f"{a.variable}_ = {a.variable}_ if held else {value}"
+                if self.held(a.variable)
+                else f"{a.variable}_ = {value}"
+            )
         self.store(code, (*dict.fromkeys(a.variable for a in port.assignments), *counted), "0")
         code.add("return held")
         return str(code)
@@ -297,7 +377,9 @@ class CellCode:
         self.scalars(code)
         size = BLOCK * len(self.layout.fields)
         code.add("t_ = step * dt", "for b in range(blocks):")
-        code.add(f"block = F[fo + b * {size} : fo + b * {size} + {size}]", f"for i in range({BLOCK}):", deeper=1)
+        code.add(
+            f"block = F[fo + b * {size} : fo + b * {size} + {size}]", f"for i in range({BLOCK}):", deeper=1
+        )
         code.depth = 3
         self.load(code)
         self.derived(code, [Name(variable)])

@@ -1,4 +1,6 @@
-"""Generated source -> compiled module, kept on disk: a second process loads the machine code instead of compiling."""
+"""Generated source -> compiled module, kept on disk: a second process loads the machine code instead of
+compiling.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def cache_folder() -> Path:
 def load(source: str) -> Callable[..., Any]:
     """The function `run` of the generated source."""
     folder = Path(__file__).parent
-    kernels = b"".join((folder / name).read_bytes() for name in ("kernels.py", "functions.py", "../../resolve/random.py"))
+    kernels = b"".join(
+        (folder / name).read_bytes() for name in ("kernels.py", "functions.py", "../../resolve/random.py")
+    )
     name = hashlib.sha256(b"\0".join((source.encode(), kernels, numba.__version__.encode()))).hexdigest()[:24]
     if name not in _LOADED:
         path = _write(f"portable_{name}", source)
@@ -43,13 +47,17 @@ def load(source: str) -> Callable[..., Any]:
 
 
 def _write(stem: str, source: str) -> Path:
-    """The file of that source. numba keeps machine code by the file's time of writing: a fixed one, since the name tells the content.
+    """The file of that source. numba keeps machine code by the file's time of writing: a fixed one, since the
+    name tells the content.
 
-    So it stays valid where two processes write the same file, one after the other, while the first is compiling it.
+    So it stays valid where two processes write the same file, one after the other, while the first is
+    compiling it.
     """
     for folder in (cache_folder(), None):
         try:
-            folder = folder or Path(tempfile.mkdtemp(prefix="portable-"))  # ours alone: a shared folder could hold another's code
+            folder = folder or Path(
+                tempfile.mkdtemp(prefix="portable-")
+            )  # ours alone: a shared folder could hold another's code
             path = folder / f"{stem}.py"
             if path.exists() and path.read_text(encoding="utf-8") == source:
                 return path

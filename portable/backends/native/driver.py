@@ -1,7 +1,7 @@
 """Source of the run loop of one program: which update each kind of slice calls. Pure text.
 
-A part's arrays reach the code as addresses and shapes: 50 array arguments would cost more to unpack and to count references of
-than a step of a small network takes.
+A part's arrays reach the code as addresses and shapes: 50 array arguments would cost more to unpack and to
+count references of than a step of a small network takes.
 """
 
 from __future__ import annotations
@@ -12,21 +12,65 @@ from portable.backends.native import links
 from portable.backends.native.codegen import EXTRA, HEADER, CellCode
 from portable.backends.native.layout import Layout
 
-DONE, DRAIN, GROW, OVERFLOW = 0, 1, 2, 3  # what `run` returns; DRAIN: the record is nearly full, GROW: the history is
+DONE, DRAIN, GROW, OVERFLOW = (
+    0,
+    1,
+    2,
+    3,
+)  # what `run` returns; DRAIN: the record is nearly full, GROW: the history is
 POISSON, TRAINS = -1, -2  # kinds of slices that are no cells
-KIND, FIELDS, BLOCKS, ARRIVALS, SCALARS, FIRST, SOURCE, RECORD, NUMBER, VALID = range(10)  # columns of the table of slices
+KIND, FIELDS, BLOCKS, ARRIVALS, SCALARS, FIRST, SOURCE, RECORD, NUMBER, VALID = range(
+    10
+)  # columns of the table of slices
 
 # name -> (type, dimensions) of a part's arrays; "" = as the program's synapses have it.
 ARRAYS: dict[str, tuple[str, int]] = {
-    "state": ("int64", 1), "out": ("int32", 3), "ends": ("int64", 4), "flags": ("int64", 2), "sends": ("int64", 1), "S": ("int64", 2),
-    "F": ("float64", 1), "A": ("float64", 1), "C": ("float64", 1), "hits": ("int32", 1), "spikes": ("int32", 1), "position": ("int64", 1),
-    "heads": ("int64", 1), "tails": ("int64", 1), "delays": ("int64", 1), "kinds": ("int64", 2), "rows": ("int64", 1), "segments": ("", 1),
-    "targets": ("", 1), "weights": ("", 1), "lags": ("", 1), "where": ("int64", 1), "edges": ("int64", 1), "drives": ("int64", 2), "sources": ("int64", 2),
-    "thresholds": ("uint32", 1), "table": ("int64", 2), "amounts": ("float64", 1), "u": ("uint32", 1), "n": ("int32", 1),
-    "train_steps": ("int64", 1), "train_ids": ("int32", 1), "cursor": ("int64", 1), "kept": ("bool_", 1), "ids": ("int32", 1), "stamps": ("int64", 1),
-    "traces": ("int64", 2), "trace_cells": ("int64", 1), "trace_columns": ("int64", 1), "values": ("float64", 1), "currents": ("int64", 2),
-    "times": ("int64", 1), "amplitudes": ("float64", 1), "places": ("int64", 1), "columns": ("int64", 1),
-}  # fmt: skip
+    "state": ("int64", 1),
+    "out": ("int32", 3),
+    "ends": ("int64", 4),
+    "flags": ("int64", 2),
+    "sends": ("int64", 1),
+    "S": ("int64", 2),
+    "F": ("float64", 1),
+    "A": ("float64", 1),
+    "C": ("float64", 1),
+    "hits": ("int32", 1),
+    "spikes": ("int32", 1),
+    "position": ("int64", 1),
+    "heads": ("int64", 1),
+    "tails": ("int64", 1),
+    "delays": ("int64", 1),
+    "kinds": ("int64", 2),
+    "rows": ("int64", 1),
+    "segments": ("", 1),
+    "targets": ("", 1),
+    "weights": ("", 1),
+    "lags": ("", 1),
+    "where": ("int64", 1),
+    "edges": ("int64", 1),
+    "drives": ("int64", 2),
+    "sources": ("int64", 2),
+    "thresholds": ("uint32", 1),
+    "table": ("int64", 2),
+    "amounts": ("float64", 1),
+    "u": ("uint32", 1),
+    "n": ("int32", 1),
+    "train_steps": ("int64", 1),
+    "train_ids": ("int32", 1),
+    "cursor": ("int64", 1),
+    "kept": ("bool_", 1),
+    "ids": ("int32", 1),
+    "stamps": ("int64", 1),
+    "traces": ("int64", 2),
+    "trace_cells": ("int64", 1),
+    "trace_columns": ("int64", 1),
+    "values": ("float64", 1),
+    "currents": ("int64", 2),
+    "times": ("int64", 1),
+    "amplitudes": ("float64", 1),
+    "places": ("int64", 1),
+    "columns": ("int64", 1),
+}
 SYNAPSES = ("segments", "targets", "weights", "lags")
 
 
@@ -35,9 +79,16 @@ def arrays(coupled: bool) -> dict[str, tuple[str, int]]:
     return {**ARRAYS, **links.ARRAYS} if coupled else ARRAYS
 
 
-def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]], ring: bool, types: dict[str, str], readers: Sequence[tuple[int, str]] | None = None) -> str:
-    """The whole module. `handlers` are (layout, port) of the arrivals that are handled one by one; `types` of the synapses' arrays;
-    `readers` (layout, variable) of what links read beside states, None where there are no links."""
+def program_source(
+    layouts: Sequence[Layout],
+    handlers: Sequence[tuple[int, str]],
+    ring: bool,
+    types: dict[str, str],
+    readers: Sequence[tuple[int, str]] | None = None,
+) -> str:
+    """The whole module. `handlers` are (layout, port) of the arrivals that are handled one by one; `types` of
+    the synapses' arrays; `readers` (layout, variable) of what links read beside states, None where there are
+    no links."""
     parts = [HEADER, *(CellCode(layout, k).source() + "\n\n" for k, layout in enumerate(layouts))]
     if handlers:
         parts.append(_general(handlers))
@@ -51,11 +102,16 @@ def program_source(layouts: Sequence[Layout], handlers: Sequence[tuple[int, str]
 
 
 def _general(handlers: Sequence[tuple[int, str]]) -> str:
-    calls = [f"                        {'if' if i == 0 else 'elif'} handler == {i}:\n                            arrive_{k}_{port}(F, at, C, co, w, t)\n" for i, (k, port) in enumerate(handlers)]
+    calls = [
+        f"                        {'if' if i == 0 else 'elif'} handler == {i}:\n                            "
+        f"arrive_{k}_{port}(F, at, C, co, w, t)\n"
+        for i, (k, port) in enumerate(handlers)
+    ]
     return (
-        '''# Port after port, the oldest spikes first: an update that reads the state may depend on the order.
+        """# Port after port, the oldest spikes first: an update that reads the state may depend on the order.
 @njit(**OPTIONS)
-def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C):
+def deliver_alone(
+        stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C):
     t = stamp * dt
     mask, window, many = spikes.size - 1, heads.size - 1, kinds.shape[0]
     width = many * delays.size + 1
@@ -69,10 +125,11 @@ def deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments
                 for q in range(heads[sent & window], tails[sent & window]):
                     source = int64(spikes[q & mask])
                     place = source * width + column * many + kind
-                    for j in range(rows[source] + int64(segments[place]), rows[source] + int64(segments[place + 1])):
+                    begin, end = int64(segments[place]), int64(segments[place + 1])
+                    for j in range(rows[source] + begin, rows[source] + end):
                         at = where[targets[j]]
                         w = float(weights[j] if kinds[kind, 1] < 0 else weights[kinds[kind, 1]])
-'''
+"""
         + "".join(calls)
         + "\n\n"
     )
@@ -83,9 +140,21 @@ def _run(layouts: Sequence[Layout], general: bool, ring: bool, types: dict[str, 
     for i, (name, (kind, dimensions)) in enumerate(arrays(coupled).items()):
         shape = "(" + "".join(f"shapes[p, {i}, {d}], " for d in range(dimensions)) + ")"
         views.append(f"            {name} = view(addresses[p, {i}], {shape}, np.{kind or types[name]})\n")
-    take = "deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels)" if ring else "pass"
-    due = "" if ring else "\n                deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, now, cells, edges)"
-    due = f"\n                {links.CALL}{due}" if coupled else due  # after inject: a variable may read the current
+    take = (
+        "deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets, weights, "
+        "lags, A, cells, channels)"
+        if ring
+        else "pass"
+    )
+    due = (
+        ""
+        if ring
+        else "\n                deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, "
+        "targets, weights, now, cells, edges)"
+    )
+    due = (
+        f"\n                {links.CALL}{due}" if coupled else due
+    )  # after inject: a variable may read the current
     return f'''@njit(**OPTIONS)
 def run(first, last, threads, start, steps, interval, dt, numbers, addresses, shapes, sync, shared_flags):
     """Parts first .. last - 1; with several threads, beside others. Returns the status and the steps done."""
@@ -94,10 +163,12 @@ def run(first, last, threads, start, steps, interval, dt, numbers, addresses, sh
         many = min(interval, end - reached)
         for p in range(first, last):
             k = reached
-            reach, ring, reserve, channels, cells = numbers[p, 0], numbers[p, 1], numbers[p, 2], numbers[p, 3], numbers[p, 4]
+            reach, ring, reserve = numbers[p, 0], numbers[p, 1], numbers[p, 2]
+            channels, cells = numbers[p, 3], numbers[p, 4]
 {"".join(views)}            slot, before = channels * cells, state[1]
             if before > 0:
-                if not collect(out, ends, sends, state[0] & 1, before, k - before + 1, spikes, position, heads, tails, reach):
+                if not collect(out, ends, sends, state[0] & 1, before, k - before + 1, spikes, position,
+                               heads, tails, reach):
                     return {GROW}, k - start
                 {take}
             state[0] += 1
@@ -113,7 +184,9 @@ def run(first, last, threads, start, steps, interval, dt, numbers, addresses, sh
                     kind, count = S[s, {KIND}], 0
 {_slices(layouts)}                    if count > hits.size:
                         failed, count = 2, hits.size
-                    at, kept_at = publish(hits, count, stamp, S[s, {FIRST}], S[s, {SOURCE}], S[s, {RECORD}], S[s, {NUMBER}], out[p, parity], at, kept, ids, stamps, kept_at)
+                    at, kept_at = publish(
+                        hits, count, stamp, S[s, {FIRST}], S[s, {SOURCE}], S[s, {RECORD}], S[s, {NUMBER}],
+                        out[p, parity], at, kept, ids, stamps, kept_at)
                     ends[p, parity, j, s] = at
                 if traces.shape[0]:
                     sample(traces, trace_cells, trace_columns, stamp, state[3], F, values)
@@ -137,23 +210,39 @@ def _updates(layouts: Sequence[Layout]) -> str:
     """First all equations and sums of cells whose arrivals are handled one by one, then those arrivals."""
     lines = ["                for s in range(S.shape[0]):\n"]
     for i, k in enumerate(k for k, layout in enumerate(layouts) if layout.general):
-        lines.append(f"                    {'if' if i == 0 else 'elif'} S[s, {KIND}] == {k}:\n                        {_call(k)}\n")
-    lines.append("                deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, F, C)\n")
+        lines.append(
+            f"                    {'if' if i == 0 else 'elif'} S[s, {KIND}] == {k}:\n                       "
+            f" {_call(k)}\n"
+        )
+    lines.append(
+        "                deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, "
+        "targets, weights, where, F, C)\n"
+    )
     return "".join(lines)
 
 
 def _call(k: int) -> str:
-    return f"update_{k}(F, S[s, {FIELDS}], S[s, {BLOCKS}], now, S[s, {ARRIVALS}], cells, C, S[s, {SCALARS}], k, dt, S[s, {VALID}], hits)"
+    return (
+        f"update_{k}(F, S[s, {FIELDS}], S[s, {BLOCKS}], now, S[s, {ARRIVALS}], cells, C, S[s, "
+        f"{SCALARS}], k, dt, S[s, {VALID}], hits)"
+    )
 
 
 def _slices(layouts: Sequence[Layout]) -> str:
     lines = [
         f"                    if kind == {POISSON}:\n",
-        f"                        count = fire_poisson(sources[S[s, {FIELDS}]], stamp, S[s, {FIRST}], S[s, {VALID}], thresholds, table, u, n, hits)\n",
+        f"                        count = fire_poisson(sources[S[s, {FIELDS}]], stamp, S[s, {FIRST}], S[s, "
+        f"{VALID}], thresholds, table, u, n, hits)\n",
         f"                    elif kind == {TRAINS}:\n",
-        f"                        count = fire_trains(stamp, S[s, {FIELDS}], S[s, {BLOCKS}], train_steps, train_ids, cursor, s, hits)\n",
+        f"                        count = fire_trains(stamp, S[s, {FIELDS}], S[s, {BLOCKS}], train_steps, "
+        "train_ids, cursor, s, hits)\n",
     ]
     for k, layout in enumerate(layouts):
-        call = f"conditions_{k}(F, S[s, {FIELDS}], S[s, {BLOCKS}], C, S[s, {SCALARS}], k, dt, S[s, {VALID}], hits)" if layout.general else _call(k)
+        call = (
+            f"conditions_{k}(F, S[s, {FIELDS}], S[s, {BLOCKS}], C, S[s, {SCALARS}], k, dt, S[s, {VALID}], "
+            "hits)"
+            if layout.general
+            else _call(k)
+        )
         lines.append(f"                    elif kind == {k}:\n                        count = {call}\n")
     return "".join(lines)

@@ -20,18 +20,21 @@ from portable.backends.native.parts import WITHIN_STEP, Parts
 from portable.errors import BackendFailed
 from portable.units import Floats
 
-STRETCH = 0.03  # seconds of one compiled call: between two of them Ctrl-C is seen and the number of threads settled
+STRETCH = (
+    0.03  # seconds of one compiled call: between two of them Ctrl-C is seen and the number of threads settled
+)
 SHORT = STRETCH / 16  # of a trial of the other number of threads
 RARELY = 64  # stretches between two trials, at most
 FEW = 16  # steps of the first stretch, when no speed is known
 
 
 class Pace:
-    """How many threads work, and for how many steps: all threads, or one where others keep the processors busy so that waiting for
-    each other costs more than it brings. What is computed does not depend on it.
+    """How many threads work, and for how many steps: all threads, or one where others keep the processors
+    busy so that waiting for each other costs more than it brings. What is computed does not depend on it.
 
-    The other way is tried in short stretches, more and more rarely as the present one keeps winning. After a change to all threads
-    stretches start short, since beside busy processes a stretch of all can take many times longer than planned.
+    The other way is tried in short stretches, more and more rarely as the present one keeps winning. After a
+    change to all threads stretches start short, since beside busy processes a stretch of all can take many
+    times longer than planned.
     """
 
     def __init__(self, threads: int) -> None:
@@ -55,7 +58,9 @@ class Pace:
         self.speed[together] = steps / max(seconds, 1e-9)
         self.left -= 1
         trial = together != self.together
-        slower = bool(self.speed[not self.together]) and self.speed[self.together] < self.speed[not self.together]
+        slower = (
+            bool(self.speed[not self.together]) and self.speed[self.together] < self.speed[not self.together]
+        )
         if slower and (trial or self.together):
             self.gap[self.together] = 4
             self.together, self.length = not self.together, SHORT
@@ -69,8 +74,8 @@ class Pace:
 
 
 def _placed(number: int, code: Any, *arguments: Any) -> Any:
-    """Call `code` in this thread, started on a processor of its own: Linux may leave two new threads on one for 50 ms, which is long
-    for them to wait for each other. It is not bound to that processor."""
+    """Call `code` in this thread, started on a processor of its own: Linux may leave two new threads on one
+    for 50 ms, which is long for them to wait for each other. It is not bound to that processor."""
     if hasattr(os, "sched_setaffinity"):
         allowed = sorted(os.sched_getaffinity(0))
         with contextlib.suppress(OSError):  # not allowed in some sandboxes; only speed depends on it
@@ -80,7 +85,9 @@ def _placed(number: int, code: Any, *arguments: Any) -> Any:
 
 
 class NativeSession:
-    """A built network. `now` is the step reached, `inputs` says that Poisson trains are the program's own in any case."""
+    """A built network. `now` is the step reached, `inputs` says that Poisson trains are the program's own in
+    any case.
+    """
 
     inputs = "frozen"
 
@@ -90,17 +97,24 @@ class NativeSession:
         self._lock = threading.RLock()
         self._stop = False
         self._launcher = ThreadPoolExecutor(1, thread_name_prefix="portable-run")
-        self._pool = ThreadPoolExecutor(plan.threads, thread_name_prefix="portable") if plan.threads > 1 else None
+        self._pool = (
+            ThreadPoolExecutor(plan.threads, thread_name_prefix="portable") if plan.threads > 1 else None
+        )
         self.parts = Parts(plan)
         self.synapses = self.parts.synapses
         self._chunks: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
-        self._samples = [[self.parts.arena.read(self.parts.arena.cells[t.group], t.variable)[t.ids][None, :]] for t in self.program.traces]
+        self._samples = [
+            [self.parts.arena.read(self.parts.arena.cells[t.group], t.variable)[t.ids][None, :]]
+            for t in self.program.traces
+        ]
         self._pace = Pace(plan.threads)
         self.parts.room_for_traces(0, 0)
         self._call(0, 1)  # compiles or loads the code; runs no step
 
     def run(self, steps: int) -> None:
-        """Advance. Ctrl-C stops within a stretch of about 30 ms, between two steps; nothing is lost and `now` tells where."""
+        """Advance. Ctrl-C stops within a stretch of about 30 ms, between two steps; nothing is lost and `now`
+        tells where.
+        """
         self._stop = False
         job = self._launcher.submit(self._advance, int(steps))
         try:
@@ -138,19 +152,35 @@ class NativeSession:
         elif status == GROW:
             self.parts.grow()
         elif status == OVERFLOW:
-            raise BackendFailed(f"more than {WITHIN_STEP} spikes of a cell within one step at {self.now * self.program.dt:g} ms; use a smaller dt")
+            raise BackendFailed(
+                f"more than {WITHIN_STEP} spikes of a cell within one step at "
+                f"{self.now * self.program.dt:g} ms; use a smaller dt"
+            )
         assert status in (DONE, DRAIN, GROW)
 
     def _call(self, steps: int, threads: int) -> tuple[int, int]:
         parts = self.parts
         numbers, addresses, shapes = parts.addressed()
         parts.sync[0], parts.sync[8], parts.sync[9] = 0, parts.arrays[0]["state"][0], parts.sync.ctypes.data
-        rest = (self.now, steps, self.plan.interval, self.program.dt, numbers, addresses, shapes, parts.sync, parts.flags)
+        rest = (
+            self.now,
+            steps,
+            self.plan.interval,
+            self.program.dt,
+            numbers,
+            addresses,
+            shapes,
+            parts.sync,
+            parts.flags,
+        )
         if threads == 1 or self._pool is None:
             status, done = parts.code(0, parts.count, 1, *rest)
             return int(status), int(done)
         each = parts.count // threads
-        jobs = [self._pool.submit(_placed, t, parts.code, t * each, (t + 1) * each, threads, *rest) for t in range(threads)]
+        jobs = [
+            self._pool.submit(_placed, t, parts.code, t * each, (t + 1) * each, threads, *rest)
+            for t in range(threads)
+        ]
         results = [job.result() for job in jobs]
         return int(results[0][0]), int(results[0][1])
 

@@ -11,8 +11,12 @@ from portable.resolve.random import draw
 
 @njit(**OPTIONS)
 def random_number(key0, key1, cell, stamp, arrival, number):  # type: ignore[no-untyped-def]
-    """resolve.random.draw with all that cells keep as float64; key0 and key1 are the two halves of the key."""
-    return draw(uint64(key0) | (uint64(key1) << uint64(32)), uint64(cell), uint64(stamp), uint64(arrival), number)
+    """resolve.random.draw with all that cells keep as float64; key0 and key1 are the two halves of the
+    key.
+    """
+    return draw(
+        uint64(key0) | (uint64(key1) << uint64(32)), uint64(cell), uint64(stamp), uint64(arrival), number
+    )
 
 
 @njit(**OPTIONS)

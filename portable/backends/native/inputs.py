@@ -23,8 +23,9 @@ Rates = Mapping[str, PoissonGroup]
 
 
 class PoissonTables:
-    """Thresholds of all groups. sources (n, 6) int64: key, start, stop, size, place in `table`, whether all rates are equal;
-    table (m, 3): low and high in `thresholds` and the count that is certain. `most` is the largest count a source can have."""
+    """Thresholds of all groups. sources (n, 6) int64: key, start, stop, size, place in `table`, whether all
+    rates are equal; table (m, 3): low and high in `thresholds` and the count that is certain. `most` is the
+    largest count a source can have."""
 
     def __init__(self, groups: Rates, dt: float) -> None:
         sources: list[tuple[int, ...]] = []
@@ -49,7 +50,16 @@ class PoissonTables:
                 used += padded.size
             self.most[name] = int(tab.length.max())
             key = int(np.uint64(g.key).view(np.int64))
-            sources.append((key, g.start, FOREVER if g.stop is None else g.stop, g.size if len(low) > 1 else 1, sum(len(t) for t in table), int(len(low) == 1)))
+            sources.append(
+                (
+                    key,
+                    g.start,
+                    FOREVER if g.stop is None else g.stop,
+                    g.size if len(low) > 1 else 1,
+                    sum(len(t) for t in table),
+                    int(len(low) == 1),
+                )
+            )
             table.append([rows[w] for w in which.reshape(-1)] if len(low) > 1 else rows)
         self.sources = np.array(sources or np.zeros((0, 6)), dtype=np.int64).reshape(-1, 6)
         self.table = np.array([r for t in table for r in t] or [(0, 0, 0)], dtype=np.int64)
@@ -61,34 +71,57 @@ def poisson_groups(plan: NativePlan) -> dict[str, PoissonGroup]:
 
 
 def with_rate(group: PoissonGroup, rate: Any, now: int) -> tuple[PoissonGroup, PoissonGroup]:
-    """The group as it was up to stamp `now`, whose spikes may still be under way, and as it is from the next stamp on."""
+    """The group as it was up to stamp `now`, whose spikes may still be under way, and as it is from the next
+    stamp on.
+    """
     stop = now if group.stop is None else min(now, group.stop)
     return replace(group, stop=stop), replace(group, rate=rate, start=max(now, group.start))
 
 
-def drive_rows(plan: NativePlan, tables: PoissonTables, past: Sequence[str], arena: Arena, p: int, arrivals: Mapping[str, int], cells: int) -> tuple[Ints, Floats]:
-    """Rows of kernels.drive for part p, and the weights they read. arrivals: place of each group's first cell in a buffer of
-    `cells`; past: names in `tables` of groups as they were before their rate was changed."""
+def drive_rows(
+    plan: NativePlan,
+    tables: PoissonTables,
+    past: Sequence[str],
+    arena: Arena,
+    p: int,
+    arrivals: Mapping[str, int],
+    cells: int,
+) -> tuple[Ints, Floats]:
+    """Rows of kernels.drive for part p, and the weights they read. arrivals: place of each group's first cell
+    in a buffer of `cells`; past: names in `tables` of groups as they were before their rate was changed."""
     rows, amounts, used = [], [], 0
     for i in plan.drives:
         c = plan.program.connections[i]
         target = arena.cells[c.post]
         low, high = int(target.cuts[p]), int(target.cuts[p + 1])
         if isinstance(c.weights, np.ndarray):
-            each = c.weights.astype(np.float64)[np.minimum(np.arange(low * BLOCK, high * BLOCK), target.group.size - 1)]
+            each = c.weights.astype(np.float64)[
+                np.minimum(np.arange(low * BLOCK, high * BLOCK), target.group.size - 1)
+            ]
         else:
             each = np.array([c.weights], dtype=np.float64)
         single = not isinstance(c.weights, np.ndarray)
         place = target.plan.ports[c.port] * cells + arrivals[c.post]
         for name in (c.pre, *(n for n in past if n.split("@")[0] == c.pre)):
-            rows.append((tables.row[name], c.delay_range()[0], place, low * BLOCK, high - low, -1 - used if single else used))
+            rows.append(
+                (
+                    tables.row[name],
+                    c.delay_range()[0],
+                    place,
+                    low * BLOCK,
+                    high - low,
+                    -1 - used if single else used,
+                )
+            )
         amounts.append(each)
         used += each.size
     return np.array(rows, dtype=np.int64).reshape(-1, 6), np.concatenate([*amounts, np.zeros(1)])
 
 
 class Trains:
-    """Given trains of one part: ids (int32, relative to its first source) and steps, sorted by (group, step, id)."""
+    """Given trains of one part: ids (int32, relative to its first source) and steps, sorted by (group, step,
+    id).
+    """
 
     def __init__(self, plan: NativePlan, parts: int, p: int) -> None:
         self.place: dict[str, tuple[int, int]] = {}
@@ -128,7 +161,9 @@ class Currents:
                 part, at = cells.positions(np.asarray(c.ids, dtype=np.int64), CURRENT)
                 mine = np.flatnonzero(part == p)
                 shared = c.amplitude.shape[0] == 1
-                rows.append((number, t, t + c.steps.size, a, 0 if shared else c.steps.size, n, n + mine.size, 0))
+                rows.append(
+                    (number, t, t + c.steps.size, a, 0 if shared else c.steps.size, n, n + mine.size, 0)
+                )
                 times.append(c.steps)
                 amounts.append(c.amplitude.ravel())
                 places.append(at[mine])

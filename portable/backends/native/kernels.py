@@ -1,6 +1,8 @@
-"""The compiled code that every program shares: barrier, exchange of spikes, delivery, Poisson drives, sources, traces, currents.
+"""The compiled code that every program shares: barrier, exchange of spikes, delivery, Poisson drives,
+sources, traces, currents.
 
-Integers in this file are int64 (indices) or float64, never mixed 32-bit arithmetic: numba would promote it inside inner loops.
+Integers in this file are int64 (indices) or float64, never mixed 32-bit arithmetic: numba would promote it
+inside inner loops.
 """
 
 from __future__ import annotations
@@ -18,13 +20,19 @@ from numba.np.arrayobj import populate_array
 from portable.resolve.random import LOW, M0, M1, W0, W1
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False, "cache": True}
-# A waiting thread looks at the counter so often (some 20 us), then sleeps until it is woken. It never yields: the scheduler would give its
-# processor to a busy process for milliseconds (seen: 5 times slower), and sleeping for a set time lets threads wait for each other in turn.
+# A waiting thread looks at the counter so often (some 20 us), then sleeps until it is woken. It never yields:
+# the scheduler would give its processor to a busy process for milliseconds (seen: 5 times slower), and
+# sleeping for a set time lets threads wait for each other in turn.
 SPINS, NAP = 100_000, 20
-FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
+FUTEX = (
+    {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
+)
 SLEEPERS, ADDRESS = 2, 9  # places in `sync`: how many sleep, and the array's own address
 LANES = 64
-BATCH, AHEAD = 64, 4  # spikes whose segments are looked up at once; how many spikes ahead synapses are asked for
+BATCH, AHEAD = (
+    64,
+    4,
+)  # spikes whose segments are looked up at once; how many spikes ahead synapses are asked for
 THRESHOLDS = 8  # Poisson thresholds compared at once; tables are padded to a multiple of it
 _32 = np.uint64(32)
 
@@ -39,7 +47,9 @@ def fetch_add(typingctx, array, index, value):  # type: ignore[no-untyped-def]  
     """array[index] += value as one atomic operation; the old value."""
 
     def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return builder.atomic_rmw("add", _pointer(context, builder, signature.args[0], args[0], args[1]), args[2], "seq_cst")
+        return builder.atomic_rmw(
+            "add", _pointer(context, builder, signature.args[0], args[0], args[1]), args[2], "seq_cst"
+        )
 
     return types.int64(array, types.intp, types.int64), code
 
@@ -49,7 +59,9 @@ def load_now(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: 
     """array[index] as other threads have written it."""
 
     def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return builder.load_atomic(_pointer(context, builder, signature.args[0], args[0], args[1]), "acquire", 8, typ=ir.IntType(64))
+        return builder.load_atomic(
+            _pointer(context, builder, signature.args[0], args[0], args[1]), "acquire", 8, typ=ir.IntType(64)
+        )
 
     return types.int64(array, types.intp), code
 
@@ -59,10 +71,16 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: 
     """Ask for the cache line of array[index]."""
 
     def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        place = builder.bitcast(_pointer(context, builder, signature.args[0], args[0], args[1]), cgutils.voidptr_t)
+        place = builder.bitcast(
+            _pointer(context, builder, signature.args[0], args[0], args[1]), cgutils.voidptr_t
+        )
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8" if str(cgutils.voidptr_t) == "i8*" else "llvm.prefetch.p0")
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            kind,
+            "llvm.prefetch.p0i8" if str(cgutils.voidptr_t) == "i8*" else "llvm.prefetch.p0",
+        )
         builder.call(function, [place, number(0), number(3), number(1)])
         return context.get_dummy_value()
 
@@ -71,7 +89,9 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: 
 
 @intrinsic
 def view(typingctx, address, shape, dtype):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """The array of that address (int64), shape (a tuple of int64) and type; like numba.carray, which takes much longer to compile."""
+    """The array of that address (int64), shape (a tuple of int64) and type; like numba.carray, which takes
+    much longer to compile.
+    """
     array = types.Array(dtype.dtype, len(shape), "C")
 
     def code(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
@@ -82,7 +102,14 @@ def view(typingctx, address, shape, dtype):  # type: ignore[no-untyped-def]  # n
             strides.insert(0, builder.mul(strides[0], n))
         made = context.make_array(array)(context, builder)
         data = builder.inttoptr(args[0], made.data.type)
-        populate_array(made, data=data, shape=lengths, strides=strides, itemsize=context.get_constant(types.intp, item), meminfo=None)
+        populate_array(
+            made,
+            data=data,
+            shape=lengths,
+            strides=strides,
+            itemsize=context.get_constant(types.intp, item),
+            meminfo=None,
+        )
         return made._getvalue()
 
     return array(address, shape, dtype), code
@@ -93,7 +120,9 @@ if FUTEX:
 
     @njit(**OPTIONS)
     def _sleep(sync, target):  # type: ignore[no-untyped-def]
-        """Sleep until sync[0] changes (futex, FUTEX_WAIT_PRIVATE): the kernel looks at its lower half again before it lets us sleep."""
+        """Sleep until sync[0] changes (futex, FUTEX_WAIT_PRIVATE): the kernel looks at its lower half again
+        before it lets us sleep.
+        """
         fetch_add(sync, SLEEPERS, 1)
         seen = load_now(sync, 0)
         if seen < target:
@@ -107,7 +136,11 @@ if FUTEX:
             _syscall(FUTEX, sync[ADDRESS], 129, 0x7FFFFFFF, 0, 0, 0)
 
 else:
-    _nap = types.ExternalFunction("Sleep", types.void(types.uint32)) if sys.platform == "win32" else types.ExternalFunction("usleep", types.int32(types.uint32))
+    _nap = (
+        types.ExternalFunction("Sleep", types.void(types.uint32))
+        if sys.platform == "win32"
+        else types.ExternalFunction("usleep", types.int32(types.uint32))
+    )
     _NAP = np.uint32(1 if sys.platform == "win32" else NAP)
 
     @njit(**OPTIONS)
@@ -134,11 +167,12 @@ def barrier(sync, target):  # type: ignore[no-untyped-def]
 
 @njit(**OPTIONS)
 def collect(out, ends, sends, parity, steps, stamp, spikes, position, heads, tails, reach):  # type: ignore[no-untyped-def]
-    """Copy the spikes of the last interval (`steps` steps, the first stamped `stamp`) from all parts into this part's own history, in
-    the order (step, slice, id), which does not depend on the number of parts. False (and nothing done) if they do not fit.
+    """Copy the spikes of the last interval (`steps` steps, the first stamped `stamp`) from all parts into
+    this part's own history, in the order (step, slice, id), which does not depend on the number of parts.
+    False (and nothing done) if they do not fit.
 
-    out (part, parity, place) source numbers; ends (part, parity, step, slice); spikes is circular, heads and tails by stamp, too;
-    spikes older than `reach` steps (the longest delay) are not needed any more.
+    out (part, parity, place) source numbers; ends (part, parity, step, slice); spikes is circular, heads and
+    tails by stamp, too; spikes older than `reach` steps (the longest delay) are not needed any more.
     """
     parts, slices, mask, window = out.shape[0], ends.shape[3], spikes.size - 1, heads.size - 1
     total = 0
@@ -153,7 +187,11 @@ def collect(out, ends, sends, parity, steps, stamp, spikes, position, heads, tai
         for s in range(slices):
             if sends[s]:
                 for p in range(parts):
-                    low = ends[p, parity, j, s - 1] if s > 0 else (ends[p, parity, j - 1, slices - 1] if j > 0 else int64(0))
+                    low = (
+                        ends[p, parity, j, s - 1]
+                        if s > 0
+                        else (ends[p, parity, j - 1, slices - 1] if j > 0 else int64(0))
+                    )
                     for q in range(low, ends[p, parity, j, s]):
                         spikes[at & mask] = out[p, parity, q]
                         at += 1
@@ -175,12 +213,16 @@ def add_equal(buffer, targets, weight, low, high):  # type: ignore[no-untyped-de
 
 
 @njit(**OPTIONS)
-def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, A, cells, edges):  # type: ignore[no-untyped-def]
-    """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay d, for each delay d.
+def deliver_due(  # type: ignore[no-untyped-def]
+    stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, A, cells, edges
+):
+    """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay
+    d, for each delay d.
 
-    segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel, row of the weight or -1,
-    place of scalars. Segments lie anywhere in memory: the edges of up to BATCH of them are read first, so that these reads overlap,
-    and what is delivered AHEAD spikes later is asked for. `edges` is room for that.
+    segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel,
+    row of the weight or -1, place of scalars. Segments lie anywhere in memory: the edges of up to BATCH of
+    them are read first, so that these reads overlap, and what is delivered AHEAD spikes later is asked for.
+    `edges` is room for that.
     """
     mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
     width, stored = count * delays.size + 1, weights.size >= targets.size
@@ -205,7 +247,11 @@ def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targ
                         for j in range(a, min(b, a + 128), 16):
                             prefetch(weights, j)
                 for kind in range(count):
-                    a, b, channel = edges[i * (count + 1) + kind], edges[i * (count + 1) + kind + 1], kinds[kind, 0]
+                    a, b, channel = (
+                        edges[i * (count + 1) + kind],
+                        edges[i * (count + 1) + kind + 1],
+                        kinds[kind, 0],
+                    )
                     if a < b and channel >= 0:
                         buffer = A[channel * cells : (channel + 1) * cells]
                         if kinds[kind, 1] < 0:
@@ -215,8 +261,12 @@ def deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targ
 
 
 @njit(**OPTIONS)
-def deliver_all(stamp, steps, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels):  # type: ignore[no-untyped-def]
-    """Ring buffers: add every synapse of the spikes stamped stamp .. stamp + steps - 1 to the arrivals of its own time."""
+def deliver_all(  # type: ignore[no-untyped-def]
+    stamp, steps, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels
+):
+    """Ring buffers: add every synapse of the spikes stamped stamp .. stamp + steps - 1 to the arrivals of its
+    own time.
+    """
     mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
     slot = channels * cells
     ring = A.size // slot - 1
@@ -230,7 +280,9 @@ def deliver_all(stamp, steps, spikes, heads, tails, kinds, rows, segments, targe
                 offset = kinds[kind, 0] * cells
                 if kinds[kind, 1] < 0:
                     for j in range(a, b):
-                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += weights[j]
+                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += (
+                            weights[j]
+                        )
                 else:
                     w = weights[kinds[kind, 1]]
                     for j in range(a, b):
@@ -239,7 +291,9 @@ def deliver_all(stamp, steps, spikes, heads, tails, kinds, rows, segments, targe
 
 @njit(**OPTIONS)
 def draw(key, stamp, first, u):  # type: ignore[no-untyped-def]
-    """64 numbers of resolve.random.philox at the counters (first, ..., first + 15; stamp), in the order of sources (uint32)."""
+    """64 numbers of resolve.random.philox at the counters (first, ..., first + 15; stamp), in the order of
+    sources (uint32).
+    """
     low, high = uint64(key) & LOW, uint64(key) >> _32
     c1, c2 = uint64(stamp) & LOW, uint64(stamp) >> _32
     for j in range(16):
@@ -254,7 +308,9 @@ def draw(key, stamp, first, u):  # type: ignore[no-untyped-def]
 
 @njit(**OPTIONS)
 def count_equal(u, thresholds, low, high, base, n):  # type: ignore[no-untyped-def]
-    """n[i] = base + #{m : u[i] > thresholds[m]} for 64 sources of one rate; thresholds are one less than resolve.poisson's, padded."""
+    """n[i] = base + #{m : u[i] > thresholds[m]} for 64 sources of one rate; thresholds are one less than
+    resolve.poisson's, padded.
+    """
     for i in range(LANES):
         n[i] = int32(base)
     for m in range(low, high, 8):
@@ -262,7 +318,16 @@ def count_equal(u, thresholds, low, high, base, n):  # type: ignore[no-untyped-d
         t4, t5, t6, t7 = thresholds[m + 4], thresholds[m + 5], thresholds[m + 6], thresholds[m + 7]
         for i in range(LANES):
             x = u[i]
-            n[i] += int32(x > t0) + int32(x > t1) + int32(x > t2) + int32(x > t3) + int32(x > t4) + int32(x > t5) + int32(x > t6) + int32(x > t7)
+            n[i] += (
+                int32(x > t0)
+                + int32(x > t1)
+                + int32(x > t2)
+                + int32(x > t3)
+                + int32(x > t4)
+                + int32(x > t5)
+                + int32(x > t6)
+                + int32(x > t7)
+            )
 
 
 @njit(**OPTIONS)
@@ -279,7 +344,9 @@ def count_each(u, thresholds, table, first, size, n):  # type: ignore[no-untyped
 
 @njit(**OPTIONS)
 def poisson_counts(row, stamp, first, thresholds, table, u, n):  # type: ignore[no-untyped-def]
-    """Counts of the 64 sources from `first` on, stamped `stamp`. row: key, start, stop, size, place in table, equal rates."""
+    """Counts of the 64 sources from `first` on, stamped `stamp`. row: key, start, stop, size, place in table,
+    equal rates.
+    """
     draw(row[0], stamp, first // 4, u)
     mine = table[row[4] : row[4] + row[3]]
     if row[5]:
@@ -290,8 +357,8 @@ def poisson_counts(row, stamp, first, thresholds, table, u, n):  # type: ignore[
 
 @njit(**OPTIONS)
 def drive(rows, stamp, sources, thresholds, table, amounts, A, u, n):  # type: ignore[no-untyped-def]
-    """Poisson sources of one target each. rows (n, 6): source, delay, place in A, first cell, blocks, place in amounts or
-    -1 - place where one weight serves all; sources (n, 6) as in poisson_counts."""
+    """Poisson sources of one target each. rows (n, 6): source, delay, place in A, first cell, blocks, place
+    in amounts or -1 - place where one weight serves all; sources (n, 6) as in poisson_counts."""
     for d in range(rows.shape[0]):
         row = sources[rows[d, 0]]
         sent = stamp - rows[d, 1]
@@ -313,7 +380,9 @@ def drive(rows, stamp, sources, thresholds, table, amounts, A, u, n):  # type: i
 
 @njit(**OPTIONS)
 def publish(hits, count, stamp, first, source, record, number, mine, at, kept, ids, stamps, kept_at):  # type: ignore[no-untyped-def]
-    """Put `count` spikes of a slice into the part's outgoing list (if it has targets) and into the record. Returns the new lengths."""
+    """Put `count` spikes of a slice into the part's outgoing list (if it has targets) and into the record.
+    Returns the new lengths.
+    """
     if source >= 0:
         for q in range(count):
             mine[at + q] = int32(source + first + hits[q])
@@ -343,7 +412,9 @@ def fire_poisson(row, stamp, first, valid, thresholds, table, u, n, hits):  # ty
 
 @njit(**OPTIONS)
 def fire_trains(stamp, low, high, steps, ids, cursor, slot, hits):  # type: ignore[no-untyped-def]
-    """Spikes of given trains: ids and steps [low:high] are sorted by step; cursor[slot] remembers the place."""
+    """Spikes of given trains: ids and steps [low:high] are sorted by step; cursor[slot] remembers the
+    place.
+    """
     at, count = max(low, cursor[slot]), 0
     while at < high and steps[at] <= stamp:
         if steps[at] == stamp:
@@ -356,7 +427,9 @@ def fire_trains(stamp, low, high, steps, ids, cursor, slot, hits):  # type: igno
 
 @njit(**OPTIONS)
 def sample(traces, cells, columns, stamp, first, F, values):  # type: ignore[no-untyped-def]
-    """Record states. traces (n, 5): every, low, high (of cells and columns), offset in values, columns of the whole trace."""
+    """Record states. traces (n, 5): every, low, high (of cells and columns), offset in values, columns of the
+    whole trace.
+    """
     for r in range(traces.shape[0]):
         every = traces[r, 0]
         if stamp % every == 0:
@@ -379,9 +452,10 @@ def before(times, low, high, step):  # type: ignore[no-untyped-def]
 
 @njit(**OPTIONS)
 def inject(step, currents, times, amplitudes, places, columns, F):  # type: ignore[no-untyped-def]
-    """Set the injected currents of every slice in which one changes at `step`. currents (n, 8): slice, low and high of times, place
-    of the amplitudes, distance between cells in them, low and high of places, 1 for the first current of its slice. Sums are
-    formed anew in the order of currents, so that they are the same in one run or in pieces."""
+    """Set the injected currents of every slice in which one changes at `step`. currents (n, 8): slice, low
+    and high of times, place of the amplitudes, distance between cells in them, low and high of places, 1 for
+    the first current of its slice. Sums are formed anew in the order of currents, so that they are the same
+    in one run or in pieces."""
     n = currents.shape[0]
     r = 0
     while r < n:
@@ -400,4 +474,3 @@ def inject(step, currents, times, amplitudes, places, columns, F):  # type: igno
                     for j in range(currents[c, 5], currents[c, 6]):
                         F[places[j]] += amplitudes[currents[c, 3] + columns[j] * currents[c, 4] + m]
         r = last
-

@@ -1,7 +1,9 @@
-"""Where a group's numbers live: which are the same for every cell (scalars) and which differ (fields of a block). Pure.
+"""Where a group's numbers live: which are the same for every cell (scalars) and which differ (fields of a
+block). Pure.
 
-Cells are kept in blocks of 64: field 0 of the 64 cells, field 1, ... With constant distances inside a block the compiler proves that
-nothing overlaps and vectorises the whole update as one loop, whatever the number of fields.
+Cells are kept in blocks of 64: field 0 of the 64 cells, field 1, ... With constant distances inside a block
+the compiler proves that nothing overlaps and vectorises the whole update as one loop, whatever the number of
+fields.
 """
 
 from __future__ import annotations
@@ -27,8 +29,15 @@ LEFT = "*left"  # refractory updates still to come, counted down at the start of
 SIZE = "*size"  # rkf45's own step size (ms)
 CURRENT = "*current"  # injected current (pA)
 SEEN = "*seen_"  # and a variable's name: what links read
-CELL, KEY0, KEY1 = "*cell", "*key0", "*key1"  # where random() is called: the position, the halves of the stream's key
-STAMP, ARRIVED = "*stamp", "*arrived"  # and where arrivals call it: the step's end, how many that drew came before in the step
+CELL, KEY0, KEY1 = (
+    "*cell",
+    "*key0",
+    "*key1",
+)  # where random() is called: the position, the halves of the stream's key
+STAMP, ARRIVED = (
+    "*stamp",
+    "*arrived",
+)  # and where arrivals call it: the step's end, how many that drew came before in the step
 PERIOD, TOLERANCE = "*period", "*tolerance"  # refractory updates after a spike; error of an rkf45 substep
 Row = tuple[tuple[str, str], ...]  # ((state, CURRENT or "", quantity or ""), ...): terms of a propagator row
 
@@ -37,8 +46,8 @@ Row = tuple[tuple[str, str], ...]  # ((state, CURRENT or "", quantity or ""), ..
 class Layout:
     """All that the generated code of a group depends on. Groups with equal layouts share one function.
 
-    fields: per cell, in block order, the states first. scalars: one for the group. free and held: the terms of each propagator
-    row, (what, coefficient's name or "" for 1); held is None where it is the same.
+    fields: per cell, in block order, the states first. scalars: one for the group. free and held: the terms
+    of each propagator row, (what, coefficient's name or "" for 1); held is None where it is the same.
     """
 
     flat: Flat
@@ -62,7 +71,18 @@ class Layout:
     def key(self) -> str:
         """The same for equal layouts."""
         channels = [[(s, repr(e)) for s, e in c] for c in self.channels]
-        rest = (self.method, self.substeps, self.fields, self.scalars, self.free, self.held, channels, self.general, self.refractory, self.injected)
+        rest = (
+            self.method,
+            self.substeps,
+            self.fields,
+            self.scalars,
+            self.free,
+            self.held,
+            channels,
+            self.general,
+            self.refractory,
+            self.injected,
+        )
         return f"{self.flat.text()}\n{rest!r}"
 
 
@@ -79,8 +99,16 @@ def needed_derived(flat: Flat, exprs: Iterable[Expr]) -> list[Derived]:
     return out[::-1]
 
 
-def arrange(cell: CellPlan, group: CellGroup, dt: float, injected: bool, linked: tuple[str, ...] = (), seen: tuple[str, ...] = ()) -> tuple[Layout, dict[str, PerCell]]:
-    """The layout of a group with its present parameters, and the value of every scalar and field that is no state.
+def arrange(
+    cell: CellPlan,
+    group: CellGroup,
+    dt: float,
+    injected: bool,
+    linked: tuple[str, ...] = (),
+    seen: tuple[str, ...] = (),
+) -> tuple[Layout, dict[str, PerCell]]:
+    """The layout of a group with its present parameters, and the value of every scalar and field that is no
+    state.
     linked, seen: inputs that links feed, variables that they read and that are no states."""
     flat, values = group.flat, group.values()
     injected = injected and flat.reads_injected()
@@ -91,7 +119,10 @@ def arrange(cell: CellPlan, group: CellGroup, dt: float, injected: bool, linked:
     if cell.method != "exact":
         exprs += flat.derivatives.values()
     exprs += [Name(v) for v in seen]
-    drawn, counted = bool(draws(exprs)), bool(draws(a.expr for p in flat.ports if p.name in general for a in p.assignments))
+    drawn, counted = (
+        bool(draws(exprs)),
+        bool(draws(a.expr for p in flat.ports if p.name in general for a in p.assignments)),
+    )
     exprs += [d.expr for d in needed_derived(flat, exprs)]
     read = frozenset().union(*(names(e) for e in exprs)) if exprs else frozenset()
     quantities: dict[str, PerCell] = {n: v for n, v in values.items() if n in read}
@@ -103,14 +134,35 @@ def arrange(cell: CellPlan, group: CellGroup, dt: float, injected: bool, linked:
     if cell.method == "rkf45":
         quantities[TOLERANCE] = cell.tolerance
     if drawn:
-        quantities |= {CELL: np.arange(group.size, dtype=np.float64), KEY0: float(group.key & 0xFFFFFFFF), KEY1: float(group.key >> 32)}
+        quantities |= {
+            CELL: np.arange(group.size, dtype=np.float64),
+            KEY0: float(group.key & 0xFFFFFFFF),
+            KEY1: float(group.key >> 32),
+        }
     quantities = {n: _narrowed(v) for n, v in quantities.items()}
     own = [*linked, *(SEEN + v for v in seen)]
-    own += [LEFT] * has_refractory + [CURRENT] * injected + [SIZE] * (cell.method == "rkf45") + [STAMP, ARRIVED] * counted
+    own += (
+        [LEFT] * has_refractory
+        + [CURRENT] * injected
+        + [SIZE] * (cell.method == "rkf45")
+        + [STAMP, ARRIVED] * counted
+    )
     fields = (*flat.state_names, *own, *(n for n, v in quantities.items() if not isinstance(v, float)))
     scalars = tuple(n for n, v in quantities.items() if isinstance(v, float))
     channels = tuple(tuple(sorted(c.items())) for c in cell.channels)
-    layout = Layout(flat, cell.method, cell.substeps, fields, scalars, free, held, channels, general, has_refractory, injected)
+    layout = Layout(
+        flat,
+        cell.method,
+        cell.substeps,
+        fields,
+        scalars,
+        free,
+        held,
+        channels,
+        general,
+        has_refractory,
+        injected,
+    )
     return layout, quantities
 
 
@@ -118,7 +170,9 @@ def refractory_steps(group: CellGroup, values: Mapping[str, PerCell], dt: float)
     """Whole updates held after a spike: float array of length 1 or of the group's size."""
     if group.flat.refractory is None:
         return np.zeros(1)
-    return np.atleast_1d(np.rint(np.asarray(evaluate(group.flat.refractory.duration, values), dtype=np.float64) / dt))
+    return np.atleast_1d(
+        np.rint(np.asarray(evaluate(group.flat.refractory.duration, values), dtype=np.float64) / dt)
+    )
 
 
 def _narrowed(value: PerCell) -> PerCell:
@@ -126,7 +180,9 @@ def _narrowed(value: PerCell) -> PerCell:
     return float(data[0]) if np.all(data == data[0]) or (np.isnan(data).all()) else data
 
 
-def _rows(flat: Flat, values: Mapping[str, PerCell], dt: float, injected: bool, out: dict[str, PerCell]) -> tuple[tuple[tuple[str, Row], ...], tuple[tuple[str, Row | None], ...]]:
+def _rows(
+    flat: Flat, values: Mapping[str, PerCell], dt: float, injected: bool, out: dict[str, PerCell]
+) -> tuple[tuple[tuple[str, Row], ...], tuple[tuple[str, Row | None], ...]]:
     system = linear(flat)
     assert system is not None
     free = propagator(system, values, dt)
@@ -134,17 +190,48 @@ def _rows(flat: Flat, values: Mapping[str, PerCell], dt: float, injected: bool, 
     rows: list[tuple[str, Row]] = []
     held: list[tuple[str, Row | None]] = []
     for i, state in enumerate(free.states):
-        rows.append((state, _row("*P", i, free.states, free.P[:, i], free.Q[:, i] if injected else None, free.R[:, i], out)))
+        rows.append(
+            (
+                state,
+                _row(
+                    "*P", i, free.states, free.P[:, i], free.Q[:, i] if injected else None, free.R[:, i], out
+                ),
+            )
+        )
         if state in flat.held:
             held.append((state, ((state, ""),)))
-        elif all(np.array_equal(a[:, i], b[:, i]) for a, b in ((free.P, stuck.P), (free.Q, stuck.Q), (free.R, stuck.R))):
+        elif all(
+            np.array_equal(a[:, i], b[:, i])
+            for a, b in ((free.P, stuck.P), (free.Q, stuck.Q), (free.R, stuck.R))
+        ):
             held.append((state, None))
         else:
-            held.append((state, _row("*H", i, free.states, stuck.P[:, i], stuck.Q[:, i] if injected else None, stuck.R[:, i], out)))
+            held.append(
+                (
+                    state,
+                    _row(
+                        "*H",
+                        i,
+                        free.states,
+                        stuck.P[:, i],
+                        stuck.Q[:, i] if injected else None,
+                        stuck.R[:, i],
+                        out,
+                    ),
+                )
+            )
     return tuple(rows), tuple(held)
 
 
-def _row(prefix: str, i: int, states: tuple[str, ...], p: Floats, q: Floats | None, r: Floats, out: dict[str, PerCell]) -> Row:
+def _row(
+    prefix: str,
+    i: int,
+    states: tuple[str, ...],
+    p: Floats,
+    q: Floats | None,
+    r: Floats,
+    out: dict[str, PerCell],
+) -> Row:
     """Terms of one row that are not zero: own state first, so that a lone state is one product."""
     terms: list[tuple[str, str]] = []
     for j in sorted(range(len(states)), key=lambda j: j != i):

@@ -1,4 +1,6 @@
-"""Program -> NativePlan: integrators, buffers for arrivals, kinds of connections. Pure: no numba, no arrays of synapses touched."""
+"""Program -> NativePlan: integrators, buffers for arrivals, kinds of connections. Pure: no numba, no arrays
+of synapses touched.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,16 @@ SHORT_SEGMENT = 3.0  # synapses; shorter segments are read faster all at once in
 
 @dataclass(frozen=True)
 class CellPlan:
-    """How one group of cells is integrated. `channels` are buffers of summed weights: {state: jump as expression of `weight`};
-    `ports` maps a port that is used to its channel, or to -1 where each arrival is handled alone."""
+    """How one group of cells is integrated. `channels` are buffers of summed weights: {state: jump as
+    expression of `weight`}; `ports` maps a port that is used to its channel, or to -1 where each arrival is
+    handled alone."""
 
     group: str
     method: str
     tolerance: float
-    substeps: bool  # rkf45: conditions are tested after every substep, and the tolerance grows with the slope (NEST's aeif models)
+    # rkf45: conditions are tested after every substep, and the tolerance grows with the slope (NEST's aeif
+    # models)
+    substeps: bool
     channels: tuple[Mapping[str, Expr], ...]
     ports: Mapping[str, int]
 
@@ -36,12 +41,18 @@ class CellPlan:
     def described(self) -> str:
         if self.method != "rkf45":
             return self.method
-        return f"rkf45 (abs {self.tolerance:g}{f', rel {self.tolerance:g} of h*dy/dt, spikes within the step' * self.substeps})"
+        return (
+            "rkf45 (abs "
+            f"{self.tolerance:g}"
+            f"{f', rel {self.tolerance:g} of h*dy/dt, spikes within the step' * self.substeps})"
+        )
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Synapses that are delivered by one loop: into `channel`, or (channel -1) through `port` of `group`; `weight` if all have one."""
+    """Synapses that are delivered by one loop: into `channel`, or (channel -1) through `port` of `group`;
+    `weight` if all have one.
+    """
 
     channel: int
     group: str
@@ -51,7 +62,9 @@ class Kind:
 
 @dataclass(frozen=True)
 class NativePlan:
-    """Everything the engine needs. `connections[i]` is the Kind of program.connections[i], None for a Poisson drive."""
+    """Everything the engine needs. `connections[i]` is the Kind of program.connections[i], None for a Poisson
+    drive.
+    """
 
     program: Program
     threads: int
@@ -71,12 +84,22 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
     out = []
     tolerance = config.options.get("rkf45_tolerance", 1e-6)
     if not isinstance(tolerance, (int, float)) or not 0 < tolerance < np.inf:
-        out.append(Shortfall("options", "options['rkf45_tolerance']", f"must be a number > 0, got {tolerance!r}"))
+        out.append(
+            Shortfall("options", "options['rkf45_tolerance']", f"must be a number > 0, got {tolerance!r}")
+        )
     if config.options.get("delivery", "auto") not in ("auto", RING, DUE):
-        out.append(Shortfall("options", "options['delivery']", f"must be 'auto', '{DUE}' or '{RING}', got {config.options['delivery']!r}"))
+        out.append(
+            Shortfall(
+                "options",
+                "options['delivery']",
+                f"must be 'auto', '{DUE}' or '{RING}', got {config.options['delivery']!r}",
+            )
+        )
     largest = max((c.delay_range()[1] for c in program.connections), default=1)
     if largest > 60000:
-        out.append(Shortfall("synapses.static", "delays", f"at most 60000 steps, got {largest}", "use a larger dt"))
+        out.append(
+            Shortfall("synapses.static", "delays", f"at most 60000 steps, got {largest}", "use a larger dt")
+        )
     return out
 
 
@@ -96,13 +119,33 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     interval = max(1, min(min(delays, default=MAX_INTERVAL), MAX_INTERVAL))
     threads = 1 if program.links else config.threads
     if threads != config.threads:
-        approximations.append(Approximation("threads", str(config.threads), "1", "none: the same numbers", "links reach any cell at every step; networks with links run on one thread"))
+        approximations.append(
+            Approximation(
+                "threads",
+                str(config.threads),
+                "1",
+                "none: the same numbers",
+                "links reach any cell at every step; networks with links run on one thread",
+            )
+        )
     delivery = config.options.get("delivery", "auto")
     if delivery == "auto":
         delivery = _faster(program, rest, threads, len(delays))
     if any(k.channel < 0 for k in kinds):
         delivery = DUE
-    plan = NativePlan(program, threads, config.compact, delivery, cells, tuple(kinds), tuple(where), drives, interval, delays, weights)
+    plan = NativePlan(
+        program,
+        threads,
+        config.compact,
+        delivery,
+        cells,
+        tuple(kinds),
+        tuple(where),
+        drives,
+        interval,
+        delays,
+        weights,
+    )
     return Lowered(plan, tuple(approximations), {c.group: c.described for c in cells})
 
 
@@ -112,7 +155,11 @@ def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
     tested = names(flat.inlined(flat.conditions[0].test)) if len(flat.conditions) == 1 else frozenset()
     reset = {a.variable for c in flat.conditions for a in c.assignments}
     substeps = method == "rkf45" == flat.integrator and bool(tested & reset)
-    tolerance = float(config.options.get("rkf45_tolerance", OWN_TOLERANCE if flat.integrator == "rkf45" else ASKED_TOLERANCE))
+    tolerance = float(
+        config.options.get(
+            "rkf45_tolerance", OWN_TOLERANCE if flat.integrator == "rkf45" else ASKED_TOLERANCE
+        )
+    )
     channels: dict[str, int] = {}
     jumps: list[Mapping[str, Expr]] = []
     ports: dict[str, int] = {}
@@ -140,7 +187,12 @@ def _port_order(c: Connections, program: Program) -> int:
 def _is_drive(c: Connections, program: Program, cells: Mapping[str, CellPlan]) -> bool:
     """A Poisson source for every cell, drawn inside the update: one delay, and arrivals that add up."""
     pre, post = program.group(c.pre), program.group(c.post)
-    if not (isinstance(pre, PoissonGroup) and c.one_to_one and c.count == pre.size == post.size and cells[c.post].ports[c.port] >= 0):
+    if not (
+        isinstance(pre, PoissonGroup)
+        and c.one_to_one
+        and c.count == pre.size == post.size
+        and cells[c.post].ports[c.port] >= 0
+    ):
         return False
     low, high = c.delay_range()
     return low == high
@@ -152,12 +204,28 @@ def _kind(c: Connections, cells: Mapping[str, CellPlan], stored: bool) -> Kind:
     return Kind(channel, c.post if channel < 0 else "", c.port if channel < 0 else "", weight)
 
 
-def _weights(program: Program, rest: list[int], cells: Mapping[str, CellPlan], config: RunConfig, out: list[Approximation]) -> str:
+def _weights(
+    program: Program,
+    rest: list[int],
+    cells: Mapping[str, CellPlan],
+    config: RunConfig,
+    out: list[Approximation],
+) -> str:
     chosen = [program.connections[i] for i in rest]
     arrays = [c.weights for c in chosen if isinstance(c.weights, np.ndarray)]
-    single = {(cells[c.post].ports[c.port], c.weights) for c in chosen if not isinstance(c.weights, np.ndarray)}
-    # Where arrivals are handled one by one, all of a port are of one kind, so that the oldest come first whatever their weights.
-    alone = [(p, w) for p, w in {((c.post, c.port), float(c.weights)) for c in chosen if np.ndim(c.weights) == 0 and cells[c.post].ports[c.port] < 0}]
+    single = {
+        (cells[c.post].ports[c.port], c.weights) for c in chosen if not isinstance(c.weights, np.ndarray)
+    }
+    # Where arrivals are handled one by one, all of a port are of one kind, so that the oldest come first
+    # whatever their weights.
+    alone = [
+        (p, w)
+        for p, w in {
+            ((c.post, c.port), float(c.weights))
+            for c in chosen
+            if np.ndim(c.weights) == 0 and cells[c.post].ports[c.port] < 0
+        }
+    ]
     ordered = len(alone) == len({p for p, _ in alone})
     if not arrays and len(single) <= MAX_WEIGHT_KINDS and ordered:
         return ""

@@ -1,7 +1,8 @@
-"""The arrays of all parts: what driver.ARRAYS names, filled from the plan. A part is what one thread owns (or several, one after another).
+"""The arrays of all parts: what driver.ARRAYS names, filled from the plan. A part is what one thread owns (or
+several, one after another).
 
-Every group's blocks of 64 cells are dealt to the parts in order, so that a part's cells fit 16-bit numbers and the order of
-spikes (step, group, cell) does not depend on how many parts there are.
+Every group's blocks of 64 cells are dealt to the parts in order, so that a part's cells fit 16-bit numbers
+and the order of spikes (step, group, cell) does not depend on how many parts there are.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from portable.backends.native.lower import RING, NativePlan
 from portable.resolve.program import CellGroup, Ints, PoissonGroup
 from portable.units import Floats
 
-WITHIN_STEP = 8  # spikes of one cell in one step, at most; only rkf45 with spikes inside the step can have more than one
+# spikes of one cell in one step, at most; only rkf45 with spikes inside the step can have more than one
+WITHIN_STEP = 8
 MOST_CELLS = 65536  # of a part, so that targets are 16-bit numbers
 SMALL = 1 << 14  # first size of lists that grow
 
@@ -58,8 +60,12 @@ class Parts:
         return np.minimum(bounds(size, self.count) * BLOCK, size)
 
     def _number(self) -> None:
-        """First source number of each group that sends through connections, first record number of every group."""
-        sending = {self.program.connections[i].pre for i, k in enumerate(self.plan.connections) if k is not None}
+        """First source number of each group that sends through connections, first record number of every
+        group.
+        """
+        sending = {
+            self.program.connections[i].pre for i, k in enumerate(self.plan.connections) if k is not None
+        }
         self.bases: dict[str, int] = {}
         self.numbers: dict[str, int] = {}
         self.sources = total = 0
@@ -72,16 +78,23 @@ class Parts:
 
     def _connect(self) -> None:
         places, starts = {}, np.zeros(self.count, dtype=np.int64)
-        self.arrivals: list[dict[str, int]] = [{} for _ in self.arrays]  # place of a group's first cell among the part's
+        self.arrivals: list[dict[str, int]] = [
+            {} for _ in self.arrays
+        ]  # place of a group's first cell among the part's
         for name, c in self.arena.cells.items():
             ids = np.arange(c.group.size)
             part = np.searchsorted(c.cuts, ids // BLOCK, "right") - 1
-            places[name] = (part.astype(np.uint16), (starts[part] + ids - c.cuts[part] * BLOCK).astype(np.uint32))
+            places[name] = (
+                part.astype(np.uint16),
+                (starts[part] + ids - c.cuts[part] * BLOCK).astype(np.uint32),
+            )
             for p in range(self.count):
                 self.arrivals[p][name] = int(starts[p])
             starts += np.diff(c.cuts) * BLOCK
         self.cells = [int(n) for n in starts]
-        self.synapses = synapses.build(self.plan, self.bases, self.sources, places, self.count, self.plan.threads)
+        self.synapses = synapses.build(
+            self.plan, self.bases, self.sources, places, self.count, self.plan.threads
+        )
         self.channels = max([1, *(len(c.plan.channels) for c in self.arena.cells.values())])
         self.reach = max(self.plan.delays, default=1)
         self.ring = power_of_two(self.reach + 1) - 1 if self.plan.delivery == RING else 0
@@ -101,11 +114,23 @@ class Parts:
         sends = np.array([int(g.name in self.bases) for g in self.program.groups] or [0], dtype=np.int64)
         for p, a in enumerate(self.arrays):
             a.update(
-                state=np.zeros(8, dtype=np.int64), position=np.zeros(8, dtype=np.int64), spikes=np.zeros(SMALL, dtype=np.int32), heads=np.zeros(window, dtype=np.int64),
-                tails=np.zeros(window, dtype=np.int64), u=np.zeros(64, dtype=np.uint32), n=np.zeros(64, dtype=np.int32), flags=self.flags, ends=ends, sends=sends,
-                train_steps=self.trains[p].steps, train_ids=self.trains[p].ids, cursor=np.zeros(len(self.program.groups) + 1, dtype=np.int64),
-                ids=np.zeros(0, dtype=np.int32), stamps=np.zeros(0, dtype=np.int64), out=np.zeros((self.count, 2, 0), dtype=np.int32),
-            )  # fmt: skip
+                state=np.zeros(8, dtype=np.int64),
+                position=np.zeros(8, dtype=np.int64),
+                spikes=np.zeros(SMALL, dtype=np.int32),
+                heads=np.zeros(window, dtype=np.int64),
+                tails=np.zeros(window, dtype=np.int64),
+                u=np.zeros(64, dtype=np.uint32),
+                n=np.zeros(64, dtype=np.int32),
+                flags=self.flags,
+                ends=ends,
+                sends=sends,
+                train_steps=self.trains[p].steps,
+                train_ids=self.trains[p].ids,
+                cursor=np.zeros(len(self.program.groups) + 1, dtype=np.int64),
+                ids=np.zeros(0, dtype=np.int32),
+                stamps=np.zeros(0, dtype=np.int64),
+                out=np.zeros((self.count, 2, 0), dtype=np.int32),
+            )
         self._make_room()
 
     def _tables(self) -> None:
@@ -170,18 +195,39 @@ class Parts:
             rows.append((channel, -1 if self.plan.weights else i, scalars))
         for p, a in enumerate(self.arrays):
             currents = inputs.Currents(self.program.currents, self.arena, p)
-            a["drives"], a["amounts"] = inputs.drive_rows(self.plan, self.tables, list(self.past), self.arena, p, self.arrivals[p], self.cells[p])
+            a["drives"], a["amounts"] = inputs.drive_rows(
+                self.plan, self.tables, list(self.past), self.arena, p, self.arrivals[p], self.cells[p]
+            )
             a.update(
-                F=self.arena.fields[p], C=self.arena.scalars, edges=np.zeros(kernels.BATCH * (len(rows) + 1), dtype=np.int64), kinds=np.array(rows, dtype=np.int64).reshape(-1, 3), S=self._slices(p, of_group),
-                sources=self.tables.sources, thresholds=self.tables.thresholds, table=self.tables.table, currents=currents.rows, times=currents.times,
-                amplitudes=currents.amplitudes, places=currents.places, columns=currents.columns, where=self._where(p) if handlers else np.zeros(1, dtype=np.int64),
-            )  # fmt: skip
+                F=self.arena.fields[p],
+                C=self.arena.scalars,
+                edges=np.zeros(kernels.BATCH * (len(rows) + 1), dtype=np.int64),
+                kinds=np.array(rows, dtype=np.int64).reshape(-1, 3),
+                S=self._slices(p, of_group),
+                sources=self.tables.sources,
+                thresholds=self.tables.thresholds,
+                table=self.tables.table,
+                currents=currents.rows,
+                times=currents.times,
+                amplitudes=currents.amplitudes,
+                places=currents.places,
+                columns=currents.columns,
+                where=self._where(p) if handlers else np.zeros(1, dtype=np.int64),
+            )
         readers: dict[tuple[int, str], int] = {}
         coupled = bool(self.program.links)
         if coupled:
             self.arrays[0].update(links.tables(self.program, self.arena, of_group, readers))
         types = {n: self.arrays[0][n].dtype.name for n in SYNAPSES}
-        self.code = compiled.load(program_source(distinct, list(handlers), self.plan.delivery == RING, types, list(readers) if coupled else None))
+        self.code = compiled.load(
+            program_source(
+                distinct,
+                list(handlers),
+                self.plan.delivery == RING,
+                types,
+                list(readers) if coupled else None,
+            )
+        )
 
     def _slices(self, p: int, kinds: Mapping[str, int]) -> Ints:
         rows = []
@@ -190,13 +236,30 @@ class Parts:
             valid = int(np.diff(self.cuts(g.size))[p])
             if isinstance(g, CellGroup):
                 c = self.arena.cells[g.name]
-                what = (kinds[g.name], c.offsets[p], int(cuts[p + 1] - cuts[p]), self.arrivals[p][g.name], c.scalars)
+                what = (
+                    kinds[g.name],
+                    c.offsets[p],
+                    int(cuts[p + 1] - cuts[p]),
+                    self.arrivals[p][g.name],
+                    c.scalars,
+                )
             elif isinstance(g, PoissonGroup):
                 what = (POISSON, self.tables.row[g.name], 0, 0, 0)
-                valid *= g.name in self.bases or g.name in self.program.spikes  # others are only drawn where they arrive
+                valid *= (
+                    g.name in self.bases or g.name in self.program.spikes
+                )  # others are only drawn where they arrive
             else:
                 what = (TRAINS, *self.trains[p].place[g.name], 0, 0)
-            rows.append((*what, int(cuts[p]) * BLOCK, self.bases.get(g.name, -1), self.kept_at[p].get(g.name, -1), self.numbers[g.name], valid))
+            rows.append(
+                (
+                    *what,
+                    int(cuts[p]) * BLOCK,
+                    self.bases.get(g.name, -1),
+                    self.kept_at[p].get(g.name, -1),
+                    self.numbers[g.name],
+                    valid,
+                )
+            )
         return np.array(rows, dtype=np.int64).reshape(-1, 10)
 
     def _where(self, p: int) -> Ints:
@@ -228,7 +291,9 @@ class Parts:
         values = np.zeros(max(1, used))
         for p, a in enumerate(self.arrays):
             a["traces"], a["values"] = np.array(rows[p], dtype=np.int64).reshape(-1, 5), values
-            a["trace_cells"], a["trace_columns"] = (np.concatenate([*x[p], np.zeros(0)]).astype(np.int64) for x in (places, columns))
+            a["trace_cells"], a["trace_columns"] = (
+                np.concatenate([*x[p], np.zeros(0)]).astype(np.int64) for x in (places, columns)
+            )
             a["state"][3] = begin
         return [values[at : at + n * m].reshape(n, m) for at, n, m in shapes]
 
@@ -248,12 +313,16 @@ class Parts:
         return numbers, addresses, shapes
 
     def set(self, name: str, values: Mapping[str, Any], now: int) -> None:
-        """Change parameters of cells, or the rate of Poisson sources, after step `now`; states and spikes under way stay."""
+        """Change parameters of cells, or the rate of Poisson sources, after step `now`; states and spikes
+        under way stay.
+        """
         if name in self.rates:
             longest = max((self.program.connections[i].delay_range()[1] for i in self.plan.drives), default=0)
             self.past = {n: g for n, g in self.past.items() if g.stop is not None and g.stop + longest > now}
             before, self.rates[name] = inputs.with_rate(self.rates[name], values["rate"], now)
-            self.past.setdefault(f"{name}@{now}", before)  # a second change at one step leaves nothing in between
+            self.past.setdefault(
+                f"{name}@{now}", before
+            )  # a second change at one step leaves nothing in between
             self._tables()
             self._make_room()
         else:

@@ -31,7 +31,14 @@ def held(parts: Parts) -> Iterator[Held]:
             cuts = parts.arena.cells[post].cuts
             local = targets[low:high] - first
             mine = (local >= 0) & (local < int(cuts[p + 1] - cuts[p]) * BLOCK)
-            found.append((sources[low:high][mine] - base, local[mine] + int(cuts[p]) * BLOCK, weights[low:high][mine], delays[low:high][mine]))
+            found.append(
+                (
+                    sources[low:high][mine] - base,
+                    local[mine] + int(cuts[p]) * BLOCK,
+                    weights[low:high][mine],
+                    delays[low:high][mine],
+                )
+            )
         sources, targets, weights, delays = (np.concatenate(x) for x in zip(*found, strict=True))
         yield Held(tuple(names), sources, targets, weights, delays)
 
@@ -49,6 +56,12 @@ def _rows(parts: Parts, p: int) -> tuple[Ints, Ints, Floats, Ints]:
     n = int(s.rows[-1])
     sources = np.repeat(np.arange(parts.sources), counts.sum(axis=1))
     segments = np.repeat(np.tile(np.arange(width - 1), parts.sources), counts.reshape(-1))
-    delays = s.lags[:n].astype(np.int64) if plan.delivery == RING else np.array(plan.delays, dtype=np.int64)[segments // kinds]
-    weights = s.weights[:n].astype(np.float64) if plan.weights else s.weights[segments % kinds].astype(np.float64)
+    delays = (
+        s.lags[:n].astype(np.int64)
+        if plan.delivery == RING
+        else np.array(plan.delays, dtype=np.int64)[segments // kinds]
+    )
+    weights = (
+        s.weights[:n].astype(np.float64) if plan.weights else s.weights[segments % kinds].astype(np.float64)
+    )
     return sources, s.targets[:n].astype(np.int64), weights, delays

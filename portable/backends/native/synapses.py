@@ -1,4 +1,6 @@
-"""Connections -> the engine's arrays: for each part, rows by source, in them segments by (delay, kind), in those local targets."""
+"""Connections -> the engine's arrays: for each part, rows by source, in them segments by (delay, kind), in
+those local targets.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ from portable.resolve.program import Connections, Ints
 
 @dataclass
 class Synapses:
-    """One part's synapses. rows (sources + 1,) starts; segments (sources * width,) ends relative to the row's start (uint16 or
-    uint32); targets local cells; weights per synapse, or one per kind; lags the delay of each synapse (ring buffers only)."""
+    """One part's synapses. rows (sources + 1,) starts; segments (sources * width,) ends relative to the row's
+    start (uint16 or uint32); targets local cells; weights per synapse, or one per kind; lags the delay of
+    each synapse (ring buffers only)."""
 
     rows: Ints
     segments: npt.NDArray[Any]
@@ -57,7 +60,30 @@ def _cumulate(ends, width, first, last, totals):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _fill(indptr, targets, delays, varies, weights, heavy, part, place, column, kinds, kind, base, width, first, last, ends, rows, p, out, out_weights, out_lags, lagging):  # type: ignore[no-untyped-def]
+def _fill(  # type: ignore[no-untyped-def]
+    indptr,
+    targets,
+    delays,
+    varies,
+    weights,
+    heavy,
+    part,
+    place,
+    column,
+    kinds,
+    kind,
+    base,
+    width,
+    first,
+    last,
+    ends,
+    rows,
+    p,
+    out,
+    out_weights,
+    out_lags,
+    lagging,
+):
     """Put part p's synapses into their segments; a cursor moves from a segment's start to its end."""
     for s in range(first, last):
         row = (base + s) * width + 1 + kind
@@ -76,8 +102,17 @@ def _fill(indptr, targets, delays, varies, weights, heavy, part, place, column, 
                     out_lags[at] = d
 
 
-def build(plan: NativePlan, bases: Mapping[str, int], sources: int, places: Mapping[str, tuple[Any, Any]], parts: int, threads: int) -> list[Synapses]:
-    """All parts' synapses. bases: first source number of each sending group; places: (part, local cell) of each cell of a group."""
+def build(
+    plan: NativePlan,
+    bases: Mapping[str, int],
+    sources: int,
+    places: Mapping[str, tuple[Any, Any]],
+    parts: int,
+    threads: int,
+) -> list[Synapses]:
+    """All parts' synapses. bases: first source number of each sending group; places: (part, local cell) of
+    each cell of a group.
+    """
     chosen = [(plan.program.connections[i], k) for i, k in enumerate(plan.connections) if k is not None]
     ring, kinds = plan.delivery == RING, len(plan.kinds)
     delays = np.zeros(max(plan.delays, default=0) + 1, dtype=np.int64)
@@ -90,7 +125,21 @@ def build(plan: NativePlan, bases: Mapping[str, int], sources: int, places: Mapp
 
     def counting(first: int, last: int) -> None:
         for (a, (part, _), kind, base), (low, high) in _ranges(arguments, first, last):
-            _count(a.indptr, a.targets, a.delays, a.varies, part, delays, kinds, kind, base, width, low, high, ends)
+            _count(
+                a.indptr,
+                a.targets,
+                a.delays,
+                a.varies,
+                part,
+                delays,
+                kinds,
+                kind,
+                base,
+                width,
+                low,
+                high,
+                ends,
+            )
         _cumulate(ends, width, first, last, rows)
 
     unused = np.zeros(0)
@@ -98,8 +147,30 @@ def build(plan: NativePlan, bases: Mapping[str, int], sources: int, places: Mapp
     def filling(first: int, last: int) -> None:
         for (a, (part, place), kind, base), (low, high) in _ranges(arguments, first, last):
             for p in range(parts):
-                _fill(a.indptr, a.targets, a.delays, a.varies, a.weights, a.heavy, part, place, delays, kinds, kind, base, width, low, high, ends, rows, p,
-                      made[p].targets, made[p].weights if plan.weights else unused, made[p].lags, ring)  # fmt: skip
+                _fill(
+                    a.indptr,
+                    a.targets,
+                    a.delays,
+                    a.varies,
+                    a.weights,
+                    a.heavy,
+                    part,
+                    place,
+                    delays,
+                    kinds,
+                    kind,
+                    base,
+                    width,
+                    low,
+                    high,
+                    ends,
+                    rows,
+                    p,
+                    made[p].targets,
+                    made[p].weights if plan.weights else unused,
+                    made[p].lags,
+                    ring,
+                )
 
     pieces = _pieces(arguments, sources, threads)
     _together(counting, pieces)
@@ -126,14 +197,31 @@ class _Arrays:
 def _arrays(c: Connections) -> _Arrays:
     varies, heavy = isinstance(c.delays, np.ndarray), isinstance(c.weights, np.ndarray)
     delays = c.delays if varies else np.array([c.delays], dtype=np.uint16)
-    return _Arrays(c.indptr, c.targets, delays, varies, c.weights if heavy else np.array([c.weights], dtype=np.float64), heavy)
+    return _Arrays(
+        c.indptr,
+        c.targets,
+        delays,
+        varies,
+        c.weights if heavy else np.array([c.weights], dtype=np.float64),
+        heavy,
+    )
 
 
 def _empty(plan: NativePlan, rows: Ints, cells: int, ring: bool) -> Synapses:
     n = int(rows[-1])
-    weights = np.empty(max(n, 2), dtype=plan.weights) if plan.weights else np.array([k.weight for k in plan.kinds] or [0.0], dtype=np.float64)
+    weights = (
+        np.empty(max(n, 2), dtype=plan.weights)
+        if plan.weights
+        else np.array([k.weight for k in plan.kinds] or [0.0], dtype=np.float64)
+    )
     lags = np.empty(n if ring else 0, dtype=np.uint8 if max(plan.delays, default=0) < 256 else np.uint16)
-    return Synapses(rows, np.zeros(0, dtype=np.uint16), np.empty(n, dtype=np.uint16 if cells < 65536 else np.uint32), weights, lags)
+    return Synapses(
+        rows,
+        np.zeros(0, dtype=np.uint16),
+        np.empty(n, dtype=np.uint16 if cells < 65536 else np.uint32),
+        weights,
+        lags,
+    )
 
 
 def _ranges(arguments: Sequence[Any], first: int, last: int) -> list[tuple[Any, tuple[int, int]]]:

@@ -19,7 +19,9 @@ class Nest:
     capabilities: Capabilities = field(default_factory=lambda: Capabilities.load(Path(__file__).parent))
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
-        """What NEST lacks beyond the table: a grid it cannot have, a cell that NESTML cannot say, a missing compiler."""
+        """What NEST lacks beyond the table: a grid it cannot have, a cell that NESTML cannot say, a missing
+        compiler.
+        """
         from portable.backends.nest.check import shortfalls
 
         return shortfalls(program, config)

@@ -1,8 +1,9 @@
 """Which of NEST's own models is exactly a given flat cell, and with which parameters.
 
-A cell is recognised by its meaning: its flat form must be, word for word, the library type's with the same receptors. The map is
-refused (and the cell goes to NESTML) where NEST's model could not do what the network asks: a weight of the wrong sign for a port that
-NEST chooses by sign, an initial synaptic state that cannot be set, a recorded state it does not show, another integrator.
+A cell is recognised by its meaning: its flat form must be, word for word, the library type's with the same
+receptors. The map is refused (and the cell goes to NESTML) where NEST's model could not do what the network
+asks: a weight of the wrong sign for a port that NEST chooses by sign, an initial synaptic state that cannot
+be set, a recorded state it does not show, another integrator.
 """
 
 from __future__ import annotations
@@ -50,9 +51,10 @@ _IZHIKEVICH = {
 
 @dataclass(frozen=True)
 class Model:
-    """A row: NEST's model of a library cell. receptor: the kernel its two ports have ("" = voltage jumps); multi: NEST's model with any
-    number of receptors; fixed: parameters always set; synaptic: (state, settable as, recordable as) with {} = ex or in. Only what can also
-    be read from the node counts as recordable (record.Traces needs it), so not NEST's I_syn_ex."""
+    """A row: NEST's model of a library cell. receptor: the kernel its two ports have ("" = voltage jumps);
+    multi: NEST's model with any number of receptors; fixed: parameters always set; synaptic: (state, settable
+    as, recordable as) with {} = ex or in. Only what can also be read from the node counts as recordable
+    (record.Traces needs it), so not NEST's I_syn_ex."""
 
     nest: str
     parameters: Mapping[str, str]
@@ -66,29 +68,81 @@ class Model:
 
 
 TABLE: Mapping[str, Model] = {
-    "IF_curr_exp": Model("iaf_psc_exp", _CURRENT, "exact", "CurrExp", "iaf_psc_exp_multisynapse", {"v": "V_m"}, {}, (("isyn", "", ""),)),
-    "IF_curr_alpha": Model(
-        "iaf_psc_alpha", _CURRENT, "exact", "CurrAlpha", "iaf_psc_alpha_multisynapse", {"v": "V_m"}, {}, (("jsyn", "", ""), ("isyn", "", ""))
+    "IF_curr_exp": Model(
+        "iaf_psc_exp",
+        _CURRENT,
+        "exact",
+        "CurrExp",
+        "iaf_psc_exp_multisynapse",
+        {"v": "V_m"},
+        {},
+        (("isyn", "", ""),),
     ),
-    "IF_curr_delta": Model("iaf_psc_delta", _CURRENT, "exact", "", "", {"v": "V_m"}, {"refractory_input": False}),
+    "IF_curr_alpha": Model(
+        "iaf_psc_alpha",
+        _CURRENT,
+        "exact",
+        "CurrAlpha",
+        "iaf_psc_alpha_multisynapse",
+        {"v": "V_m"},
+        {},
+        (("jsyn", "", ""), ("isyn", "", "")),
+    ),
+    "IF_curr_delta": Model(
+        "iaf_psc_delta", _CURRENT, "exact", "", "", {"v": "V_m"}, {"refractory_input": False}
+    ),
     "IF_cond_exp": Model(
-        "iaf_cond_exp", _CONDUCTANCE, "gsl rkf45 (abs 0.001)", "CondExp", "", {"v": "V_m"}, {}, (("gsyn", "g_{}", "g_{}"),), ("rkf45",)
+        "iaf_cond_exp",
+        _CONDUCTANCE,
+        "gsl rkf45 (abs 0.001)",
+        "CondExp",
+        "",
+        {"v": "V_m"},
+        {},
+        (("gsyn", "g_{}", "g_{}"),),
+        ("rkf45",),
     ),
     "IF_cond_alpha": Model(
-        "iaf_cond_alpha", _CONDUCTANCE, "gsl rkf45 (abs 0.001)", "CondAlpha", "", {"v": "V_m"}, {},
-        (("hsyn", "dg_{}", ""), ("gsyn", "g_{}", "g_{}")), ("rkf45",),
+        "iaf_cond_alpha",
+        _CONDUCTANCE,
+        "gsl rkf45 (abs 0.001)",
+        "CondAlpha",
+        "",
+        {"v": "V_m"},
+        {},
+        (("hsyn", "dg_{}", ""), ("gsyn", "g_{}", "g_{}")),
+        ("rkf45",),
     ),
     "EIF_cond_exp_isfa_ista": Model(
-        "aeif_cond_exp", _AEIF, "gsl rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt, spikes within the step)", "CondExp", "", {"v": "V_m", "w": "w"},
-        {"gsl_error_tol": 1e-6}, (("gsyn", "g_{}", "g_{}"),), ("rkf45",),
+        "aeif_cond_exp",
+        _AEIF,
+        "gsl rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt, spikes within the step)",
+        "CondExp",
+        "",
+        {"v": "V_m", "w": "w"},
+        {"gsl_error_tol": 1e-6},
+        (("gsyn", "g_{}", "g_{}"),),
+        ("rkf45",),
     ),
-    "Izhikevich": Model("izhikevich", _IZHIKEVICH, "euler", "", "", {"v": "V_m", "u": "U_m"}, {"consistent_integration": True}, (), ("euler",)),
-}  # fmt: skip
+    "Izhikevich": Model(
+        "izhikevich",
+        _IZHIKEVICH,
+        "euler",
+        "",
+        "",
+        {"v": "V_m", "u": "U_m"},
+        {"consistent_integration": True},
+        (),
+        ("euler",),
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A recognised cell: the row, NEST's model (two-port or multisynapse), the ports in NEST's order and how each is reached."""
+    """A recognised cell: the row, NEST's model (two-port or multisynapse), the ports in NEST's order and how
+    each is reached.
+    """
 
     row: Model
     model: str
@@ -103,8 +157,12 @@ def recognise(flat: Flat) -> Model | None:
     row = TABLE.get(flat.base)
     if row is None or any(kind not in RECEPTORS for kind in flat.receptors.values()):
         return None
-    library = flatten(CELLS[flat.base].component, {port: RECEPTORS[kind].component for port, kind in flat.receptors.items()})
-    if library.text() != flat.text() or (row.receptor and any(k != row.receptor for k in flat.receptors.values())):
+    library = flatten(
+        CELLS[flat.base].component, {port: RECEPTORS[kind].component for port, kind in flat.receptors.items()}
+    )
+    if library.text() != flat.text() or (
+        row.receptor and any(k != row.receptor for k in flat.receptors.values())
+    ):
         return None
     return row
 
@@ -112,10 +170,19 @@ def recognise(flat: Flat) -> Model | None:
 def choose(group: CellGroup, program: Program, config: RunConfig) -> Choice | None:
     """NEST's own model for a population, None if there is no exact one."""
     row = recognise(group.flat)
-    if row is None or config.options.get("nestml") == "always" or not _method_fits(row, config) or not _legal(row, group):
+    if (
+        row is None
+        or config.options.get("nestml") == "always"
+        or not _method_fits(row, config)
+        or not _legal(row, group)
+    ):
         return None
     recorded = {t.variable for t in program.traces if t.group == group.name}
-    candidates: list[Callable[[], Choice | None]] = [lambda: _jumps(row, group), lambda: _two_ports(row, group, program), lambda: _multi(row, group)]
+    candidates: list[Callable[[], Choice | None]] = [
+        lambda: _jumps(row, group),
+        lambda: _two_ports(row, group, program),
+        lambda: _multi(row, group),
+    ]
     for make in candidates:
         choice = make()
         if choice and all(choice.recordables.get(v) for v in recorded) and _initial_fits(choice, group):
@@ -128,7 +195,9 @@ def _method_fits(row: Model, config: RunConfig) -> bool:
 
 
 def _legal(row: Model, group: CellGroup) -> bool:
-    """What NEST refuses of a parameter set (V_reset below V_th, V_peak above V_th) is left to the generated model."""
+    """What NEST refuses of a parameter set (V_reset below V_th, V_peak above V_th) is left to the generated
+    model.
+    """
     p = group.parameters
     if row.nest == "izhikevich":
         return True
@@ -136,7 +205,10 @@ def _legal(row: Model, group: CellGroup) -> bool:
         return bool(
             np.all(np.less(p["v_reset"], p["v_spike"]))
             and np.all(np.less_equal(p["v_thresh"], p["v_spike"]))
-            and np.all(np.less((np.asarray(p["v_spike"]) - p["v_thresh"]), 600.0 * np.asarray(p["delta_T"])) | np.equal(p["delta_T"], 0.0))
+            and np.all(
+                np.less((np.asarray(p["v_spike"]) - p["v_thresh"]), 600.0 * np.asarray(p["delta_T"]))
+                | np.equal(p["delta_T"], 0.0)
+            )
         )
     return bool(np.all(np.less(p["v_reset"], p["v_thresh"])))
 
@@ -186,11 +258,15 @@ def _multi(row: Model, group: CellGroup) -> Choice | None:
     ports = tuple(group.flat.receptors)
     if not row.multi or not ports:
         return None
-    return Choice(row, row.multi, ports, {p: PortMap(1.0, i + 1) for i, p in enumerate(ports)}, row.states, row.states)
+    return Choice(
+        row, row.multi, ports, {p: PortMap(1.0, i + 1) for i, p in enumerate(ports)}, row.states, row.states
+    )
 
 
 def parameters(choice: Choice, group: CellGroup, values: Mapping[str, PerCell], dt: float) -> dict[str, Any]:
-    """NEST's parameters in NEST's units: floats, arrays (n,), or arrays (k,) and (n, k) for those with one value a receptor."""
+    """NEST's parameters in NEST's units: floats, arrays (n,), or arrays (k,) and (n, k) for those with one
+    value a receptor.
+    """
     table = dict(values)
     if "g_L" in choice.row.parameters and "g_leak" not in table:
         table["g_leak"] = np.divide(values["cm"], values["tau_m"])

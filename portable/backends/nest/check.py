@@ -15,24 +15,52 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
     """Every one, at once."""
     out = []
     if tics(program.dt) is None:
-        out.append(Shortfall("dt", "dt", f"NEST counts time in whole nanoseconds, dt {program.dt} ms is not", "use a multiple of 1e-6 ms"))
+        out.append(
+            Shortfall(
+                "dt",
+                "dt",
+                f"NEST counts time in whole nanoseconds, dt {program.dt} ms is not",
+                "use a multiple of 1e-6 ms",
+            )
+        )
     if config.options.get("nestml", "auto") not in ("auto", "always"):
-        out.append(Shortfall("options", "options['nestml']", f"must be 'auto' or 'always', got {config.options['nestml']!r}"))
+        out.append(
+            Shortfall(
+                "options",
+                "options['nestml']",
+                f"must be 'auto' or 'always', got {config.options['nestml']!r}",
+            )
+        )
     texts = []
     for group in program.cells:
         out += _drawing_events(group, program)
         if builtin.choose(group, program, config) is not None:
             continue
         where = f"population '{group.name}'"
-        if {e.fn for x in expressions(group.flat) for e in walk(x) if isinstance(e, Call)} - nestml.FUNCTIONS.keys():
+        if {
+            e.fn for x in expressions(group.flat) for e in walk(x) if isinstance(e, Call)
+        } - nestml.FUNCTIONS.keys():
             continue  # the table of capabilities says so
-        if reason := generated.problem(group.flat, {c.port for c in program.connections if c.post == group.name}):
-            out.append(Shortfall("receptors.general", where, reason, "write it as sums of weights, or use native or reference"))
+        if reason := generated.problem(
+            group.flat, {c.port for c in program.connections if c.post == group.name}
+        ):
+            out.append(
+                Shortfall(
+                    "receptors.general",
+                    where,
+                    reason,
+                    "write it as sums of weights, or use native or reference",
+                )
+            )
         else:
             texts.append((where, generated.model(group.flat, chosen_integrator(group.flat, config))[0]))
     for where, text in texts:
         if not compiled.path_of(text).exists() and (reason := compiled.missing()):
-            out.append(Shortfall("compiler", where, f"its equations need a NEST model made from NESTML, and {reason}"))
+            out.append(
+                Shortfall(
+                    "compiler", where, f"its equations need a NEST model made from NESTML, and {reason}"
+                )
+            )
     return out
 
 
@@ -41,4 +69,12 @@ def _drawing_events(group: CellGroup, program: Program) -> list[Shortfall]:
     used = {c.port for c in program.connections if c.post == group.name}
     found = [p.name for p in group.flat.ports if p.name in used and draws(a.expr for a in p.assignments)]
     remedy = "draw in a condition, or use native or reference"
-    return [Shortfall("cells.random", f"population '{group.name}'", f"receptor '{name}' draws random numbers when spikes arrive", remedy) for name in found]
+    return [
+        Shortfall(
+            "cells.random",
+            f"population '{group.name}'",
+            f"receptor '{name}' draws random numbers when spikes arrive",
+            remedy,
+        )
+        for name in found
+    ]

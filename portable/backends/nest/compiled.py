@@ -1,8 +1,9 @@
-"""NESTML text -> a module that NEST can install: generated and compiled once, cached by content (one model a module).
+"""NESTML text -> a module that NEST can install: generated and compiled once, cached by content (one model a
+module).
 
-The key is the model's text, the versions of NEST and NESTML, the compiler and its flags; an entry is a finished .so, put in place by a
-rename. Of several processes (or threads) that need the same one at a time, one builds it and the others wait for it; different models
-are built side by side.
+The key is the model's text, the versions of NEST and NESTML, the compiler and its flags; an entry is a
+finished .so, put in place by a rename. Of several processes (or threads) that need the same one at a time,
+one builds it and the others wait for it; different models are built side by side.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def missing() -> str:
     if headers() is None:
         return "NEST's headers are not in its package: pip install --force-reinstall nest-simulator"
     text = "".join(f"#include <{h}>\n" for h in HEADERS)
-    tried = subprocess.run([compiler(), "-E", "-x", "c++", "-"], input=text, capture_output=True, text=True, check=False)
+    tried = subprocess.run(
+        [compiler(), "-E", "-x", "c++", "-"], input=text, capture_output=True, text=True, check=False
+    )
     if tried.returncode:
         lost = next((h for h in HEADERS if f"{h}: " in tried.stderr), "a header")
         return f"the C++ header {lost} is missing: {PACKAGES}"
@@ -70,7 +73,14 @@ def folder() -> Path:
 
 def key(model: Nestml) -> str:
     """What a finished module depends on."""
-    parts = [version("nest-simulator"), version("nestml"), sys.version.split()[0], compiler(), *FLAGS, model.text]
+    parts = [
+        version("nest-simulator"),
+        version("nestml"),
+        sys.version.split()[0],
+        compiler(),
+        *FLAGS,
+        model.text,
+    ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -80,7 +90,9 @@ def path_of(model: Nestml) -> Path:
 
 
 def shared_object(model: Nestml) -> Path:
-    """The module, built if it is not in the cache (about 20 s). BackendUnavailable without a compiler, BackendFailed if it refuses."""
+    """The module, built if it is not in the cache (about 20 s). BackendUnavailable without a compiler,
+    BackendFailed if it refuses.
+    """
     path = path_of(model)
     if path.exists():
         return path
@@ -98,13 +110,16 @@ def shared_object(model: Nestml) -> Path:
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process or thread holds this file. The system frees the lock of a process that was killed; the file stays."""
+    """Wait until no other process or thread holds this file. The system frees the lock of a process that was
+    killed; the file stays.
+    """
     import fcntl  # not on Windows, where `missing` is asked too
 
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:  # some network file systems have no locks: then each builds its own, and the rename keeps that safe
+        # some network file systems have no locks: then each builds its own, and the rename keeps that safe
+        except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
         yield
@@ -114,15 +129,34 @@ def _build(model: Nestml, place: Path, module: str) -> Path:
     source, target = place / "nestml", place / "cpp"
     source.mkdir()
     (source / f"{model.name}.nestml").write_text(model.text, encoding="utf-8")
-    _call([sys.executable, "-m", "portable.backends.nest.codegen", str(source), str(target), module], place, "NESTML's code generator")
+    _call(
+        [sys.executable, "-m", "portable.backends.nest.codegen", str(source), str(target), module],
+        place,
+        "NESTML's code generator",
+    )
     out = place / f"{module}.so"
-    _call([compiler(), *FLAGS, f"-I{headers()}", f"-I{target}", "-shared", str(target / f"{module}.cpp"), "-o", str(out)], place, "the C++ compiler")
+    _call(
+        [
+            compiler(),
+            *FLAGS,
+            f"-I{headers()}",
+            f"-I{target}",
+            "-shared",
+            str(target / f"{module}.cpp"),
+            "-o",
+            str(out),
+        ],
+        place,
+        "the C++ compiler",
+    )
     return out
 
 
 def _call(command: list[str], place: Path, who: str) -> None:
     """Run it; BackendFailed with the end of what it said if it fails."""
-    done = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode:
         tail = "\n".join(done.stdout.strip().splitlines()[-12:])
         raise BackendFailed(f"{who} refused a generated model:\n{tail}")

@@ -31,7 +31,9 @@ _open: weakref.ref[NestSession] | None = None
 
 
 def open_session(plan: Plan) -> NestSession | RemoteSession:
-    """Build the network: here, or in a process of its own where this one's kernel still holds an open session."""
+    """Build the network: here, or in a process of its own where this one's kernel still holds an open
+    session.
+    """
     global _open
     nest = simulator()
     before = _open() if _open is not None else None
@@ -53,7 +55,9 @@ class NestSession:
         self.nodes: dict[str, Any] = {}
         self.first: dict[str, int] = {}
         self.cells: dict[str, Cells] = {c.group.name: c for c in plan.cells}
-        self.values: dict[str, dict[str, PerCell]] = {c.group.name: dict(c.group.parameters) for c in plan.cells}
+        self.values: dict[str, dict[str, PerCell]] = {
+            c.group.name: dict(c.group.parameters) for c in plan.cells
+        }
         self.feeds = {s.group.name: Feed(s, plan.dt, plan.spikes.get(s.group.name)) for s in plan.sources}
         try:
             self._build()
@@ -130,17 +134,29 @@ class NestSession:
             rows = np.arange(c.indptr.size - 1)
             inside = np.diff(np.clip(c.indptr, low, high))
             self.nest.Connect(
-                pre[np.repeat(rows, inside)], c.targets[low:high].astype(np.int64) + self.first[c.post], "one_to_one",
-                {"weight": part(c.weights, low, high, edges.port.factor), "delay": part(c.delays, low, high, self.plan.dt),
-                 "receptor_type": edges.port.receptor},
-            )  # fmt: skip
+                pre[np.repeat(rows, inside)],
+                c.targets[low:high].astype(np.int64) + self.first[c.post],
+                "one_to_one",
+                {
+                    "weight": part(c.weights, low, high, edges.port.factor),
+                    "delay": part(c.delays, low, high, self.plan.dt),
+                    "receptor_type": edges.port.receptor,
+                },
+            )
 
     def _generators(self, group: PoissonGroup) -> Ints:
         """NEST's Poisson generators, one for each distinct rate; the node id for each source."""
-        rates, which = np.unique(np.broadcast_to(np.asarray(group.rate, dtype=np.float64), group.size), return_inverse=True)
-        # NEST's first spike is stamped two steps after `start` (measured), ours one; at time 0 nothing is earlier (lower says so)
-        window = {"start": max(group.start - 1, 0) * self.plan.dt} | ({} if group.stop is None else {"stop": max(group.stop - 1, 0) * self.plan.dt})
-        nodes = [self.nest.Create("poisson_generator", params={"rate": float(r) * 1000.0, **window}) for r in rates]
+        rates, which = np.unique(
+            np.broadcast_to(np.asarray(group.rate, dtype=np.float64), group.size), return_inverse=True
+        )
+        # NEST's first spike is stamped two steps after `start` (measured), ours one; at time 0 nothing is
+        # earlier (lower says so)
+        window = {"start": max(group.start - 1, 0) * self.plan.dt} | (
+            {} if group.stop is None else {"stop": max(group.stop - 1, 0) * self.plan.dt}
+        )
+        nodes = [
+            self.nest.Create("poisson_generator", params={"rate": float(r) * 1000.0, **window}) for r in rates
+        ]
         self.nodes[group.name] = nodes
         return np.array([n.global_id for n in nodes], dtype=np.int64)[which.reshape(-1)]
 
@@ -164,7 +180,9 @@ class NestSession:
     # -- running
 
     def run(self, steps: int) -> None:
-        """Advance by whole steps: in pieces between changes of injected current and hand-overs of source spikes."""
+        """Advance by whole steps: in pieces between changes of injected current and hand-overs of source
+        spikes.
+        """
         self._alive()
         end = self.step + steps
         with failing("running"):
@@ -182,14 +200,21 @@ class NestSession:
         self._finite()
 
     def _finite(self) -> None:
-        """NEST's own models raise when a state blows up; a generated one goes on, so it is looked at after each run."""
+        """NEST's own models raise when a state blows up; a generated one goes on, so it is looked at after
+        each run.
+        """
         for cells in self.plan.cells:
-            for state, name in cells.recordables.items() if cells.nestml is not None and cells.group.size else ():
+            for state, name in (
+                cells.recordables.items() if cells.nestml is not None and cells.group.size else ()
+            ):
                 x = np.atleast_1d(np.asarray(self.nodes[cells.group.name].get(name), dtype=np.float64))
                 bad = np.flatnonzero(~np.isfinite(x))
                 if bad.size:
                     t, path = self.step * self.plan.dt, f"population '{cells.group.name}'"
-                    raise BackendFailed(f"{path}: {state} of cell {bad[0]} is {x[bad[0]]} at {t:g} ms; use a smaller dt or another integrator")
+                    raise BackendFailed(
+                        f"{path}: {state} of cell {bad[0]} is {x[bad[0]]} at {t:g} ms; use a smaller dt or "
+                        "another integrator"
+                    )
 
     def _next_stop(self, end: int) -> int:
         stop = min([end, *(k for k in self.changes if k > self.step)])
@@ -197,10 +222,14 @@ class NestSession:
 
     def _advance(self, stop: int, end: int) -> None:
         """Run to `stop`. Near `end`, traces are read sample by sample (record.Traces)."""
-        for k in sorted({stop, *(k for t in self.traces for k in t.unseen(end, self.min_delay) if self.step < k < stop)}):
+        for k in sorted(
+            {stop, *(k for t in self.traces for k in t.unseen(end, self.min_delay) if self.step < k < stop)}
+        ):
             try:
                 self.nest.Run((k - self.step) * self.plan.dt)
-            finally:  # Ctrl-C: the kernel is further than k or not yet there, and what was recorded goes up to its own time
+            # Ctrl-C: the kernel is further than k or not yet there, and what was recorded goes up to its own
+            # time
+            finally:
                 self.step = round(self.nest.biological_time / self.plan.dt)
             for t in self.traces:
                 t.look(k, end, self.min_delay)
@@ -215,8 +244,12 @@ class NestSession:
             return
         bounds = chunk.indptr.tolist()
         times = chunk.steps * self.plan.dt
-        # repeats of a stamp as weights: faster to hand over than multiplicities, and every receptor that NEST gets is linear in the weight
-        given = [{"spike_times": times[a:b], "spike_weights": chunk.counts[a:b]} for a, b in itertools.pairwise(bounds)]
+        # repeats of a stamp as weights: faster to hand over than multiplicities, and every receptor that NEST
+        # gets is linear in the weight
+        given = [
+            {"spike_times": times[a:b], "spike_weights": chunk.counts[a:b]}
+            for a, b in itertools.pairwise(bounds)
+        ]
         self.nodes[name].set(given)
 
     def _inject(self) -> None:
@@ -230,18 +263,28 @@ class NestSession:
                 column = int(np.searchsorted(c.steps, self.step, "right")) - 1
                 if column >= 0:
                     np.add.at(total, c.ids, np.broadcast_to(c.amplitude[:, column], c.ids.shape))
-            base = np.broadcast_to(self.values[name]["i_offset"], cells.group.size) if cells.mapping == "builtin" else 0.0
+            base = (
+                np.broadcast_to(self.values[name]["i_offset"], cells.group.size)
+                if cells.mapping == "builtin"
+                else 0.0
+            )
             amount, ids = (base + total)[touched], np.flatnonzero(touched)
             with failing(f"the current into population '{name}'"):
                 if not ids.size:
                     continue
                 same = bool(np.all(amount == amount[0]))
-                self.chosen(name, ids).set({cells.injected: float(amount[0])} if same else [{cells.injected: a} for a in amount.tolist()])
+                self.chosen(name, ids).set(
+                    {cells.injected: float(amount[0])}
+                    if same
+                    else [{cells.injected: a} for a in amount.tolist()]
+                )
 
     # -- changing and reading
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
-        """Change parameters from now on; what depends on them (leak, refractory steps) is worked out again."""
+        """Change parameters from now on; what depends on them (leak, refractory steps) is worked out
+        again.
+        """
         self._alive()
         if group in self.feeds:
             self._set_source(group, values)
@@ -250,10 +293,14 @@ class NestSession:
         known = {p.name for p in cells.group.flat.parameters}
         for name in values:
             if name not in known:
-                raise ModelError(f"population '{group}'.{name}", "is no parameter of its cells", suggestion(name, known))
+                raise ModelError(
+                    f"population '{group}'.{name}", "is no parameter of its cells", suggestion(name, known)
+                )
         new = {**self.values[group], **values}
         changed = with_refractory(cells.group, new, self.plan.dt)
-        scalars, arrays = split(parameters_of(cells.mapping, cells.choice, changed, new, self.plan.dt), cells.group.size)
+        scalars, arrays = split(
+            parameters_of(cells.mapping, cells.choice, changed, new, self.plan.dt), cells.group.size
+        )
         with failing(f"population '{group}'"):
             self._pause()
             if cells.group.size:
@@ -266,7 +313,11 @@ class NestSession:
         if self.feeds[group].how != "native":
             self.feeds[group].set(values)
         elif values.keys() != {"rate"} or np.size(values["rate"]) != 1 or len(self.nodes[group]) != 1:
-            raise ModelError(f"population '{group}'", "native Poisson sources can only change one common rate", "use inputs='frozen'")
+            raise ModelError(
+                f"population '{group}'",
+                "native Poisson sources can only change one common rate",
+                "use inputs='frozen'",
+            )
         else:
             self._pause()
             self.nodes[group][0].set(rate=float(np.asarray(values["rate"]).reshape(-1)[0]) * 1000.0)
@@ -284,7 +335,10 @@ class NestSession:
                 out.spikes[name] = self.feeds[name].recorded()
             elif name in self.recorders:
                 events = self.recorders[name].events
-                out.spikes[name] = (np.asarray(events["senders"], np.int64) - self.first[name], np.asarray(events["times"], np.int64))
+                out.spikes[name] = (
+                    np.asarray(events["senders"], np.int64) - self.first[name],
+                    np.asarray(events["times"], np.int64),
+                )
             else:
                 out.spikes[name] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
         for t in self.traces:

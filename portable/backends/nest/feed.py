@@ -1,4 +1,6 @@
-"""The spikes of sources, chunk by chunk: what each generator gets before NEST runs on, and what was emitted."""
+"""The spikes of sources, chunk by chunk: what each generator gets before NEST runs on, and what was
+emitted.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ CHUNK_COUNTS = 2**23  # counts drawn at a time (uint16: 16 MiB), and about as ma
 
 @dataclass(frozen=True)
 class Chunk:
-    """Spikes of a group for some steps: source i has stamps steps[indptr[i]:indptr[i+1]], each `counts` times (float64)."""
+    """Spikes of a group for some steps: source i has stamps steps[indptr[i]:indptr[i+1]], each `counts` times
+    (float64).
+    """
 
     indptr: Ints
     steps: Ints
@@ -35,7 +39,11 @@ class Feed:
         self._read_rate()
 
     def _read_rate(self) -> None:
-        self.table = poisson.table(self.group, self.dt) if isinstance(self.group, PoissonGroup) and self.group.size else None
+        self.table = (
+            poisson.table(self.group, self.dt)
+            if isinstance(self.group, PoissonGroup) and self.group.size
+            else None
+        )
 
     @property
     def needed(self) -> bool:
@@ -44,20 +52,30 @@ class Feed:
 
     def longest(self) -> int:
         """Steps that one chunk may cover."""
-        return max(1, CHUNK_COUNTS // max(1, self.group.size)) if isinstance(self.group, PoissonGroup) else 2**31
+        return (
+            max(1, CHUNK_COUNTS // max(1, self.group.size)) if isinstance(self.group, PoissonGroup) else 2**31
+        )
 
     def set(self, values: Mapping[str, float | Floats]) -> None:
         """Change the rate (1/ms)."""
         for name in values:
             if name != "rate" or not isinstance(self.group, PoissonGroup):
-                raise ModelError(f"population '{self.group.name}'.{name}", "cannot be changed while running", "only the rate of Poisson sources can")
+                raise ModelError(
+                    f"population '{self.group.name}'.{name}",
+                    "cannot be changed while running",
+                    "only the rate of Poisson sources can",
+                )
         assert isinstance(self.group, PoissonGroup)
         self.group = replace(self.group, rate=values["rate"])
         self._read_rate()
 
     def draw(self, first: int, steps: int) -> Chunk:
         """Spikes stamped first .. first+steps-1; what is recorded of them is kept."""
-        chunk = self._poisson(first, steps) if isinstance(self.group, PoissonGroup) else _trains(self.group, first, steps)
+        chunk = (
+            self._poisson(first, steps)
+            if isinstance(self.group, PoissonGroup)
+            else _trains(self.group, first, steps)
+        )
         if self.keep is not None:
             ids = np.repeat(np.arange(self.group.size), np.diff(chunk.indptr))
             times = chunk.counts.astype(np.int64)

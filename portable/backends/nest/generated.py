@@ -21,7 +21,9 @@ from portable.resolve.program import CellGroup, PerCell
 
 @dataclass(frozen=True)
 class Layout:
-    """What a generated model's parameters are made from: the names it reads, numbers too long for its text, its method."""
+    """What a generated model's parameters are made from: the names it reads, numbers too long for its text,
+    its method.
+    """
 
     method: str
     used: tuple[str, ...]
@@ -39,7 +41,10 @@ class _Key:
         return hash((self.flat.digest, self.method))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and (self.flat.digest, self.method) == (other.flat.digest, other.method)
+        return isinstance(other, _Key) and (self.flat.digest, self.method) == (
+            other.flat.digest,
+            other.method,
+        )
 
 
 @functools.lru_cache(maxsize=256)
@@ -47,11 +52,15 @@ def _model(key: _Key) -> tuple[Nestml, Layout]:
     body, read = nestml.write(key.flat, key.method, "NAME")
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     name = f"portable_{digest}_neuron"
-    return Nestml(name, digest, body.replace("model NAME:", f"model {name}:")), Layout(key.method, tuple(read.used), dict(read.numbers))
+    return Nestml(name, digest, body.replace("model NAME:", f"model {name}:")), Layout(
+        key.method, tuple(read.used), dict(read.numbers)
+    )
 
 
 def model(flat: Flat, method: str) -> tuple[Nestml, Layout]:
-    """The generated model of a flat cell integrated by `method`. The text does not depend on dt or on parameter values."""
+    """The generated model of a flat cell integrated by `method`. The text does not depend on dt or on
+    parameter values.
+    """
     return _model(_Key(flat, method))
 
 
@@ -67,7 +76,9 @@ def cells(group: CellGroup, method: str, dt: float) -> Cells:
     shown = {s: f"x_{s}" for s in group.flat.state_names}
     first = 1 if len(group.flat.ports) > 1 else 0
     ports = {p.name: PortMap(1.0, i + first) for i, p in enumerate(group.flat.ports)}
-    return Cells(group, text.name, "generated", scalars, arrays, ports, shown, shown, "p_injected", text, layout)
+    return Cells(
+        group, text.name, "generated", scalars, arrays, ports, shown, shown, "p_injected", text, layout
+    )
 
 
 def parameters(layout: Layout, group: CellGroup, values: Mapping[str, PerCell], dt: float) -> dict[str, Any]:
@@ -80,7 +91,17 @@ def parameters(layout: Layout, group: CellGroup, values: Mapping[str, PerCell], 
     if layout.method == "exact":
         out |= _propagators(layout, group, table, dt)
     if "place" in layout.used:
-        out |= dict(zip(nestml.DRAWN, (float(group.key & 0xFFFFFFFF), float(group.key >> 32), np.arange(group.size, dtype=np.float64)), strict=True))
+        out |= dict(
+            zip(
+                nestml.DRAWN,
+                (
+                    float(group.key & 0xFFFFFFFF),
+                    float(group.key >> 32),
+                    np.arange(group.size, dtype=np.float64),
+                ),
+                strict=True,
+            )
+        )
     return {k: v if k == "refractory" else np.asarray(v, dtype=np.float64) for k, v in out.items()}
 
 
@@ -108,7 +129,10 @@ def problem(flat: Flat, ports: set[str]) -> str:
         if port.name not in ports:
             continue
         if jumps is None:
-            return f"receptor '{port.name}' does more than add to states; NESTML sees only the sum of the weights that arrive in a step"
+            return (
+                f"receptor '{port.name}' does more than add to states; NESTML sees only the sum of the "
+                "weights that arrive in a step"
+            )
         for e in jumps.values():
             if names(flat.inlined(e)) & written:
                 return f"what receptor '{port.name}' adds depends on a state that arrivals change"

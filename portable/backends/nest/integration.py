@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from portable.backends.nest.nestml import _A, _B4, _B5, _C, Text, structure, test_conditions, tolerance, within_step
+from portable.backends.nest.nestml import (
+    _A,
+    _B4,
+    _B5,
+    _C,
+    Text,
+    structure,
+    test_conditions,
+    tolerance,
+    within_step,
+)
 from portable.dynamics.linear import linear
 
 
@@ -40,7 +50,9 @@ def _propagate(w: Text, held: bool) -> None:
     moving = [s for s in system.states if s not in stay]
     for s in moving:
         terms = [f"P{kind}_{s}__{c} * x_{c}" for r, c in shape.pairs if r == s]
-        terms += [f"Q{kind}_{s} * p_injected"] * (s in shape.driven) + [f"R{kind}_{s}"] * (s in shape.constant)
+        terms += [f"Q{kind}_{s} * p_injected"] * (s in shape.driven) + [f"R{kind}_{s}"] * (
+            s in shape.constant
+        )
         for t in terms:
             w.used[t.split(" *")[0]] = None
         w.line(f"next{kind}_{s} real = {' + '.join(terms)}")
@@ -62,10 +74,14 @@ def _current(w: Text) -> dict[str, str]:
     return {s: f"x_{s}" for s in w.flat.state_names}
 
 
-def _moved(w: Text, moving: Sequence[str], mark: str, h: str, terms: list[tuple[float, str]]) -> dict[str, str]:
+def _moved(
+    w: Text, moving: Sequence[str], mark: str, h: str, terms: list[tuple[float, str]]
+) -> dict[str, str]:
     """Declare y<mark>_<state> = x + h*(sum of coefficient * slope)."""
     for s in moving:
-        total = " + ".join(f"k{m}_{s}" if c == 1.0 else f"{w.number(c)} * k{m}_{s}" for c, m in terms if c != 0.0)
+        total = " + ".join(
+            f"k{m}_{s}" if c == 1.0 else f"{w.number(c)} * k{m}_{s}" for c, m in terms if c != 0.0
+        )
         w.line(f"y{mark}_{s} real = x_{s} + {h} * ({total})")
     return {s: f"y{mark}_{s}" if s in moving else f"x_{s}" for s in w.flat.state_names}
 
@@ -87,10 +103,20 @@ def rk4(w: Text) -> None:
     def step(w: Text, held: bool) -> None:
         tag = "h" * held
         moving = _slopes(w, _current(w), "1" + tag, "clock * step_h", held)
-        for before, now, part in (("1", "2", "step_h / 2.0"), ("2", "3", "step_h / 2.0"), ("3", "4", "step_h")):
+        for before, now, part in (
+            ("1", "2", "step_h / 2.0"),
+            ("2", "3", "step_h / 2.0"),
+            ("3", "4", "step_h"),
+        ):
             states = _moved(w, moving, now + tag, f"({part})", [(1.0, before + tag)])
             _slopes(w, states, now + tag, f"clock * step_h + {part}", held)
-        _moved(w, moving, "5" + tag, "step_h", [(1 / 6, "1" + tag), (1 / 3, "2" + tag), (1 / 3, "3" + tag), (1 / 6, "4" + tag)])
+        _moved(
+            w,
+            moving,
+            "5" + tag,
+            "step_h",
+            [(1 / 6, "1" + tag), (1 / 3, "2" + tag), (1 / 3, "3" + tag), (1 / 6, "4" + tag)],
+        )
         for s in moving:
             w.line(f"x_{s} = y5{tag}_{s}")
 
@@ -98,8 +124,9 @@ def rk4(w: Text) -> None:
 
 
 def rkf45(w: Text) -> None:
-    """Fehlberg's 4(5) pair, step size by the rule of the GNU Scientific Library's manual ("Adaptive Step-size Control"). Models with
-    `within_step` have the error level that NEST's aeif models were measured to have: eps_abs = eps_rel on h*y' at the end of the substep.
+    """Fehlberg's 4(5) pair, step size by the rule of the GNU Scientific Library's manual ("Adaptive Step-size
+    Control"). Models with `within_step` have the error level that NEST's aeif models were measured to have:
+    eps_abs = eps_rel on h*y' at the end of the substep.
 
     Where the model is defined by this method (`within_step`), its condition is tested after each substep.
     """
@@ -130,7 +157,11 @@ def _fehlberg(w: Text, held: bool) -> None:
     if within:
         _slopes(w, after, "8" + tag, f"({begin}) + span", held)
     for s in moving:
-        terms = [f"{w.number(b5 - b4)} * k{i + 1}{tag}_{s}" for i, (b5, b4) in enumerate(zip(_B5, _B4, strict=True)) if b5 != b4]
+        terms = [
+            f"{w.number(b5 - b4)} * k{i + 1}{tag}_{s}"
+            for i, (b5, b4) in enumerate(zip(_B5, _B4, strict=True))
+            if b5 != b4
+        ]
         limit = f"({level} + {level} * abs(span * k8{tag}_{s}))" if within else level
         w.line(f"error = max(error, abs(span * ({' + '.join(terms)})) / {limit})")
     w.line(f"ratio{tag} real = max(error, {w.number(1e-300)})")

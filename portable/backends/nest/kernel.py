@@ -23,7 +23,9 @@ def simulator() -> Any:
     try:
         import nest
     except ImportError as error:
-        raise BackendUnavailable(f"NEST cannot be imported ({error}); pip install 'portable-snn[nest]'") from error
+        raise BackendUnavailable(
+            f"NEST cannot be imported ({error}); pip install 'portable-snn[nest]'"
+        ) from error
     finally:
         if quiet is None:
             del os.environ["PYNEST_QUIET"]
@@ -59,6 +61,8 @@ def with_refractory(group: CellGroup, values: Mapping[str, PerCell], dt: float) 
         exact = np.asarray(evaluate(group.flat.refractory.duration, table), dtype=np.float64) / dt
         whole = np.rint(exact)
         if np.any(np.abs(exact - whole) > 1e-6):
-            raise ModelError(f"population '{group.name}'", f"the refractory period must be whole steps of {dt} ms")
+            raise ModelError(
+                f"population '{group.name}'", f"the refractory period must be whole steps of {dt} ms"
+            )
         steps = int(whole) if whole.ndim == 0 else whole.astype(np.int64)
     return replace(group, parameters=dict(values), refractory=steps)

@@ -37,25 +37,54 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     ports = {c.group.name: c.ports for c in cells}
     edges = tuple(Edges(c, ports[c.post][c.port]) for c in program.connections if c.count)
     sources = tuple(_source(g, program, config) for g in program.groups if not isinstance(g, CellGroup))
-    inputs = {s.group.name: "given" if isinstance(s.group, TrainGroup) else "native" if s.how == "native" else "frozen" for s in sources}
+    inputs = {
+        s.group.name: "given"
+        if isinstance(s.group, TrainGroup)
+        else "native"
+        if s.how == "native"
+        else "frozen"
+        for s in sources
+    }
     changed += _input_changes(inputs, config, program)
     plan = Plan(
-        program.dt, tics(program.dt) or TICS_PER_MS[0], config.threads, program.seed % MAX_SEED + 1, tuple(cells), sources, edges,
-        program.currents, program.spikes, program.traces, inputs,
-    )  # fmt: skip
+        program.dt,
+        tics(program.dt) or TICS_PER_MS[0],
+        config.threads,
+        program.seed % MAX_SEED + 1,
+        tuple(cells),
+        sources,
+        edges,
+        program.currents,
+        program.spikes,
+        program.traces,
+        inputs,
+    )
     return Lowered(plan, tuple(changed), integrators)
 
 
 def _built_in(choice: builtin.Choice, group: CellGroup, dt: float) -> Cells:
     scalars, arrays = split(parameters_of("builtin", choice, group, group.parameters, dt), group.size)
-    start, start_arrays = split({nest: group.initial[s] for s, nest in choice.initial.items() if nest and s in group.initial}, group.size)
+    start, start_arrays = split(
+        {nest: group.initial[s] for s, nest in choice.initial.items() if nest and s in group.initial},
+        group.size,
+    )
     return Cells(
-        group, choice.model, "builtin", {**scalars, **start}, {**arrays, **start_arrays}, choice.ports, choice.initial, choice.recordables, "I_e",
+        group,
+        choice.model,
+        "builtin",
+        {**scalars, **start},
+        {**arrays, **start_arrays},
+        choice.ports,
+        choice.initial,
+        choice.recordables,
+        "I_e",
         choice=choice,
-    )  # fmt: skip
+    )
 
 
-def parameters_of(mapping: str, choice: Any, group: CellGroup, values: Mapping[str, PerCell], dt: float) -> dict[str, Any]:
+def parameters_of(
+    mapping: str, choice: Any, group: CellGroup, values: Mapping[str, PerCell], dt: float
+) -> dict[str, Any]:
     """NEST's parameters of a population with these values of ours."""
     if mapping == "builtin":
         return builtin.parameters(choice, group, values, dt)
@@ -63,7 +92,9 @@ def parameters_of(mapping: str, choice: Any, group: CellGroup, values: Mapping[s
 
 
 def split(values: Mapping[str, Any], size: int) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """(the same for every cell, per cell): numbers and (k,) vectors; arrays (n,) and (n, k). Arrays of one value become numbers."""
+    """(the same for every cell, per cell): numbers and (k,) vectors; arrays (n,) and (n, k). Arrays of one
+    value become numbers.
+    """
     scalars: dict[str, Any] = {}
     arrays: dict[str, Floats] = {}
     for name, value in values.items():
@@ -92,16 +123,27 @@ def _input_changes(inputs: Mapping[str, str], config: RunConfig, program: Progra
     if config.inputs != "native":
         return []
     out = [
-        Approximation(where(program, name), "trains drawn by the simulator", "the program's frozen trains", "none",
-                      "its spikes are recorded or reach several cells, and NEST's poisson_generator gives every target its own train")
-        for name, how in inputs.items() if how == "frozen" and any(c.pre == name for c in program.connections)
-    ]  # fmt: skip
+        Approximation(
+            where(program, name),
+            "trains drawn by the simulator",
+            "the program's frozen trains",
+            "none",
+            "its spikes are recorded or reach several cells, and NEST's poisson_generator gives every "
+            "target its own train",
+        )
+        for name, how in inputs.items()
+        if how == "frozen" and any(c.pre == name for c in program.connections)
+    ]
     for name, how in inputs.items():
         source = program.group(name)
         if how == "native" and isinstance(source, PoissonGroup) and source.start == 0:
             out.append(
                 Approximation(
-                    where(program, name), "spikes from the first step on", "from the second", "one step", "NEST's poisson_generator cannot start earlier"
+                    where(program, name),
+                    "spikes from the first step on",
+                    "from the second",
+                    "one step",
+                    "NEST's poisson_generator cannot start earlier",
                 )
             )
     return out

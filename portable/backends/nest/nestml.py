@@ -1,8 +1,9 @@
 """A flat cell as NESTML text, its integration written out in the `update` block.
 
-NESTML's own solvers are not used: the step is then the same arithmetic, in the same order, as on the other backends. Everything is
-`real` in coherent units. Names are prefixed so that none meets a keyword or a unit: x_ state, p_ parameter, c_ constant, n_ number.
-Numbers that NESTML's printer would change become parameters: it writes nine digits, and 1e-300 as 1e-3.
+NESTML's own solvers are not used: the step is then the same arithmetic, in the same order, as on the other
+backends. Everything is `real` in coherent units. Names are prefixed so that none meets a keyword or a unit:
+x_ state, p_ parameter, c_ constant, n_ number. Numbers that NESTML's printer would change become parameters:
+it writes nine digits, and 1e-300 as 1e-3.
 """
 
 from __future__ import annotations
@@ -27,11 +28,35 @@ _A = (
 _C = (1 / 4, 3 / 8, 12 / 13, 1.0, 1 / 2)
 _B5 = (16 / 135, 0.0, 6656 / 12825, 28561 / 56430, -9 / 50, 2 / 55)
 _B4 = (25 / 216, 0.0, 1408 / 2565, 2197 / 4104, -1 / 5, 0.0)
-OWN_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3  # absolute, in coherent units; of models defined by rkf45, and of others run with it
+OWN_TOLERANCE, ASKED_TOLERANCE = (
+    1e-6,
+    1e-3,
+)  # absolute, in coherent units; of models defined by rkf45, and of others run with it
 
-DRAWN = ("key_low", "key_high", "place")  # parameters that random() is a function of: the population's key in two halves, the position in it
+DRAWN = (
+    "key_low",
+    "key_high",
+    "place",
+)  # parameters that random() is a function of: the population's key in two halves, the position in it
 FUNCTIONS = {
-    **{f: f + "({0})" for f in ("exp", "ln", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "ceil", "floor", "expm1")},
+    **{
+        f: f + "({0})"
+        for f in (
+            "exp",
+            "ln",
+            "log10",
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "abs",
+            "ceil",
+            "floor",
+            "expm1",
+        )
+    },
     "sqrt": "({0}**0.5)",
     "H": "(({0}) == 0.0 ? 0.5 : (({0}) > 0.0 ? 1.0 : 0.0))",
     "exprel": "(({0}) == 0.0 ? 1.0 : expm1({0}) / ({0}))",
@@ -66,7 +91,9 @@ class Text:
         return name
 
     def expr(self, e: Expr, states: Mapping[str, str], derived: str = "") -> str:
-        """An expression with states read from the given variables and derived ones from locals called d<derived>_name."""
+        """An expression with states read from the given variables and derived ones from locals called
+        d<derived>_name.
+        """
         local = {d.name for d in self.flat.derived}
         constants = {d.name for d in self.flat.constants}
 
@@ -80,14 +107,26 @@ class Text:
             if (call := number_of(id)) is not None:
                 self.used |= dict.fromkeys(DRAWN)
                 return f"random_uniform({call}, 1.0)"  # codegen.py puts the counter-based draw in its place
-            found = "p_injected" if id == INJECTED else f"c_{id}" if id in constants else "arriving" if id == "weight" else f"p_{id}"
+            found = (
+                "p_injected"
+                if id == INJECTED
+                else f"c_{id}"
+                if id in constants
+                else "arriving"
+                if id == "weight"
+                else f"p_{id}"
+            )
             if found != "arriving":
                 self.used[found] = None
             return found
 
         dialect = Dialect(
-            functions=FUNCTIONS, where="({test} ? {a} : {b})", number=lambda n: self.number(n.value), name=name, power="({a}**{b})",
-        )  # fmt: skip
+            functions=FUNCTIONS,
+            where="({test} ? {a} : {b})",
+            number=lambda n: self.number(n.value),
+            name=name,
+            power="({a}**{b})",
+        )
         return emit(e, dialect)
 
     def derive(self, wanted: Iterable[Expr], states: Mapping[str, str], mark: str, time: str) -> None:
@@ -110,7 +149,9 @@ def tolerance(flat: Flat) -> float:
 
 
 def within_step(flat: Flat) -> bool:
-    """Whether rkf45 tests the condition after every substep: a model defined by that method, whose one condition resets what it tests."""
+    """Whether rkf45 tests the condition after every substep: a model defined by that method, whose one
+    condition resets what it tests.
+    """
     if flat.integrator != "rkf45" or len(flat.conditions) != 1:
         return False
     condition = flat.conditions[0]
@@ -128,7 +169,9 @@ def described(flat: Flat, method: str) -> str:
 def reads_time(flat: Flat) -> bool:
     """Whether an expression reads t."""
     every = [*flat.derivatives.values(), *(d.expr for d in flat.derived), *(c.test for c in flat.conditions)]
-    every += [a.expr for c in flat.conditions for a in c.assignments] + [a.expr for p in flat.ports for a in p.assignments]
+    every += [a.expr for c in flat.conditions for a in c.assignments] + [
+        a.expr for p in flat.ports for a in p.assignments
+    ]
     return any("t" in names(e) for e in every)
 
 
@@ -140,7 +183,9 @@ def jump_states(flat: Flat) -> list[str]:
 
 @dataclass(frozen=True)
 class Structure:
-    """Which entries of the propagator can be other than zero: pairs (row, column), rows that i_ext and constants reach."""
+    """Which entries of the propagator can be other than zero: pairs (row, column), rows that i_ext and
+    constants reach.
+    """
 
     pairs: tuple[tuple[str, str], ...]
     driven: frozenset[str]
@@ -158,7 +203,9 @@ def structure(flat: Flat, held: tuple[str, ...] = ()) -> Structure:
             for other in tuple(reach[s]):
                 reach[s] |= direct[other]
     zero = Num(0.0)
-    driven, constant = ({s for s, e in row.items() if s not in held and e != zero} for row in (system.b, system.c))
+    driven, constant = (
+        {s for s, e in row.items() if s not in held and e != zero} for row in (system.b, system.c)
+    )
     return Structure(
         tuple((r, c) for r in system.states for c in system.states if c in reach[r]),
         frozenset(s for s in system.states if reach[s] & driven),
@@ -183,7 +230,13 @@ def write(flat: Flat, method: str, name: str) -> tuple[str, Text]:
         head += ["        size real = 0.1"]
     if method == "euler":
         head += [f"        increment_{s} real = 0.0" for s in flat.derivatives]
-    head += ["", "    parameters:", "        step_h real = 0.1", "        refractory integer = 0", "        p_injected real = 0.0"]
+    head += [
+        "",
+        "    parameters:",
+        "        step_h real = 0.1",
+        "        refractory integer = 0",
+        "        p_injected real = 0.0",
+    ]
     head += [f"        {n} real = 0.0" for n in [*text.used, *text.numbers] if n != "p_injected"]
     if flat.ports:
         head += ["", "    input:", *(f"        port_{i} <- spike" for i in range(len(flat.ports)))]
@@ -237,7 +290,11 @@ def _conditions(w: Text) -> None:
     jumping = jump_states(w.flat)
     if w.method == "euler":
         for s in w.flat.derivatives:
-            w.line(f"x_{s} = x_{s} + (increment_{s} + jump_{s})" if s in jumping else f"x_{s} = x_{s} + increment_{s}")
+            w.line(
+                f"x_{s} = x_{s} + (increment_{s} + jump_{s})"
+                if s in jumping
+                else f"x_{s} = x_{s} + increment_{s}"
+            )
         jumping = [s for s in jumping if s not in w.flat.derivatives]
     for s in jumping:
         w.line(f"x_{s} = x_{s} + jump_{s}")

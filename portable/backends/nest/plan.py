@@ -11,13 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from portable.resolve.program import CellGroup, Connections, Current, Ints, PoissonGroup, Program, Trace, TrainGroup
+from portable.resolve.program import (
+    CellGroup,
+    Connections,
+    Current,
+    Ints,
+    PoissonGroup,
+    Program,
+    Trace,
+    TrainGroup,
+)
 from portable.units import Floats
 
 
 @dataclass(frozen=True)
 class Nestml:
-    """A generated NESTML model. `digest` names it ("portable_<digest>_neuron") and keys the cache of compiled modules."""
+    """A generated NESTML model. `digest` names it ("portable_<digest>_neuron") and keys the cache of compiled
+    modules.
+    """
 
     name: str
     digest: str
@@ -26,7 +37,9 @@ class Nestml:
 
 @dataclass(frozen=True)
 class PortMap:
-    """How a receptor of ours is reached: weight in NEST = factor * weight, receptor type (0 = the default one)."""
+    """How a receptor of ours is reached: weight in NEST = factor * weight, receptor type (0 = the default
+    one).
+    """
 
     factor: float = 1.0
     receptor: int = 0
@@ -34,10 +47,12 @@ class PortMap:
 
 @dataclass(frozen=True)
 class Cells:
-    """A population. `model` is NEST's; `scalars` go into a copy of the model, `arrays` (n, ...) are set for each node.
+    """A population. `model` is NEST's; `scalars` go into a copy of the model, `arrays` (n, ...) are set for
+    each node.
 
-    states: our state -> NEST's name for its initial value and recordable, "" where it has none. `injected` is the NEST parameter
-    that carries injected current (pA); `mapping` says which table made the parameters, so that `set` can make them again.
+    states: our state -> NEST's name for its initial value and recordable, "" where it has none. `injected` is
+    the NEST parameter that carries injected current (pA); `mapping` says which table made the parameters, so
+    that `set` can make them again.
     """
 
     group: CellGroup
@@ -55,8 +70,9 @@ class Cells:
 
 @dataclass(frozen=True)
 class Source:
-    """A group of spike sources. how: "trains" or "frozen" (a generator per source, spikes handed over in chunks), "native" (a
-    poisson_generator for each distinct rate), "silent" (nothing listens, so it has no node)."""
+    """A group of spike sources. how: "trains" or "frozen" (a generator per source, spikes handed over in
+    chunks), "native" (a poisson_generator for each distinct rate), "silent" (nothing listens, so it has no
+    node)."""
 
     group: PoissonGroup | TrainGroup
     how: str
@@ -72,7 +88,9 @@ class Edges:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything NEST is told. `inputs` says for each group of sources whether its trains are "frozen", "native" or "given"."""
+    """Everything NEST is told. `inputs` says for each group of sources whether its trains are "frozen",
+    "native" or "given".
+    """
 
     dt: float
     tics_per_ms: int
@@ -88,23 +106,47 @@ class Plan:
 
 
 def summary(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON-able data, arrays shortened to shape and first values: what golden tests compare and people read."""
+    """The plan as JSON-able data, arrays shortened to shape and first values: what golden tests compare and
+    people read.
+    """
     return {
-        "kernel": {"resolution": plan.dt, "tics_per_ms": plan.tics_per_ms, "local_num_threads": plan.threads, "rng_seed": plan.seed},
+        "kernel": {
+            "resolution": plan.dt,
+            "tics_per_ms": plan.tics_per_ms,
+            "local_num_threads": plan.threads,
+            "rng_seed": plan.seed,
+        },
         "cells": [
-            {"name": c.group.name, "n": c.group.size, "model": c.model, "set": {k: _short(v) for k, v in {**c.scalars, **c.arrays}.items()},
-             "ports": {k: [p.factor, p.receptor] for k, p in c.ports.items()}, "nestml": c.nestml.digest if c.nestml else None}
+            {
+                "name": c.group.name,
+                "n": c.group.size,
+                "model": c.model,
+                "set": {k: _short(v) for k, v in {**c.scalars, **c.arrays}.items()},
+                "ports": {k: [p.factor, p.receptor] for k, p in c.ports.items()},
+                "nestml": c.nestml.digest if c.nestml else None,
+            }
             for c in plan.cells
         ],
         "sources": [{"name": s.group.name, "n": s.group.size, "how": s.how} for s in plan.sources],
         "edges": [
-            {"name": e.connections.name, "n": e.connections.count, "factor": e.port.factor, "receptor": e.port.receptor} for e in plan.edges
+            {
+                "name": e.connections.name,
+                "n": e.connections.count,
+                "factor": e.port.factor,
+                "receptor": e.port.receptor,
+            }
+            for e in plan.edges
         ],
-        "currents": [{"group": c.group, "n": int(c.ids.size), "steps": c.steps.tolist()[:5]} for c in plan.currents],
+        "currents": [
+            {"group": c.group, "n": int(c.ids.size), "steps": c.steps.tolist()[:5]} for c in plan.currents
+        ],
         "spikes": {k: int(v.size) for k, v in plan.spikes.items()},
-        "traces": [{"group": t.group, "variable": t.variable, "n": int(t.ids.size), "every": t.every} for t in plan.traces],
+        "traces": [
+            {"group": t.group, "variable": t.variable, "n": int(t.ids.size), "every": t.every}
+            for t in plan.traces
+        ],
         "inputs": dict(plan.inputs),
-    }  # fmt: skip
+    }
 
 
 def _short(value: Any) -> Any:

@@ -14,7 +14,8 @@ PIECE = 100_000  # connections asked for at a time
 
 
 def held(nest: Any, plan: Plan, nodes: Mapping[str, Any], first: Mapping[str, int]) -> Iterator[Held]:
-    """The connections of each pair of populations. NEST does not say through which port, so all of a pair come together.
+    """The connections of each pair of populations. NEST does not say through which port, so all of a pair
+    come together.
 
     NEST is asked once for everything: with a filter it goes through all connections for each of many nodes.
     """
@@ -35,7 +36,9 @@ def held(nest: Any, plan: Plan, nodes: Mapping[str, Any], first: Mapping[str, in
 
 
 def _columns(found: Any) -> list[Any]:
-    """source, target, weight (NEST's), delay (ms) of every connection, in pieces: NEST makes a dictionary of a few kB for each."""
+    """source, target, weight (NEST's), delay (ms) of every connection, in pieces: NEST makes a dictionary of
+    a few kB for each.
+    """
     names = ("source", "target", "weight", "delay")
     pieces = [np.zeros((len(names), 0))]
     for low in range(0, len(found), PIECE):

@@ -1,7 +1,8 @@
 """State variables out of NEST's multimeters.
 
-A multimeter hands over the samples of one slice of min_delay steps at the start of the next, so after a run the last slice is missing.
-Those samples are read from the nodes themselves, by running the end of each run sample by sample.
+A multimeter hands over the samples of one slice of min_delay steps at the start of the next, so after a run
+the last slice is missing. Those samples are read from the nodes themselves, by running the end of each run
+sample by sample.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from portable.backends.nest.execute import NestSession
 
 
-SLICE = 10  # steps: a multimeter's delay changes nothing but NEST's min_delay, of which a whole slice is read one by one when a run ends
+# steps: a multimeter's delay changes nothing but NEST's min_delay, of which a whole slice is read one by one
+# when a run ends
+SLICE = 10
 
 
 class Traces:
@@ -39,7 +42,9 @@ class Traces:
         if self.nodes is not None:
             nest = session.nest
             interval = trace.every * session.plan.dt
-            self.meter = nest.Create("multimeter", params={"interval": interval, "record_from": [self.name], "time_in_steps": True})
+            self.meter = nest.Create(
+                "multimeter", params={"interval": interval, "record_from": [self.name], "time_in_steps": True}
+            )
             nest.Connect(self.meter, self.nodes, syn_spec={"delay": SLICE * session.plan.dt})
 
     def unseen(self, end: int, min_delay: int) -> range:
@@ -60,7 +65,9 @@ class Traces:
         if self.meter is not None:
             events = self.meter.events
             rows = np.asarray(events["times"], np.int64) // every
-            values[rows, self.column[np.asarray(events["senders"], np.int64) - self.first]] = events[self.name]
+            values[rows, self.column[np.asarray(events["senders"], np.int64) - self.first]] = events[
+                self.name
+            ]
         for k, v in self.seen.items():
             values[k // every] = v
         return self.trace.ids, steps, values

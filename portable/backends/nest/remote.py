@@ -1,7 +1,8 @@
 """A session in a process of its own, for when this process's NEST kernel already holds another network.
 
-The child is `python -m portable.backends.nest.remote`; both sides speak pickles with a length in front, over its stdin and stdout.
-Only this module's two ends ever talk to each other; nothing from a model file is unpickled.
+The child is `python -m portable.backends.nest.remote`; both sides speak pickles with a length in front, over
+its stdin and stdout. Only this module's two ends ever talk to each other; nothing from a model file is
+unpickled.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ class RemoteSession:
 
     def __init__(self, plan: Plan) -> None:
         self.inputs = plan.inputs
-        self.child = subprocess.Popen([sys.executable, "-m", "portable.backends.nest.remote"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "portable.backends.nest.remote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         self.owed = 0  # replies not read yet, after a Ctrl-C while waiting
         try:
             self._call("open", plan)
@@ -46,7 +51,9 @@ class RemoteSession:
                 reply = receive(self.child.stdout)
                 self.owed -= 1
         except (EOFError, BrokenPipeError) as error:
-            raise BackendFailed(f"NEST's process ended (exit code {self.child.wait()}) at '{what}'") from error
+            raise BackendFailed(
+                f"NEST's process ended (exit code {self.child.wait()}) at '{what}'"
+            ) from error
         kind, value = reply
         if kind == "ok":
             return value

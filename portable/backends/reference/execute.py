@@ -1,4 +1,6 @@
-"""The step of semantics: integrate, deliver arrivals, test conditions, send spikes. One Python loop over steps, none over cells."""
+"""The step of semantics: integrate, deliver arrivals, test conditions, send spikes. One Python loop over
+steps, none over cells.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,15 @@ class _Cells:
     def __init__(self, group: CellGroup, method: str, dt: float) -> None:
         self.group, self.flat, self.method, self.dt, self.n = group, group.flat, method, dt, group.size
         self.parameters: dict[str, Any] = dict(group.parameters)
-        self.states: States = {s: np.array(np.broadcast_to(np.asarray(group.initial[s], dtype=np.float64), self.n)) for s in self.flat.state_names}
+        self.states: States = {
+            s: np.array(np.broadcast_to(np.asarray(group.initial[s], dtype=np.float64), self.n))
+            for s in self.flat.state_names
+        }
         self.left = np.zeros(self.n, dtype=np.int64)  # refractory updates still to come
         self.h = np.full(self.n, dt)  # rkf45's own step size
-        self.given: dict[str, Any] = {name: np.zeros(self.n) for name in self.flat.inputs}  # constant over a step
+        self.given: dict[str, Any] = {
+            name: np.zeros(self.n) for name in self.flat.inputs
+        }  # constant over a step
         # what random() is called for, by port and by condition
         self.drawn = {p.name: draws(a.expr for a in p.assignments) for p in self.flat.ports}
         self.drawn_by = [draws(a.expr for a in c.assignments) for c in self.flat.conditions]
@@ -45,7 +52,9 @@ class _Cells:
             self.values[d.name] = evaluate(d.expr, self.values)
         self.refractory = np.zeros(self.n, dtype=np.int64)
         if self.flat.refractory:
-            self.refractory += np.rint(np.asarray(evaluate(self.flat.refractory.duration, self.values)) / self.dt).astype(np.int64)
+            self.refractory += np.rint(
+                np.asarray(evaluate(self.flat.refractory.duration, self.values)) / self.dt
+            ).astype(np.int64)
         if self.method == "exact":
             system = linear(self.flat)
             assert system is not None
@@ -59,8 +68,12 @@ class _Cells:
             scope[d.name] = evaluate(d.expr, scope)
         return np.broadcast_to(np.asarray(scope[variable], dtype=np.float64), self.n)
 
-    def advance(self, step: int, i_ext: Floats, jumps: dict[str, Floats], events: list[tuple[Port, Ints, Floats]]) -> Ints:
-        """step -> step + 1; jumps are summed arrivals by state, events those of other ports. Returns the cells that spike."""
+    def advance(
+        self, step: int, i_ext: Floats, jumps: dict[str, Floats], events: list[tuple[Port, Ints, Floats]]
+    ) -> Ints:
+        """step -> step + 1; jumps are summed arrivals by state, events those of other ports. Returns the
+        cells that spike.
+        """
         self.stamp, self.arrived = step + 1, np.zeros(self.n, dtype=np.int64)
         held = self.left > 0
         spiked = np.zeros(self.n, dtype=bool)
@@ -84,12 +97,18 @@ class _Cells:
         x = np.stack([self.states[s] for s in self.free.states], axis=1)
         both = []
         for p in (self.free, self.stuck):
-            both.append((np.broadcast_to(p.P, (self.n, *p.P.shape[1:])) * x[:, None, :]).sum(axis=2) + p.Q * i_ext[:, None] + p.R)
+            both.append(
+                (np.broadcast_to(p.P, (self.n, *p.P.shape[1:])) * x[:, None, :]).sum(axis=2)
+                + p.Q * i_ext[:, None]
+                + p.R
+            )
         new = np.where(held[:, None], both[1], both[0])
         for i, s in enumerate(self.free.states):
             self.states[s] = new[:, i]
 
-    def _numerical(self, step: int, held: Bools, i_ext: Floats, jumps: dict[str, Floats], spiked: Bools) -> None:
+    def _numerical(
+        self, step: int, held: Bools, i_ext: Floats, jumps: dict[str, Floats], spiked: Bools
+    ) -> None:
         f = integrate.right_hand_side(self.flat, {**self.values, **self.given}, i_ext, held)
         t = step * self.dt
         if self.method == "rk4":
@@ -103,9 +122,13 @@ class _Cells:
             self._adaptive(t, i_ext, spiked)
 
     def _adaptive(self, t: float, i_ext: Floats, spiked: Bools) -> None:
-        """rkf45: each cell takes its own substeps; a condition that resets is tested after each of them (as in NEST's aeif)."""
+        """rkf45: each cell takes its own substeps; a condition that resets is tested after each of them (as
+        in NEST's aeif).
+        """
         done = np.zeros(self.n)
-        resets = any(c.spike and c.assignments for c in self.flat.conditions) and len(self.flat.conditions) == 1
+        resets = (
+            any(c.spike and c.assignments for c in self.flat.conditions) and len(self.flat.conditions) == 1
+        )
         while (active := done < self.dt).any():
             f = integrate.right_hand_side(self.flat, {**self.values, **self.given}, i_ext, self.left > 0)
             last = self.h > self.dt - done
@@ -119,13 +142,20 @@ class _Cells:
             if resets:
                 self._conditions(t, i_ext, (self.left > 0) | ~keep, spiked, extra=1)
 
-    def _general(self, port: Port, cells: Ints, weights: Floats, more: Mapping[str, Any], held: Bools) -> None:
-        """A port with any update: one arrival after another in the order given, since each may change what the next one reads. Derived
-        variables have their values from before the first assignment."""
-        for rank in range(int(np.bincount(cells).max())):  # the rank-th arrival of each cell, all cells at once
+    def _general(
+        self, port: Port, cells: Ints, weights: Floats, more: Mapping[str, Any], held: Bools
+    ) -> None:
+        """A port with any update: one arrival after another in the order given, since each may change what
+        the next one reads. Derived variables have their values from before the first assignment."""
+        for rank in range(
+            int(np.bincount(cells).max())
+        ):  # the rank-th arrival of each cell, all cells at once
             nth = np.flatnonzero(_rank(cells) == rank)
             c = cells[nth]
-            scope: dict[str, Any] = {k: (v[c] if np.ndim(v) else v) for k, v in {**self.values, **self.given, **more, **self.states}.items()}
+            scope: dict[str, Any] = {
+                k: (v[c] if np.ndim(v) else v)
+                for k, v in {**self.values, **self.given, **more, **self.states}.items()
+            }
             scope["weight"] = weights[nth]
             for d in self.flat.derived:
                 scope[d.name] = evaluate(d.expr, scope)
@@ -134,11 +164,15 @@ class _Cells:
                 self.arrived[c] += 1
             for a in port.assignments:
                 value = evaluate(a.expr, scope)
-                scope[a.variable] = np.where(held[c], scope[a.variable], value) if a.variable in self.flat.held else value
+                scope[a.variable] = (
+                    np.where(held[c], scope[a.variable], value) if a.variable in self.flat.held else value
+                )
                 self.states[a.variable][c] = scope[a.variable]
 
     def _draws(self, names: list[tuple[int, str]], cells: Ints, arrivals: Ints) -> dict[str, Floats]:
-        """The numbers that random() gives these cells in this step; `arrivals`: how many that drew came before."""
+        """The numbers that random() gives these cells in this step; `arrivals`: how many that drew came
+        before.
+        """
         key = np.uint64(self.group.key)
         return {name: draw_all(key, cells, self.stamp, arrivals, number) for number, name in names}
 
@@ -152,13 +186,17 @@ class _Cells:
                 true = true & ~held
                 spiked |= true
                 # inside an rkf45 step the end of the step still counts one down
-                self.left = np.where(true, np.where(self.refractory > 0, self.refractory + extra, 0), self.left)
+                self.left = np.where(
+                    true, np.where(self.refractory > 0, self.refractory + extra, 0), self.left
+                )
             if not true.any():
                 continue
             if found:
                 scope |= self._draws(found, np.arange(self.n), np.zeros(self.n, dtype=np.int64))
             for a in c.assignments:
-                scope[a.variable] = self.states[a.variable] = np.where(true, evaluate(a.expr, scope), self.states[a.variable])
+                scope[a.variable] = self.states[a.variable] = np.where(
+                    true, evaluate(a.expr, scope), self.states[a.variable]
+                )
 
 
 def _rank(cells: Ints) -> Ints:
@@ -173,7 +211,9 @@ def _rank(cells: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class _Due:
-    """Arrivals through one of the program's connections, sent at one stamp: places in its arrays, their sources, spikes of each."""
+    """Arrivals through one of the program's connections, sent at one stamp: places in its arrays, their
+    sources, spikes of each.
+    """
 
     connections: Connections
     number: int
@@ -199,7 +239,11 @@ class ReferenceSession:
         p = self.program
         self.cells = {g.name: _Cells(g, plan.integrators[g.name], p.dt) for g in p.cells}
         self.poisson = {g.name: (g, poisson.table(g, p.dt)) for g in p.groups if isinstance(g, PoissonGroup)}
-        self.trains = {g.name: (np.repeat(np.arange(g.size), np.diff(g.indptr)), g.steps) for g in p.groups if isinstance(g, TrainGroup)}
+        self.trains = {
+            g.name: (np.repeat(np.arange(g.size), np.diff(g.indptr)), g.steps)
+            for g in p.groups
+            if isinstance(g, TrainGroup)
+        }
         self.ports = {(g.name, port.name): port for g in p.cells for port in g.flat.ports}
         self.number = {g.name: i for i, g in enumerate(p.groups)}
         self.due: dict[int, list[_Due]] = {}  # by the stamp at which they arrive, in order of sending
@@ -214,7 +258,10 @@ class ReferenceSession:
             for s, x in group.states.items():
                 bad = np.flatnonzero(~np.isfinite(x))
                 if bad.size:
-                    raise BackendFailed(f"population '{name}': {s} of cell {bad[0]} is {x[bad[0]]} at {self.now * self.program.dt:g} ms; use a smaller dt or another integrator")
+                    raise BackendFailed(
+                        f"population '{name}': {s} of cell {bad[0]} is {x[bad[0]]} at "
+                        f"{self.now * self.program.dt:g} ms; use a smaller dt or another integrator"
+                    )
 
     def _step(self) -> None:
         stamp = self.now + 1
@@ -235,7 +282,9 @@ class ReferenceSession:
         self._sample()
 
     def _couple(self, currents: Mapping[str, Floats]) -> None:
-        """Inputs of all cells from the states as they are, by the links in their order; constant over the step."""
+        """Inputs of all cells from the states as they are, by the links in their order; constant over the
+        step.
+        """
         for group in self.cells.values():
             group.given = {name: np.zeros(group.n) for name in group.flat.inputs}
         for c in self.program.links:
@@ -255,12 +304,18 @@ class ReferenceSession:
             length = c.indptr[sources + 1] - c.indptr[sources]
             index = np.repeat(c.indptr[sources + 1] - np.cumsum(length), length) + np.arange(length.sum())
             many, source = np.repeat(times, length), np.repeat(sources, length)
-            delays = np.broadcast_to(np.asarray(c.delays)[..., index] if np.ndim(c.delays) else np.asarray(c.delays), index.shape)
+            delays = np.broadcast_to(
+                np.asarray(c.delays)[..., index] if np.ndim(c.delays) else np.asarray(c.delays), index.shape
+            )
             for d in np.unique(delays):
                 chosen = delays == d
-                self.due.setdefault(self.now + int(d), []).append(_Due(c, number, self.now, index[chosen], source[chosen], many[chosen]))
+                self.due.setdefault(self.now + int(d), []).append(
+                    _Due(c, number, self.now, index[chosen], source[chosen], many[chosen])
+                )
 
-    def _arrivals(self, name: str, group: _Cells, due: list[_Due]) -> tuple[dict[str, Floats], list[tuple[Port, Ints, Floats]]]:
+    def _arrivals(
+        self, name: str, group: _Cells, due: list[_Due]
+    ) -> tuple[dict[str, Floats], list[tuple[Port, Ints, Floats]]]:
         jumps: dict[str, Floats] = {}
         alone: dict[str, list[_Due]] = {}
         for a in due:
@@ -270,16 +325,30 @@ class ReferenceSession:
                 continue
             total = np.bincount(a.targets(), a.weights() * a.many, minlength=group.n)
             for state, expr in added.items():
-                jumps[state] = jumps.get(state, 0.0) + np.asarray(evaluate(expr, {**group.values, "weight": total}))
-        return jumps, [(port, *self._one_by_one(alone[port.name])) for port in group.flat.ports if port.name in alone]
+                jumps[state] = jumps.get(state, 0.0) + np.asarray(
+                    evaluate(expr, {**group.values, "weight": total})
+                )
+        return jumps, [
+            (port, *self._one_by_one(alone[port.name])) for port in group.flat.ports if port.name in alone
+        ]
 
     def _one_by_one(self, due: list[_Due]) -> tuple[Ints, Floats]:
-        """Cells and weights of the arrivals at a port, each spike for itself: the oldest first, then by population, cell and connection."""
+        """Cells and weights of the arrivals at a port, each spike for itself: the oldest first, then by
+        population, cell and connection.
+        """
         rows: list[tuple[Any, ...]] = []
         for a in due:
-            again = np.arange(a.many.sum()) - np.repeat(np.cumsum(a.many) - a.many, a.many)  # 1 for the second spike of a source in a step
+            again = np.arange(a.many.sum()) - np.repeat(
+                np.cumsum(a.many) - a.many, a.many
+            )  # 1 for the second spike of a source in a step
             base = np.ones_like(again)
-            keys = (a.sent * base, self.number[a.connections.pre] * base, np.repeat(a.source, a.many), again, a.number * base)
+            keys = (
+                a.sent * base,
+                self.number[a.connections.pre] * base,
+                np.repeat(a.source, a.many),
+                again,
+                a.number * base,
+            )
             rows.append((*keys, np.repeat(a.targets(), a.many), np.repeat(a.weights(), a.many)))
         *columns, cells, weights = (np.concatenate(column) for column in zip(*rows, strict=True))
         order = np.lexsort(columns[::-1])
@@ -310,18 +379,30 @@ class ReferenceSession:
     def recorded(self) -> Recorded:
         out = Recorded()
         for name, parts in self.spikes.items():
-            ids, steps = (np.concatenate([p[i] for p in parts]) if parts else np.zeros(0, dtype=np.int64) for i in (0, 1))
+            ids, steps = (
+                np.concatenate([p[i] for p in parts]) if parts else np.zeros(0, dtype=np.int64)
+                for i in (0, 1)
+            )
             out.spikes[name] = (ids, steps)
         for t, kept in zip(self.program.traces, self.samples, strict=True):
-            out.traces[t.group, t.variable] = (t.ids, np.arange(len(kept)) * t.every, np.array(kept).reshape(len(kept), t.ids.size))
+            out.traces[t.group, t.variable] = (
+                t.ids,
+                np.arange(len(kept)) * t.every,
+                np.array(kept).reshape(len(kept), t.ids.size),
+            )
         return out
 
     def connections(self) -> Iterator[Held]:
         """The program's own arrays: the plan is the program."""
         for c in self.program.connections:
             full = [np.broadcast_to(np.asarray(x), c.targets.shape) for x in (c.weights, c.delays)]
-            yield Held((c.name,), c.sources().astype(np.int64), c.targets.astype(np.int64), full[0].astype(np.float64), full[1].astype(np.int64))
+            yield Held(
+                (c.name,),
+                c.sources().astype(np.int64),
+                c.targets.astype(np.int64),
+                full[0].astype(np.float64),
+                full[1].astype(np.int64),
+            )
 
     def close(self) -> None:
         self.cells.clear()
-

@@ -1,4 +1,6 @@
-"""One step of the equations for all cells of a group, by each named method. States are a dict of arrays of length n."""
+"""One step of the equations for all cells of a group, by each named method. States are a dict of arrays of
+length n.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ TOLERANCE = 1e-6  # in coherent units (mV, pA, nS), as NEST's aeif models have i
 
 
 def right_hand_side(flat: Flat, values: Mapping[str, Any], i_ext: Floats, held: Bools) -> Rhs:
-    """f(states, t) -> derivatives of every state that has one; held states of refractory cells do not move."""
+    """f(states, t) -> derivatives of every state that has one; held states of refractory cells do not
+    move.
+    """
 
     def rhs(states: States, t: Floats | float) -> States:
         scope: dict[str, Any] = {**values, **states, "i_ext": i_ext, "t": t}
@@ -65,9 +69,11 @@ def rk4(states: States, t: float, h: float, f: Rhs) -> States:
 
 
 def fehlberg(states: States, t: Floats, h: Floats, f: Rhs, sloped: bool) -> tuple[States, Floats]:
-    """One step of the 4(5) pair, per cell: the fifth-order result, and the largest of error / tolerance over the states.
+    """One step of the 4(5) pair, per cell: the fifth-order result, and the largest of error / tolerance over
+    the states.
 
-    The tolerance is absolute, or with `sloped` TOLERANCE (1 + |h y'|) with y' at the end of the step, as NEST 3.10's aeif models have it.
+    The tolerance is absolute, or with `sloped` TOLERANCE (1 + |h y'|) with y' at the end of the step, as NEST
+    3.10's aeif models have it.
     """
     k = [f(states, t)]
     for row, c in zip(_A, _C[1:], strict=True):
@@ -83,8 +89,8 @@ def fehlberg(states: States, t: Floats, h: Floats, f: Rhs, sloped: bool) -> tupl
 
 
 def next_size(h: Floats, ratio: Floats) -> tuple[Floats, Bools]:
-    """Step size control of the GNU Scientific Library's manual, section "Adaptive Step-size Control": the next h and whether
-    the step must be repeated. ratio = error / tolerance, per cell."""
+    """Step size control of the GNU Scientific Library's manual, section "Adaptive Step-size Control": the
+    next h and whether the step must be repeated. ratio = error / tolerance, per cell."""
     ratio = np.maximum(ratio, 1e-300)
     smaller = h * np.maximum(0.9 / ratio ** (1 / 5), 0.2)
     larger = h * np.clip(0.9 / ratio ** (1 / 6), 1.0, 5.0)

@@ -1,8 +1,10 @@
-"""A tree of instances -> one flat cell (L2): every name unique, requirements and paths resolved, events inside it worked into the actions.
+"""A tree of instances -> one flat cell (L2): every name unique, requirements and paths resolved, events
+inside it worked into the actions.
 
-Regimes become a state that holds the number of the active one; kinetic schemes become rate equations; what the tree takes from outside
-(the membrane potential that a synapse on its own reads) becomes an input. Expressions are in coherent units. A core type whose
-equations are dimensionally wrong (4 of 614 expressions) is evaluated in SI, as jLEMS does.
+Regimes become a state that holds the number of the active one; kinetic schemes become rate equations; what
+the tree takes from outside (the membrane potential that a synapse on its own reads) becomes an input.
+Expressions are in coherent units. A core type whose equations are dimensionally wrong (4 of 614 expressions)
+is evaluated in SI, as jLEMS does.
 """
 
 from __future__ import annotations
@@ -13,12 +15,31 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from portable.dynamics.dimensions import inferred
-from portable.dynamics.expressions import Bin, Cmp, Expr, Logic, Name, Num, Where, parse, rebuild, substitute, walk
+from portable.dynamics.expressions import (
+    Bin,
+    Cmp,
+    Expr,
+    Logic,
+    Name,
+    Num,
+    Where,
+    parse,
+    rebuild,
+    substitute,
+    walk,
+)
 from portable.dynamics.flat import INJECTED, MAX_TERMS
 from portable.dynamics.lems.instance import Instance, java_order, select
 from portable.dynamics.lems.model import Model
 from portable.dynamics.lems.names import Namer
-from portable.dynamics.lems.types import Action, Assign, DerivedVariable, KineticScheme, OnCondition, Transition
+from portable.dynamics.lems.types import (
+    Action,
+    Assign,
+    DerivedVariable,
+    KineticScheme,
+    OnCondition,
+    Transition,
+)
 from portable.dynamics.lems.types import Where as Place
 from portable.errors import ModelError, suggestion
 from portable.units import CURRENT, NONE, TIME, Dimension, coherent_power, describe, shift
@@ -36,7 +57,8 @@ class Unavailable(ModelError):  # noqa: N818
 
 @dataclass
 class FlatModel:
-    """What flattening gives. `symbols` maps (instance, variable) to the name here; `inputs` what is read from outside: name -> (instance there, variable).
+    """What flattening gives. `symbols` maps (instance, variable) to the name here; `inputs` what is read from
+    outside: name -> (instance there, variable).
 
     `silent` are derived variables that could not be worked out and that nothing needs: name -> why.
     """
@@ -70,9 +92,10 @@ class FlatModel:
 class Attached:
     """What is attached to a cell besides what its component holds.
 
-    masks: instance -> name of a parameter that multiplies it (0 on cells that do not have it). linked: variable -> name of the input
-    that brings the sum over instances elsewhere. ports: (instance, its port or "", name of the port on the cell). current: the variable
-    that injected current adds to. temperature: in K, of the network.
+    masks: instance -> name of a parameter that multiplies it (0 on cells that do not have it). linked:
+    variable -> name of the input that brings the sum over instances elsewhere. ports: (instance, its port or
+    "", name of the port on the cell). current: the variable that injected current adds to. temperature: in K,
+    of the network.
     """
 
     masks: dict[int, str] = field(default_factory=dict)
@@ -83,19 +106,29 @@ class Attached:
 
 
 class Flattener:
-    """Flattens trees. `outside` holds instances that are not part of the flat cell, each with a prefix for what is read of it: an input.
+    """Flattens trees. `outside` holds instances that are not part of the flat cell, each with a prefix for
+    what is read of it: an input.
 
-    complete: single children that are read must be there; a cell of several compartments, which is kept and not run, may lack some.
-    With a `catch`, a context that takes errors, every expression is looked at, those that nothing needs too, and no component has to be complete:
-    what is looked at is a type.
+    complete: single children that are read must be there; a cell of several compartments, which is kept and
+    not run, may lack some. With a `catch`, a context that takes errors, every expression is looked at, those
+    that nothing needs too, and no component has to be complete: what is looked at is a type.
     """
 
     def __init__(
-        self, model: Model, roots: Mapping[str, Instance] | Iterable[Instance], outside: Mapping[int, str] | None = None, attached: Attached | None = None, spiking: bool = True,
-        complete: bool = True, catch: Callable[[], AbstractContextManager[None]] = nullcontext,
+        self,
+        model: Model,
+        roots: Mapping[str, Instance] | Iterable[Instance],
+        outside: Mapping[int, str] | None = None,
+        attached: Attached | None = None,
+        spiking: bool = True,
+        complete: bool = True,
+        catch: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.model, self.scope, self.out = model, model.scope, FlatModel()
-        self.roots, self.spiking = list(roots.values()) if isinstance(roots, Mapping) else list(roots), spiking
+        self.roots, self.spiking = (
+            list(roots.values()) if isinstance(roots, Mapping) else list(roots),
+            spiking,
+        )
         self.beyond = dict(outside or {})
         self.attached = attached or Attached()
         self.namer = Namer(self.roots)
@@ -182,7 +215,11 @@ class Flattener:
     def _own_state(self, i: Instance, a: Assign) -> str:
         name = self.out.symbols.get((id(i), a.variable), "")
         if name not in self.out.states or a.variable == REGIME:
-            raise ModelError(str(a.where), f"'{a.variable}' is no state variable of {i.type.name}", suggestion(a.variable, [s.name for s in i.type.dynamics.states]))
+            raise ModelError(
+                str(a.where),
+                f"'{a.variable}' is no state variable of {i.type.name}",
+                suggestion(a.variable, [s.name for s in i.type.dynamics.states]),
+            )
         return name
 
     def _rate(self, i: Instance, a: Assign) -> Expr:
@@ -198,13 +235,19 @@ class Flattener:
         except ModelError as error:
             raise error.under(self.place(i, where)) from None
         if isinstance(written, Cmp | Logic) is not (want is None):
-            is_, write = ("a condition, where a value must stand", "use a ConditionalDerivedVariable, or H()") if want is not None else ("no condition", "write for example 'v .gt. thresh'")
+            is_, write = (
+                ("a condition, where a value must stand", "use a ConditionalDerivedVariable, or H()")
+                if want is not None
+                else ("no condition", "write for example 'v .gt. thresh'")
+            )
             raise ModelError(self.place(i, where), f"'{text[:100]}' is {is_}", write)
         made = rebuild(written, lambda e: self.resolve(i, e.id, where) if isinstance(e, Name) else e)
         return self._checked(made, text, want, where)
 
     def place(self, i: Instance, where: Place) -> str:
-        """Where an error is to be shown: in the user's own files, be it the component if its type is a core type."""
+        """Where an error is to be shown: in the user's own files, be it the component if its type is a core
+        type.
+        """
         return str(where if where.file in self.model.files or not i.where.file else i.where)
 
     def _checked(self, expr: Expr, text: str, want: Dimension | None, where: Place) -> Expr:
@@ -212,17 +255,30 @@ class Flattener:
             found = inferred(expr, self.dims)
             if want is None or found is None or found == want:
                 return expr
-            problem = ModelError("", f"'{text}' is {describe(found)} but must be {describe(want)}", "check its dimensions")
+            problem = ModelError(
+                "", f"'{text}' is {describe(found)} but must be {describe(want)}", "check its dimensions"
+            )
         except ModelError as error:
             problem = error
         if where.file in self.model.files:
             raise ModelError(str(where), problem.rule, problem.remedy)
-        self.out.notes.append((str(where), f"'{text}' is dimensionally wrong and is evaluated in SI units, as jLEMS does"))
-        plain = rebuild(expr, lambda e: Bin("/", e, _one_si(self.dims[e.id])) if isinstance(e, Name) and self.dims[e.id] != NONE else e)
+        self.out.notes.append(
+            (str(where), f"'{text}' is dimensionally wrong and is evaluated in SI units, as jLEMS does")
+        )
+        plain = rebuild(
+            expr,
+            lambda e: (
+                Bin("/", e, _one_si(self.dims[e.id]))
+                if isinstance(e, Name) and self.dims[e.id] != NONE
+                else e
+            ),
+        )
         return plain if want in (None, NONE) else Bin("*", plain, _one_si(want or NONE))
 
     def resolve(self, i: Instance, name: str, where: Place) -> Expr:
-        """What a name means in an instance: its own variable or value, a requirement found further up, or the time."""
+        """What a name means in an instance: its own variable or value, a requirement found further up, or the
+        time.
+        """
         if name == "weight" and id(i) in self.event_weight:
             return Name("weight")
         if i.has(name):
@@ -246,13 +302,28 @@ class Flattener:
             at = at.parent
         if name == "temperature":
             given = self.attached.temperature
-            note = "" if given is not None else "no temperature is given: 6.3 degC is used, as by jNeuroML's export to NEURON"
-            return self._parameter_named("temperature", 6.3 + 273.15 if given is None else given, Dimension(k=1), note)
-        raise Unavailable(str(i.where), f"requires '{name}', which nothing above it provides", "attach it to a component that exposes it")
+            note = (
+                ""
+                if given is not None
+                else "no temperature is given: 6.3 degC is used, as by jNeuroML's export to NEURON"
+            )
+            return self._parameter_named(
+                "temperature", 6.3 + 273.15 if given is None else given, Dimension(k=1), note
+            )
+        raise Unavailable(
+            str(i.where),
+            f"requires '{name}', which nothing above it provides",
+            "attach it to a component that exposes it",
+        )
 
     def input(self, i: Instance, name: str, at: Instance, variable: str) -> Expr:
         """A variable of an instance outside."""
-        return self._input_named(self.namer.input(name, at), self._dimension(i.type.requirements[name].dimension, i.where), at, variable)
+        return self._input_named(
+            self.namer.input(name, at),
+            self._dimension(i.type.requirements[name].dimension, i.where),
+            at,
+            variable,
+        )
 
     def _input_named(self, name: str, dimension: Dimension, at: Instance, variable: str) -> Expr:
         self.out.inputs[name] = self.dims[name] = dimension
@@ -273,7 +344,9 @@ class Flattener:
             return Name(self.out.symbols[key])
         if key in self.visiting:
             chain = " -> ".join(n for _, n in [*self.visiting[self.visiting.index(key) :], key])
-            raise ModelError(self.place(i, where), f"algebraic loop: {chain}", "make one of them a state variable")
+            raise ModelError(
+                self.place(i, where), f"algebraic loop: {chain}", "make one of them a state variable"
+            )
         found = next((d for d in reversed(i.type.dynamics.derived) if d.name == name), None)
         if found is not None:
             self.visiting.append(key)
@@ -282,7 +355,11 @@ class Flattener:
             except RecursionError:
                 if len(self.visiting) > 1:
                     raise
-                raise ModelError(self.place(i, found.where), f"'{name}' reads variables that read others, too many levels deep", "make one of them a state variable") from None
+                raise ModelError(
+                    self.place(i, found.where),
+                    f"'{name}' reads variables that read others, too many levels deep",
+                    "make one of them a state variable",
+                ) from None
             finally:
                 self.visiting.pop()
         if name in i.values:
@@ -291,11 +368,17 @@ class Flattener:
 
     def _value(self, i: Instance, name: str) -> Expr:
         t = i.type
-        q = next(d[name] for d in (t.parameters, t.constants, t.derived_parameters, t.properties) if name in d)
+        q = next(
+            d[name] for d in (t.parameters, t.constants, t.derived_parameters, t.properties) if name in d
+        )
         dimension, symbol = self._dimension(q.dimension, q.where), self.namer.name(i, name)
         value = coherent(i.values[name], dimension)
         if not math.isfinite(value):
-            raise ModelError(str(i.where), f"{name}: {i.values[name]:g} in SI units is too large for a number", "give a smaller one")
+            raise ModelError(
+                str(i.where),
+                f"{name}: {i.values[name]:g} in SI units is too large for a number",
+                "give a smaller one",
+            )
         self.out.parameters[symbol] = (value, dimension)
         self.dims[symbol] = dimension
         self.out.symbols[id(i), name] = symbol
@@ -304,7 +387,9 @@ class Flattener:
     # -- derived variables
 
     def _derived(self, i: Instance, d: DerivedVariable) -> Expr:
-        stated = d.dimension or (i.type.exposures[d.exposure].dimension if d.exposure in i.type.exposures else "none")
+        stated = d.dimension or (
+            i.type.exposures[d.exposure].dimension if d.exposure in i.type.exposures else "none"
+        )
         dimension = self._dimension(stated, d.where)
         if d.select:
             expr = self._selected(i, d, dimension)
@@ -320,19 +405,39 @@ class Flattener:
         return Name(name)
 
     def _bounded(self, name: str, expr: Expr, place: str) -> None:
-        """Written out in full, expressions must stay small: x1 = x0 + x0, x2 = x1 + x1, ... doubles at every line."""
+        """Written out in full, expressions must stay small: x1 = x0 + x0, x2 = x1 + x1, ... doubles at every
+        line.
+        """
         self.terms[name] = sum(self.terms.get(e.id, 1) if isinstance(e, Name) else 1 for e in walk(expr))
         if self.terms[name] > MAX_TERMS:
-            raise ModelError(place, f"'{name}' with all that it reads written out has more than {MAX_TERMS} terms", "make one of the variables that it reads a state variable")
+            raise ModelError(
+                place,
+                f"'{name}' with all that it reads written out has more than {MAX_TERMS} terms",
+                "make one of the variables that it reads a state variable",
+            )
 
     def _cases(self, i: Instance, d: DerivedVariable, dimension: Dimension) -> Expr:
-        pairs = [(self.expression(i, c.condition, None, d.where) if c.condition else None, self.expression(i, c.value, dimension, d.where)) for c in d.cases]
+        pairs = [
+            (
+                self.expression(i, c.condition, None, d.where) if c.condition else None,
+                self.expression(i, c.value, dimension, d.where),
+            )
+            for c in d.cases
+        ]
         default = next((value for test, value in pairs if test is None), None)
         pairs = [p for p in pairs if p[0] is not None]
         if default is None:
             *pairs, (last, default) = pairs
-            if d.where.file in self.model.files and not any(test is not None and last is not None and _opposite(test, last) for test, _ in pairs):
-                self.out.notes.append((str(d.where), f"'{d.name}' has no value where none of its cases holds; it takes that of the last one"))
+            if d.where.file in self.model.files and not any(
+                test is not None and last is not None and _opposite(test, last) for test, _ in pairs
+            ):
+                self.out.notes.append(
+                    (
+                        str(d.where),
+                        f"'{d.name}' has no value where none of its cases holds; it takes that of the last "
+                        "one",
+                    )
+                )
         for test, value in reversed(pairs):
             assert test is not None
             default = Where(test, value, default)
@@ -340,7 +445,9 @@ class Flattener:
 
     def _selected(self, i: Instance, d: DerivedVariable, dimension: Dimension) -> Expr:
         if d.reduce not in ("", "add", "multiply"):
-            raise ModelError(self.place(i, d.where), f"reduce must be add or multiply, got {d.reduce[:40]!r}", "correct it")
+            raise ModelError(
+                self.place(i, d.where), f"reduce must be add or multiply, got {d.reduce[:40]!r}", "correct it"
+            )
         found = None if self.abstract else select(i, d.select)
         if found is None:
             return self._absent(i, d, dimension)
@@ -361,10 +468,19 @@ class Flattener:
         first, slash, _ = d.select.partition("/")
         name = first.partition("[")[0].strip()
         if not slash or not name:
-            raise ModelError(self.place(i, d.where), f"select={d.select[:80]!r} must be a path to a variable", 'write for example select="synapses[*]/i"')
+            raise ModelError(
+                self.place(i, d.where),
+                f"select={d.select[:80]!r} must be a path to a variable",
+                'write for example select="synapses[*]/i"',
+            )
         if self.complete and not self.abstract and not d.reduce:
             write = "put what is missing into it" if name in i.type.slots else suggestion(name, i.type.slots)
-            raise Unavailable(str(i.where), f"there is no '{d.select.rpartition('/')[0][:100]}' in it, which its '{d.name}' reads ({d.where})", write)
+            raise Unavailable(
+                str(i.where),
+                f"there is no '{d.select.rpartition('/')[0][:100]}' in it, which its '{d.name}' reads "
+                f"({d.where})",
+                write,
+            )
         return Num(0.0, dimension)
 
     def _from_elsewhere(self, variable: str, dimension: Dimension) -> list[Expr]:
@@ -385,25 +501,45 @@ class Flattener:
         if not x.has(inner):
             if variable in x.type.requirements:  # a peer's own view of its cell
                 return self.required(x, variable, d.where)
-            raise Unavailable(str(x.where), f"has no '{variable}', which '{d.select[:80]}' reads ({d.where})", suggestion(variable, x.type.exposures))
+            raise Unavailable(
+                str(x.where),
+                f"has no '{variable}', which '{d.select[:80]}' reads ({d.where})",
+                suggestion(variable, x.type.exposures),
+            )
         term = self.variable(x, inner, d.where)
         mask = self.attached.masks.get(id(x))
         return term if mask is None else Bin("*", Name(mask), term)
 
     def _optional(self, i: Instance) -> None:
-        """Derived variables that nothing has asked for: kept to be recorded, unless they cannot be worked out."""
+        """Derived variables that nothing has asked for: kept to be recorded, unless they cannot be worked
+        out.
+        """
         for d in i.type.dynamics.derived:
             if self.abstract:
                 with self.catch():
                     self.variable(i, d.name, d.where)
                 continue
-            before = (dict(self.out.parameters), dict(self.out.derived), dict(self.out.symbols), dict(self.out.inputs), len(self.out.notes), dict(self.out.outside))
+            before = (
+                dict(self.out.parameters),
+                dict(self.out.derived),
+                dict(self.out.symbols),
+                dict(self.out.inputs),
+                len(self.out.notes),
+                dict(self.out.outside),
+            )
             try:
                 self.variable(i, d.name, d.where)
             except ModelError as error:
                 if not isinstance(error, Unavailable) and d.where.file in self.model.files:
                     raise
-                self.out.parameters, self.out.derived, self.out.symbols, self.out.inputs, kept, self.out.outside = before
+                (
+                    self.out.parameters,
+                    self.out.derived,
+                    self.out.symbols,
+                    self.out.inputs,
+                    kept,
+                    self.out.outside,
+                ) = before
                 del self.out.notes[kept:]
                 self.out.silent[self.namer.name(i, d.name)] = str(error)
 
@@ -414,19 +550,35 @@ class Flattener:
         if self.abstract:
             return
         if not nodes:
-            raise ModelError(str(i.where), "its kinetic scheme has no states", f"put {k.nodes} such as <openState id='o'/> into it")
+            raise ModelError(
+                str(i.where),
+                "its kinetic scheme has no states",
+                f"put {k.nodes} such as <openState id='o'/> into it",
+            )
         for n in nodes:
             if (id(n), k.state_variable) not in self.out.symbols:
-                raise ModelError(str(n.where), f"is a state of a kinetic scheme and has no state variable '{k.state_variable[:60]}'", f"the scheme is at {k.where}")
+                raise ModelError(
+                    str(n.where),
+                    f"is a state of a kinetic scheme and has no state variable '{k.state_variable[:60]}'",
+                    f"the scheme is at {k.where}",
+                )
         by_id = {n.component.id: n for n in nodes}
-        change: dict[str, Expr] = {self.out.symbols[id(n), k.state_variable]: Num(0.0, Dimension(t=-1)) for n in nodes}
+        change: dict[str, Expr] = {
+            self.out.symbols[id(n), k.state_variable]: Num(0.0, Dimension(t=-1)) for n in nodes
+        }
         for e in edges:
             ends = [e.text(key) for key in (k.edge_source, k.edge_target)]
             for end in ends:
                 if end not in by_id:
-                    raise ModelError(str(e.where), f"leads to the state '{end[:60]}', which is not there", suggestion(end, by_id))
+                    raise ModelError(
+                        str(e.where),
+                        f"leads to the state '{end[:60]}', which is not there",
+                        suggestion(end, by_id),
+                    )
             a, b = (self.out.symbols[id(by_id[end]), k.state_variable] for end in ends)
-            rates = [self.variable(e, e.type.exposed(r) or r, k.where) for r in (k.forward_rate, k.reverse_rate)]
+            rates = [
+                self.variable(e, e.type.exposed(r) or r, k.where) for r in (k.forward_rate, k.reverse_rate)
+            ]
             flow = Bin("-", Bin("*", rates[0], Name(a)), Bin("*", rates[1], Name(b)))
             change[a], change[b] = Bin("-", change[a], flow), Bin("+", change[b], flow)
         self.out.derivatives |= change
@@ -444,12 +596,23 @@ class Flattener:
     def statements(self, i: Instance, actions: Iterable[Action], depth: int = 0) -> list[Statement]:
         """Actions as assignments in order; events to instances inside are replaced by what those do."""
         if depth > MAX_RELAY:
-            raise ModelError(str(i.where), f"events are relayed more than {MAX_RELAY} times", "is there a circle of event connections, or of Transitions in OnEntry?")
+            raise ModelError(
+                str(i.where),
+                f"events are relayed more than {MAX_RELAY} times",
+                "is there a circle of event connections, or of Transitions in OnEntry?",
+            )
         out: list[Statement] = []
         for a in actions:
             if isinstance(a, Assign):
-                if a.variable not in {s.name for s in i.type.dynamics.states} or (id(i), a.variable) not in self.out.symbols:
-                    raise ModelError(str(a.where), f"'{a.variable}' is assigned but is no state variable", suggestion(a.variable, [s.name for s in i.type.dynamics.states]))
+                if (
+                    a.variable not in {s.name for s in i.type.dynamics.states}
+                    or (id(i), a.variable) not in self.out.symbols
+                ):
+                    raise ModelError(
+                        str(a.where),
+                        f"'{a.variable}' is assigned but is no state variable",
+                        suggestion(a.variable, [s.name for s in i.type.dynamics.states]),
+                    )
                 state = self.out.symbols[id(i), a.variable]
                 out.append((state, self.expression(i, a.value, self.dims[state], a.where)))
             elif isinstance(a, Transition):
@@ -461,19 +624,36 @@ class Flattener:
     def _transition(self, i: Instance, a: Transition, depth: int) -> list[Statement]:
         regimes = {r.name: (n, r) for n, r in enumerate(i.type.dynamics.regimes)}
         if a.regime not in regimes:
-            raise ModelError(str(i.type.where), f"there is no regime '{a.regime[:60]}'", suggestion(a.regime, regimes))
+            raise ModelError(
+                str(i.type.where), f"there is no regime '{a.regime[:60]}'", suggestion(a.regime, regimes)
+            )
         number, regime = regimes[a.regime]
-        return [(self.out.symbols[id(i), REGIME], Num(float(number))), *self.statements(i, regime.on_entry, depth + 1)]
+        return [
+            (self.out.symbols[id(i), REGIME], Num(float(number))),
+            *self.statements(i, regime.on_entry, depth + 1),
+        ]
 
     def _emitted(self, i: Instance, port: str, depth: int) -> list[Statement]:
         out: list[Statement] = []
         if port not in i.type.ports and i.type.where.file in self.model.files:
-            raise ModelError(str(i.type.where), f"an EventOut is at '{port[:60]}', which is no port of a {i.type.name}", suggestion(port, i.type.ports))
+            raise ModelError(
+                str(i.type.where),
+                f"an EventOut is at '{port[:60]}', which is no port of a {i.type.name}",
+                suggestion(port, i.type.ports),
+            )
         if i in self.roots and self.spiking:
             out.append((SPIKE, Num(0.0)))
         first = next((p.name for p in i.type.ports.values() if p.direction == "out"), "")
         for mine, receiver, theirs in i.outlets:
-            if mine in ("", port) and (mine or port == first or len([p for p in i.type.ports.values() if p.direction == "out"]) <= 2) and id(receiver) not in self.beyond:
+            if (
+                mine in ("", port)
+                and (
+                    mine
+                    or port == first
+                    or len([p for p in i.type.ports.values() if p.direction == "out"]) <= 2
+                )
+                and id(receiver) not in self.beyond
+            ):
                 out += self.received(receiver, theirs, depth + 1)
         return out
 
@@ -494,7 +674,11 @@ class Flattener:
             active = Cmp("==", Name(self.out.symbols[id(i), REGIME]), Num(float(number)))
             for e in regime.events:
                 if e.port == port:
-                    out += [(s, Where(active, x, Name(s))) for s, x in self.statements(i, e.actions, depth) if s != SPIKE]
+                    out += [
+                        (s, Where(active, x, Name(s)))
+                        for s, x in self.statements(i, e.actions, depth)
+                        if s != SPIKE
+                    ]
         return out
 
     def _ports(self, i: Instance) -> None:
@@ -522,7 +706,11 @@ class Flattener:
                 if state in self.out.states:
                     self.out.initial[state] = self.expression(i, a.value, self.dims[state], a.where)
                 elif a.where.file in self.model.files and a.variable not in {s.name for s in d.states}:
-                    raise ModelError(str(a.where), f"'{a.variable}' is assigned but is no state variable", suggestion(a.variable, [s.name for s in d.states]))
+                    raise ModelError(
+                        str(a.where),
+                        f"'{a.variable}' is assigned but is no state variable",
+                        suggestion(a.variable, [s.name for s in d.states]),
+                    )
 
 
 def coherent(si: float, dimension: Dimension) -> float:

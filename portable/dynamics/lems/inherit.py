@@ -1,7 +1,8 @@
 """A component type with all that it inherits.
 
-Parameters, ports, slots and the like accumulate from the base on; Dynamics and Structure of a type replace those of its base as a
-whole (26 of the 26 core examples that depend on it agree with jLEMS under this rule). A type may redeclare a constant as a parameter.
+Parameters, ports, slots and the like accumulate from the base on; Dynamics and Structure of a type replace
+those of its base as a whole (26 of the 26 core examples that depend on it agree with jLEMS under this rule).
+A type may redeclare a constant as a parameter.
 """
 
 from __future__ import annotations
@@ -43,7 +44,12 @@ class FullType:
             self.parameters.pop(q.name, None)
             self.constants[q.name] = q
         self.fixed.update(t.fixed)
-        for mine, theirs in ((self.derived_parameters, t.derived_parameters), (self.properties, t.properties), (self.requirements, t.requirements), (self.exposures, t.exposures)):
+        for mine, theirs in (
+            (self.derived_parameters, t.derived_parameters),
+            (self.properties, t.properties),
+            (self.requirements, t.requirements),
+            (self.exposures, t.exposures),
+        ):
             mine.update({q.name: q for q in theirs})
         self.ports.update({p.name: p for p in t.ports})
         self.texts.update(dict.fromkeys(t.texts))
@@ -83,9 +89,15 @@ class Types:
         while at:
             if at not in self.model.types:
                 where = self.model.types[lineage[-1]].where if lineage else Where()
-                raise self.model.unknown_type(at)(str(where), f"unknown component type '{at[:60]}'", suggestion(at, self.model.types))
+                raise self.model.unknown_type(at)(
+                    str(where), f"unknown component type '{at[:60]}'", suggestion(at, self.model.types)
+                )
             if at in lineage:
-                raise ModelError(str(self.model.types[at].where), f"inherits from itself: {' -> '.join([*lineage, at])}", "break the circle of extends=")
+                raise ModelError(
+                    str(self.model.types[at].where),
+                    f"inherits from itself: {' -> '.join([*lineage, at])}",
+                    "break the circle of extends=",
+                )
             lineage.append(at)
             at = self.model.types[at].extends
         full = FullType(name, tuple(lineage))

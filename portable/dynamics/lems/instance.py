@@ -1,6 +1,8 @@
-"""The tree of instances that a component stands for: its parameters in SI, the instances inside it, where events go.
+"""The tree of instances that a component stands for: its parameters in SI, the instances inside it, where
+events go.
 
-What jLEMS builds when it starts. `flatten` makes one flat cell of a tree; the jLEMS integrator runs the tree as it stands.
+What jLEMS builds when it starts. `flatten` makes one flat cell of a tree; the jLEMS integrator runs the tree
+as it stands.
 """
 
 from __future__ import annotations
@@ -21,17 +23,20 @@ from portable.errors import ModelError, suggestion
 
 MAX_DEPTH = 60
 MAX_INSTANCES = 100_000  # in one tree: references to references double it at every level
-READ = frozenset({"ChildInstance", "With", "EventConnection", "Tunnel", "Assign"})  # of Structure, for single components
+READ = frozenset(
+    {"ChildInstance", "With", "EventConnection", "Tunnel", "Assign"}
+)  # of Structure, for single components
 _SEGMENT = re.compile(r"([^\[\]]+)(?:\[([^\]]*)\])?$")
 _FILTER = re.compile(r"\s*(\w+)\s*=+\s*['\"]?([^'\"]*)['\"]?\s*$")
 
 
 @dataclass(eq=False)
 class Instance:
-    """One instance. `values` are parameters, constants, derived parameters and properties in SI; `missing` parameters that were not given.
+    """One instance. `values` are parameters, constants, derived parameters and properties in SI; `missing`
+    parameters that were not given.
 
-    `children` holds single children by slot name, `lists` those of Children and Attachments slots. `outlets` are event connections:
-    (own port or "" = first, receiver, its port or "" = first).
+    `children` holds single children by slot name, `lists` those of Children and Attachments slots. `outlets`
+    are event connections: (own port or "" = first, receiver, its port or "" = first).
     """
 
     component: Component
@@ -50,7 +55,9 @@ class Instance:
         return self.component.where
 
     def everything(self) -> Iterator[Instance]:
-        """This instance and all inside it, children first in the order of jLEMS' advance: single children, then lists."""
+        """This instance and all inside it, children first in the order of jLEMS' advance: single children,
+        then lists.
+        """
         for c in self.inside():
             yield from c.everything()
         yield self
@@ -68,7 +75,11 @@ class Instance:
     def has(self, variable: str) -> bool:
         """Whether a name means something in this instance by itself."""
         t = self.type
-        return variable in self.values or variable in self.missing or any(v.name == variable for v in t.dynamics.variables)
+        return (
+            variable in self.values
+            or variable in self.missing
+            or any(v.name == variable for v in t.dynamics.variables)
+        )
 
 
 class Builder:
@@ -78,12 +89,20 @@ class Builder:
         self.model, self.types, self.scope = model, types or Types(model), model.scope
         self.made = 0
 
-    def build(self, component: Component, name: str = "", parent: Instance | None = None, depth: int = 0) -> Instance:
+    def build(
+        self, component: Component, name: str = "", parent: Instance | None = None, depth: int = 0
+    ) -> Instance:
         """The tree of a component. ModelError naming file, line and element."""
         self.made = self.made + 1 if depth else 1
         if depth > MAX_DEPTH or self.made > MAX_INSTANCES:
-            what = f"more than {MAX_DEPTH} levels of components in each other" if depth > MAX_DEPTH else f"holds more than {MAX_INSTANCES} components"
-            raise ModelError(str(component), what, "does a component refer to itself, or many to one that holds many?")
+            what = (
+                f"more than {MAX_DEPTH} levels of components in each other"
+                if depth > MAX_DEPTH
+                else f"holds more than {MAX_INSTANCES} components"
+            )
+            raise ModelError(
+                str(component), what, "does a component refer to itself, or many to one that holds many?"
+            )
         if depth:
             _no_circle(component, parent)
         full = self.types[component.type]
@@ -91,9 +110,13 @@ class Builder:
         self._values(made)
         for child in component.children:
             self._child(made, child, depth)
-        for slot in full.slots.values():  # a cell may name its morphology and biophysicalProperties instead of holding them
+        for slot in (
+            full.slots.values()
+        ):  # a cell may name its morphology and biophysicalProperties instead of holding them
             if slot.kind == "Child" and slot.name in component.attributes and slot.name not in made.children:
-                found = self.model.component(component.attributes[slot.name], component.where, f"the {slot.name}")
+                found = self.model.component(
+                    component.attributes[slot.name], component.where, f"the {slot.name}"
+                )
                 made.children[slot.name] = self.build(found, slot.name, made, depth + 1)
         self._structure(made, depth)
         return made
@@ -120,7 +143,11 @@ class Builder:
         try:
             written = parse(text, frozenset(i.values), lems=True)
             if any(isinstance(e, Call) and e.fn == "random" for e in walk(written)):
-                raise ModelError("", f"'{text[:60]}' is drawn anew at every use; a derived parameter has one value", "draw it in OnStart")
+                raise ModelError(
+                    "",
+                    f"'{text[:60]}' is drawn anew at every use; a derived parameter has one value",
+                    "draw it in OnStart",
+                )
             with np.errstate(all="ignore"):  # what is not finite is told below
                 value = float(evaluate(written, i.values))
         except KeyError as error:
@@ -130,7 +157,11 @@ class Builder:
             raise error.under(path) from None
         if not math.isfinite(value):
             read = ", ".join(f"{n} = {i.values[n]:g}" for n in sorted(names(written))[:6])
-            raise ModelError(str(i.where), f"'{name}' = {text[:100]} is {value}{f' with {read} in SI units' if read else ''}", f"change the parameters that it reads (it is defined at {path})")
+            raise ModelError(
+                str(i.where),
+                f"'{name}' = {text[:100]} is {value}{f' with {read} in SI units' if read else ''}",
+                f"change the parameters that it reads (it is defined at {path})",
+            )
         i.values[name] = value
 
     # -- children
@@ -148,7 +179,11 @@ class Builder:
     def _child(self, i: Instance, child: Component, depth: int) -> None:
         kind, slot = self.slot(i, child)
         if not kind:
-            raise ModelError(str(child), f"a {child.type} cannot be inside a {i.type.name}", suggestion(child.tag, i.type.slots))
+            raise ModelError(
+                str(child),
+                f"a {child.type} cannot be inside a {i.type.name}",
+                suggestion(child.tag, i.type.slots),
+            )
         if kind == "Child":
             i.children[slot] = self.build(child, slot, i, depth + 1)
         else:
@@ -160,7 +195,11 @@ class Builder:
         own = i.type.where.file in self.model.files
         for node in i.type.structure:
             if own and node.tag not in READ:
-                raise ModelError(str(i.type.where), f"<{node.tag[:60]}> in the Structure of a {i.type.name} is not read", f"known: {', '.join(sorted(READ))}")
+                raise ModelError(
+                    str(i.type.where),
+                    f"<{node.tag[:60]}> in the Structure of a {i.type.name} is not read",
+                    f"known: {', '.join(sorted(READ))}",
+                )
             if node.tag == "ChildInstance":
                 self._child_instance(i, node, depth)
             elif node.tag == "With":
@@ -169,7 +208,9 @@ class Builder:
             if node.tag == "EventConnection" and "receiver" not in node.attributes:
                 a, b = names.get(node.attributes.get("from", "")), names.get(node.attributes.get("to", ""))
                 if a is not None and b is not None:
-                    a.outlets.append((self._port(i, node, "sourcePort"), b, self._port(i, node, "targetPort")))
+                    a.outlets.append(
+                        (self._port(i, node, "sourcePort"), b, self._port(i, node, "targetPort"))
+                    )
 
     @staticmethod
     def _port(i: Instance, node: Node, key: str) -> str:
@@ -180,9 +221,13 @@ class Builder:
         name = node.attributes.get("component", "")
         key = next((k for k in i.component.attributes if k.lower() == name.lower()), "")
         if not name:
-            raise ModelError(str(i.type.where), "its ChildInstance names no component", 'write component="..."')
+            raise ModelError(
+                str(i.type.where), "its ChildInstance names no component", 'write component="..."'
+            )
         if not key:
-            raise ModelError(str(i.where), f"a {i.type.name} needs {name}=, the component inside it", f'write {name}="..."')
+            raise ModelError(
+                str(i.where), f"a {i.type.name} needs {name}=, the component inside it", f'write {name}="..."'
+            )
         target = self.model.component(i.component.attributes[key], i.where, "the component")
         i.children[name] = self.build(target, name, i, depth + 1)
 
@@ -202,7 +247,11 @@ def _no_circle(component: Component, parent: Instance | None) -> None:
     while at is not None:
         way.append(at.component.id or at.component.tag)
         if at.component is component:
-            raise ModelError(str(component), f"is inside itself: {' -> '.join(reversed(way))}", "refer to another component")
+            raise ModelError(
+                str(component),
+                f"is inside itself: {' -> '.join(reversed(way))}",
+                "refer to another component",
+            )
         at = at.parent
 
 
@@ -218,7 +267,9 @@ def _ordered(found: dict[str, Quantity]) -> list[tuple[str, Quantity]]:
 
 
 def find(start: Instance, path: list[str]) -> Instance | None:
-    """The instance that a path of names leads to; a name is a slot, an id, or the id of something deeper, as jLEMS looks it up."""
+    """The instance that a path of names leads to; a name is a slot, an id, or the id of something deeper, as
+    jLEMS looks it up.
+    """
     at: Instance | None = start
     for name in path:
         if at is None:
@@ -241,16 +292,20 @@ def _step(at: Instance, name: str) -> Instance | None:
 
 
 def select(start: Instance, path: str) -> tuple[list[Instance], str] | None:
-    """The instances of a `select` path, and the variable at its end; None if a single child on the way is not there.
+    """The instances of a `select` path, and the variable at its end; None if a single child on the way is not
+    there.
 
-    Each step may be a slot, an attachment, a peer, or an id; [*] takes all of a list, [k='v'] those whose attribute k is v.
+    Each step may be a slot, an attachment, a peer, or an id; [*] takes all of a list, [k='v'] those whose
+    attribute k is v.
     """
     *steps, variable = path.split("/")
     here = [start]
     for step in steps:
         found = _SEGMENT.match(step.strip())
         if not found:
-            raise ModelError(str(start.where), f"cannot read '{step}' in the path '{path}'", "write it as in synapses[*]/i")
+            raise ModelError(
+                str(start.where), f"cannot read '{step}' in the path '{path}'", "write it as in synapses[*]/i"
+            )
         name, condition = found[1], found[2]
         after: list[Instance] = []
         for i in here:
@@ -288,7 +343,9 @@ def _filtered(found: list[Instance], condition: str | None) -> list[Instance]:
 
 
 def java_order(names: list[str]) -> list[str]:
-    """Strings in the order of a Java HashMap that grew to hold them: jLEMS takes the first port in this order where none is named."""
+    """Strings in the order of a Java HashMap that grew to hold them: jLEMS takes the first port in this order
+    where none is named.
+    """
     buckets = 16
     while len(names) > buckets * 3 // 4:
         buckets *= 2

@@ -1,7 +1,9 @@
-"""Whether many instances of a synapse on one cell can be one: their states add up where everything in them is linear.
+"""Whether many instances of a synapse on one cell can be one: their states add up where everything in them is
+linear.
 
-Exact if each state starts at 0, its equation and what the cell sees of it are linear in the states without a constant, an event adds an
-amount that no state enters, and conditions that do not look at the states make linear assignments only.
+Exact if each state starts at 0, its equation and what the cell sees of it are linear in the states without a
+constant, an event adds an amount that no state enters, and conditions that do not look at the states make
+linear assignments only.
 """
 
 from __future__ import annotations
@@ -21,19 +23,29 @@ def lumpable(flat: FlatModel, shown: list[str]) -> bool:
     if not all(_homogeneous(flat.inlined(Name(n)), states) for n in shown):
         return False
     for test, statements in flat.conditions:
-        if names(flat.inlined(test)) & states or not all(_homogeneous(flat.inlined(e), states) for s, e in statements if s != SPIKE) or any(s == SPIKE for s, _ in statements):
+        if (
+            names(flat.inlined(test)) & states
+            or not all(_homogeneous(flat.inlined(e), states) for s, e in statements if s != SPIKE)
+            or any(s == SPIKE for s, _ in statements)
+        ):
             return False
     return all(_adds(flat, statements, states) for statements in flat.events.values())
 
 
 def _zero(e: Expr) -> bool:
     """Zero, or a product with it."""
-    return (isinstance(e, Num) and e.value == 0.0) or (isinstance(e, Bin) and e.op == "*" and (_zero(e.a) or _zero(e.b)))
+    return (isinstance(e, Num) and e.value == 0.0) or (
+        isinstance(e, Bin) and e.op == "*" and (_zero(e.a) or _zero(e.b))
+    )
 
 
 def _homogeneous(e: Expr, states: frozenset[str]) -> bool:
     parts = affine(e, states)
-    return parts is not None and (ONE not in parts or _zero(parts[ONE])) and (bool(parts.keys() - {ONE}) or _zero(e))
+    return (
+        parts is not None
+        and (ONE not in parts or _zero(parts[ONE]))
+        and (bool(parts.keys() - {ONE}) or _zero(e))
+    )
 
 
 def _adds(flat: FlatModel, statements: list[tuple[str, Expr]], states: frozenset[str]) -> bool:
@@ -41,7 +53,13 @@ def _adds(flat: FlatModel, statements: list[tuple[str, Expr]], states: frozenset
     seen = set[str]()
     for state, e in statements:
         parts = affine(flat.inlined(e), states)
-        if state == SPIKE or state in seen or parts is None or set(parts) - {ONE} != {state} or parts[state] != Num(1.0):
+        if (
+            state == SPIKE
+            or state in seen
+            or parts is None
+            or set(parts) - {ONE} != {state}
+            or parts[state] != Num(1.0)
+        ):
             return False
         amount = parts.get(ONE)
         weighted = None if amount is None else affine(amount, frozenset({"weight"}))

@@ -20,15 +20,18 @@ _NOT_VALUES = frozenset({"id", "type", "name", "extends"})
 
 
 class Follows(ModelError):  # noqa: N818
-    """An error that another one has caused, such as a reference to a component that could not be read. Who collects errors leaves it out."""
+    """An error that another one has caused, such as a reference to a component that could not be read. Who
+    collects errors leaves it out.
+    """
 
 
 @dataclass(frozen=True)
 class Component:
-    """A component as written. `attributes` are all of its attributes, known or not; `children` its component-valued elements in order.
+    """A component as written. `attributes` are all of its attributes, known or not; `children` its
+    component-valued elements in order.
 
-    `type` is the name of its type; `tag` the element's, which may be a slot of the parent. `element` is the XML element, with all
-    that we do not read in it: notes, annotations, long lists of connections.
+    `type` is the name of its type; `tag` the element's, which may be a slot of the parent. `element` is the
+    XML element, with all that we do not read in it: notes, annotations, long lists of connections.
     """
 
     type: str
@@ -60,27 +63,45 @@ class Scope:
         return self.dimensions[name].exponents
 
     def si(self, text: str, dimension: str, where: Where, name: str) -> float:
-        """The value in SI units. ModelError if it is no number, its unit is unknown or of another dimension."""
+        """The value in SI units. ModelError if it is no number, its unit is unknown or of another
+        dimension.
+        """
         found = _NUMBER.match(text) if len(text) <= MAX_NUMBER else None
         if not found:
-            raise ModelError(f"{where}", f"{name}: cannot read {text[:60]!r} as a number with a unit", 'write for example "10 mV"')
+            raise ModelError(
+                f"{where}",
+                f"{name}: cannot read {text[:60]!r} as a number with a unit",
+                'write for example "10 mV"',
+            )
         value = self._si(found, text, dimension, where, name)
         if not math.isfinite(value):
-            raise ModelError(f"{where}", f"{name}: {text!r} is too large for a number", "give it smaller than 1e308 in SI units")
+            raise ModelError(
+                f"{where}",
+                f"{name}: {text!r} is too large for a number",
+                "give it smaller than 1e308 in SI units",
+            )
         return value
 
     def _si(self, found: re.Match[str], text: str, dimension: str, where: Where, name: str) -> float:
         number, symbol = float(found[1]), found[2]
         if not symbol:
             if self.exponents(dimension, where) not in (None, (0,) * 7) and number != 0.0:
-                raise ModelError(f"{where}", f"{name}: must be a {dimension}, got {text!r} without a unit", "add its unit")
+                raise ModelError(
+                    f"{where}", f"{name}: must be a {dimension}, got {text!r} without a unit", "add its unit"
+                )
             return number
         unit = self.units.get(symbol)
         if unit is None:
-            raise ModelError(f"{where}", f"{name}: unknown unit '{symbol[:40]}'", suggestion(symbol, self.units))
+            raise ModelError(
+                f"{where}", f"{name}: unknown unit '{symbol[:40]}'", suggestion(symbol, self.units)
+            )
         want, own = self.exponents(dimension, where), self.exponents(unit.dimension, where)
         if want is not None and want != own:
-            raise ModelError(f"{where}", f"{name}: must be a {dimension or 'plain number'}, got {text!r} which is a {unit.dimension}", f"give it as {dimension}")
+            raise ModelError(
+                f"{where}",
+                f"{name}: must be a {dimension or 'plain number'}, got {text!r} which is a {unit.dimension}",
+                f"give it as {dimension}",
+            )
         try:
             return float(shift(number * unit.scale, unit.power)) + unit.offset
         except OverflowError:
@@ -89,10 +110,12 @@ class Scope:
 
 @dataclass
 class Model:
-    """Everything read from a file and what it includes. `types` has the core types too, `own_types` only the files' own, in order.
+    """Everything read from a file and what it includes. `types` has the core types too, `own_types` only the
+    files' own, in order.
 
-    `components` are the top-level components by id, in order; `target` the component that the file says to run. `files` maps each of
-    the user's files that was read (relative to the first one's folder) to its XML root, `paths` to where it is.
+    `components` are the top-level components by id, in order; `target` the component that the file says to
+    run. `files` maps each of the user's files that was read (relative to the first one's folder) to its XML
+    root, `paths` to where it is.
     """
 
     dimensions: dict[str, Dimension] = field(default_factory=dict)
@@ -110,7 +133,9 @@ class Model:
     main: str = ""
     ignored: list[tuple[Where, str]] = field(default_factory=list)
     target_where: Where = field(default=Where())
-    broken: set[str] = field(default_factory=set)  # where reading goes on after an error: ids of components that could not be read,
+    broken: set[str] = field(
+        default_factory=set
+    )  # where reading goes on after an error: ids of components that could not be read,
     broken_types: set[str] = field(default_factory=set)  # types,
     whole: bool = True  # and whether all includes could
 

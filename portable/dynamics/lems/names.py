@@ -1,4 +1,6 @@
-"""Names of a flat cell's variables: the path of the instance and the variable, shortened by what says nothing, unique, and allowed."""
+"""Names of a flat cell's variables: the path of the instance and the variable, shortened by what says
+nothing, unique, and allowed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,17 @@ from portable.dynamics.lems.instance import Instance
 from portable.dynamics.text import TAKEN
 
 # Steps on the way that every cell has.
-_PLAIN = frozenset({"biophysicalProperties", "membraneProperties", "intracellularProperties", "ionChannel", "biophysicalProperties2CaPools", "membraneProperties2CaPools", "intracellularProperties2CaPools"})
+_PLAIN = frozenset(
+    {
+        "biophysicalProperties",
+        "membraneProperties",
+        "intracellularProperties",
+        "ionChannel",
+        "biophysicalProperties2CaPools",
+        "membraneProperties2CaPools",
+        "intracellularProperties2CaPools",
+    }
+)
 _PORT_NAMES = frozenset({"in", "spike_in"})
 
 
@@ -22,7 +34,9 @@ def identifier(text: str) -> str:
 
 
 class Namer:
-    """Gives every (instance, variable) a name. Variables of a single root have their own names, those inside it a prefix."""
+    """Gives every (instance, variable) a name. Variables of a single root have their own names, those inside
+    it a prefix.
+    """
 
     def __init__(self, roots: Iterable[Instance]) -> None:
         self.roots = list(roots)

@@ -1,4 +1,6 @@
-"""A NeuroML network as tables: populations, connections by arrays, inputs. Read from the XML (schemas.neuroml.tables)."""
+"""A NeuroML network as tables: populations, connections by arrays, inputs. Read from the XML
+(schemas.neuroml.tables).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cells:
-    """A population: `size` instances of `component`; locations (size, 3) in um where it is a populationList."""
+    """A population: `size` instances of `component`; locations (size, 3) in um where it is a
+    populationList.
+    """
 
     id: str
     component: Component
@@ -28,8 +32,9 @@ class Cells:
 
 @dataclass(frozen=True)
 class Events:
-    """Event connections, one entry of the arrays each: spikes of pre's cells go through a new instance of `synapse` on post's cells
-    (straight to the cell where synapse is None). Weights are numbers, delays seconds; None = 1 and 0."""
+    """Event connections, one entry of the arrays each: spikes of pre's cells go through a new instance of
+    `synapse` on post's cells (straight to the cell where synapse is None). Weights are numbers, delays
+    seconds; None = 1 and 0."""
 
     id: str
     synapse: Component | None
@@ -45,8 +50,8 @@ class Events:
 
 @dataclass(frozen=True)
 class Continuous:
-    """Continuous connections: an instance of `pre_component` on each pre cell and of `post_component` on each post cell, which see each
-    other as `peer`. Electrical connections have the gap junction on both sides."""
+    """Continuous connections: an instance of `pre_component` on each pre cell and of `post_component` on each
+    post cell, which see each other as `peer`. Electrical connections have the gap junction on both sides."""
 
     id: str
     pre_component: Component
@@ -61,7 +66,9 @@ class Continuous:
 
 @dataclass(frozen=True)
 class Inputs:
-    """An instance of `component` attached to each of the cells `ids` of a population (repeats allowed). weights None = 1."""
+    """An instance of `component` attached to each of the cells `ids` of a population (repeats allowed).
+    weights None = 1.
+    """
 
     id: str
     component: Component
@@ -100,7 +107,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Selection:
-    """Recorded events of a cell: output file, format ("TIME_ID" or "ID_TIME"), id in the file, path of the cell, port."""
+    """Recorded events of a cell: output file, format ("TIME_ID" or "ID_TIME"), id in the file, path of the
+    cell, port.
+    """
 
     file: str
     format: str
@@ -112,7 +121,9 @@ class Selection:
 
 @dataclass(frozen=True)
 class LemsSimulation:
-    """A Simulation component: what to run, how long (s), with which step (s), what to record; `displays` are lines of plots."""
+    """A Simulation component: what to run, how long (s), with which step (s), what to record; `displays` are
+    lines of plots.
+    """
 
     id: str
     target: str

@@ -1,4 +1,5 @@
-"""L1: the component types of LEMS as classes, one for each element of the language. Values are kept as written.
+"""L1: the component types of LEMS as classes, one for each element of the language. Values are kept as
+written.
 
 Source: Cannon et al. 2014, doi:10.3389/fninf.2014.00079; what jLEMS 0.11 does where the paper is silent.
 """
@@ -44,7 +45,9 @@ class Unit:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A name with a dimension: Parameter, Property, Requirement, Exposure, StateVariable. `value` is text with a unit, or ""."""
+    """A name with a dimension: Parameter, Property, Requirement, Exposure, StateVariable. `value` is text
+    with a unit, or "".
+    """
 
     name: str
     dimension: str
@@ -54,7 +57,9 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Slot:
-    """Room for other components. `kind` is Child, Children, Attachments, ComponentReference, Link, InstanceRequirement."""
+    """Room for other components. `kind` is Child, Children, Attachments, ComponentReference, Link,
+    InstanceRequirement.
+    """
 
     kind: str
     name: str

@@ -1,4 +1,6 @@
-"""A network that `portable` wrote keeps its own description in an annotation: rules and distributions, which NeuroML cannot say."""
+"""A network that `portable` wrote keeps its own description in an annotation: rules and distributions, which
+NeuroML cannot say.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from portable.schemas.neuroml.xml import name, where
 
 
 def kept_network(model: Model) -> Network | None:
-    """The network of the annotation that `write_neuroml` made; None where there is none, or where a file was changed since, which is noted."""
+    """The network of the annotation that `write_neuroml` made; None where there is none, or where a file was
+    changed since, which is noted.
+    """
     for file, root in model.files.items():
         for element in root:
             if name(element) == "annotation":
@@ -29,7 +33,13 @@ def kept_network(model: Model) -> Network | None:
                     return found
                 for p in _properties(element):
                     p.getparent().remove(p)
-                model.ignored.append((where(element, file), f"the network's rules kept there are left out: {', '.join(stale)[:200]} changed since portable wrote them"))
+                model.ignored.append(
+                    (
+                        where(element, file),
+                        f"the network's rules kept there are left out: {', '.join(stale)[:200]} changed "
+                        "since portable wrote them",
+                    )
+                )
     return None
 
 

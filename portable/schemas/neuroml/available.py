@@ -12,8 +12,16 @@ from portable.model.network import Network
 INSTALL = "NeuroML files need {}: pip install 'portable-snn[neuroml]'"
 
 
-def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = None, folder: str | os.PathLike[str] | None = None) -> Network:
-    """See schemas.neuroml.read.read_neuroml. BackendUnavailable, with the install line, without lxml or pyneuroml."""
+def read_neuroml(
+    path: str | os.PathLike[str],
+    *,
+    network: str = "",
+    dt: Any = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> Network:
+    """See schemas.neuroml.read.read_neuroml. BackendUnavailable, with the install line, without lxml or
+    pyneuroml.
+    """
     try:
         from portable.schemas.neuroml.read import read_neuroml as reader
     except ModuleNotFoundError as error:
@@ -24,7 +32,9 @@ def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = N
 
 
 def simulation_defaults(path: Path) -> dict[str, str]:
-    """duration and dt of the Simulation in a LEMS file, as text; {} where it has none or cannot be read (the reader says why)."""
+    """duration and dt of the Simulation in a LEMS file, as text; {} where it has none or cannot be read (the
+    reader says why).
+    """
     try:
         from portable.schemas.neuroml.core import model
         from portable.schemas.neuroml.xml import name, parse
@@ -38,7 +48,9 @@ def simulation_defaults(path: Path) -> dict[str, str]:
         if found is None:
             return {}
         scope = model().scope
-        duration, dt = (round(scope.si(found.get(k, ""), "time", Where(), k) * 1e3, 12) for k in ("length", "step"))
+        duration, dt = (
+            round(scope.si(found.get(k, ""), "time", Where(), k) * 1e3, 12) for k in ("length", "step")
+        )
         return {"duration": f"{duration!r} ms", "dt": f"{dt!r} ms"}
     except (ModuleNotFoundError, ModelError, BackendUnavailable):
         return {}

@@ -1,6 +1,7 @@
-"""L1 network -> pt.Network. Cells and what is attached to them are flattened; what a synapse keeps for each connection, and continuous
-connections, become groups with links. Nothing here knows a cell, channel or synapse type by name; spike trains, Poisson sources and
-current pulses are recognised (sources.py), since every backend has its own, faster form of them."""
+"""L1 network -> pt.Network. Cells and what is attached to them are flattened; what a synapse keeps for each
+connection, and continuous connections, become groups with links. Nothing here knows a cell, channel or
+synapse type by name; spike trains, Poisson sources and current pulses are recognised (sources.py), since
+every backend has its own, faster form of them."""
 
 from __future__ import annotations
 
@@ -30,13 +31,19 @@ from portable.units import Floats
 
 Notes = list[tuple[str, str]]
 PARTS = {  # what has no cells in it
-    "network": "a network", "Simulation": "a Simulation", "basePointCurrent": "a synapse or an input", "basePointCurrentDL": "a synapse or an input", "baseIonChannel": "an ion channel",
-}  # fmt: skip
+    "network": "a network",
+    "Simulation": "a Simulation",
+    "basePointCurrent": "a synapse or an input",
+    "basePointCurrentDL": "a synapse or an input",
+    "baseIonChannel": "an ion channel",
+}
 
 
 @dataclasses.dataclass
 class Edge:
-    """A group with one element per connection: of which components, on which population's cells (by connection)."""
+    """A group with one element per connection: of which components, on which population's cells (by
+    connection).
+    """
 
     population: str
     instances: tuple[Instance, ...]
@@ -48,7 +55,15 @@ class Edge:
 class NetworkBuilder:
     """Collects populations, projections, injections and links."""
 
-    def __init__(self, model: Model, network: LemsNetwork, dt: float, recorded: Iterable[str], context: Component | None, catch: Collector | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        network: LemsNetwork,
+        dt: float,
+        recorded: Iterable[str],
+        context: Component | None,
+        catch: Collector | None = None,
+    ) -> None:
         self.catch = catch or Collector()
         self.model, self.network, self.dt = model, network, dt
         self.builder = Builder(model)
@@ -74,7 +89,10 @@ class NetworkBuilder:
     def _context(self, component: Component | None) -> Instance | None:
         if component is None:
             return None
-        own = dataclasses.replace(component, children=tuple(c for c in component.children if not self.model.extends(c.type, "network")))
+        own = dataclasses.replace(
+            component,
+            children=tuple(c for c in component.children if not self.model.extends(c.type, "network")),
+        )
         return self.builder.build(own)
 
     # -- the whole
@@ -84,7 +102,11 @@ class NetworkBuilder:
         for p in self.network.populations:
             with self.catch(p.where):
                 self._start(p)
-        failed = {p.id for p in self.network.populations if p.size and p.id not in self.made and p.id not in self.sites}
+        failed = {
+            p.id
+            for p in self.network.populations
+            if p.size and p.id not in self.made and p.id not in self.sites
+        }
         events = list(self.network.events)
         for x in self.network.inputs:
             if x.population in failed:
@@ -117,8 +139,19 @@ class NetworkBuilder:
             return
         part = next((what for base, what in PARTS.items() if self.model.extends(p.component.type, base)), "")
         if part:
-            raise ModelError(str(p.where), f"its component '{p.component.id}' is {part}, and a population holds cells or sources of spikes", "name a cell")
-        source = sources.spikes(self.builder, p.component, self.dt, any(f"{p.id}[" in r or f"{p.id}/" in r for r in self.recorded), self.notes)
+            raise ModelError(
+                str(p.where),
+                f"its component '{p.component.id}' is {part}, and a population holds cells or sources of "
+                "spikes",
+                "name a cell",
+            )
+        source = sources.spikes(
+            self.builder,
+            p.component,
+            self.dt,
+            any(f"{p.id}[" in r or f"{p.id}/" in r for r in self.recorded),
+            self.notes,
+        )
         if source is not None:
             self.made[p.id] = Population(name, p.size, source)
             return
@@ -137,28 +170,55 @@ class NetworkBuilder:
     def _input(self, x: Inputs) -> list[Events]:
         """Attach an input; those that are spikes into a synapse become a source and a projection."""
         if x.population not in self.sites:
-            raise ModelError(str(x.where), f"population '{x.population}' is a source of spikes and takes no input", "put the input on cells")
+            raise ModelError(
+                str(x.where),
+                f"population '{x.population}' is a source of spikes and takes no input",
+                "put the input on cells",
+            )
         s = self.sites[x.population]
         watched = any(f"/{x.component.id}/" in r and x.population in r for r in self.recorded)
-        pulse = None if watched or s.attached.current != "i" else sources.pulse(self.builder, x.component, self.dt)
+        pulse = (
+            None
+            if watched or s.attached.current != "i"
+            else sources.pulse(self.builder, x.component, self.dt)
+        )
         if pulse is not None:
             self.injections += self._pulse(x, *pulse)
             return []
-        train = None if watched else sources.into_synapse(self.model, self.builder, x.component, self.dt, self.notes)
+        train = (
+            None
+            if watched
+            else sources.into_synapse(self.model, self.builder, x.component, self.dt, self.notes)
+        )
         if train is not None:
             source, synapse = train
             name = self._name(f"{x.component.id}_{x.population}")
             id = f"{name} (input)"
             self.names[id] = name
             self.made[id] = Population(name, int(x.ids.size), source)
-            return [Events(name, synapse, id, x.population, np.arange(x.ids.size), x.ids, x.weights, None, "", x.where)]
+            return [
+                Events(
+                    name,
+                    synapse,
+                    id,
+                    x.population,
+                    np.arange(x.ids.size),
+                    x.ids,
+                    x.weights,
+                    None,
+                    "",
+                    x.where,
+                )
+            ]
         self._folded(x, s)
         return []
 
     def _pulse(self, x: Inputs, amplitude: float, start: float, stop: float) -> list[Injection]:
         values = np.full(x.ids.size, amplitude) * (1.0 if x.weights is None else x.weights)
         same = bool(np.all(values == values[0]))
-        source = DCSource(f"{float(values[0])!r} pA" if same else Array(values, "pA"), f"{start!r} ms", f"{stop!r} ms")
+        source = DCSource(
+            f"{float(values[0])!r} pA" if same else Array(values, "pA"), f"{start!r} ms", f"{stop!r} ms"
+        )
         self._later.append((source, x.population, x.ids))
         return []
 
@@ -179,20 +239,32 @@ class NetworkBuilder:
             values[mask] = on
             if x.weights is not None:
                 if "weight" not in made.values:
-                    raise ModelError(str(x.where), f"'{x.component.id}' has no weight to set", "use input instead of inputW")
+                    raise ModelError(
+                        str(x.where),
+                        f"'{x.component.id}' has no weight to set",
+                        "use input instead of inputW",
+                    )
                 weights = np.ones(size)
                 weights[x.ids[mine]] = x.weights[mine]
                 values[f"weight of {id(made)}"] = weights
-        self._weighted.setdefault(x.population, []).extend(i for i in s.cell.lists[s.slot] if i.component is x.component)
+        self._weighted.setdefault(x.population, []).extend(
+            i for i in s.cell.lists[s.slot] if i.component is x.component
+        )
 
     # -- synapses and cells
 
     def _synapse(self, e: Events) -> None:
         if e.post in self.made and e.post not in self.sites:
-            raise ModelError(str(e.where), f"population '{e.post}' is a source of spikes and takes no input", "connect from it, not to it")
+            raise ModelError(
+                str(e.where),
+                f"population '{e.post}' is a source of spikes and takes no input",
+                "connect from it, not to it",
+            )
         if e.post not in self.sites or e.synapse is None:
             return
-        watched = any(f"/{e.synapse.id}/" in r or f":{e.synapse.id}:" in r for r in self.recorded if e.post in r)
+        watched = any(
+            f"/{e.synapse.id}/" in r or f":{e.synapse.id}:" in r for r in self.recorded if e.post in r
+        )
         several = watched and np.unique(e.post_ids).size < e.post_ids.size
         self.attach.synapse(self.sites[e.post], e.synapse, e.target_port, alone=several)
 
@@ -221,7 +293,11 @@ class NetworkBuilder:
             if name in s.flat.parameters:
                 parameters[name] = float(values[0]) if bool(np.all(values == values[0])) else Array(values)
         self.made[p.id] = Population(self.names[p.id], p.size, kind(**parameters))
-        self.injections += [Injection(source, self._view(p.id, ids)) for source, population, ids in self._later if population == p.id]
+        self.injections += [
+            Injection(source, self._view(p.id, ids))
+            for source, population, ids in self._later
+            if population == p.id
+        ]
 
     def _view(self, id: str, ids: Ints) -> Population | View:
         p = self.made[id]
@@ -236,7 +312,16 @@ class NetworkBuilder:
         weights = np.ones(e.pre_ids.size) if e.weights is None else e.weights
         delay = self._delays(e)
         if e.synapse is None:
-            self._project(e, pre, post, e.pre_ids, e.post_ids, weights, delay, identifier(e.target_port or self._first_port(e)))
+            self._project(
+                e,
+                pre,
+                post,
+                e.pre_ids,
+                e.post_ids,
+                weights,
+                delay,
+                identifier(e.target_port or self._first_port(e)),
+            )
             return
         s = self.sites[e.post]
         synapse = s.synapses[e.synapse.id, e.target_port]
@@ -252,38 +337,94 @@ class NetworkBuilder:
             raise ModelError(str(e.where), f"the cells of '{e.post}' take no events", "name a synapse=")
         return next(iter(flat.events))
 
-    def _project(self, e: Events, pre: Population, post: Population, i: Ints, j: Ints, weights: Floats, delay: Any, port: str) -> None:
+    def _project(
+        self,
+        e: Events,
+        pre: Population,
+        post: Population,
+        i: Ints,
+        j: Ints,
+        weights: Floats,
+        delay: Any,
+        port: str,
+    ) -> None:
         same = weights.size and bool(np.all(weights == weights[0]))
         synapse = StaticSynapse(float(weights[0]) if same else Array(weights), delay)
-        self.projections.append(Projection(pre, post, Explicit(i, j), synapse, port, f"{e.id}: {pre.name}->{post.name}/{port}"))
+        self.projections.append(
+            Projection(pre, post, Explicit(i, j), synapse, port, f"{e.id}: {pre.name}->{post.name}/{port}")
+        )
 
     def _delays(self, e: Events) -> Any:
-        """Delays in ms, rounded up to whole steps, at least one: an event acts in the first step at or after its time, as in jLEMS."""
+        """Delays in ms, rounded up to whole steps, at least one: an event acts in the first step at or after
+        its time, as in jLEMS.
+        """
         given = np.zeros(e.pre_ids.size) if e.delays is None else e.delays * 1e3
         steps = np.maximum(np.ceil(given / self.dt - 1e-6), 1.0)
         if steps.max(initial=0.0) > LONGEST:
-            raise ModelError(str(e.where), f"delays must be at most {LONGEST} steps of {self.dt:g} ms, got {given.max():g} ms", "is the unit right? Else use a larger dt=")
+            raise ModelError(
+                str(e.where),
+                f"delays must be at most {LONGEST} steps of {self.dt:g} ms, got {given.max():g} ms",
+                "is the unit right? Else use a larger dt=",
+            )
         off = np.abs(steps * self.dt - given)
         if off.max(initial=0.0) > 1e-9:
-            self.notes.append((str(e.where), f"delays of '{e.id}' are whole steps of {self.dt:g} ms, at least one: changed by up to {off.max():.3g} ms"))
+            self.notes.append(
+                (
+                    str(e.where),
+                    f"delays of '{e.id}' are whole steps of {self.dt:g} ms, at least one: changed by up to "
+                    f"{off.max():.3g} ms",
+                )
+            )
         delays = np.round(steps * self.dt, 9)
-        return f"{float(delays[0])!r} ms" if delays.size and bool(np.all(delays == delays[0])) else Array(delays, "ms")
+        return (
+            f"{float(delays[0])!r} ms"
+            if delays.size and bool(np.all(delays == delays[0]))
+            else Array(delays, "ms")
+        )
 
     def _separate(self, e: Events, s: Site, synapse: Synapse, weights: Floats, delay: Any) -> None:
         """A group with one instance per connection."""
-        flat = Flattener(self.model, [synapse.instance], {id(s.cell): ""}, Attached(temperature=self.temperature), spiking=False).flatten()
+        flat = Flattener(
+            self.model,
+            [synapse.instance],
+            {id(s.cell): ""},
+            Attached(temperature=self.temperature),
+            spiking=False,
+        ).flatten()
         self.notes += flat.notes
         size, name = int(e.pre_ids.size), self._name(f"{e.id}_{e.synapse.id if e.synapse else ''}")
         kind = make(identifier(synapse.component.id), flat)
         weight = flat.symbol(synapse.instance, "weight")
         parameters: dict[str, Any] = {weight: Array(weights)} if weight in flat.parameters else {}
-        population = self._edge(name, Population(name, size, kind(**parameters)), (synapse.instance,), flat, (e.post_ids,), (e.post,))
+        population = self._edge(
+            name,
+            Population(name, size, kind(**parameters)),
+            (synapse.instance,),
+            flat,
+            (e.post_ids,),
+            (e.post,),
+        )
         port = self._port(flat, synapse, e)
         self._project(e, self.made[e.pre], population, e.pre_ids, np.arange(size), weights, delay, port)
         for _, theirs in synapse.back:
             back = dataclasses.replace(e, id=f"{e.id} (back)")
-            self._project(back, self.made[e.post], population, e.post_ids, np.arange(size), np.ones(size), f"{self.dt!r} ms", identifier(theirs))
-            self.notes.append((str(e.where), f"'{synapse.component.id}' sees the spikes of its own cell one step of {self.dt:g} ms later"))
+            self._project(
+                back,
+                self.made[e.post],
+                population,
+                e.post_ids,
+                np.arange(size),
+                np.ones(size),
+                f"{self.dt!r} ms",
+                identifier(theirs),
+            )
+            self.notes.append(
+                (
+                    str(e.where),
+                    f"'{synapse.component.id}' sees the spikes of its own cell one step of {self.dt:g} ms "
+                    "later",
+                )
+            )
 
     @staticmethod
     def _port(flat: FlatModel, synapse: Synapse, e: Events) -> str:
@@ -291,10 +432,22 @@ class NetworkBuilder:
 
         wanted = e.target_port or next(iter(java_order(list(flat.events))), "")
         if identifier(wanted) not in flat.events:
-            raise ModelError(str(synapse.component), f"a {synapse.component.type} does nothing when an event arrives at '{wanted}'", "choose a synapse with OnEvent")
+            raise ModelError(
+                str(synapse.component),
+                f"a {synapse.component.type} does nothing when an event arrives at '{wanted}'",
+                "choose a synapse with OnEvent",
+            )
         return identifier(wanted)
 
-    def _edge(self, name: str, population: Population, instances: tuple[Instance, ...], flat: FlatModel, cells: tuple[Ints, ...], posts: tuple[str, ...]) -> Population:
+    def _edge(
+        self,
+        name: str,
+        population: Population,
+        instances: tuple[Instance, ...],
+        flat: FlatModel,
+        cells: tuple[Ints, ...],
+        posts: tuple[str, ...],
+    ) -> Population:
         """Register a group, link what it reads of cells, and what cells take of it."""
         self.names[f"{name} (group)"] = name
         self.made[f"{name} (group)"] = population
@@ -307,15 +460,25 @@ class NetworkBuilder:
                 if at is instance.parent:
                     symbol = s.flat.symbol(s.cell, s.cell.type.exposed(variable) or variable)
                     if not symbol:
-                        raise ModelError(str(instance.where), f"requires '{variable}', which '{s.cell.component.id}' does not expose", "attach it to another type of cell")
+                        raise ModelError(
+                            str(instance.where),
+                            f"requires '{variable}', which '{s.cell.component.id}' does not expose",
+                            "attach it to another type of cell",
+                        )
                     if symbol in s.flat.parameters:
-                        raise ModelError(str(instance.where), f"requires '{variable}', which is a parameter of '{s.cell.component.id}'", "use a variable")
+                        raise ModelError(
+                            str(instance.where),
+                            f"requires '{variable}', which is a parameter of '{s.cell.component.id}'",
+                            "use a variable",
+                        )
                     self.links.append(Link(self.made[post], symbol, population, read, pre=ids))
             for variable in s.shown:
                 inner = instance.type.exposed(variable) or variable
                 symbol = flat.symbol(instance, inner) if instance.has(inner) else ""
                 if symbol and not _always_zero(flat, symbol):
-                    self.links.append(Link(population, symbol, self.made[post], f"{variable}_links", post=ids))
+                    self.links.append(
+                        Link(population, symbol, self.made[post], f"{variable}_links", post=ids)
+                    )
         return population
 
     def _started(self, instances: tuple[Instance, ...], flat: FlatModel, posts: tuple[str, ...]) -> None:
@@ -326,10 +489,16 @@ class NetworkBuilder:
             s = self.sites[post]
             assert s.flat is not None
             for read, (at, variable) in flat.outside.items():
-                symbol = s.flat.symbol(s.cell, s.cell.type.exposed(variable) or variable) if at is instance.parent else ""
+                symbol = (
+                    s.flat.symbol(s.cell, s.cell.type.exposed(variable) or variable)
+                    if at is instance.parent
+                    else ""
+                )
                 if symbol in s.start:
                     given[read] = s.start[symbol]
-            shown += [symbol for v in s.shown if (symbol := flat.symbol(instance, instance.type.exposed(v) or v))]
+            shown += [
+                symbol for v in s.shown if (symbol := flat.symbol(instance, instance.type.exposed(v) or v))
+            ]
         Start(flat, given).check([x for i in instances for x in i.everything()], shown)
 
     def _continuous(self, c: Continuous) -> None:
@@ -337,9 +506,15 @@ class NetworkBuilder:
         ends = []
         for component, population in ((c.pre_component, c.pre), (c.post_component, c.post)):
             if population not in self.sites:
-                raise ModelError(str(c.where), f"population '{population}' is a source of spikes and has no membrane", "connect cells")
+                raise ModelError(
+                    str(c.where),
+                    f"population '{population}' is a source of spikes and has no membrane",
+                    "connect cells",
+                )
             s = self.sites[population]
-            stand_in = dataclasses.replace(s.cell, outlets=[])  # of its own, so that the two cells are told apart
+            stand_in = dataclasses.replace(
+                s.cell, outlets=[]
+            )  # of its own, so that the two cells are told apart
             made, _ = self.attach.instance(dataclasses.replace(s, cell=stand_in), component)
             ends.append(made)
         a, b = ends
@@ -347,14 +522,29 @@ class NetworkBuilder:
         assert a.parent is not None
         assert b.parent is not None
         outside = {id(a.parent): "pre_", id(b.parent): "post_"}
-        flat = Flattener(self.model, {"pre_": a, "post_": b}, outside, Attached(temperature=self.temperature), spiking=False).flatten()
+        flat = Flattener(
+            self.model,
+            {"pre_": a, "post_": b},
+            outside,
+            Attached(temperature=self.temperature),
+            spiking=False,
+        ).flatten()
         flat.events.clear()
         size, name = int(c.pre_ids.size), self._name(c.id)
         parameters: dict[str, Any] = {}
         if c.weights is not None:
-            parameters = {w: Array(c.weights) for i in (a, b) if (w := flat.symbol(i, "weight")) in flat.parameters}
+            parameters = {
+                w: Array(c.weights) for i in (a, b) if (w := flat.symbol(i, "weight")) in flat.parameters
+            }
         kind = make(name, flat)
-        self._edge(name, Population(name, size, kind(**parameters)), (a, b), flat, (c.pre_ids, c.post_ids), (c.pre, c.post))
+        self._edge(
+            name,
+            Population(name, size, kind(**parameters)),
+            (a, b),
+            flat,
+            (c.pre_ids, c.post_ids),
+            (c.pre, c.post),
+        )
 
 
 def _above(i: Instance) -> list[Instance]:
@@ -371,6 +561,8 @@ def _always_zero(flat: FlatModel, symbol: str) -> bool:
     from portable.dynamics.expressions import Bin, Expr, Name, Num
 
     def zero(e: Expr) -> bool:
-        return (isinstance(e, Num) and e.value == 0.0) or (isinstance(e, Bin) and e.op == "*" and (zero(e.a) or zero(e.b)))
+        return (isinstance(e, Num) and e.value == 0.0) or (
+            isinstance(e, Bin) and e.op == "*" and (zero(e.a) or zero(e.b))
+        )
 
     return zero(flat.inlined(Name(symbol)))

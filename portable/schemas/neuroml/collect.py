@@ -1,4 +1,6 @@
-"""The first mistake of a file ends its reading; whoever wants all of them (`validate-file`) has them collected instead."""
+"""The first mistake of a file ends its reading; whoever wants all of them (`validate-file`) has them
+collected instead.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ TOO_LARGE = "needs more memory than there is", "is there a slip in a size? Else 
 
 
 class Collector:
-    """`with collector():` around a piece of work that others do not depend on; its ModelError is raised, or kept with `keep`."""
+    """`with collector():` around a piece of work that others do not depend on; its ModelError is raised, or
+    kept with `keep`.
+    """
 
     def __init__(self, keep: bool = False) -> None:
         self.keep = keep
@@ -31,7 +35,11 @@ class Collector:
         """`where`: the element, or what finds it, that an error belongs to which names no place in a file."""
         try:
             yield
-        except (ModelError, RecursionError, MemoryError) as error:  # no list of limits is as long as the ways to nest things in each other
+        except (
+            ModelError,
+            RecursionError,
+            MemoryError,
+        ) as error:  # no list of limits is as long as the ways to nest things in each other
             place = str((where() if callable(where) else where) or "")
             if not isinstance(error, ModelError):
                 error = ModelError(place, *(TOO_LARGE if isinstance(error, MemoryError) else TOO_DEEP))
@@ -58,6 +66,18 @@ def problem(error: ModelError, main: str) -> Problem:
     found = _PLACE.match(error.path) or _GROUP.match(error.path)
     remedy = f"; {error.remedy}" if error.remedy else ""
     if found is None:
-        return Problem(main, 0, "", f"{error.path}: {error.rule}{remedy}" if error.path and error.path != main else f"{error.rule}{remedy}")
+        return Problem(
+            main,
+            0,
+            "",
+            f"{error.path}: {error.rule}{remedy}"
+            if error.path and error.path != main
+            else f"{error.rule}{remedy}",
+        )
     rest = (found["rest"] or "").lstrip(".: ")
-    return Problem(found["file"] or main, int(found["line"] or 0), found["element"] or "", f"{f'{rest}: ' if rest else ''}{error.rule}{remedy}")
+    return Problem(
+        found["file"] or main,
+        int(found["line"] or 0),
+        found["element"] or "",
+        f"{f'{rest}: ' if rest else ''}{error.rule}{remedy}",
+    )

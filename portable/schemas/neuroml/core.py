@@ -1,4 +1,6 @@
-"""NeuroML's own component types, read as data from the jar that the installed `pyneuroml` brings. None is coded by hand."""
+"""NeuroML's own component types, read as data from the jar that the installed `pyneuroml` brings. None is
+coded by hand.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ INSTALL = "NeuroML's core types are in the package pyneuroml: pip install 'porta
 
 
 def jar() -> Path:
-    """The jar of the installed pyneuroml, found without importing it. BackendUnavailable with the install line if there is none."""
+    """The jar of the installed pyneuroml, found without importing it. BackendUnavailable with the install
+    line if there is none.
+    """
     try:
         files = distribution("pyneuroml").files or []
     except PackageNotFoundError:

@@ -32,8 +32,30 @@ from portable.errors import ModelError, suggestion
 from portable.schemas.neuroml.xml import attributes, name, where
 
 MAX_POWER = 100
-SLOTS = ("Child", "Children", "Attachments", "ComponentReference", "Link", "InstanceRequirement", "ComponentRequirement")
-_ALSO = ("IndexParameter", "PathParameter", "Insertion", "Assertion", "Simulation", "About", "Meta", "notes", "annotation", "Collection", "PairCollection", "Procedure", "Equilibrate")
+SLOTS = (
+    "Child",
+    "Children",
+    "Attachments",
+    "ComponentReference",
+    "Link",
+    "InstanceRequirement",
+    "ComponentRequirement",
+)
+_ALSO = (
+    "IndexParameter",
+    "PathParameter",
+    "Insertion",
+    "Assertion",
+    "Simulation",
+    "About",
+    "Meta",
+    "notes",
+    "annotation",
+    "Collection",
+    "PairCollection",
+    "Procedure",
+    "Equilibrate",
+)
 
 
 def declaration(model: Model, element: Any, file: str) -> bool:
@@ -43,7 +65,13 @@ def declaration(model: Model, element: Any, file: str) -> bool:
         found = Dimension(_need(element, "name", file), tuple(_whole(element, k, file) for k in "mltiknj"))
         model.dimensions[found.name] = found
     elif tag == "Unit":
-        unit = Unit(_need(element, "symbol", file), _need(element, "dimension", file), _whole(element, "power", file), _number(element, "scale", 1.0, file), _number(element, "offset", 0.0, file))
+        unit = Unit(
+            _need(element, "symbol", file),
+            _need(element, "dimension", file),
+            _whole(element, "power", file),
+            _number(element, "scale", 1.0, file),
+            _number(element, "offset", 0.0, file),
+        )
         if unit.scale == 0.0:
             raise ModelError(str(where(element, file)), "scale must not be 0", "leave it out for 1")
         model.units[unit.symbol] = unit
@@ -71,20 +99,28 @@ def _number(element: Any, key: str, default: float, file: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ModelError(str(where(element, file)), f"{key} must be a number, got {text[:40]!r}", f'write {key}="1"')
+        raise ModelError(
+            str(where(element, file)), f"{key} must be a number, got {text[:40]!r}", f'write {key}="1"'
+        )
     return value
 
 
 def _whole(element: Any, key: str, file: str) -> int:
     value = _number(element, key, 0.0, file)
     if value != int(value) or abs(value) > MAX_POWER:
-        raise ModelError(str(where(element, file)), f"{key} must be a whole number between -{MAX_POWER} and {MAX_POWER}, got {value:g}", "check the power of ten")
+        raise ModelError(
+            str(where(element, file)),
+            f"{key} must be a whole number between -{MAX_POWER} and {MAX_POWER}, got {value:g}",
+            "check the power of ten",
+        )
     return int(value)
 
 
 def _quantity(element: Any, file: str) -> Quantity:
     value = element.get("value", element.get("defaultValue", ""))
-    return Quantity(_need(element, "name", file), element.get("dimension", "none"), value, where(element, file))
+    return Quantity(
+        _need(element, "name", file), element.get("dimension", "none"), value, where(element, file)
+    )
 
 
 def component_type(element: Any, file: str) -> ComponentType:
@@ -94,12 +130,33 @@ def component_type(element: Any, file: str) -> ComponentType:
         tag = name(child)
         if tag:
             groups.setdefault(tag, []).append(child)
-    known = {"Parameter", "Constant", "DerivedParameter", "Property", "Requirement", "Exposure", "EventPort", "Text", "Path", "Fixed", "Dynamics", "Structure", *SLOTS, *_ALSO}
+    known = {
+        "Parameter",
+        "Constant",
+        "DerivedParameter",
+        "Property",
+        "Requirement",
+        "Exposure",
+        "EventPort",
+        "Text",
+        "Path",
+        "Fixed",
+        "Dynamics",
+        "Structure",
+        *SLOTS,
+        *_ALSO,
+    }
     for tag, found in groups.items():
         if tag not in known:
-            raise ModelError(str(where(found[0], file)), f"<{tag[:60]}> is no part of a ComponentType", suggestion(tag, known))
+            raise ModelError(
+                str(where(found[0], file)),
+                f"<{tag[:60]}> is no part of a ComponentType",
+                suggestion(tag, known),
+            )
         if tag in ("Dynamics", "Structure") and len(found) > 1:
-            raise ModelError(str(where(found[1], file)), f"is the second <{tag}> of its type; one counts", "join them")
+            raise ModelError(
+                str(where(found[1], file)), f"is the second <{tag}> of its type; one counts", "join them"
+            )
 
     def quantities(tag: str) -> tuple[Quantity, ...]:
         return tuple(_quantity(e, file) for e in groups.get(tag, ()))
@@ -109,15 +166,27 @@ def component_type(element: Any, file: str) -> ComponentType:
 
     dynamics, structure = groups.get("Dynamics"), groups.get("Structure")
     return ComponentType(
-        _need(element, "name", file), element.get("extends", ""), quantities("Parameter"),
+        _need(element, "name", file),
+        element.get("extends", ""),
+        quantities("Parameter"),
         {_need(e, "parameter", file): _need(e, "value", file) for e in groups.get("Fixed", ())},
-        quantities("Constant"), quantities("DerivedParameter"), quantities("Property"), quantities("Requirement"), quantities("Exposure"),
-        tuple(EventPort(_need(e, "name", file), e.get("direction", "in")) for e in groups.get("EventPort", ())),
-        names("Text"), (*names("Path"), *names("IndexParameter")),
-        tuple(Slot(tag, _need(e, "name", file), e.get("type", "")) for tag in SLOTS for e in groups.get(tag, ())),
+        quantities("Constant"),
+        quantities("DerivedParameter"),
+        quantities("Property"),
+        quantities("Requirement"),
+        quantities("Exposure"),
+        tuple(
+            EventPort(_need(e, "name", file), e.get("direction", "in")) for e in groups.get("EventPort", ())
+        ),
+        names("Text"),
+        (*names("Path"), *names("IndexParameter")),
+        tuple(
+            Slot(tag, _need(e, "name", file), e.get("type", "")) for tag in SLOTS for e in groups.get(tag, ())
+        ),
         _dynamics(dynamics[0], file) if dynamics else None,
-        tuple(_node(e) for e in structure[0] if name(e)) if structure else None, where(element, file),
-    )  # fmt: skip
+        tuple(_node(e) for e in structure[0] if name(e)) if structure else None,
+        where(element, file),
+    )
 
 
 def _node(element: Any) -> Node:
@@ -125,18 +194,53 @@ def _node(element: Any) -> Node:
 
 
 def _dynamics(element: Any, file: str) -> Dynamics:
-    g = _grouped(element, file, {"StateVariable", "DerivedVariable", "ConditionalDerivedVariable", "TimeDerivative", "OnStart", "OnCondition", "OnEvent", "Regime", "KineticScheme"})
-    states = tuple(StateVariable(_need(e, "name", file), e.get("dimension", "none"), e.get("exposure", ""), where(e, file)) for e in g["StateVariable"])
+    g = _grouped(
+        element,
+        file,
+        {
+            "StateVariable",
+            "DerivedVariable",
+            "ConditionalDerivedVariable",
+            "TimeDerivative",
+            "OnStart",
+            "OnCondition",
+            "OnEvent",
+            "Regime",
+            "KineticScheme",
+        },
+    )
+    states = tuple(
+        StateVariable(
+            _need(e, "name", file), e.get("dimension", "none"), e.get("exposure", ""), where(e, file)
+        )
+        for e in g["StateVariable"]
+    )
     derived = tuple(_derived(e, file) for e in (*g["DerivedVariable"], *g["ConditionalDerivedVariable"]))
     schemes = tuple(
         KineticScheme(
-            _need(e, "name", file), _need(e, "nodes", file), _need(e, "stateVariable", file), _need(e, "edges", file), _need(e, "edgeSource", file),
-            _need(e, "edgeTarget", file), _need(e, "forwardRate", file), _need(e, "reverseRate", file), where(e, file),
+            _need(e, "name", file),
+            _need(e, "nodes", file),
+            _need(e, "stateVariable", file),
+            _need(e, "edges", file),
+            _need(e, "edgeSource", file),
+            _need(e, "edgeTarget", file),
+            _need(e, "forwardRate", file),
+            _need(e, "reverseRate", file),
+            where(e, file),
         )
         for e in g["KineticScheme"]
     )
     start = tuple(a for e in g["OnStart"] for a in _actions(e, file))
-    return Dynamics(states, derived, _rates(g["TimeDerivative"], file), start, _conditions(g["OnCondition"], file), _events(g["OnEvent"], file), tuple(_regime(e, file) for e in g["Regime"]), schemes)
+    return Dynamics(
+        states,
+        derived,
+        _rates(g["TimeDerivative"], file),
+        start,
+        _conditions(g["OnCondition"], file),
+        _events(g["OnEvent"], file),
+        tuple(_regime(e, file) for e in g["Regime"]),
+        schemes,
+    )
 
 
 def _grouped(element: Any, file: str, known: set[str]) -> dict[str, list[Any]]:
@@ -146,7 +250,11 @@ def _grouped(element: Any, file: str, known: set[str]) -> dict[str, list[Any]]:
         if not tag:
             continue
         if tag not in known:
-            raise ModelError(str(where(child, file)), f"<{tag[:60]}> is no part of <{name(element)}>", f"known: {', '.join(sorted(known))}")
+            raise ModelError(
+                str(where(child, file)),
+                f"<{tag[:60]}> is no part of <{name(element)}>",
+                f"known: {', '.join(sorted(known))}",
+            )
         out[tag].append(child)
     return out
 
@@ -156,12 +264,21 @@ def _derived(e: Any, file: str) -> DerivedVariable:
     if not cases and not e.get("value") and not e.get("select"):
         raise ModelError(str(where(e, file)), "must have a value, a select or cases", 'write value="..."')
     return DerivedVariable(
-        _need(e, "name", file), e.get("dimension", ""), e.get("exposure", ""), e.get("value", ""), e.get("select", ""), e.get("reduce", ""), cases, where(e, file),
-    )  # fmt: skip
+        _need(e, "name", file),
+        e.get("dimension", ""),
+        e.get("exposure", ""),
+        e.get("value", ""),
+        e.get("select", ""),
+        e.get("reduce", ""),
+        cases,
+        where(e, file),
+    )
 
 
 def _rates(elements: Iterable[Any], file: str) -> tuple[Assign, ...]:
-    return tuple(Assign(_need(e, "variable", file), _need(e, "value", file), where(e, file)) for e in elements)
+    return tuple(
+        Assign(_need(e, "variable", file), _need(e, "value", file), where(e, file)) for e in elements
+    )
 
 
 def _conditions(elements: Iterable[Any], file: str) -> tuple[OnCondition, ...]:
@@ -185,11 +302,22 @@ def _actions(element: Any, file: str) -> tuple[Action, ...]:
             case "":
                 continue
             case other:
-                raise ModelError(str(where(e, file)), f"<{other[:60]}> is no action", "StateAssignment, EventOut or Transition")
+                raise ModelError(
+                    str(where(e, file)),
+                    f"<{other[:60]}> is no action",
+                    "StateAssignment, EventOut or Transition",
+                )
     return tuple(out)
 
 
 def _regime(e: Any, file: str) -> Regime:
     g = _grouped(e, file, {"TimeDerivative", "OnEntry", "OnCondition", "OnEvent"})
     entry = tuple(a for x in g["OnEntry"] for a in _actions(x, file))
-    return Regime(_need(e, "name", file), e.get("initial") == "true", _rates(g["TimeDerivative"], file), entry, _conditions(g["OnCondition"], file), _events(g["OnEvent"], file))
+    return Regime(
+        _need(e, "name", file),
+        e.get("initial") == "true",
+        _rates(g["TimeDerivative"], file),
+        entry,
+        _conditions(g["OnCondition"], file),
+        _events(g["OnEvent"], file),
+    )

@@ -43,18 +43,28 @@ class Loader:
         real = path.resolve()
         if real in self.open:
             chain = " -> ".join([*(p.name for p in self.open[self.open.index(real) :]), real.name])
-            raise ModelError(str(by or shown), f"includes go round in a circle: {chain}", "remove one of these includes")
+            raise ModelError(
+                str(by or shown), f"includes go round in a circle: {chain}", "remove one of these includes"
+            )
         if real in self.read:
             return
         if len(self.read) >= MAX_FILES or len(self.open) >= MAX_DEPTH:
-            raise ModelError(str(by or shown), f"more than {MAX_FILES} files, or {MAX_DEPTH} levels of includes", "join some of them")
+            raise ModelError(
+                str(by or shown),
+                f"more than {MAX_FILES} files, or {MAX_DEPTH} levels of includes",
+                "join some of them",
+            )
         self.read[real] = shown
         self.model.paths[shown] = real
         root = self._hdf5(real, shown) if shown.endswith((".h5", ".hdf5")) else parse(real, shown)
         if root is None:
             return
         if name(root) not in ROOTS:
-            raise ModelError(str(where(root, shown)), f"the root element must be <neuroml> or <Lems>, got <{name(root)[:40]}>", "is it a NeuroML version 1 file, or another format?")
+            raise ModelError(
+                str(where(root, shown)),
+                f"the root element must be <neuroml> or <Lems>, got <{name(root)[:40]}>",
+                "is it a NeuroML version 1 file, or another format?",
+            )
         self.model.files[shown] = root
         self.open.append(real)
         try:
@@ -99,9 +109,15 @@ class Loader:
 
     def _declare(self, element: Any, tag: str, file: str) -> None:
         key = element.get("symbol" if tag == "Unit" else "name", "")
-        own = {"ComponentType": self.model.own_types, "Dimension": self.model.own_dimensions, "Unit": self.model.own_units}[tag]
+        own = {
+            "ComponentType": self.model.own_types,
+            "Dimension": self.model.own_dimensions,
+            "Unit": self.model.own_units,
+        }[tag]
         if key in own:
-            raise ModelError(str(where(element, file)), f"{tag} '{key}' is defined twice", "remove or rename one of them")
+            raise ModelError(
+                str(where(element, file)), f"{tag} '{key}' is defined twice", "remove or rename one of them"
+            )
         declare.declaration(self.model, element, file)
         own.append(key)
 
@@ -115,17 +131,35 @@ class Loader:
                 self.model.core_files.append(href)
             return
         if "://" in href:
-            raise ModelError(str(place), f"includes over the network are not read: {href[:100]!r}", "put the file into the model's folder")
+            raise ModelError(
+                str(place),
+                f"includes over the network are not read: {href[:100]!r}",
+                "put the file into the model's folder",
+            )
         try:
             target = (self.open[-1].parent / href).resolve()
             there = target.is_relative_to(self.folder) and target.is_file()
         except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, not allowed
-            raise ModelError(str(place), f"cannot look for {href[:100]!r}: {getattr(error, 'strerror', None) or str(error)[:100]}", "name a file in the model's folder") from None
+            raise ModelError(
+                str(place),
+                f"cannot look for {href[:100]!r}: {getattr(error, 'strerror', None) or str(error)[:100]}",
+                "name a file in the model's folder",
+            ) from None
         if not target.is_relative_to(self.folder):
-            raise ModelError(str(place), f"{href[:100]!r} is outside the folder of the model, {self.folder}", "copy it there, or allow a wider folder with folder=")
+            raise ModelError(
+                str(place),
+                f"{href[:100]!r} is outside the folder of the model, {self.folder}",
+                "copy it there, or allow a wider folder with folder=",
+            )
         if not there:
-            raise ModelError(str(place), f"there is no file {href[:100]!r}", f"it was looked for in {target.parent}")
-        self.file(target, str(target.relative_to(self.folder)) if target.is_relative_to(self.folder) else href, place)
+            raise ModelError(
+                str(place), f"there is no file {href[:100]!r}", f"it was looked for in {target.parent}"
+            )
+        self.file(
+            target,
+            str(target.relative_to(self.folder)) if target.is_relative_to(self.folder) else href,
+            place,
+        )
 
     def components(self) -> None:
         """Top-level elements -> components, when all types are known. ModelError on a duplicate id."""
@@ -148,20 +182,40 @@ class Loader:
         if not made.id:
             raise ModelError(str(made.where), "must have an id", 'write id="..."')
         if made.id in self.model.components:
-            raise ModelError(str(made.where), f"the id '{made.id[:60]}' is taken by {self.model.components[made.id].where}", "give it another id")
+            raise ModelError(
+                str(made.where),
+                f"the id '{made.id[:60]}' is taken by {self.model.components[made.id].where}",
+                "give it another id",
+            )
         self.model.components[made.id] = made
 
     def component(self, element: Any, file: str, type: str = "") -> Component:
-        """An element with the components inside it. `type`: what the parent's slot says, where the element says nothing."""
+        """An element with the components inside it. `type`: what the parent's slot says, where the element
+        says nothing.
+        """
         tag, place = name(element), where(element, file)
         chosen = element.get("type") if element.get("type") in self.types else ""
         kind = chosen or type or (tag if tag in self.types else "")
-        if element.get("type") and not chosen and (tag == "Component" or (kind in self.types and "type" not in self.types[kind].texts)):
-            raise self.model.unknown_type(element.get("type"))(str(place), f"unknown component type '{element.get('type')[:60]}'", suggestion(element.get("type"), self.model.types))
+        if (
+            element.get("type")
+            and not chosen
+            and (tag == "Component" or (kind in self.types and "type" not in self.types[kind].texts))
+        ):
+            raise self.model.unknown_type(element.get("type"))(
+                str(place),
+                f"unknown component type '{element.get('type')[:60]}'",
+                suggestion(element.get("type"), self.model.types),
+            )
         if not kind:
-            raise self.model.unknown_type(tag)(str(place), f"unknown component type '{tag[:60]}'", suggestion(tag, self.model.types))
+            raise self.model.unknown_type(tag)(
+                str(place), f"unknown component type '{tag[:60]}'", suggestion(tag, self.model.types)
+            )
         given = attributes(element)
-        children = () if kind in OPAQUE or self.model.extends(kind, "network") else self._children(element, kind, file)
+        children = (
+            ()
+            if kind in OPAQUE or self.model.extends(kind, "network")
+            else self._children(element, kind, file)
+        )
         self._known(kind, given, place)
         return Component(kind, given.get("id", ""), tag, given, children, place, element)
 
@@ -174,19 +228,38 @@ class Loader:
             slot = full.slots.get(tag)
             with self.catch(functools.partial(where, child, file)):
                 if slot is None and tag not in self.types and child.get("type") not in self.types:
-                    raise self.model.unknown_type(tag)(str(where(child, file)), f"<{tag[:60]}> is nothing that a {kind} can hold", suggestion(tag, full.slots))
-                made = self.component(child, file, slot.type if slot and slot.kind in ("Child", "Children") else "")
+                    raise self.model.unknown_type(tag)(
+                        str(where(child, file)),
+                        f"<{tag[:60]}> is nothing that a {kind} can hold",
+                        suggestion(tag, full.slots),
+                    )
+                made = self.component(
+                    child, file, slot.type if slot and slot.kind in ("Child", "Children") else ""
+                )
                 if made.id and made.id in ids and slot is None:
-                    raise ModelError(str(made.where), f"the id '{made.id[:60]}' is taken by another child of the same {kind}", "give it another id")
+                    raise ModelError(
+                        str(made.where),
+                        f"the id '{made.id[:60]}' is taken by another child of the same {kind}",
+                        "give it another id",
+                    )
                 ids.add(made.id)
                 out.append(made)
         return tuple(out)
 
     def _known(self, kind: str, given: dict[str, str], place: Where) -> None:
-        """An attribute that the type does not have is an error, since it would do nothing; where NeuroML has it elsewhere, only a note
-        (its own examples give q10Fixed an experimentalTemp). Attributes with a namespace are kept without one."""
+        """An attribute that the type does not have is an error, since it would do nothing; where NeuroML has
+        it elsewhere, only a note (its own examples give q10Fixed an experimentalTemp). Attributes with a
+        namespace are kept without one."""
         full = self.types[kind]
-        allowed = {*full.parameters, *full.texts, *full.paths, *full.slots, *full.properties, *_ANY, *full.fixed}
+        allowed = {
+            *full.parameters,
+            *full.texts,
+            *full.paths,
+            *full.slots,
+            *full.properties,
+            *_ANY,
+            *full.fixed,
+        }
         unknown = [k for k in given if k not in allowed]
         if not unknown or _free(full.lineage):
             return
@@ -195,7 +268,9 @@ class Loader:
             if key.lower() in small:
                 continue
             if key not in vocabulary():
-                raise ModelError(str(place), f"a {kind} has no parameter '{key[:60]}'", suggestion(key, allowed - _ANY))
+                raise ModelError(
+                    str(place), f"a {kind} has no parameter '{key[:60]}'", suggestion(key, allowed - _ANY)
+                )
             self.model.ignored.append((place, f"{key}={given[key][:40]!r} means nothing for a {kind}"))
 
 
@@ -203,18 +278,45 @@ class Loader:
 def vocabulary() -> frozenset[str]:
     """Every attribute that some core type has."""
     known = core.model().types.values()
-    return frozenset(n for t in known for n in (*(q.name for q in (*t.parameters, *t.properties)), *t.texts, *t.paths, *(s.name for s in t.slots)))
+    return frozenset(
+        n
+        for t in known
+        for n in (
+            *(q.name for q in (*t.parameters, *t.properties)),
+            *t.texts,
+            *t.paths,
+            *(s.name for s in t.slots),
+        )
+    )
 
 
 def _free(lineage: tuple[str, ...]) -> bool:
     """Simulation and its parts hold attributes for other programs."""
-    return lineage[-1] in ("Simulation", "Display", "Line", "OutputFile", "OutputColumn", "EventOutputFile", "EventSelection", "Meta", "segmentGroup", "segment", "morphology")
+    return lineage[-1] in (
+        "Simulation",
+        "Display",
+        "Line",
+        "OutputFile",
+        "OutputColumn",
+        "EventOutputFile",
+        "EventSelection",
+        "Meta",
+        "segmentGroup",
+        "segment",
+        "morphology",
+    )
 
 
 def load(path: Path, folder: Path | None = None, catch: Collector | None = None) -> Model:
-    """The L1 model of a file. ModelError names file, line and element; with a collector that keeps them, reading goes on."""
+    """The L1 model of a file. ModelError names file, line and element; with a collector that keeps them,
+    reading goes on.
+    """
     loader = Loader(path, folder, catch)
-    shown = str(path.resolve().relative_to(loader.folder)) if path.resolve().is_relative_to(loader.folder) else path.name
+    shown = (
+        str(path.resolve().relative_to(loader.folder))
+        if path.resolve().is_relative_to(loader.folder)
+        else path.name
+    )
     loader.model.main = shown
     loader.file(path, shown, None)
     loader.components()

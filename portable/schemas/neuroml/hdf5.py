@@ -1,4 +1,6 @@
-"""NeuroML's HDF5 files (.net.nml.h5): the network as tables of float32, everything else as XML text in an attribute."""
+"""NeuroML's HDF5 files (.net.nml.h5): the network as tables of float32, everything else as XML text in an
+attribute.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,11 @@ def _guarded(place: object) -> Iterator[None]:
     except MemoryError:
         raise ModelError(str(place), "needs more memory than there is", "split the file") from None
     except Exception as error:
-        raise ModelError(str(place), f"is no HDF5 file that can be read: {type(error).__name__}: {str(error)[:120]}", "is the file complete?") from None
+        raise ModelError(
+            str(place),
+            f"is no HDF5 file that can be read: {type(error).__name__}: {str(error)[:120]}",
+            "is the file complete?",
+        ) from None
 
 
 def _child(group: Any, name: str) -> Any:
@@ -102,11 +108,15 @@ def contents(path: Path, file: str) -> tuple[bytes, Component]:
     if not id.strip():
         raise ModelError(file, "its network has no id", "give it one")
     data = text if isinstance(text, bytes) else str(_text(text)).encode("utf-8", "replace")
-    return data, Component(kind, id, "network", {"id": id}, (), Where(file, 0, f"<network id={id!r}>"), Hdf5Network(path, file))
+    return data, Component(
+        kind, id, "network", {"id": id}, (), Where(file, 0, f"<network id={id!r}>"), Hdf5Network(path, file)
+    )
 
 
 def read_network(model: Model, component: Component, catch: Collector | None = None) -> LemsNetwork:
-    """The tables of the network. ModelError naming the file and the group; with a collector that keeps them, reading goes on."""
+    """The tables of the network. ModelError naming the file and the group; with a collector that keeps them,
+    reading goes on.
+    """
     source: Hdf5Network = component.element
     with _opened(source.path, source.file) as h5:
         with _guarded(source.file):
@@ -117,7 +127,9 @@ def read_network(model: Model, component: Component, catch: Collector | None = N
 
 @dataclass(frozen=True)
 class _Group:
-    """A group as it stands: attributes as text, the columns of its one data set by name, None where it has none."""
+    """A group as it stands: attributes as text, the columns of its one data set by name, None where it has
+    none.
+    """
 
     name: str
     place: Where
@@ -153,9 +165,20 @@ class _Reader:
                 with self.catch(self._place(n)):
                     self._attached(n)
         temperature = str(_text(self.component.element.get("temperature"), "")).strip()
-        kelvin = self.model.scope.si(temperature, "temperature", self.component.where, "temperature") if temperature else None
+        kelvin = (
+            self.model.scope.si(temperature, "temperature", self.component.where, "temperature")
+            if temperature
+            else None
+        )
         return LemsNetwork(
-            self.component.id, kelvin, tuple(self.cells.values()), tuple(self.events), tuple(self.continuous), tuple(self.inputs), tuple(self.notes), tuple(self.order)
+            self.component.id,
+            kelvin,
+            tuple(self.cells.values()),
+            tuple(self.events),
+            tuple(self.continuous),
+            tuple(self.inputs),
+            tuple(self.notes),
+            tuple(self.order),
         )
 
     def _attached(self, name: str) -> None:
@@ -165,7 +188,9 @@ class _Reader:
         elif name.startswith("projection_"):
             g = self._group(name)
             kind = g.attributes.get("type", "projection")
-            self.order.append(("events", len(self.events)) if kind == "projection" else ("continuous", len(self.continuous)))
+            self.order.append(
+                ("events", len(self.events)) if kind == "projection" else ("continuous", len(self.continuous))
+            )
             if kind == "projection":
                 self.events += self._events(g)
             else:
@@ -188,31 +213,54 @@ class _Reader:
     @staticmethod
     def _table(data: Any, place: Where) -> tuple[int, dict[str, Floats]]:
         """Columns by name."""
-        if len(data.shape) != 2 or data.dtype.kind not in "fiu" or data.shape[0] > MAX_ROWS or data.shape[1] > MAX_COLUMNS:
-            raise ModelError(str(place), f"must hold a table of numbers, got shape {data.shape} of {data.dtype}", "write it with libNeuroML")
+        if (
+            len(data.shape) != 2
+            or data.dtype.kind not in "fiu"
+            or data.shape[0] > MAX_ROWS
+            or data.shape[1] > MAX_COLUMNS
+        ):
+            raise ModelError(
+                str(place),
+                f"must hold a table of numbers, got shape {data.shape} of {data.dtype}",
+                "write it with libNeuroML",
+            )
         if data.external or data.is_virtual:
             raise ModelError(str(place), "has its data in another file", "put them into this one")
         if bloated(data):
-            raise ModelError(str(place), f"says that it has {data.shape[0]} rows, and the file does not hold them", "is the file complete?")
+            raise ModelError(
+                str(place),
+                f"says that it has {data.shape[0]} rows, and the file does not hold them",
+                "is the file complete?",
+            )
         values = data[...].astype(np.float64)
         names = [str(_text(data.attrs.get(f"column_{k}"), "")) for k in range(data.shape[1])]
         out = {n: values[:, k] for k, n in enumerate(names) if n}
         for n, column in out.items():
             if not np.isfinite(column).all():
                 row = int(np.flatnonzero(~np.isfinite(column))[0])
-                raise ModelError(str(place), f"row {row} of column '{n}' is {column[row]}", "every value must be a number")
+                raise ModelError(
+                    str(place), f"row {row} of column '{n}' is {column[row]}", "every value must be a number"
+                )
         return values.shape[0], out
 
     def _population(self, g: _Group) -> None:
         id = g.text("id")
         if id in self.named:
-            raise ModelError(str(g.place), f"the id '{id[:60]}' is taken by another population", "give it another id")
+            raise ModelError(
+                str(g.place), f"the id '{id[:60]}' is taken by another population", "give it another id"
+            )
         self.named.add(id)
         component = self.model.component(g.text("component"), g.place, "the component")
         size = g.attributes.get("size", "0") if g.table is None else str(g.rows)
         if not re.fullmatch(r"\d{1,10}", size, re.A) or int(size) > MAX_CELLS:
-            raise ModelError(str(g.place), f"size must be a whole number from 0 to {MAX_CELLS}, got {size[:40]}", "is the file complete?")
-        locations = None if g.table is None else np.stack([g.table.get(k, np.zeros(g.rows)) for k in "xyz"], axis=1)
+            raise ModelError(
+                str(g.place),
+                f"size must be a whole number from 0 to {MAX_CELLS}, got {size[:40]}",
+                "is the file complete?",
+            )
+        locations = (
+            None if g.table is None else np.stack([g.table.get(k, np.zeros(g.rows)) for k in "xyz"], axis=1)
+        )
         self.cells[id] = Cells(id, component, int(size), locations, g.place)
 
     def _rows(self, g: _Group) -> dict[str, Floats] | None:
@@ -223,14 +271,20 @@ class _Reader:
     def _ids(self, g: _Group, table: dict[str, Floats], column: str, population: str) -> Ints:
         place = g.place
         if population not in self.cells:
-            raise (Follows if population in self.named else ModelError)(str(place), f"there is no population '{population}'", suggestion(population, self.cells))
+            raise (Follows if population in self.named else ModelError)(
+                str(place), f"there is no population '{population}'", suggestion(population, self.cells)
+            )
         if column not in table:
             raise ModelError(str(place), f"has no column '{column}'", f"it has: {', '.join(table)[:200]}")
         with np.errstate(invalid="ignore"):
             ids = table[column].astype(np.int64)
         bad = np.flatnonzero((ids < 0) | (ids >= self.cells[population].size) | (ids != table[column]))
         if bad.size:
-            raise ModelError(str(place), f"row {bad[0]}: population '{population}' has no cell {table[column][bad[0]]:g}", f"it has {self.cells[population].size}, numbered from 0")
+            raise ModelError(
+                str(place),
+                f"row {bad[0]}: population '{population}' has no cell {table[column][bad[0]]:g}",
+                f"it has {self.cells[population].size}, numbered from 0",
+            )
         if self.cells[population].size > EXACT:
             self.notes.append(f"{place}: positions above 2**24 are not exact in float32")
         return ids
@@ -244,7 +298,11 @@ class _Reader:
         i, j = self._ids(g, table, "pre_cell_id", pre), self._ids(g, table, "post_cell_id", post)
         delays = table["delay"] * 1e-3 if "delay" in table else None
         if delays is not None and delays.min(initial=0.0) < 0:
-            raise ModelError(str(g.place), f"row {int(np.argmin(delays))}: delay must be >= 0 ms, got {table['delay'].min():g}", "an event cannot arrive before it is sent")
+            raise ModelError(
+                str(g.place),
+                f"row {int(np.argmin(delays))}: delay must be >= 0 ms, got {table['delay'].min():g}",
+                "an event cannot arrive before it is sent",
+            )
         return [Events(g.text("id"), synapse, pre, post, i, j, table.get("weight"), delays, "", g.place)]
 
     def _continuous(self, g: _Group, kind: str) -> list[Continuous]:
@@ -263,4 +321,13 @@ class _Reader:
             return []
         population = g.text("population")
         component = self.model.component(g.text("component"), g.place, "the input")
-        return [Inputs(g.text("id"), component, population, self._ids(g, table, "target_cell_id", population), table.get("weight"), g.place)]
+        return [
+            Inputs(
+                g.text("id"),
+                component,
+                population,
+                self._ids(g, table, "target_cell_id", population),
+                table.get("weight"),
+                g.place,
+            )
+        ]

@@ -1,7 +1,8 @@
-"""The files of a network that was read from NeuroML and not changed since: its L1 model as it was written, in a tidy order.
+"""The files of a network that was read from NeuroML and not changed since: its L1 model as it was written, in
+a tidy order.
 
-All that the elements hold is kept: notes, annotations, attributes with a namespace. Pure NeuroML goes into <id>.net.nml, everything of
-the user's own types into the LEMS file that includes it.
+All that the elements hold is kept: notes, annotations, attributes with a namespace. Pure NeuroML goes into
+<id>.net.nml, everything of the user's own types into the LEMS file that includes it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,13 @@ def declarations(model: Model) -> list[str]:
 
 def remarks(model: Model) -> list[str]:
     """Notes and annotations of the files themselves."""
-    return [shown(e) for root in model.files.values() if name(root) == "neuroml" for e in root if name(e) in ("notes", "annotation", "property")]
+    return [
+        shown(e)
+        for root in model.files.values()
+        if name(root) == "neuroml"
+        for e in root
+        if name(e) in ("notes", "annotation", "property")
+    ]
 
 
 def network_files(source: LemsSource) -> tuple[dict[str, str | bytes], str]:
@@ -68,16 +75,25 @@ def network_files(source: LemsSource) -> tuple[dict[str, str | bytes], str]:
     simulations = {c.id for c in model.of_type("Simulation")}
     tables = [c.element for c in model.components.values() if isinstance(c.element, Hdf5Network)]
     apart = {t.file for t in tables}  # HDF5 files go along as they are, with all that is in them
-    components = [c for c in model.components.values() if c.id not in simulations and c.where.file not in apart]
+    components = [
+        c for c in model.components.values() if c.id not in simulations and c.where.file not in apart
+    ]
     place = {tag: n for n, tag in enumerate(document_order())}
     clean = sorted((c for c in components if pure(model, c)), key=lambda c: place.get(c.tag, len(place)))
     rest = [c for c in components if not pure(model, c)]
     main = f"{source.network.id}.net.nml"
     body = [*remarks(model), *(shown(c.element) for c in clean)]
-    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<neuroml xmlns="{NAMESPACE}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" id="{source.network.id}_file">'
+    head = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<neuroml xmlns="{NAMESPACE}" '
+        f'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" id="{source.network.id}_file">'
+    )
     files: dict[str, str | bytes] = {main: "\n".join([head, *body, "</neuroml>", ""])}
     own = [*declarations(model), *(shown(c.element) for c in rest)]
-    includes = [main, *(Path(t.file).name for t in tables)] if clean or not tables else [Path(t.file).name for t in tables]
+    includes = (
+        [main, *(Path(t.file).name for t in tables)]
+        if clean or not tables
+        else [Path(t.file).name for t in tables]
+    )
     files |= {Path(t.file).name: t.path.read_bytes() for t in tables}
     if main not in includes:
         del files[main]
@@ -103,7 +119,9 @@ def network_only(source: LemsSource) -> LemsFiles:
     """The files without a Simulation."""
     files, body = network_files(source)
     if "ComponentType" in body:
-        files[f"{source.network.id}.lems.xml"] = "\n".join(["<Lems>", *(f'  <Include file="{f}"/>' for f in CORE), body, "</Lems>", ""])
+        files[f"{source.network.id}.lems.xml"] = "\n".join(
+            ["<Lems>", *(f'  <Include file="{f}"/>' for f in CORE), body, "</Lems>", ""]
+        )
     return LemsFiles(files, "", source.network.id, Recorded(), {})
 
 
@@ -118,7 +136,9 @@ def for_run(program: Program, steps: int) -> LemsFiles:
         file = f"trace{n}.dat"
         lines.append(f'    <OutputFile id="trace{n}" fileName="{file}">')
         for k, cell in enumerate(t.ids.tolist()):
-            lines.append(f'      <OutputColumn id="c{k}" quantity="{source.path_of(t.group, cell, t.variable)}"/>')
+            lines.append(
+                f'      <OutputColumn id="c{k}" quantity="{source.path_of(t.group, cell, t.variable)}"/>'
+            )
             columns.append(Column(file, k + 1, t.group, t.variable, cell, power))
         lines.append("    </OutputFile>")
     for n, (group_name, ids) in enumerate(program.spikes.items()):
@@ -128,10 +148,15 @@ def for_run(program: Program, steps: int) -> LemsFiles:
         file = f"spikes{n}.spikes"
         spikes[file] = (group_name, tuple(int(i) for i in ids))
         lines.append(f'    <EventOutputFile id="events{n}" fileName="{file}" format="TIME_ID">')
-        lines += [f'      <EventSelection id="{k}" select="{p}" eventPort="spike"/>' for k, p in enumerate(paths)]
+        lines += [
+            f'      <EventSelection id="{k}" select="{p}" eventPort="spike"/>' for k, p in enumerate(paths)
+        ]
         lines.append("    </EventOutputFile>")
     target = source.context.id if source.context is not None else source.network.id
-    head = f'  <Simulation id="portable_run" length="{steps * program.dt!r}ms" step="{program.dt!r}ms" target="{target}"{_seed(source)}>'
+    head = (
+        f'  <Simulation id="portable_run" length="{steps * program.dt!r}ms" step="{program.dt!r}ms" '
+        f'target="{target}"{_seed(source)}>'
+    )
     made = lems(source, "\n".join([head, *lines, "  </Simulation>"]), "portable_run")
     return LemsFiles(made.files, made.main, made.network, Recorded(spikes, tuple(columns)), {})
 

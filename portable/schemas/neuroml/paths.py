@@ -24,7 +24,9 @@ _DIGITS = re.compile(r"(?:\d{1,10}\n)+", re.A)
 
 @dataclass(frozen=True)
 class Place:
-    """What can be addressed: sizes of populations, and for lists whose instances are not numbered 0, 1, ... their ids."""
+    """What can be addressed: sizes of populations, and for lists whose instances are not numbered 0, 1, ...
+    their ids.
+    """
 
     sizes: Mapping[str, int]
     ids: Mapping[str, Ints]
@@ -34,22 +36,38 @@ class Place:
         """ModelError if there is no such population."""
         if population not in self.sizes:
             kind = Follows if population in self.broken else ModelError
-            raise kind(str(place), f"{attribute + ': ' if attribute else ''}there is no population '{population[:60]}'", suggestion(population, self.sizes))
+            raise kind(
+                str(place),
+                f"{attribute + ': ' if attribute else ''}there is no population '{population[:60]}'",
+                suggestion(population, self.sizes),
+            )
 
     def cells(self, elements: Sequence[Any], attribute: str, file: str) -> tuple[tuple[str, ...], Ints, Ints]:
-        """(populations, which of them, position there) of one attribute of many elements. ModelError on the first that leads nowhere."""
+        """(populations, which of them, position there) of one attribute of many elements. ModelError on the
+        first that leads nowhere.
+        """
         given = column(elements, attribute)
         texts = [t for t in given if t is not None]
         if len(texts) < len(given):
-            raise ModelError(str(where(elements[given.index(None)], file)), f"must have {attribute}=", f'write {attribute}="../pop/0/cell"')
+            raise ModelError(
+                str(where(elements[given.index(None)], file)),
+                f"must have {attribute}=",
+                f'write {attribute}="../pop/0/cell"',
+            )
         alike = self._alike(texts)
         if alike is not None:
             return alike
         joined = "\n".join(texts)
         found = ADDRESS.findall(joined)
-        if len(found) != len(texts) or joined.count("\n") >= len(texts):  # an attribute may have a line end in it, as &#10;
+        if len(found) != len(texts) or joined.count("\n") >= len(
+            texts
+        ):  # an attribute may have a line end in it, as &#10;
             bad = next(i for i, t in enumerate(texts) if not ADDRESS.fullmatch(t))
-            raise ModelError(str(where(elements[bad], file)), f"{attribute}: cannot read {texts[bad][:80]!r} as a cell", 'write "../pop/0/cell" or "../pop[0]"')
+            raise ModelError(
+                str(where(elements[bad], file)),
+                f"{attribute}: cannot read {texts[bad][:80]!r} as a cell",
+                'write "../pop/0/cell" or "../pop[0]"',
+            )
         names, indices, ids = zip(*found) if found else ((), (), ())
         populations = tuple(dict.fromkeys(names))
         which = np.zeros(len(found), dtype=np.int64)
@@ -67,11 +85,17 @@ class Place:
             bad_ids = mine & ((position >= self.sizes[p]) | (position < 0))
             if bad_ids.any():
                 i = int(np.flatnonzero(bad_ids)[0])
-                raise ModelError(str(where(elements[i], file)), f"{attribute}: population '{p}' has no cell {texts[i]!r}", f"it has {self.sizes[p]}, numbered from 0")
+                raise ModelError(
+                    str(where(elements[i], file)),
+                    f"{attribute}: population '{p}' has no cell {texts[i]!r}",
+                    f"it has {self.sizes[p]}, numbered from 0",
+                )
         return populations, which, position
 
     def _alike(self, texts: list[str]) -> tuple[tuple[str, ...], Ints, Ints] | None:
-        """As `cells`, where all are "../pop/<number>/cell" of one population, or all "../pop[<number>]"; None where they are not, or one is wrong."""
+        """As `cells`, where all are "../pop/<number>/cell" of one population, or all "../pop[<number>]"; None
+        where they are not, or one is wrong.
+        """
         head = _ALIKE.fullmatch(texts[0]) if texts else None
         if not head or head[2] not in self.sizes or head[2] in self.ids:
             return None
@@ -94,22 +118,46 @@ class Place:
         return np.where(known[order][at] == ids, order[at], -1)
 
     def one(self, text: str, place: Where) -> tuple[str, int, str]:
-        """(population, position, rest of the path) of a recorded quantity such as "pop[0]/v" or "pop/0/cell/bio/.../q"."""
+        """(population, position, rest of the path) of a recorded quantity such as "pop[0]/v" or
+        "pop/0/cell/bio/.../q".
+        """
         parts = [p for p in text.split("/") if p not in ("", ".", "..")]
         if parts and parts[0] not in self.sizes and "[" not in parts[0] and len(parts) > 1:
             parts = parts[1:]  # "net1/pop[0]/v"
         head = re.fullmatch(r"([A-Za-z_]\w*)(?:\[(\d{1,18})\])?", parts[0], re.A) if parts else None
         if not head or head[1] not in self.sizes:
-            raise ModelError(str(place), f"cannot find {text[:80]!r}", suggestion(head[1] if head else text[:40], self.sizes))
+            raise ModelError(
+                str(place),
+                f"cannot find {text[:80]!r}",
+                suggestion(head[1] if head else text[:40], self.sizes),
+            )
         population, rest = head[1], parts[1:]
         if head[2] is not None:
             position = int(head[2])
         elif rest and re.fullmatch(r"\d{1,18}", rest[0], re.A):
             position = int(rest[0])
-            position = int(self._numbered(population, np.array([position]))[0]) if population in self.ids else position
-            rest = rest[2:] if len(rest) > 2 else rest[2:] if len(rest) == 2 and rest[1] not in ("v", "V") else rest[1:]
+            position = (
+                int(self._numbered(population, np.array([position]))[0])
+                if population in self.ids
+                else position
+            )
+            rest = (
+                rest[2:]
+                if len(rest) > 2
+                else rest[2:]
+                if len(rest) == 2 and rest[1] not in ("v", "V")
+                else rest[1:]
+            )
         else:
-            raise ModelError(str(place), f"{text[:80]!r} does not say which cell of '{population}'", f'write "{population}[0]/..."')
+            raise ModelError(
+                str(place),
+                f"{text[:80]!r} does not say which cell of '{population}'",
+                f'write "{population}[0]/..."',
+            )
         if not 0 <= position < self.sizes[population]:
-            raise ModelError(str(place), f"population '{population}' has no cell {position}", f"it has {self.sizes[population]}, numbered from 0")
+            raise ModelError(
+                str(place),
+                f"population '{population}' has no cell {position}",
+                f"it has {self.sizes[population]}, numbered from 0",
+            )
         return population, position, "/".join(rest)

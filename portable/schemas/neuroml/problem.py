@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """`file` as the user named it or relative to the main file's folder; line 0: of the whole file; `rule` says what must hold and what was found."""
+    """`file` as the user named it or relative to the main file's folder; line 0: of the whole file; `rule`
+    says what must hold and what was found.
+    """
 
     file: str
     line: int
@@ -15,4 +17,8 @@ class Problem:
     rule: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (f"{self.file}:{self.line}" if self.line else self.file, self.element, self.rule) if part)
+        return ": ".join(
+            part
+            for part in (f"{self.file}:{self.line}" if self.line else self.file, self.element, self.rule)
+            if part
+        )

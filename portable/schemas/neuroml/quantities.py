@@ -1,4 +1,6 @@
-"""Paths of recorded quantities -> variables of the network that was built: "pop[0]/v", "pop/0/cell/bio/.../q", "pop[0]/synapses:syn:0/g"."""
+"""Paths of recorded quantities -> variables of the network that was built: "pop[0]/v",
+"pop/0/cell/bio/.../q", "pop[0]/synapses:syn:0/g".
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ Selections = list[tuple[Selection, tuple[str, int] | None]]
 
 
 def placed(b: NetworkBuilder, simulation: LemsSimulation | None) -> tuple[Columns, Selections, list[Record]]:
-    """Where every recorded quantity and event is, and the Records: those, and the spikes of all populations."""
+    """Where every recorded quantity and event is, and the Records: those, and the spikes of all
+    populations.
+    """
     columns: Columns = []
     selections: Selections = []
     if simulation is not None:
@@ -51,18 +55,26 @@ def _spikes(p: Population) -> bool:
 
 
 def paths(b: NetworkBuilder) -> tuple[dict[tuple[str, str], str], dict[str, tuple[str, ...]]]:
-    """(population, variable) -> path below a cell; population -> paths of its cells, as jLEMS resolves them."""
+    """(population, variable) -> path below a cell; population -> paths of its cells, as jLEMS resolves
+    them.
+    """
     steps: dict[tuple[str, str], str] = {}
     cells: dict[str, tuple[str, ...]] = {}
     of: dict[str, list[str]] = {}
     for p in b.network.populations:
-        own = [f"{p.id}[{i}]" if p.locations is None else f"{p.id}/{i}/{p.component.id}" for i in range(p.size)] if p.size <= MAX_PATHS else []
+        own = (
+            [f"{p.id}[{i}]" if p.locations is None else f"{p.id}/{i}/{p.component.id}" for i in range(p.size)]
+            if p.size <= MAX_PATHS
+            else []
+        )
         of[p.id] = own
         if own and p.id in b.made:
             cells[b.names[p.id]] = tuple(own)
         site = b.sites.get(p.id)
         if site is not None and site.flat is not None:
-            steps |= _steps(b.names[p.id], site.flat, {id(i): _below(i, site.cell) for i in site.cell.everything()})
+            steps |= _steps(
+                b.names[p.id], site.flat, {id(i): _below(i, site.cell) for i in site.cell.everything()}
+            )
     for edge in b.edges:
         for instance, ids, post in zip(edge.instances, edge.cells, edge.posts, strict=True):
             if len(edge.instances) > 1 or not of[post]:
@@ -73,16 +85,24 @@ def paths(b: NetworkBuilder) -> tuple[dict[tuple[str, str], str], dict[str, tupl
                 k = seen[cell] = seen.get(cell, -1) + 1
                 out.append(f"{of[post][cell]}/synapses:{instance.component.id}:{k}")
             cells[edge.population] = tuple(out)
-            steps |= _steps(edge.population, edge.flat, {id(i): _below(i, instance) for i in instance.everything()})
+            steps |= _steps(
+                edge.population, edge.flat, {id(i): _below(i, instance) for i in instance.everything()}
+            )
     return steps, cells
 
 
 def _steps(population: str, flat: FlatModel, known: dict[int, str]) -> dict[tuple[str, str], str]:
-    return {(population, symbol): f"{known[i]}{variable}" for (i, variable), symbol in flat.symbols.items() if i in known}
+    return {
+        (population, symbol): f"{known[i]}{variable}"
+        for (i, variable), symbol in flat.symbols.items()
+        if i in known
+    }
 
 
 def _below(i: Instance, top: Instance) -> str:
-    """The path from the top to an instance, with a / at the end; attached synapses as jLEMS addresses them."""
+    """The path from the top to an instance, with a / at the end; attached synapses as jLEMS addresses
+    them.
+    """
     out = ""
     while i is not top:
         parent = i.parent
@@ -113,22 +133,35 @@ class _Finder:
             return None
         population, position, rest = self.addresses.one(c.quantity, c.where)
         if population not in self.b.sites:
-            self.b.notes.append((str(c.where), f"'{c.quantity}' is a variable of a source of spikes, which has none here"))
+            self.b.notes.append(
+                (str(c.where), f"'{c.quantity}' is a variable of a source of spikes, which has none here")
+            )
             return None
         parts = [p for p in rest.split("/") if p]
         if not parts:
-            raise ModelError(str(c.where), f"'{c.quantity}' names a cell, not a variable", "add the variable, such as /v")
+            raise ModelError(
+                str(c.where), f"'{c.quantity}' names a cell, not a variable", "add the variable, such as /v"
+            )
         *steps, variable = parts
         s = self.b.sites[population]
         assert s.flat is not None
         if isinstance(kind := self.b.made[population].cell, Cell) and kind.flat.compartments > 1:
             return None
         found = self._attached(population, position, steps) if steps else None
-        name, flat, instance, cell = found or (self.b.names[population], s.flat, self._inside(s.cell, steps, c), position)
+        name, flat, instance, cell = found or (
+            self.b.names[population],
+            s.flat,
+            self._inside(s.cell, steps, c),
+            position,
+        )
         symbol = flat.symbol(instance, instance.type.exposed(variable) or variable)
         if not symbol:
             why = next((w for n, w in flat.silent.items() if n.endswith(variable)), "")
-            raise ModelError(str(c.where), f"'{c.quantity}': there is no variable '{variable}' in {instance.component}", why or f"it has: {', '.join(instance.type.exposures)}")
+            raise ModelError(
+                str(c.where),
+                f"'{c.quantity}': there is no variable '{variable}' in {instance.component}",
+                why or f"it has: {', '.join(instance.type.exposures)}",
+            )
         if symbol in flat.parameters:
             self.b.notes.append((str(c.where), f"'{c.quantity}' is a constant and is not recorded"))
             return None
@@ -137,7 +170,9 @@ class _Finder:
     def _about_context(self, c: Column) -> bool:
         """A variable of the component around the network."""
         if self.b.context is not None and "/" not in c.quantity:
-            self.b.notes.append((str(c.where), f"'{c.quantity}' belongs to what is around the network and is not recorded"))
+            self.b.notes.append(
+                (str(c.where), f"'{c.quantity}' belongs to what is around the network and is not recorded")
+            )
             return True
         return False
 
@@ -151,10 +186,16 @@ class _Finder:
     def _inside(cell: Instance, steps: list[str], c: Column) -> Instance:
         found = find(cell, steps)
         if found is None:
-            raise ModelError(str(c.where), f"'{c.quantity}': nothing is found at '{'/'.join(steps)}' in {cell.component}", "check the ids on the way")
+            raise ModelError(
+                str(c.where),
+                f"'{c.quantity}': nothing is found at '{'/'.join(steps)}' in {cell.component}",
+                "check the ids on the way",
+            )
         return found
 
-    def _attached(self, population: str, position: int, steps: list[str]) -> tuple[str, FlatModel, Instance, int] | None:
+    def _attached(
+        self, population: str, position: int, steps: list[str]
+    ) -> tuple[str, FlatModel, Instance, int] | None:
         """A synapse or input on a cell: "synapses:id:k", or its id."""
         match = _ATTACHED.match(steps[0])
         id, k = (match[1], int(match[2])) if match else (steps[0], 0)
@@ -168,5 +209,9 @@ class _Finder:
                 mine = np.flatnonzero(cells == position)
                 if post == population and instance.component.id == id and mine.size:
                     inner = find(instance, steps[1:])
-                    return None if inner is None else (edge.population, edge.flat, inner, int(mine[min(k, mine.size - 1)]))
+                    return (
+                        None
+                        if inner is None
+                        else (edge.population, edge.flat, inner, int(mine[min(k, mine.size - 1)]))
+                    )
         return None

@@ -29,14 +29,22 @@ from portable.units import milliseconds
 DEFAULT_DT = 0.1  # ms, where neither the caller nor the file says
 
 
-def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = None, folder: str | os.PathLike[str] | None = None) -> Network:
+def read_neuroml(
+    path: str | os.PathLike[str],
+    *,
+    network: str = "",
+    dt: Any = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> Network:
     """Read NeuroML 2 (.nml, .net.nml, .net.nml.h5) or LEMS (.xml).
 
-    network: id of the network to read, where the file has several and no Simulation chooses. dt: the step (ms) that delays and spike times are
-    rounded up to; default the Simulation's, else 0.1 ms. folder: includes must lie inside it; default the folder of the file.
+    network: id of the network to read, where the file has several and no Simulation chooses. dt: the step
+    (ms) that delays and spike times are rounded up to; default the Simulation's, else 0.1 ms. folder:
+    includes must lie inside it; default the folder of the file.
 
-    The result runs like any network. Its `settings` hold duration and dt of the Simulation, so that `pt.run(net)` needs neither;
-    its `recordings` what the Simulation records, and all spikes; `lems` the model as it was written, and notes on what was changed.
+    The result runs like any network. Its `settings` hold duration and dt of the Simulation, so that
+    `pt.run(net)` needs neither; its `recordings` what the Simulation records, and all spikes; `lems` the
+    model as it was written, and notes on what was changed.
 
     Raises ModelError naming file, line and element.
     """
@@ -44,11 +52,18 @@ def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = N
     try:
         there = source.is_file()
     except OSError as error:  # too long, or not allowed
-        raise ModelError(str(path)[:200], f"cannot be looked for: {error.strerror or error}", "check the path") from None
+        raise ModelError(
+            str(path)[:200], f"cannot be looked for: {error.strerror or error}", "check the path"
+        ) from None
     if not there:
         raise ModelError(str(path), "there is no such file", "check the path")
     try:
-        return build(source, Path(folder) if folder is not None else source.parent, network, None if dt is None else milliseconds(dt, "dt"))
+        return build(
+            source,
+            Path(folder) if folder is not None else source.parent,
+            network,
+            None if dt is None else milliseconds(dt, "dt"),
+        )
     except RecursionError:
         raise ModelError(source.name, *TOO_DEEP) from None
     except MemoryError:
@@ -56,8 +71,9 @@ def read_neuroml(path: str | os.PathLike[str], *, network: str = "", dt: Any = N
 
 
 def problems(path: Path, folder: Path | None = None) -> list[Problem]:
-    """Everything that is wrong in a file and what it includes, [] if nothing is: what keeps it from being read, every network in it, and
-    types and components that nothing uses. What only follows from another mistake is left out."""
+    """Everything that is wrong in a file and what it includes, [] if nothing is: what keeps it from being
+    read, every network in it, and types and components that nothing uses. What only follows from another
+    mistake is left out."""
     catch = Collector(keep=True)
     with catch(Where(path.name)):
         model = load(path, folder or path.parent, catch)
@@ -97,7 +113,14 @@ def _network(model: Model, component: Component, simulation: LemsSimulation | No
         own = simulation if simulation is not None and simulation.target == component.id else None
         found, context = _target(model, own, "", component.where) if own else (component, None)
         tables = read_network(model, found, catch) if model.extends(found.type, "network") else _alone(found)
-        builder = NetworkBuilder(model, tables, own.step * 1e3 if own else DEFAULT_DT, [c.quantity for c in own.columns] if own else [], context, catch)
+        builder = NetworkBuilder(
+            model,
+            tables,
+            own.step * 1e3 if own else DEFAULT_DT,
+            [c.quantity for c in own.columns] if own else [],
+            context,
+            catch,
+        )
         builder.build()
         if len(catch.errors) == before:
             placed(builder, own)
@@ -122,11 +145,34 @@ def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:
     columns, selections, records = placed(builder, simulation)
     steps, cells = paths(builder)
     notes = [*((str(w), what) for w, what in model.ignored), *dict.fromkeys(builder.notes)]
-    settings = RunSettings(f"{round(simulation.length * 1e3, 9)!r} ms" if simulation else None, f"{step!r} ms")
-    made = Network(component.id, builder.made.values(), builder.projections, builder.injections, records, builder.links, settings=settings)
+    settings = RunSettings(
+        f"{round(simulation.length * 1e3, 9)!r} ms" if simulation else None, f"{step!r} ms"
+    )
+    made = Network(
+        component.id,
+        builder.made.values(),
+        builder.projections,
+        builder.injections,
+        records,
+        builder.links,
+        settings=settings,
+    )
     source = LemsSource(
-        model, tables, simulation, simulation_component, path, folder, tuple(columns), tuple(selections), tuple(notes), dict(builder.names), context, steps, cells, model_hash(made),
-    )  # fmt: skip
+        model,
+        tables,
+        simulation,
+        simulation_component,
+        path,
+        folder,
+        tuple(columns),
+        tuple(selections),
+        tuple(notes),
+        dict(builder.names),
+        context,
+        steps,
+        cells,
+        model_hash(made),
+    )
     return replace(made, lems=source)
 
 
@@ -135,14 +181,18 @@ def _simulation(model: Model) -> Component | None:
         found = model.components.get(model.target)
         if found is None:
             raise (Follows if model.target in model.broken or not model.whole else ModelError)(
-                str(model.target_where), f"the Target '{model.target[:60]}' does not exist", "name the id of a Simulation or network"
+                str(model.target_where),
+                f"the Target '{model.target[:60]}' does not exist",
+                "name the id of a Simulation or network",
             )
         if model.extends(found.type, "Simulation"):
             return found
     return next((c for c in model.of_type("Simulation")), None)
 
 
-def _target(model: Model, simulation: LemsSimulation | None, chosen: str, at: Where | str) -> tuple[Component, Component | None]:
+def _target(
+    model: Model, simulation: LemsSimulation | None, chosen: str, at: Where | str
+) -> tuple[Component, Component | None]:
     """The network, and the component around it if there is one. `at`: what names it."""
     id = chosen or (simulation.target if simulation else "")
     if id:
@@ -155,11 +205,21 @@ def _target(model: Model, simulation: LemsSimulation | None, chosen: str, at: Wh
     if len(networks) == 1:
         return networks[0], None
     if networks:
-        raise ModelError(model.main, f"has {len(networks)} networks: {', '.join(n.id for n in networks)[:200]}", "choose one with network=")
+        raise ModelError(
+            model.main,
+            f"has {len(networks)} networks: {', '.join(n.id for n in networks)[:200]}",
+            "choose one with network=",
+        )
     cells = [c for c in model.components.values() if model.extends(c.type, "baseCell")]
     if len(cells) == 1:
         return cells[0], None
-    raise ModelError(model.main, "has no network", f"it has {len(cells)} cells; put one into a <network>, or choose it with network=" if cells else "is it the right file?")
+    raise ModelError(
+        model.main,
+        "has no network",
+        f"it has {len(cells)} cells; put one into a <network>, or choose it with network="
+        if cells
+        else "is it the right file?",
+    )
 
 
 def _alone(component: Component) -> LemsNetwork:

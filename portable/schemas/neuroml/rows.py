@@ -48,10 +48,18 @@ class Rows(Sequence[Any]):
 
     @property
     def text(self) -> str:
-        """The parent as text, "" where more than elements and plain attributes is in it: reading it by pattern is then not safe."""
+        """The parent as text, "" where more than elements and plain attributes is in it: reading it by
+        pattern is then not safe.
+        """
         if self._text is None:
-            written = str(etree.tostring(self.parent, encoding="unicode", with_tail=False)) if self.size >= MANY else ""
-            alone = written.count("<") == self.size + 2 == written.count(f"<{name(self.parent[0])} ") + 2  # no comments, nothing inside
+            written = (
+                str(etree.tostring(self.parent, encoding="unicode", with_tail=False))
+                if self.size >= MANY
+                else ""
+            )
+            alone = (
+                written.count("<") == self.size + 2 == written.count(f"<{name(self.parent[0])} ") + 2
+            )  # no comments, nothing inside
             plain = alone and "&" not in written and not _INNER.search(written)
             self._text = written.partition(">")[2] if plain else ""
         return self._text
@@ -60,7 +68,9 @@ class Rows(Sequence[Any]):
 def _path(tag: str, rest: str, form: str = "{}") -> Any:
     namespace, _, local = tag.rpartition("}")
     step = f"n:{local}" if namespace else local
-    return etree.XPath(form.format(step + rest), namespaces={"n": namespace[1:]} if namespace else None, smart_strings=False)
+    return etree.XPath(
+        form.format(step + rest), namespaces={"n": namespace[1:]} if namespace else None, smart_strings=False
+    )
 
 
 def column(elements: Sequence[Any], attribute: str) -> list[str | None]:

@@ -1,7 +1,9 @@
-"""Whether files are still as `write_neuroml` wrote them: only then does the network in their annotation say what they say.
+"""Whether files are still as `write_neuroml` wrote them: only then does the network in their annotation say
+what they say.
 
-The annotation holds, beside the network, a digest of every file that was written with it. A digest leaves the annotation itself out, and how
-lines end (so files may go through git or mail); of HDF5 it covers names, attributes and arrays.
+The annotation holds, beside the network, a digest of every file that was written with it. A digest leaves the
+annotation itself out, and how lines end (so files may go through git or mail); of HDF5 it covers names,
+attributes and arrays.
 """
 
 from __future__ import annotations
@@ -20,14 +22,24 @@ from portable.schemas.neuroml.hdf5 import bloated
 TAG = "https://portable-snn.org/files/1"
 NETWORK = "https://portable-snn.org/network/1"
 END = "  </annotation>\n"
-_OURS = re.compile(rb'\s*<property\s+tag="(?:' + b"|".join(re.escape(t.encode()) for t in (NETWORK, TAG)) + rb')"\s[^<>]*/>\s*')
+_OURS = re.compile(
+    rb'\s*<property\s+tag="(?:'
+    + b"|".join(re.escape(t.encode()) for t in (NETWORK, TAG))
+    + rb')"\s[^<>]*/>\s*'
+)
 _TEXT = "neuroml_top_level"
 _HDF5 = (".h5", ".hdf5")
 
 
 def digest(name: str, data: bytes) -> str:
-    """Of a file as it stands, by its kind. OSError if its name says HDF5 and it is none, or if its arrays are not in it."""
-    return _arrays(data) if name.endswith(_HDF5) else hashlib.sha256(_bare(data.replace(b"\r\n", b"\n"))).hexdigest()
+    """Of a file as it stands, by its kind. OSError if its name says HDF5 and it is none, or if its arrays are
+    not in it.
+    """
+    return (
+        _arrays(data)
+        if name.endswith(_HDF5)
+        else hashlib.sha256(_bare(data.replace(b"\r\n", b"\n"))).hexdigest()
+    )
 
 
 def sealed(files: Mapping[str, str | bytes], net: str) -> dict[str, str | bytes]:

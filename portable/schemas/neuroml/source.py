@@ -1,4 +1,6 @@
-"""What a network that was read from NeuroML keeps of it: the L1 model, its tables, and where its quantities are now."""
+"""What a network that was read from NeuroML keeps of it: the L1 model, its tables, and where its quantities
+are now.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,13 @@ class Place:
 class LemsSource:
     """The origin of an imported network.
 
-    columns: each recorded quantity of the Simulation and where it is now (None: it is not in the network). selections: the same for
-    recorded events: (population, cell). notes: (where, what) that reading changed or chose. path: the file; folder: what includes may reach.
-    populations: NeuroML id -> name in the network. context: a component around the network that gives it something (a temperature).
-    steps: (population, variable) -> the path below a cell; cells: population -> the path of every cell. digest: of the network that was made;
-    a changed network is not this file's any more.
+    columns: each recorded quantity of the Simulation and where it is now (None: it is not in the network).
+    selections: the same for recorded events: (population, cell). notes: (where, what) that reading changed or
+    chose. path: the file; folder: what includes may reach.
+    populations: NeuroML id -> name in the network. context: a component around the network that gives it
+    something (a temperature).
+    steps: (population, variable) -> the path below a cell; cells: population -> the path of every cell.
+    digest: of the network that was made; a changed network is not this file's any more.
     """
 
     model: Model
@@ -48,7 +52,9 @@ class LemsSource:
     digest: str = ""
 
     def path_of(self, population: str, cell: int, variable: str) -> str:
-        """The path of a variable of a cell in the file, of the cell itself where `variable` is ""; "" if the file has none."""
+        """The path of a variable of a cell in the file, of the cell itself where `variable` is ""; "" if the
+        file has none.
+        """
         known = self.cells.get(population)
         if known is None:
             return ""

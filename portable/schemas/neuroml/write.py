@@ -24,7 +24,9 @@ HDF5_ABOVE = 10_000  # connections
 
 @dataclass(frozen=True, repr=False)
 class Written:
-    """What was written: the files, the one to run or to open (`main`), and everything that is not as in the model."""
+    """What was written: the files, the one to run or to open (`main`), and everything that is not as in the
+    model.
+    """
 
     folder: Path
     files: tuple[str, ...]
@@ -37,8 +39,14 @@ class Written:
         return self.folder / self.main
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{n} ({_size((self.folder / n).stat().st_size) if (self.folder / n).exists() else 'gone'})" for n in self.files)
-        notes = "".join(f"\n  {a.where}: {a.got} instead of {a.asked}; error: {a.largest_error}" for a in self.approximations)
+        sizes = ", ".join(
+            f"{n} ({_size((self.folder / n).stat().st_size) if (self.folder / n).exists() else 'gone'})"
+            for n in self.files
+        )
+        notes = "".join(
+            f"\n  {a.where}: {a.got} instead of {a.asked}; error: {a.largest_error}"
+            for a in self.approximations
+        )
         return f"Written({str(self.folder)!r}, main {self.main!r}: {sizes}){notes}"
 
 
@@ -51,34 +59,56 @@ def _size(count: int) -> str:
 
 
 def write_neuroml(
-    network: Network, folder: str | os.PathLike[str], *, simulation: bool = True, duration: Any = None, dt: Any = None, seed: int = 0,
-    types: str = "auto", timing: str = "steps", inputs: str = "frozen", hdf5_above: int | None = HDF5_ABOVE, split: int = SPLIT, keep: bool = True,
-) -> Written:  # fmt: skip
-    """Write a network as NeuroML 2 with LEMS, for jNeuroML (`jnml LEMS_<name>.xml -nogui`) and whatever reads its files.
+    network: Network,
+    folder: str | os.PathLike[str],
+    *,
+    simulation: bool = True,
+    duration: Any = None,
+    dt: Any = None,
+    seed: int = 0,
+    types: str = "auto",
+    timing: str = "steps",
+    inputs: str = "frozen",
+    hdf5_above: int | None = HDF5_ABOVE,
+    split: int = SPLIT,
+    keep: bool = True,
+) -> Written:
+    """Write a network as NeuroML 2 with LEMS, for jNeuroML (`jnml LEMS_<name>.xml -nogui`) and whatever reads
+    its files.
 
-    The network is resolved with `seed` and written out: connections, drawn numbers, Poisson trains of `duration`. Its rules are kept too, in an
-    annotation from which `read_neuroml` restores an equal Network (keep=False leaves it out).
+    The network is resolved with `seed` and written out: connections, drawn numbers, Poisson trains of
+    `duration`. Its rules are kept too, in an annotation from which `read_neuroml` restores an equal Network
+    (keep=False leaves it out).
 
-    A network that was read from NeuroML and not changed since is written as it was read: its own types, notes and annotations, and its
-    own Simulation unless duration or dt are given.
+    A network that was read from NeuroML and not changed since is written as it was read: its own types, notes
+    and annotations, and its own Simulation unless duration or dt are given.
 
-    simulation: also write the LEMS file that runs it for `duration` at `dt` (ms or "1 s"; left out, the network's settings, else 1 s
-    and 0.1 ms) and records what the network records.
-    types: "auto" uses NeuroML's own cells where jLEMS does the same with them and writes component types of our own for others; "core" uses them
-    also where spikes move by a few steps; "custom" writes own types only. timing: "steps" writes times so that jLEMS at this dt spikes in the same
-    steps as we do with forward Euler; "nominal" writes the model's numbers. inputs: "frozen" (the trains of this seed) or "native" Poisson sources.
-    hdf5_above: with more connections the network goes into a .net.nml.h5, in float32 (None: never). split: where the cells of a population
-    differ, write up to so many NeuroML populations for it.
+    simulation: also write the LEMS file that runs it for `duration` at `dt` (ms or "1 s"; left out, the
+    network's settings, else 1 s and 0.1 ms) and records what the network records.
+    types: "auto" uses NeuroML's own cells where jLEMS does the same with them and writes component types of
+    our own for others; "core" uses them also where spikes move by a few steps; "custom" writes own types
+    only. timing: "steps" writes times so that jLEMS at this dt spikes in the same steps as we do with forward
+    Euler; "nominal" writes the model's numbers. inputs: "frozen" (the trains of this seed) or "native"
+    Poisson sources.
+    hdf5_above: with more connections the network goes into a .net.nml.h5, in float32 (None: never). split:
+    where the cells of a population differ, write up to so many NeuroML populations for it.
 
-    jNeuroML's export to NEURON can run what is written with types="core", timing="nominal" of IF_curr_* and IF_cond_* cells with a refractory period of
-    two steps or more; our own types are not for it.
+    jNeuroML's export to NEURON can run what is written with types="core", timing="nominal" of IF_curr_* and
+    IF_cond_* cells with a refractory period of two steps or more; our own types are not for it.
 
-    All files appear whole or none does. Raises ModelError for what NeuroML cannot say, and what `resolve` raises.
+    All files appear whole or none does. Raises ModelError for what NeuroML cannot say, and what `resolve`
+    raises.
     """
     if not isinstance(network, Network):
         raise ModelError("", f"expected a Network, got {network!r}", "pass the network itself")
     settings = network.settings or RunSettings()
-    if network.lems is not None and duration is None and dt is None and simulation and network.lems.digest == model_hash(network):
+    if (
+        network.lems is not None
+        and duration is None
+        and dt is None
+        and simulation
+        and network.lems.digest == model_hash(network)
+    ):
         return _saved(as_written(network.lems), Path(folder))
     duration = duration if duration is not None else settings.duration or "1 s"
     dt = dt if dt is not None else settings.dt or "0.1 ms"
@@ -88,9 +118,20 @@ def write_neuroml(
     steps = _steps(duration, step) if simulation else None
     program = resolve(network, seed, step)
     if program.lems is not None:
-        return _saved(for_run(program, steps) if steps is not None else network_only(program.lems), Path(folder))
+        return _saved(
+            for_run(program, steps) if steps is not None else network_only(program.lems), Path(folder)
+        )
     kept = network if keep else None
-    made = write_lems(program, steps=steps, network=kept, types=types, timing=timing, inputs=inputs, split=split, hdf5_above=hdf5_above)
+    made = write_lems(
+        program,
+        steps=steps,
+        network=kept,
+        types=types,
+        timing=timing,
+        inputs=inputs,
+        split=split,
+        hdf5_above=hdf5_above,
+    )
     return _saved(made, Path(folder))
 
 
@@ -104,12 +145,18 @@ def _steps(duration: Any, dt: float) -> int:
     value = milliseconds(duration, "duration")
     steps = round(value / dt)
     if value < 0 or abs(steps * dt - value) > 1e-6 * dt * max(1, steps) ** 0.5:
-        raise ModelError("duration", f"must be a whole number of steps of {dt:g} ms, got {value:g} ms", f"for example {max(1, steps) * dt:g} ms")
+        raise ModelError(
+            "duration",
+            f"must be a whole number of steps of {dt:g} ms, got {value:g} ms",
+            f"for example {max(1, steps) * dt:g} ms",
+        )
     return steps
 
 
 def save(made: LemsFiles, folder: Path) -> None:
-    """Write the files into a folder, which is made where it is not there. All are complete before the first gets its name."""
+    """Write the files into a folder, which is made where it is not there. All are complete before the first
+    gets its name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
     placed: list[Path] = []

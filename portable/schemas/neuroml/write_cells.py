@@ -1,15 +1,19 @@
-"""A flat cell as a LEMS ComponentType of its own, which jLEMS steps as our forward Euler does (ARCHITECTURE.md, "What a step means").
+"""A flat cell as a LEMS ComponentType of its own, which jLEMS steps as our forward Euler does
+(ARCHITECTURE.md, "What a step means").
 
-jLEMS takes a step k-1 -> k in this order: delayed events that are due; attachments; then the cell: derived variables from the states of
-k-1, all derivatives at once, conditions in the order written. So
+jLEMS takes a step k-1 -> k in this order: delayed events that are due; attachments; then the cell: derived
+variables from the states of k-1, all derivatives at once, conditions in the order written. So
 
-* each connection's synapse only carries its weight: it shows in `amount` what arrived in this step, and the cell adds the sum to its own state
-  after the derivatives, as our arrivals do. Every state is the cell's, and can be recorded;
+* each connection's synapse only carries its weight: it shows in `amount` what arrived in this step, and the
+  cell adds the sum to its own state after the derivatives, as our arrivals do. Every state is the cell's, and
+  can be recorded;
 * `free` is 0 while the cell is refractory; held states then have the derivative 0 and lose their arrivals;
-* conditions see the new states: derived variables that they read are written out, or taken to states set just before;
+* conditions see the new states: derived variables that they read are written out, or taken to states set just
+  before;
 * `t` in an equation is the time at the start of the step, kept in the state `now`.
 
-A value that differs between cells arrives as an attachment too (one `inputW` a cell), so a population stays one population.
+A value that differs between cells arrives as an attachment too (one `inputW` a cell), so a population stays
+one population.
 """
 
 from __future__ import annotations
@@ -38,7 +42,9 @@ RESERVED = frozenset({"t", "id", "type", "name", "spike", "in", "i", "weight", A
 
 @dataclass(frozen=True)
 class Values:
-    """The numbers a cell needs: LEMS name -> (dimension, value of all cells or array of one a cell), in coherent units."""
+    """The numbers a cell needs: LEMS name -> (dimension, value of all cells or array of one a cell), in
+    coherent units.
+    """
 
     same: dict[str, tuple[Dimension, float]] = field(default_factory=dict)
     varying: dict[str, tuple[Dimension, PerCell]] = field(default_factory=dict)
@@ -46,7 +52,9 @@ class Values:
 
 @dataclass(frozen=True)
 class CustomType:
-    """A ComponentType with those of its attachments, with NAME for its name, and the values its component must give."""
+    """A ComponentType with those of its attachments, with NAME for its name, and the values its component
+    must give.
+    """
 
     lines: tuple[str, ...]
     values: Values
@@ -59,7 +67,9 @@ def weight_dimension(port: Port) -> Dimension:
 
 
 def custom_type(group: CellGroup, units: Units, dt: float) -> CustomType:
-    """The type of a group's cells; dt in ms, for the refractory period. ModelError if an equation cannot be written."""
+    """The type of a group's cells; dt in ms, for the refractory period. ModelError if an equation cannot be
+    written.
+    """
     return _Type(group, units, dt).made()
 
 
@@ -69,12 +79,16 @@ class _Type:
     def __init__(self, group: CellGroup, units: Units, dt: float) -> None:
         self.group, self.flat, self.units, self.dt = group, unnumbered(group.flat), units, dt
         flat = self.flat
-        dims = {p.name: p.dimension for p in flat.parameters} | {d.name: d.dimension for d in (*flat.constants, *flat.derived)}
+        dims = {p.name: p.dimension for p in flat.parameters} | {
+            d.name: d.dimension for d in (*flat.constants, *flat.derived)
+        }
         dims |= {s.name: s.dimension for s in flat.states} | {INJECTED: CURRENT, "t": TIME}
         self.w = Writer(units, dims, f"population '{group.name}'", set(dims) | RESERVED)
         states = set(flat.state_names)
         if ATTACHED in states:
-            raise ModelError(f"population '{group.name}'", f"a state cannot be called '{ATTACHED}' in LEMS", "rename it")
+            raise ModelError(
+                f"population '{group.name}'", f"a state cannot be called '{ATTACHED}' in LEMS", "rename it"
+            )
         self.w.rename = {n: self.w.fresh(n + "_") for n in dims if n in RESERVED - {"t"} - states}
         self.helpers: dict[str, Dimension] = {}
         self.conditions: list[str] = []
@@ -110,7 +124,9 @@ class _Type:
 
     def made(self) -> CustomType:
         flat, w = self.flat, self.w
-        reads_time = any("t" in names(e) for e in [*flat.derivatives.values(), *(d.expr for d in flat.derived)])
+        reads_time = any(
+            "t" in names(e) for e in [*flat.derivatives.values(), *(d.expr for d in flat.derived)]
+        )
         now = self.helper("now", TIME) if reads_time else ""
         w.rename = {**w.rename, "t": now} if now else w.rename
         derived, rates = self._derived(), self._rates()
@@ -127,7 +143,9 @@ class _Type:
             self._on(ALWAYS, [(now, "t")])
         self._values()
         ports = {p.name: weight_dimension(p) for p in flat.ports}
-        return CustomType((*self._attachments(), *self._element(derived, rates)), self.values, ports, tuple(general))
+        return CustomType(
+            (*self._attachments(), *self._element(derived, rates)), self.values, ports, tuple(general)
+        )
 
     def _values(self) -> None:
         known, flat = self.group.values(), self.flat
@@ -143,8 +161,11 @@ class _Type:
             self.value(start, s.dimension, self.group.initial[s.name])
             self.start.append((self._name(s.name), start))
         if self.refractory:
-            # free again in the update that ends after the last held one: half a step beyond it, whatever the rounding of t
-            self.value(self.free_at + "_refractory", TIME, (np.asarray(self.group.refractory) + 0.5) * self.dt)
+            # free again in the update that ends after the last held one: half a step beyond it, whatever the
+            # rounding of t
+            self.value(
+                self.free_at + "_refractory", TIME, (np.asarray(self.group.refractory) + 0.5) * self.dt
+            )
 
     def _expressions(self) -> Iterable[Expr]:
         flat = self.flat
@@ -162,9 +183,16 @@ class _Type:
     def _derived(self) -> list[str]:
         out = []
         if self.refractory:
-            out += _line(Line(self.free, NONE, "1", ((f"t .lt. {self.free_at}", f"t .geq. {self.free_at}", "0"),)), self.units)
+            out += _line(
+                Line(self.free, NONE, "1", ((f"t .lt. {self.free_at}", f"t .geq. {self.free_at}", "0"),)),
+                self.units,
+            )
         for d in self.flat.derived:
-            text = self.w.number(d.expr) if not isinstance(d.expr, Num) else self.w._literal(d.expr.value, d.dimension)
+            text = (
+                self.w.number(d.expr)
+                if not isinstance(d.expr, Num)
+                else self.w._literal(d.expr.value, d.dimension)
+            )
             out += self._taken()
             out += _line(Line(self._name(d.name), d.dimension, text), self.units)
         return out
@@ -173,14 +201,20 @@ class _Type:
         return [text for line in self.w.take() for text in _line(line, self.units)]
 
     def _rates(self) -> tuple[list[str], list[str]]:
-        """Derived variables that the derivatives need, and the derivatives; every state has one (NEURON wants it)."""
+        """Derived variables that the derivatives need, and the derivatives; every state has one (NEURON wants
+        it).
+        """
         before, out = [], []
         for s in self.flat.states:
             d = s.dimension.over(TIME)
             expr = self.flat.derivatives.get(s.name, Num(0.0, d))
             if self.refractory and s.name in self.flat.held:
                 expr = Where(_greater(self.free), expr, Num(0.0, d))
-            text = self.w._literal(0.0, d) if isinstance(expr, Num) and expr.value == 0.0 else self.w.number(expr)
+            text = (
+                self.w._literal(0.0, d)
+                if isinstance(expr, Num) and expr.value == 0.0
+                else self.w.number(expr)
+            )
             before += self._taken()
             out.append(f'<TimeDerivative variable="{self._name(s.name)}" value="{text}"/>')
         return before, out
@@ -217,13 +251,20 @@ class _Type:
             port = self.flat.port(name)
             assert port is not None
             table: dict[str, Expr] = {"weight": Name(self.arrived[name])}
-            self._event(f"{self.count[name]} .gt. 0.5", tuple(Assign(a.variable, substitute(a.expr, table)) for a in port.assignments))
+            self._event(
+                f"{self.count[name]} .gt. 0.5",
+                tuple(Assign(a.variable, substitute(a.expr, table)) for a in port.assignments),
+            )
         return general
 
     def _snapshots(self, assignments: tuple[Assign, ...]) -> dict[str, Expr]:
-        """Derived variables that later assignments read keep their values of the start of the block, in states."""
+        """Derived variables that later assignments read keep their values of the start of the block, in
+        states.
+        """
         table: dict[str, Expr] = {}
-        for n in dict.fromkeys(n for a in assignments[1:] for n in sorted(names(a.expr) & {d.name for d in self.flat.derived})):
+        for n in dict.fromkeys(
+            n for a in assignments[1:] for n in sorted(names(a.expr) & {d.name for d in self.flat.derived})
+        ):
             text = self.w.number(self.flat.inlined(Name(n)))
             self._flush()
             table[n] = Name(self.helper(f"at_{n}", self.w.symbols[n]))
@@ -237,18 +278,24 @@ class _Type:
         return self.w._literal(0.0, self.w.symbols[a.variable]) if zero else self.w.number(expr)
 
     def _event(self, test: str, assignments: tuple[Assign, ...]) -> None:
-        """A port whose update reads states: one condition an assignment; one to a held state is lost while refractory."""
+        """A port whose update reads states: one condition an assignment; one to a held state is lost while
+        refractory.
+        """
         table = self._snapshots(assignments)
         for i, a in enumerate(assignments):
             text = self._assigned(i, a, table)
             self._flush()
             held = self.refractory and a.variable in self.flat.held
-            self._on(f"({test}) .and. ({self.free} .gt. 0.5)" if held else test, [(self._name(a.variable), text)])
+            self._on(
+                f"({test}) .and. ({self.free} .gt. 0.5)" if held else test, [(self._name(a.variable), text)]
+            )
 
     def _condition(self, c: OnCondition, several: bool) -> None:
-        """A condition's assignments in order, each seeing those before, derived variables as they were at the start; then the spike.
+        """A condition's assignments in order, each seeing those before, derived variables as they were at the
+        start; then the spike.
 
-        With `several` spiking conditions it is only noted: jLEMS loses the connections of a type that has more than one EventOut.
+        With `several` spiking conditions it is only noted: jLEMS loses the connections of a type that has
+        more than one EventOut.
         """
         if several and not self.spiked:
             self.spiked = self.helper("spiked", NONE)
@@ -260,7 +307,9 @@ class _Type:
         made: list[tuple[str, str]] = []
         for i, a in enumerate(c.assignments):
             text = self._assigned(i, a, table)
-            if self.w.lines and i > 0:  # it chooses by states that this block has changed: the rest waits for them
+            if (
+                self.w.lines and i > 0
+            ):  # it chooses by states that this block has changed: the rest waits for them
                 fired = self.helper("fired", NONE)
                 self._on(ALWAYS, [(fired, "0")])
                 self._on(test, [*made, (fired, "1")])
@@ -277,16 +326,39 @@ class _Type:
 
     def _element(self, derived: list[str], rates: tuple[list[str], list[str]]) -> list[str]:
         flat, u = self.flat, self.units
-        still = [f'    <TimeDerivative variable="{n}" value="{self.w._literal(0.0, d.over(TIME))}"/>' for n, d in self.helpers.items()]
-        base = "baseCellMembPot" if any(s.name == "v" and s.dimension == VOLTAGE for s in flat.states) else "baseSpikingCell"
+        still = [
+            f'    <TimeDerivative variable="{n}" value="{self.w._literal(0.0, d.over(TIME))}"/>'
+            for n, d in self.helpers.items()
+        ]
+        base = (
+            "baseCellMembPot"
+            if any(s.name == "v" and s.dimension == VOLTAGE for s in flat.states)
+            else "baseSpikingCell"
+        )
         out = [f'<ComponentType name="{NAME}" extends="{base}">']
-        out += [f'  <Parameter name="{n}" dimension="{u.dimension(d)}"/>' for n, (d, _) in self.values.same.items()]
-        out += [f'  <Constant name="{n}" dimension="{u.dimension(d)}" value="{u.number(v, d)}"/>' for (v, d), n in self.w.constants.items()]
+        out += [
+            f'  <Parameter name="{n}" dimension="{u.dimension(d)}"/>'
+            for n, (d, _) in self.values.same.items()
+        ]
+        out += [
+            f'  <Constant name="{n}" dimension="{u.dimension(d)}" value="{u.number(v, d)}"/>'
+            for (v, d), n in self.w.constants.items()
+        ]
         out.append(f'  <Attachments name="{ATTACHED}" type="{NAME}_input"/>')
-        out += [f'  <Exposure name="{self._name(s.name)}" dimension="{u.dimension(s.dimension)}"/>' for s in flat.states if not (base == "baseCellMembPot" and s.name == "v")]
+        out += [
+            f'  <Exposure name="{self._name(s.name)}" dimension="{u.dimension(s.dimension)}"/>'
+            for s in flat.states
+            if not (base == "baseCellMembPot" and s.name == "v")
+        ]
         out.append("  <Dynamics>")
-        out += [f'    <StateVariable name="{self._name(s.name)}" dimension="{u.dimension(s.dimension)}" exposure="{self._name(s.name)}"/>' for s in flat.states]
-        out += [f'    <StateVariable name="{n}" dimension="{u.dimension(d)}"/>' for n, d in self.helpers.items()]
+        out += [
+            f'    <StateVariable name="{self._name(s.name)}" dimension="{u.dimension(s.dimension)}" '
+            f'exposure="{self._name(s.name)}"/>'
+            for s in flat.states
+        ]
+        out += [
+            f'    <StateVariable name="{n}" dimension="{u.dimension(d)}"/>' for n, d in self.helpers.items()
+        ]
         out += [f"    {line}" for line in (*self._selected(), *derived, *rates[0], *rates[1])]
         out += still
         out.append("    <OnStart>")
@@ -309,18 +381,25 @@ class _Type:
         return out + [line for n in self.values.varying for line in shown.value(n, u)]
 
     def _selected(self) -> list[str]:
-        """Sums over the attachments: injected current, arrivals of each port, values that differ between cells."""
+        """Sums over the attachments: injected current, arrivals of each port, values that differ between
+        cells.
+        """
         out = []
         for n, d in self._shown().names.items():
             name = self._name(INJECTED) if n == "i" else n
-            out.append(f'<DerivedVariable name="{name}" dimension="{self.units.dimension(d)}" select="{ATTACHED}[*]/{n}" reduce="add"/>')
+            out.append(
+                f'<DerivedVariable name="{name}" dimension="{self.units.dimension(d)}" '
+                f'select="{ATTACHED}[*]/{n}" reduce="add"/>'
+            )
         return out
 
 
 def additive(flat: Flat, port: Port) -> bool:
     """Whether arrivals of one step can be summed first: they only add to states, whatever these are."""
     jumps = port.jumps()
-    return jumps is not None and not any(names(flat.inlined(e)) & (set(flat.state_names) | {"t"}) for e in jumps.values())
+    return jumps is not None and not any(
+        names(flat.inlined(e)) & (set(flat.state_names) | {"t"}) for e in jumps.values()
+    )
 
 
 def _greater(name: str) -> Expr:
@@ -328,7 +407,9 @@ def _greater(name: str) -> Expr:
 
 
 def _line(line: Line, units: Units) -> list[str]:
-    """A variable; always conditional, even with one case: jLEMS evaluates every DerivedVariable before the conditional ones."""
+    """A variable; always conditional, even with one case: jLEMS evaluates every DerivedVariable before the
+    conditional ones.
+    """
     d = units.dimension(line.dimension)
     out = [f'<ConditionalDerivedVariable name="{line.name}" dimension="{d}">']
     out += [f'  <Case condition="{test}" value="{value}"/>' for test, _, value in line.cases]

@@ -1,8 +1,9 @@
 """Expressions in LEMS syntax, as jLEMS reads them.
 
-jLEMS has no `?:`, min, max, floor, log10, expm1 and no unit literals, and its unary minus binds oddly after * and /. So every operation is in
-brackets, -x is (0 - x), a literal with a dimension becomes a Constant, and what needs a choice is taken out into a line of its own, which
-the place that asks writes as a ConditionalDerivedVariable or as conditional assignments.
+jLEMS has no `?:`, min, max, floor, log10, expm1 and no unit literals, and its unary minus binds oddly after *
+and /. So every operation is in brackets, -x is (0 - x), a literal with a dimension becomes a Constant, and
+what needs a choice is taken out into a line of its own, which the place that asks writes as a
+ConditionalDerivedVariable or as conditional assignments.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from portable.units import NONE, Dimension
 _TESTS = {"<": ".lt.", "<=": ".leq.", ">": ".gt.", ">=": ".geq.", "==": ".eq.", "!=": ".neq."}
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _PLAIN = frozenset({"exp", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "ceil", "factorial"})
-SMALL = 1e-5  # below it expm1 and exprel are their Taylor series to third order: relative error 1e-16; above, (exp(x) - 1) keeps 1e-11
+# below it expm1 and exprel are their Taylor series to third order: relative error 1e-16; above, (exp(x) - 1)
+# keeps 1e-11
+SMALL = 1e-5
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class Line:
 
 @dataclass
 class Writer:
-    """Writes the expressions of one component type. `symbols` maps its names to dimensions; `lines` are the variables taken out so far."""
+    """Writes the expressions of one component type. `symbols` maps its names to dimensions; `lines` are the
+    variables taken out so far.
+    """
 
     units: Units
     symbols: dict[str, Dimension]
@@ -83,7 +88,11 @@ class Writer:
             case Bin("^", a, b):
                 return self._power(a, b)
             case Bin(op, a, b):
-                return f"({self._beside(a, b)} {op} {self._beside(b, a)})" if op in "+-" else f"({self.number(a)} {op} {self.number(b)})"
+                return (
+                    f"({self._beside(a, b)} {op} {self._beside(b, a)})"
+                    if op in "+-"
+                    else f"({self.number(a)} {op} {self.number(b)})"
+                )
             case Call(fn, args):
                 return self._call(fn, args)
             case Cmp() | Logic():
@@ -96,7 +105,9 @@ class Writer:
         """The expression as a condition; `negate` gives its opposite, without a .not."""
         match expr:
             case Cmp(op, a, b):
-                return f"({self._beside(a, b)} {_TESTS[_OPPOSITE[op] if negate else op]} {self._beside(b, a)})"
+                return (
+                    f"({self._beside(a, b)} {_TESTS[_OPPOSITE[op] if negate else op]} {self._beside(b, a)})"
+                )
             case Logic("not", (x,)):
                 return self.truth(x, not negate)
             case Logic(op, (a, b)):
@@ -115,10 +126,20 @@ class Writer:
 
     def _beside(self, expr: Expr, other: Expr) -> str:
         """An operand of a sum or comparison; a bare 0 takes the other's dimension."""
-        return self._zero(other) if isinstance(expr, Num) and expr.value == 0.0 and expr.dimension == NONE else self.number(expr)
+        return (
+            self._zero(other)
+            if isinstance(expr, Num) and expr.value == 0.0 and expr.dimension == NONE
+            else self.number(expr)
+        )
 
     def _power(self, a: Expr, b: Expr) -> str:
-        exponent = -b.x.value if isinstance(b, Neg) and isinstance(b.x, Num) else b.value if isinstance(b, Num) else None
+        exponent = (
+            -b.x.value
+            if isinstance(b, Neg) and isinstance(b.x, Num)
+            else b.value
+            if isinstance(b, Num)
+            else None
+        )
         whole = exponent is not None and float(exponent).is_integer()
         plain = self.dimension(a) == NONE
         if not whole or (plain and not 1 <= (exponent or 0) <= INTEGER_POWERS):
@@ -134,7 +155,11 @@ class Writer:
         if isinstance(expr, (Num, Name)):
             return self.number(expr)
         if has_random(expr):
-            raise ModelError(self.path, "random() inside a power, min, max, abs or exprel cannot be written as LEMS", "assign it to a state variable first")
+            raise ModelError(
+                self.path,
+                "random() inside a power, min, max, abs or exprel cannot be written as LEMS",
+                "assign it to a state variable first",
+            )
         d = self.dimension(expr)
         return self._line(self.number(expr), (), d)
 
@@ -156,7 +181,11 @@ class Writer:
         if fn in _PLAIN:
             return f"{fn}({self.number(args[0])})"
         if fn not in _REWRITTEN:
-            raise ModelError(self.path, f"the equations use {fn}(), which cannot be written as LEMS", "write it with other functions")
+            raise ModelError(
+                self.path,
+                f"the equations use {fn}(), which cannot be written as LEMS",
+                "write it with other functions",
+            )
         return _REWRITTEN[fn](self, args)
 
     def _named(self, expr: Expr) -> Expr:
@@ -209,10 +238,14 @@ def _near_zero(divided: bool) -> Callable[[Writer, tuple[Expr, ...]], str]:
 
 
 _REWRITTEN: dict[str, Callable[[Writer, tuple[Expr, ...]], str]] = {
-    "sqrt": _sqrt, "min": _smaller("<="), "max": _smaller(">="), "abs": _abs, "H": _heaviside,
-    "floor": lambda w, a: f"(0 - ceil((0 - {w.number(a[0])})))", "log10": lambda w, a: f"(ln({w.number(a[0])}) / 2.302585092994046)",
+    "sqrt": _sqrt,
+    "min": _smaller("<="),
+    "max": _smaller(">="),
+    "abs": _abs,
+    "H": _heaviside,
+    "floor": lambda w, a: f"(0 - ceil((0 - {w.number(a[0])})))",
+    "log10": lambda w, a: f"(ln({w.number(a[0])}) / 2.302585092994046)",
     "random": lambda w, a: f"(random(1) * {w.number(a[0])})",  # jLEMS's functions take no dimension
-    "expm1": _near_zero(False), "exprel": _near_zero(True),
-}  # fmt: skip
-
-
+    "expm1": _near_zero(False),
+    "exprel": _near_zero(True),
+}

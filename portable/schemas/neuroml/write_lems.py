@@ -15,25 +15,48 @@ from portable.schemas.neuroml import write_attachments, write_core, write_source
 from portable.schemas.neuroml.seal import sealed
 from portable.schemas.neuroml.write_annotation import annotation
 from portable.schemas.neuroml.write_cells import NAME, custom_type
-from portable.schemas.neuroml.write_network import InputList, Placed, Projection, Pulses, input_lists, placed, projection_text, projections
+from portable.schemas.neuroml.write_network import (
+    InputList,
+    Placed,
+    Projection,
+    Pulses,
+    input_lists,
+    placed,
+    projection_text,
+    projections,
+)
 from portable.schemas.neuroml.write_notes import notes
 from portable.schemas.neuroml.write_simulation import Column, Recorded, simulation
 from portable.schemas.neuroml.write_units import Units
 
 NAMESPACE = "http://www.neuroml.org/schema/neuroml2"
 ORDER = (  # of elements in a <neuroml>, by its XML Schema
-    "pulseGenerator", "spikeArray", "IF_curr_alpha", "IF_curr_exp", "IF_cond_alpha", "IF_cond_exp", "EIF_cond_exp_isfa_ista",
-    "expCondSynapse", "alphaCondSynapse", "expCurrSynapse", "alphaCurrSynapse", "SpikeSourcePoisson",
-)  # fmt: skip
-SPLIT = 64  # populations that one of ours is split into, at most, where its cells differ; above it its cells get a type of our own
+    "pulseGenerator",
+    "spikeArray",
+    "IF_curr_alpha",
+    "IF_curr_exp",
+    "IF_cond_alpha",
+    "IF_cond_exp",
+    "EIF_cond_exp_isfa_ista",
+    "expCondSynapse",
+    "alphaCondSynapse",
+    "expCurrSynapse",
+    "alphaCurrSynapse",
+    "SpikeSourcePoisson",
+)
+# populations that one of ours is split into, at most, where its cells differ; above it its cells get a type
+# of our own
+SPLIT = 64
 EARLY = 0.01  # steps: times are written that much early, because jLEMS adds up its clock and rounds
 
 
 @dataclass(frozen=True)
 class LemsFiles:
-    """Files by name, the one to run ("" if there is no simulation), what its output files hold, what was changed.
+    """Files by name, the one to run ("" if there is no simulation), what its output files hold, what was
+    changed.
 
-    cells: for each group, path of every cell in the network ("exc[3]" or, where a population was split, "exc_2[0]").
+    cells: for each group, path of every cell in the network ("exc[3]" or, where a population was split,
+    "exc_2[0]").
     """
 
     files: Mapping[str, str | bytes]
@@ -74,7 +97,9 @@ class _Options:
     names: tuple[str, ...]  # of the groups
 
     def prefix(self, name: str) -> str:
-        """What the ids made for a group begin with: "exc_", longer where a group "exc_x" could have the same ids."""
+        """What the ids made for a group begin with: "exc_", longer where a group "exc_x" could have the same
+        ids.
+        """
         found = name + "_"
         while any(other != name and (other + "_").startswith(found) for other in self.names):
             found += "_"
@@ -86,16 +111,26 @@ class _Options:
 
 
 def write_lems(
-    program: Program, *, steps: int | None = None, network: Network | None = None, types: str = "auto", timing: str = "steps",
-    inputs: str = "frozen", split: int = SPLIT, hdf5_above: int | None = None,
-) -> LemsFiles:  # fmt: skip
+    program: Program,
+    *,
+    steps: int | None = None,
+    network: Network | None = None,
+    types: str = "auto",
+    timing: str = "steps",
+    inputs: str = "frozen",
+    split: int = SPLIT,
+    hdf5_above: int | None = None,
+) -> LemsFiles:
     """The files of a resolved network.
 
-    steps: length of the simulation; None writes no simulation file (and Poisson sources as NeuroML's, drawn by the simulator).
+    steps: length of the simulation; None writes no simulation file (and Poisson sources as NeuroML's, drawn
+    by the simulator).
     network: kept whole in an annotation, from which `network_from_annotation` restores it.
-    types: "auto" (NeuroML's own cells where they do the same), "core" (also where they are only nearly the same), "custom" (own types only).
-    timing: "steps" writes delays, refractory periods and times so that jLEMS at this dt acts in the same steps as we do; "nominal"
-    writes the model's numbers, which jLEMS takes up to one step differently. inputs: "frozen" or "native" Poisson trains.
+    types: "auto" (NeuroML's own cells where they do the same), "core" (also where they are only nearly the
+    same), "custom" (own types only).
+    timing: "steps" writes delays, refractory periods and times so that jLEMS at this dt acts in the same
+    steps as we do; "nominal" writes the model's numbers, which jLEMS takes up to one step differently.
+    inputs: "frozen" or "native" Poisson trains.
     hdf5_above: networks with more connections are also written as HDF5.
 
     Raises ModelError for what LEMS cannot say.
@@ -104,7 +139,15 @@ def write_lems(
     _known("timing", timing, ("steps", "nominal"))
     _known("inputs", inputs, ("frozen", "native"))
     _refuse(program)
-    options = _Options(types, timing, inputs if steps is not None else "native", split, program.dt, steps, tuple(g.name for g in program.groups))
+    options = _Options(
+        types,
+        timing,
+        inputs if steps is not None else "native",
+        split,
+        program.dt,
+        steps,
+        tuple(g.name for g in program.groups),
+    )
     parts = _Parts(notes=list(program.approximations))
     for g in program.groups:
         parts.placed[g.name] = _group(g, program, options, parts)
@@ -116,7 +159,9 @@ def write_lems(
     main, recorded = "", Recorded()
     if steps is not None:
         main = f"LEMS_{name}.xml"
-        files[main], recorded = simulation(name, program, steps, parts.placed, [f for f in (f"{name}.types.xml", net) if f in files])
+        files[main], recorded = simulation(
+            name, program, steps, parts.placed, [f for f in (f"{name}.types.xml", net) if f in files]
+        )
     if network is not None:
         files = sealed(files, net)
     return LemsFiles(files, main, net, recorded, parts.placed, tuple(parts.notes))
@@ -129,10 +174,18 @@ def _known(name: str, word: str, words: tuple[str, ...]) -> None:
 
 def _refuse(program: Program) -> None:
     if getattr(program, "links", ()):
-        raise ModelError(f"network '{program.name}'.links", "continuous coupling between cells is not written as NeuroML", "leave the links out")
+        raise ModelError(
+            f"network '{program.name}'.links",
+            "continuous coupling between cells is not written as NeuroML",
+            "leave the links out",
+        )
     for g in program.cells:
         if getattr(g.flat, "inputs", None):
-            raise ModelError(f"population '{g.name}'", "its cells have inputs that links feed, which are not written as NeuroML", "use cells without inputs")
+            raise ModelError(
+                f"population '{g.name}'",
+                "its cells have inputs that links feed, which are not written as NeuroML",
+                "use cells without inputs",
+            )
 
 
 def identifier(text: str) -> str:
@@ -149,7 +202,14 @@ def _group(g: Group, program: Program, o: _Options, parts: _Parts) -> Placed:
         recorded = frozenset(t.variable for t in program.traces if t.group == g.name)
         core = None
         if o.types != "custom":
-            core = write_core.core_cells(g, recorded, o.dt, 0.5 if o.exact else 0.0, o.types == "core", g.size if o.types == "core" else o.split)
+            core = write_core.core_cells(
+                g,
+                recorded,
+                o.dt,
+                0.5 if o.exact else 0.0,
+                o.types == "core",
+                g.size if o.types == "core" else o.split,
+            )
         where = _core(g, core, o, parts) if core is not None else _custom(g, o, parts)
     else:
         where = _sources(g, o, parts)
@@ -161,7 +221,11 @@ def _core(g: CellGroup, core: write_core.CoreCells, o: _Options, parts: _Parts) 
     populations, synapses, counts = [], [], np.bincount(core.part, minlength=len(core.sets))
     made: dict[tuple[str, str], str] = {}
     for n, attributes in enumerate(core.sets):
-        name, prefix = (g.name, o.prefix(g.name)) if len(core.sets) == 1 else (f"{o.prefix(g.name)}{n}", f"{o.prefix(g.name)}{n}_")
+        name, prefix = (
+            (g.name, o.prefix(g.name))
+            if len(core.sets) == 1
+            else (f"{o.prefix(g.name)}{n}", f"{o.prefix(g.name)}{n}_")
+        )
         parts.components.append(f'  <{core.type} id="{prefix}cell" {_attributes(attributes)}/>\n')
         ports = {}
         for port, (kind, numbers) in core.synapses[n].items():
@@ -174,7 +238,15 @@ def _core(g: CellGroup, core: write_core.CoreCells, o: _Options, parts: _Parts) 
         synapses.append(ports)
     one = len(core.sets) == 1
     late = 1.0 if o.exact else 0.0
-    return Placed(tuple(populations), None if one else core.part, None if one else placed(core.part), tuple(synapses), write_core.WEIGHT, late, shown_late=1)
+    return Placed(
+        tuple(populations),
+        None if one else core.part,
+        None if one else placed(core.part),
+        tuple(synapses),
+        write_core.WEIGHT,
+        late,
+        shown_late=1,
+    )
 
 
 def _attributes(numbers: Mapping[str, str]) -> str:
@@ -191,16 +263,25 @@ def _custom(g: CellGroup, o: _Options, parts: _Parts) -> Placed:
     prefix = o.prefix(g.name)
     parts.own.append(f'<{kind} id="{prefix}cell" {_attributes(numbers)}/>')
     ports = {port: f"{prefix}to_{port}" for port in made.ports}
-    parts.own += [f'<{kind}_to_{port} id="{ports[port]}" unit="{parts.units.number(1.0, d)}"/>' for port, d in made.ports.items()]
+    parts.own += [
+        f'<{kind}_to_{port} id="{ports[port]}" unit="{parts.units.number(1.0, d)}"/>'
+        for port, d in made.ports.items()
+    ]
     where = Placed(((g.name, f"{prefix}cell", g.size),), synapses=(ports,), pulse=f"{kind}_pulse")
     for name, (d, values) in made.values.varying.items():
         identity = f"{prefix}with_{name}"
         parts.own.append(f'<{kind}_with_{name} id="{identity}" unit="{parts.units.number(1.0, d)}"/>')
         parts.lists += input_lists(identity + "_list", identity, where, np.arange(g.size), np.asarray(values))
     for port in made.approximate_ports:
-        parts.notes.append(Approximation(
-            f"population '{g.name}'.{port}", "each arriving spike changes the states that the next one reads", "arrivals of one step count as one with the summed weight",
-            "none where at most one spike arrives in a step", "LEMS hands a cell the sum over its synapses"))  # fmt: skip
+        parts.notes.append(
+            Approximation(
+                f"population '{g.name}'.{port}",
+                "each arriving spike changes the states that the next one reads",
+                "arrivals of one step count as one with the summed weight",
+                "none where at most one spike arrives in a step",
+                "LEMS hands a cell the sum over its synapses",
+            )
+        )
     return where
 
 
@@ -216,15 +297,27 @@ def _sources(g: PoissonGroup | TrainGroup, o: _Options, parts: _Parts) -> Placed
     early = EARLY if o.exact else 0.0
     if isinstance(g, PoissonGroup) and o.inputs == "native":
         made = write_sources.native(g, o.prefix(g.name), o.dt)
-        parts.notes.append(Approximation(
-            f"population '{g.name}'", "the Poisson trains of this seed", "a SpikeSourcePoisson, drawn by the simulator", "other spikes of the same statistics",
-            "trains are written out only with the length of a simulation"))  # fmt: skip
+        parts.notes.append(
+            Approximation(
+                f"population '{g.name}'",
+                "the Poisson trains of this seed",
+                "a SpikeSourcePoisson, drawn by the simulator",
+                "other spikes of the same statistics",
+                "trains are written out only with the length of a simulation",
+            )
+        )
     else:
-        train = write_sources.frozen(g, o.dt, o.steps or 0) if isinstance(g, PoissonGroup) else write_sources.within(g, o.steps)
+        train = (
+            write_sources.frozen(g, o.dt, o.steps or 0)
+            if isinstance(g, PoissonGroup)
+            else write_sources.within(g, o.steps)
+        )
         most = {"auto": o.split, "core": g.size, "custom": 0}[o.types]
         made = write_sources.trains(train, o.prefix(g.name), o.dt, early, most)
     if made.own:
-        parts.types[write_attachments.SPIKE], parts.types[write_attachments.SOURCE] = write_attachments.source_types()
+        parts.types[write_attachments.SPIKE], parts.types[write_attachments.SOURCE] = (
+            write_attachments.source_types()
+        )
     parts.components += made.components
     parts.own += made.own
     parts.lists += made.lists
@@ -235,7 +328,14 @@ def _currents(program: Program, o: _Options, parts: _Parts) -> None:
     pulses = Pulses()
     for n, c in enumerate(program.currents):
         last = int(1e9 / o.dt) if o.steps is None else o.steps + 2
-        pulses.add(c, f"{o.prefix(c.group)}current_{n}", parts.placed[c.group], o.dt, 0.5 if o.exact else 0.0, max(last, int(c.steps[-1]) + 1 if c.steps.size else 0))
+        pulses.add(
+            c,
+            f"{o.prefix(c.group)}current_{n}",
+            parts.placed[c.group],
+            o.dt,
+            0.5 if o.exact else 0.0,
+            max(last, int(c.steps[-1]) + 1 if c.steps.size else 0),
+        )
     parts.components += pulses.components
     parts.own += pulses.own
     parts.lists += pulses.lists
@@ -244,10 +344,17 @@ def _currents(program: Program, o: _Options, parts: _Parts) -> None:
 # -- files
 
 
-def _network_files(name: str, program: Program, network: Network | None, o: _Options, parts: _Parts, hdf5_above: int | None) -> tuple[dict[str, str | bytes], str]:
+def _network_files(
+    name: str, program: Program, network: Network | None, o: _Options, parts: _Parts, hdf5_above: int | None
+) -> tuple[dict[str, str | bytes], str]:
     files: dict[str, str | bytes] = {}
     early = EARLY if o.exact else 0.0
-    blocks = [p for n, c in enumerate(program.connections) for p in projections(c, parts.placed[c.pre], parts.placed[c.post], o.dt, early, f"projection_{n}") if p.size]
+    blocks = [
+        p
+        for n, c in enumerate(program.connections)
+        for p in projections(c, parts.placed[c.pre], parts.placed[c.post], o.dt, early, f"projection_{n}")
+        if p.size
+    ]
     if parts.types:
         files[f"{name}.types.xml"] = _types_text(parts)
     head = f'<neuroml xmlns="{NAMESPACE}" id="{name}">\n'
@@ -260,7 +367,14 @@ def _network_files(name: str, program: Program, network: Network | None, o: _Opt
         rest = "".join([*top, "</neuroml>\n"])  # without declaration, which libNeuroML does not take there
         files[f"{name}.net.nml.h5"] = hdf5(name, parts.populations, blocks, parts.lists, rest)
         return files, f"{name}.net.nml.h5"
-    files[f"{name}.net.nml"] = "".join(['<?xml version="1.0" encoding="UTF-8"?>\n', *top, *_network_text(name, parts, blocks), "</neuroml>\n"])
+    files[f"{name}.net.nml"] = "".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>\n',
+            *top,
+            *_network_text(name, parts, blocks),
+            "</neuroml>\n",
+        ]
+    )
     return files, f"{name}.net.nml"
 
 

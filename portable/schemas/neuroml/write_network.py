@@ -1,4 +1,6 @@
-"""Populations, projections and inputs as NeuroML text, made from arrays: no element objects, no loop beyond one join per projection."""
+"""Populations, projections and inputs as NeuroML text, made from arrays: no element objects, no loop beyond
+one join per projection.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ Whole = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Placed:
-    """Where the cells of a group are: populations (id, component, size), and for each cell its population and its place there.
+    """Where the cells of a group are: populations (id, component, size), and for each cell its population and
+    its place there.
 
-    synapses: for each population the component of every port; weight: how many of our units one of the synapse's weights is;
+    synapses: for each population the component of every port; weight: how many of our units one of the
+    synapse's weights is;
     late: steps that are added to a delay, so that the arrival acts when ours does.
     """
 
@@ -35,7 +39,9 @@ class Placed:
 
     def path(self, i: int) -> str:
         """The cell's path in the network: "exc[3]", or "exc/3/exc_cell" of a list of instances."""
-        part, place = (0, i) if self.part is None or self.place is None else (int(self.part[i]), int(self.place[i]))
+        part, place = (
+            (0, i) if self.part is None or self.place is None else (int(self.part[i]), int(self.place[i]))
+        )
         population, component, _ = self.populations[part]
         return f"{population}/{place}/{component}" if self.listed else f"{population}[{place}]"
 
@@ -57,7 +63,9 @@ def placed(sizes: Whole) -> Whole:
 
 @dataclass(frozen=True)
 class Projection:
-    """What one <projection> holds: connections of one pair of populations through one synapse; delays in ms."""
+    """What one <projection> holds: connections of one pair of populations through one synapse; delays in
+    ms.
+    """
 
     id: str
     pre: str
@@ -73,10 +81,18 @@ class Projection:
         return int(self.sources.size)
 
 
-def projections(c: Connections, pre: Placed, post: Placed, dt: float, early: float, name: str) -> Iterator[Projection]:
-    """The projections of a block of connections, one per pair of populations. `early`: steps off every delay, against the rounding of t."""
+def projections(
+    c: Connections, pre: Placed, post: Placed, dt: float, early: float, name: str
+) -> Iterator[Projection]:
+    """The projections of a block of connections, one per pair of populations. `early`: steps off every delay,
+    against the rounding of t.
+    """
     sources, targets = c.sources(), c.targets
-    weights: Floats | float = c.weights / post.weight if isinstance(c.weights, float) else np.asarray(c.weights, dtype=np.float64) / post.weight
+    weights: Floats | float = (
+        c.weights / post.weight
+        if isinstance(c.weights, float)
+        else np.asarray(c.weights, dtype=np.float64) / post.weight
+    )
     delays: Floats | float
     if isinstance(c.delays, (int, np.integer)):
         delays = float(np.round((int(c.delays) + post.late - early) * dt, 9))
@@ -84,7 +100,16 @@ def projections(c: Connections, pre: Placed, post: Placed, dt: float, early: flo
         delays = np.round((c.delays.astype(np.float64) + (post.late - early)) * dt, 9)
     if len(pre.populations) == 1 and len(post.populations) == 1:
         synapse = post.synapses[0][c.port]
-        yield Projection(name, pre.populations[0][0], post.populations[0][0], synapse, sources.astype(np.int64), targets.astype(np.int64), weights, delays)
+        yield Projection(
+            name,
+            pre.populations[0][0],
+            post.populations[0][0],
+            synapse,
+            sources.astype(np.int64),
+            targets.astype(np.int64),
+            weights,
+            delays,
+        )
         return
     (a, i), (b, j) = pre.parts(sources), post.parts(targets)
     pair = a * len(post.populations) + b
@@ -94,7 +119,16 @@ def projections(c: Connections, pre: Placed, post: Placed, dt: float, early: flo
         if chosen.size:
             p, q = int(a[chosen[0]]), int(b[chosen[0]])
             part = [x if isinstance(x, float) else x[chosen] for x in (weights, delays)]
-            yield Projection(f"{name}_{n}", pre.populations[p][0], post.populations[q][0], post.synapses[q][c.port], i[chosen], j[chosen], part[0], part[1])
+            yield Projection(
+                f"{name}_{n}",
+                pre.populations[p][0],
+                post.populations[q][0],
+                post.synapses[q][c.port],
+                i[chosen],
+                j[chosen],
+                part[0],
+                part[1],
+            )
 
 
 def _texts(values: Floats | float, count: int) -> list[str]:
@@ -113,19 +147,26 @@ def _texts(values: Floats | float, count: int) -> list[str]:
 
 def projection_text(p: Projection) -> str:
     """<projection> with its <connectionWD>s."""
-    head = f'    <projection id="{p.id}" presynapticPopulation="{p.pre}" postsynapticPopulation="{p.post}" synapse="{p.synapse}">\n'
+    head = (
+        f'    <projection id="{p.id}" presynapticPopulation="{p.pre}" postsynapticPopulation="{p.post}" '
+        f'synapse="{p.synapse}">\n'
+    )
     weights, delays = _texts(p.weights, p.size), _texts(p.delays, p.size)
     before, middle = f'" preCellId="../{p.pre}[', f']" postCellId="../{p.post}['
     rows = [
         f'      <connectionWD id="{k}{before}{i}{middle}{j}]" weight="{w}" delay="{d} ms"/>\n'
-        for k, i, j, w, d in zip(range(p.size), p.sources.tolist(), p.targets.tolist(), weights, delays, strict=True)
+        for k, i, j, w, d in zip(
+            range(p.size), p.sources.tolist(), p.targets.tolist(), weights, delays, strict=True
+        )
     ]
     return head + "".join(rows) + "    </projection>\n"
 
 
 @dataclass(frozen=True)
 class InputList:
-    """What one <inputList> holds: a component attached to cells (places in the population), scaled by `weights` where it has some."""
+    """What one <inputList> holds: a component attached to cells (places in the population), scaled by
+    `weights` where it has some.
+    """
 
     id: str
     component: str
@@ -139,21 +180,34 @@ class InputList:
         head = f'    <inputList id="{self.id}" population="{self.population}" component="{self.component}">\n'
         before, after = f'" target="../{self.population}[', f']" destination="{self.destination}"'
         if self.weights is None:
-            rows = [f'      <input id="{n}{before}{i}{after}/>\n' for n, i in enumerate(self.targets.tolist())]
+            rows = [
+                f'      <input id="{n}{before}{i}{after}/>\n' for n, i in enumerate(self.targets.tolist())
+            ]
         else:
             pairs = enumerate(zip(self.targets.tolist(), self.weights.tolist(), strict=True))
             rows = [f'      <inputW id="{n}{before}{i}{after} weight="{w!r}"/>\n' for n, (i, w) in pairs]
         return head + "".join(rows) + "    </inputList>\n"
 
 
-def input_lists(name: str, component: str, where: Placed, ids: npt.NDArray[np.integer], weights: Floats | None = None) -> list[InputList]:
+def input_lists(
+    name: str, component: str, where: Placed, ids: npt.NDArray[np.integer], weights: Floats | None = None
+) -> list[InputList]:
     """The lists that attach a component to cells, one for each population."""
     part, place = where.parts(ids)
     out = []
     for q in np.unique(part).tolist():
         here = np.flatnonzero(part == q)
         identity = name if len(where.populations) == 1 else f"{name}_{q}"
-        out.append(InputList(identity, component, where.populations[q][0], where.attached, place[here], None if weights is None else weights[here]))
+        out.append(
+            InputList(
+                identity,
+                component,
+                where.populations[q][0],
+                where.attached,
+                place[here],
+                None if weights is None else weights[here],
+            )
+        )
     return out
 
 
@@ -166,7 +220,9 @@ class Pulses:
     lists: list[InputList] = field(default_factory=list)
 
     def add(self, c: Current, name: str, where: Placed, dt: float, late: float, last: int) -> None:
-        """One pulse for each piece of a current. jLEMS lets a pulse act in the step after its time: `late` steps (0.5) make that the same step."""
+        """One pulse for each piece of a current. jLEMS lets a pulse act in the step after its time: `late`
+        steps (0.5) make that the same step.
+        """
         for j in range(c.steps.size):
             amplitude: Floats = np.broadcast_to(c.amplitude[:, j], c.ids.size)
             if not np.any(amplitude):
@@ -178,12 +234,16 @@ class Pulses:
             identity = f"{name}_{j}"
             size = repr(float(amplitude[0])) if equal else "1.0"
             delay, duration = float(np.round((start + late) * dt, 9)), float(np.round((end - start) * dt, 9))
-            numbers = f'id="{identity}" delay="{delay!r} ms" duration="{duration!r} ms" amplitude="{size} pA"/>'
+            numbers = (
+                f'id="{identity}" delay="{delay!r} ms" duration="{duration!r} ms" amplitude="{size} pA"/>'
+            )
             if where.pulse:
                 self.own.append(f"<{where.pulse} {numbers}")
             else:
                 self.components.append(f"  <pulseGenerator {numbers}\n")
-            self.lists += input_lists(f"inject_{identity}", identity, where, c.ids, None if equal else amplitude)
+            self.lists += input_lists(
+                f"inject_{identity}", identity, where, c.ids, None if equal else amplitude
+            )
 
 
 def spikes_of(indptr: Ints, steps: Ints, i: int) -> Ints:

@@ -14,7 +14,8 @@ CORE = ("Cells.xml", "Networks.xml", "Simulation.xml", "PyNN.xml")
 
 @dataclass(frozen=True)
 class Column:
-    """Column `index` (0 is the time, in s) of an output file: a variable of a cell; value * 10**-power is in our coherent unit.
+    """Column `index` (0 is the time, in s) of an output file: a variable of a cell; value * 10**-power is in
+    our coherent unit.
 
     `late`: the value of step k stands in row k + late (jLEMS shows v of a cell with regimes one step late).
     """
@@ -36,8 +37,12 @@ class Recorded:
     columns: tuple[Column, ...] = ()
 
 
-def simulation(name: str, program: Program, steps: int, placed: Mapping[str, Placed], files: Sequence[str]) -> tuple[str, Recorded]:
-    """The text of the simulation file and what its outputs hold. Times of events and traces are in s, values in SI units."""
+def simulation(
+    name: str, program: Program, steps: int, placed: Mapping[str, Placed], files: Sequence[str]
+) -> tuple[str, Recorded]:
+    """The text of the simulation file and what its outputs hold. Times of events and traces are in s, values
+    in SI units.
+    """
     lines, spikes, columns = [], dict[str, tuple[str, tuple[int, ...]]](), list[Column]()
     for n, t in enumerate(program.traces):
         file = f"{name}.{t.group}.{t.variable}.{n}.dat"
@@ -53,10 +58,20 @@ def simulation(name: str, program: Program, steps: int, placed: Mapping[str, Pla
         file = f"{name}.{group_name}.spikes"
         spikes[file] = (group_name, tuple(ids.tolist()))
         lines.append(f'    <EventOutputFile id="events_{n}" fileName="{file}" format="TIME_ID">')
-        lines += [f'      <EventSelection id="{k}" select="{placed[group_name].path(i)}" eventPort="spike"/>' for k, i in enumerate(ids.tolist())]
+        lines += [
+            f'      <EventSelection id="{k}" select="{placed[group_name].path(i)}" eventPort="spike"/>'
+            for k, i in enumerate(ids.tolist())
+        ]
         lines.append("    </EventOutputFile>")
     extra = max((c.late for c in columns), default=0)  # a step more, to have the last value
     length, step = (steps + extra) * program.dt, program.dt
-    head = ["<Lems>", '  <Target component="simulation"/>', *(f'  <Include file="{f}"/>' for f in (*CORE, *files))]
-    head.append(f'  <Simulation id="simulation" length="{round(length, 9)!r} ms" step="{step!r} ms" target="{name}_net" seed="{program.seed}">')
+    head = [
+        "<Lems>",
+        '  <Target component="simulation"/>',
+        *(f'  <Include file="{f}"/>' for f in (*CORE, *files)),
+    ]
+    head.append(
+        f'  <Simulation id="simulation" length="{round(length, 9)!r} ms" step="{step!r} ms" '
+        f'target="{name}_net" seed="{program.seed}">'
+    )
     return "\n".join([*head, *lines, "  </Simulation>", "</Lems>", ""]), Recorded(spikes, tuple(columns))

@@ -1,4 +1,6 @@
-"""Spike sources: given trains and Poisson sources, as NeuroML's own spikeArray and SpikeSourcePoisson, or as sources with attached times."""
+"""Spike sources: given trains and Poisson sources, as NeuroML's own spikeArray and SpikeSourcePoisson, or as
+sources with attached times.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ FOREVER = 1e9  # ms
 
 @dataclass(frozen=True)
 class Sources:
-    """A group of sources: where they are, components of the network file, components of our own types, attachments."""
+    """A group of sources: where they are, components of the network file, components of our own types,
+    attachments.
+    """
 
     placed: Placed
     components: tuple[str, ...] = ()
@@ -60,9 +64,11 @@ def _times(steps: Ints, dt: float, early: float) -> Floats:
 
 
 def trains(group: TrainGroup, prefix: str, dt: float, early: float, most: int) -> Sources:
-    """Given trains: one spikeArray for each distinct train, or sources of our own type where there are more than `most` of them.
+    """Given trains: one spikeArray for each distinct train, or sources of our own type where there are more
+    than `most` of them.
 
-    early: steps taken off every time, so that a spike comes in its step whatever the rounding of jLEMS's clock.
+    early: steps taken off every time, so that a spike comes in its step whatever the rounding of jLEMS's
+    clock.
     """
     texts = [spikes_of(group.indptr, group.steps, i) for i in range(group.size)]
     keys = [x.tobytes() for x in texts]
@@ -73,22 +79,33 @@ def trains(group: TrainGroup, prefix: str, dt: float, early: float, most: int) -
     sizes, components, populations = np.bincount(part), [], []
     for k, n in kinds.items():
         name, own = (group.name, prefix) if len(kinds) == 1 else (f"{prefix}{n}", f"{prefix}{n}_")
-        train = "".join(f'<spike id="{m}" time="{t!r} ms"/>' for m, t in enumerate(_times(np.frombuffer(k, dtype=np.int64), dt, early).tolist()))
+        train = "".join(
+            f'<spike id="{m}" time="{t!r} ms"/>'
+            for m, t in enumerate(_times(np.frombuffer(k, dtype=np.int64), dt, early).tolist())
+        )
         components.append(f'  <spikeArray id="{own}train">{train}</spikeArray>\n')
         populations.append((name, f"{own}train", int(sizes[n])))
     one = len(kinds) == 1
-    return Sources(Placed(tuple(populations), None if one else part, None if one else placed(part)), tuple(components))
+    return Sources(
+        Placed(tuple(populations), None if one else part, None if one else placed(part)), tuple(components)
+    )
 
 
 def _attached(group: TrainGroup, prefix: str, dt: float, early: float) -> Sources:
     where = Placed(((group.name, f"{prefix}source", group.size),), attached="spikes")
     ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
-    lists = tuple(input_lists(f"{prefix}spikes", f"{prefix}spike", where, ids, _times(group.steps, dt, early))) if ids.size else ()
+    lists = (
+        tuple(input_lists(f"{prefix}spikes", f"{prefix}spike", where, ids, _times(group.steps, dt, early)))
+        if ids.size
+        else ()
+    )
     return Sources(where, (), (f'<{SOURCE} id="{prefix}source"/>', f'<{SPIKE} id="{prefix}spike"/>'), lists)
 
 
 def native(group: PoissonGroup, prefix: str, dt: float) -> Sources:
-    """Poisson sources that the simulator draws: SpikeSourcePoisson, one component and population for each distinct rate."""
+    """Poisson sources that the simulator draws: SpikeSourcePoisson, one component and population for each
+    distinct rate.
+    """
     rows, part = distinct([group.rate], group.size)
     start, end = group.start * dt, FOREVER if group.stop is None else group.stop * dt
     components, populations, sizes = [], [], np.bincount(part, minlength=rows.shape[0])
@@ -98,4 +115,6 @@ def native(group: PoissonGroup, prefix: str, dt: float) -> Sources:
         components.append(f'  <SpikeSourcePoisson id="{own}source" {shown}/>\n')
         populations.append((name, f"{own}source", int(sizes[n])))
     one = rows.shape[0] == 1
-    return Sources(Placed(tuple(populations), None if one else part, None if one else placed(part)), tuple(components))
+    return Sources(
+        Placed(tuple(populations), None if one else part, None if one else placed(part)), tuple(components)
+    )

@@ -1,26 +1,55 @@
-"""LEMS dimensions and units of ours: a number in coherent units (ms, mV, pA, pF, nS) as text with a unit that jLEMS knows.
+"""LEMS dimensions and units of ours: a number in coherent units (ms, mV, pA, pF, nS) as text with a unit that
+jLEMS knows.
 
-The core types define 24 dimensions; every other one is declared in the file that uses it, with a unit of its own, so that the number
-written is the number we hold and no factor is applied on the way.
+The core types define 24 dimensions; every other one is declared in the file that uses it, with a unit of its
+own, so that the number written is the number we hold and no factor is applied on the way.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from portable.units import CAPACITANCE, CONDUCTANCE, CURRENT, LENGTH, NONE, RATE, TIME, VOLTAGE, Dimension, coherent_power
+from portable.units import (
+    CAPACITANCE,
+    CONDUCTANCE,
+    CURRENT,
+    LENGTH,
+    NONE,
+    RATE,
+    TIME,
+    VOLTAGE,
+    Dimension,
+    coherent_power,
+)
 
-# (Its resistivity has wrong exponents, m2 for m1 l3, so it is not here.) Dimension: its name in NeuroMLCoreDimensions.xml and the core unit that is our coherent one ("" where there is none).
+# (Its resistivity has wrong exponents, m2 for m1 l3, so it is not here.) Dimension: its name in
+# NeuroMLCoreDimensions.xml and the core unit that is our coherent one ("" where there is none).
 _CORE: dict[Dimension, tuple[str, str]] = {
-    NONE: ("none", ""), TIME: ("time", "ms"), RATE: ("per_time", "per_ms"), VOLTAGE: ("voltage", "mV"),
-    NONE.over(VOLTAGE): ("per_voltage", "per_mV"), CONDUCTANCE: ("conductance", "nS"), CAPACITANCE: ("capacitance", "pF"), CURRENT: ("current", "pA"),
-    VOLTAGE.over(CURRENT): ("resistance", ""), CURRENT.times(TIME): ("charge", ""), LENGTH: ("length", "um"),
-    LENGTH.power(2): ("area", "um2"), LENGTH.power(3): ("volume", "um3"), Dimension(n=1, l=-3): ("concentration", "mM"), Dimension(n=1): ("substance", ""),
-    LENGTH.over(TIME): ("permeability", "um_per_ms"), Dimension(k=1): ("temperature", ""), CURRENT.over(LENGTH.power(2)): ("currentDensity", ""),
-    CONDUCTANCE.over(LENGTH.power(2)): ("conductanceDensity", ""), CAPACITANCE.over(LENGTH.power(2)): ("specificCapacitance", ""),
-    CONDUCTANCE.over(VOLTAGE): ("conductance_per_voltage", ""), CURRENT.times(TIME).over(Dimension(n=1)): ("charge_per_mole", ""),
-    Dimension(m=1, l=2, t=-2, k=-1, n=-1): ("idealGasConstantDims", ""), Dimension(l=-1, n=1, i=-1, t=-1): ("rho_factor", ""),
-}  # fmt: skip
+    NONE: ("none", ""),
+    TIME: ("time", "ms"),
+    RATE: ("per_time", "per_ms"),
+    VOLTAGE: ("voltage", "mV"),
+    NONE.over(VOLTAGE): ("per_voltage", "per_mV"),
+    CONDUCTANCE: ("conductance", "nS"),
+    CAPACITANCE: ("capacitance", "pF"),
+    CURRENT: ("current", "pA"),
+    VOLTAGE.over(CURRENT): ("resistance", ""),
+    CURRENT.times(TIME): ("charge", ""),
+    LENGTH: ("length", "um"),
+    LENGTH.power(2): ("area", "um2"),
+    LENGTH.power(3): ("volume", "um3"),
+    Dimension(n=1, l=-3): ("concentration", "mM"),
+    Dimension(n=1): ("substance", ""),
+    LENGTH.over(TIME): ("permeability", "um_per_ms"),
+    Dimension(k=1): ("temperature", ""),
+    CURRENT.over(LENGTH.power(2)): ("currentDensity", ""),
+    CONDUCTANCE.over(LENGTH.power(2)): ("conductanceDensity", ""),
+    CAPACITANCE.over(LENGTH.power(2)): ("specificCapacitance", ""),
+    CONDUCTANCE.over(VOLTAGE): ("conductance_per_voltage", ""),
+    CURRENT.times(TIME).over(Dimension(n=1)): ("charge_per_mole", ""),
+    Dimension(m=1, l=2, t=-2, k=-1, n=-1): ("idealGasConstantDims", ""),
+    Dimension(l=-1, n=1, i=-1, t=-1): ("rho_factor", ""),
+}
 
 
 @dataclass

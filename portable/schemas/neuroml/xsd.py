@@ -23,13 +23,18 @@ _ELEMENT = re.compile(r"Element '([^']*)'(, attribute '[^']*')?: ?")
 
 
 def schema_file() -> Path:
-    """The schema in the installed libNeuroML. BackendUnavailable, with the install line, where it is missing."""
+    """The schema in the installed libNeuroML. BackendUnavailable, with the install line, where it is
+    missing.
+    """
     spec = importlib.util.find_spec("neuroml")  # finds, does not import
     for folder in (spec.submodule_search_locations if spec is not None else None) or []:
         path = Path(folder, "nml", f"NeuroML_v{VERSION}.xsd")
         if path.is_file():
             return path
-    raise BackendUnavailable(f"the schema of NeuroML {VERSION} comes with libNeuroML 0.6 or later, which is not installed; pip install 'portable-snn[neuroml]'")
+    raise BackendUnavailable(
+        f"the schema of NeuroML {VERSION} comes with libNeuroML 0.6 or later, which is not installed; pip "
+        "install 'portable-snn[neuroml]'"
+    )
 
 
 @functools.cache
@@ -39,9 +44,11 @@ def schema() -> Any:
 
 
 def violations(main: Path, folder: Path | None = None) -> list[Problem]:
-    """All that the schema objects to in `main` and in the files that it includes, and the first place where one of them is not well-formed.
+    """All that the schema objects to in `main` and in the files that it includes, and the first place where
+    one of them is not well-formed.
 
-    Only files in `folder` (that of `main`) or below are looked into; that others are refused is the reader's to say.
+    Only files in `folder` (that of `main`) or below are looked into; that others are refused is the reader's
+    to say.
     """
     folder = (folder or main.parent).resolve()
     found: list[Problem] = []
@@ -49,7 +56,12 @@ def violations(main: Path, folder: Path | None = None) -> list[Problem]:
     todo = [main.resolve()]
     while todo:
         path = todo.pop(0)
-        if path in seen or not path.is_file() or not path.is_relative_to(folder) or path.suffix in (".h5", ".hdf5"):
+        if (
+            path in seen
+            or not path.is_file()
+            or not path.is_relative_to(folder)
+            or path.suffix in (".h5", ".hdf5")
+        ):
             continue
         seen.add(path)
         shown = str(main) if path == main.resolve() else str(path.relative_to(folder))
@@ -62,7 +74,11 @@ def violations(main: Path, folder: Path | None = None) -> list[Problem]:
         if name(root) == "neuroml":
             found += _objections(root, shown)
         for element in root:
-            given = element.get("href") or element.get("file") if name(element) in ("include", "Include") else None
+            given = (
+                element.get("href") or element.get("file")
+                if name(element) in ("include", "Include")
+                else None
+            )
             if given:
                 todo.append((path.parent / given).resolve())
     return found
@@ -84,13 +100,22 @@ def _objections(root: Any, shown: str) -> list[Problem]:
             continue
         element = at.get(entry.line, "")
         element = element if element.startswith(f"<{head[1]}") else f"<{head[1]}>"
-        out.append(Problem(shown, entry.line, element, (head[2] or "").lstrip(", ") + (": " if head[2] else "") + text[head.end() :]))
+        out.append(
+            Problem(
+                shown,
+                entry.line,
+                element,
+                (head[2] or "").lstrip(", ") + (": " if head[2] else "") + text[head.end() :],
+            )
+        )
     return out
 
 
 @functools.cache
 def document_order() -> tuple[str, ...]:
-    """Names of the elements of a NeuroML document in the order that the schema wants; () where there is no schema."""
+    """Names of the elements of a NeuroML document in the order that the schema wants; () where there is no
+    schema.
+    """
     try:
         root = etree.parse(str(schema_file())).getroot()
     except BackendUnavailable:

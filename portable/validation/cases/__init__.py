@@ -1,4 +1,6 @@
-"""Reference cases with published numbers: networks and single cells whose rates, irregularity, correlation or potentials are known."""
+"""Reference cases with published numbers: networks and single cells whose rates, irregularity, correlation or
+potentials are known.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ from portable.errors import ModelError, suggestion
 from portable.validation.cases import brette, brunel, lif, potjans_diesmann
 from portable.validation.cases.case import Case, Citation, Published, run_case
 
-CASES: dict[str, Case] = {case.name: case for family in (lif, potjans_diesmann, brunel, brette) for case in family.CASES}
+CASES: dict[str, Case] = {
+    case.name: case for family in (lif, potjans_diesmann, brunel, brette) for case in family.CASES
+}
 
 
 def get(name: str) -> Case:

@@ -16,7 +16,8 @@ from portable.simulation import run
 class Published:
     """One number of the literature or of a closed form beside the measured one.
 
-    `margin` is the largest |measured - published| that passes, in `unit`; `why` says where the number and the margin come from.
+    `margin` is the largest |measured - published| that passes, in `unit`; `why` says where the number and the
+    margin come from.
     """
 
     quantity: str
@@ -33,8 +34,8 @@ class Published:
 
     @property
     def score(self) -> float:
-        """1 within the margin; beyond it exp(1 - |difference|/margin), so 0.37 at twice the margin; 0 for nan and for any difference
-        where the margin is 0."""
+        """1 within the margin; beyond it exp(1 - |difference|/margin), so 0.37 at twice the margin; 0 for nan
+        and for any difference where the margin is 0."""
         if self.ok:
             return 1.0
         if math.isnan(self.measured) or self.margin == 0:
@@ -43,7 +44,10 @@ class Published:
 
     def __str__(self) -> str:
         mark = "ok" if self.ok else "NOT ok"
-        return f"{self.quantity}: {self.measured:.6g} {self.unit}, published {self.published:.6g} +- {self.margin:.3g}: {mark}"
+        return (
+            f"{self.quantity}: {self.measured:.6g} {self.unit}, published {self.published:.6g} +- "
+            f"{self.margin:.3g}: {mark}"
+        )
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,10 @@ Check = Callable[[Sequence[Results]], list[Published]]
 class Case:
     """A network with published numbers.
 
-    `check` takes the results of one backend, one for each of `seeds`, each `duration` ms long at steps of `dt` ms, the first `warmup` ms
-    of which it leaves out. quick: a few seconds on the native engine. memory: GiB that the native engine needs; NEST takes about three times as
-    much where there are many synapses. options: of the backend, by its name.
+    `check` takes the results of one backend, one for each of `seeds`, each `duration` ms long at steps of
+    `dt` ms, the first `warmup` ms of which it leaves out. quick: a few seconds on the native engine. memory:
+    GiB that the native engine needs; NEST takes about three times as much where there are many synapses.
+    options: of the backend, by its name.
     """
 
     name: str
@@ -88,7 +93,12 @@ class Case:
 
 
 def run_case(case: Case, backend: str = "native", network: Network | None = None) -> list[Results]:
-    """The case's runs on one backend in this process, one for each seed; `network` stands in for the case's own."""
+    """The case's runs on one backend in this process, one for each seed; `network` stands in for the case's
+    own.
+    """
     net = case.network() if network is None else network
     options = case.options.get(backend)
-    return [run(net, backend, case.duration, case.dt, seed, integrator=case.integrator, options=options) for seed in case.seeds]
+    return [
+        run(net, backend, case.duration, case.dt, seed, integrator=case.integrator, options=options)
+        for seed in case.seeds
+    ]

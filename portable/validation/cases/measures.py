@@ -19,7 +19,9 @@ def trains(results: Results, population: str, warmup: float) -> Trains:
     return by_cell(results.spikes[population], Window.after(warmup, results))
 
 
-def mean_of(results: Sequence[Results], population: str, warmup: float, statistic: Callable[[Trains], Floats | float]) -> float:
+def mean_of(
+    results: Sequence[Results], population: str, warmup: float, statistic: Callable[[Trains], Floats | float]
+) -> float:
     """The statistic averaged over cells (or pairs) where it is defined, then over runs; nan without any."""
     values = [np.atleast_1d(statistic(trains(r, population, warmup))) for r in results]
     means = [float(v[np.isfinite(v)].mean()) for v in values if np.isfinite(v).any()]
@@ -32,6 +34,6 @@ def mean_rate(results: Sequence[Results], population: str, warmup: float) -> flo
 
 
 def counting_error(expected: float, cells: int, duration: float) -> float:
-    """STANDARD_ERRORS of a mean rate (Hz) of independent cells over `duration` ms, taking their trains for Poisson's (CV 1), more irregular
-    than any here."""
+    """STANDARD_ERRORS of a mean rate (Hz) of independent cells over `duration` ms, taking their trains for
+    Poisson's (CV 1), more irregular than any here."""
     return STANDARD_ERRORS * math.sqrt(expected / (cells * duration / 1000.0))

@@ -1,6 +1,8 @@
-"""Finished runs by their key: a .npz of results and a .json of the rest, in a folder that can be deleted at any time.
+"""Finished runs by their key: a .npz of results and a .json of the rest, in a folder that can be deleted at
+any time.
 
-Both are written under another name and renamed when whole, the .json last, so a run that was killed leaves nothing that looks finished.
+Both are written under another name and renamed when whole, the .json last, so a run that was killed leaves
+nothing that looks finished.
 """
 
 from __future__ import annotations
@@ -33,26 +35,39 @@ class Cache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ModelError(str(self.folder), f"cannot hold the finished runs: {error.strerror}", f"give another folder with --cache or {VARIABLE}") from error
+            raise ModelError(
+                str(self.folder),
+                f"cannot hold the finished runs: {error.strerror}",
+                f"give another folder with --cache or {VARIABLE}",
+            ) from error
 
     def results(self, key: str) -> Path:
         """Where the results of a job are, or go."""
         return self.folder / f"{key}.npz"
 
     def read(self, key: str) -> Outcome | None:
-        """The outcome of a finished job; None if there is none, or one that cannot be read (it is then made again)."""
+        """The outcome of a finished job; None if there is none, or one that cannot be read (it is then made
+        again).
+        """
         about = self.folder / f"{key}.json"
         if not about.is_file():
             return None
         try:
             data = json.loads(about.read_text(encoding="utf-8"))
             held = data.pop("read_back")
-            return Outcome(**data, results=load_results(self.results(key)), read_back=ReadBack(**{**held, "absent": tuple(held["absent"])}) if held else None, cached=True)
+            return Outcome(
+                **data,
+                results=load_results(self.results(key)),
+                read_back=ReadBack(**{**held, "absent": tuple(held["absent"])}) if held else None,
+                cached=True,
+            )
         except (OSError, ValueError, TypeError, KeyError, EOFError, ModelError):
             return None
 
     def keep(self, key: str, outcome: Outcome) -> Outcome:
-        """Finish a job whose results are at results(key): the outcome with its results. Only what went well is kept."""
+        """Finish a job whose results are at results(key): the outcome with its results. Only what went well
+        is kept.
+        """
         if outcome.status != OK:
             return outcome
         about = asdict(replace(outcome, results=None, cached=False))

@@ -1,4 +1,6 @@
-"""The processes that do jobs: started when needed, kept for the next job of the same backend, ended when they overrun or crash."""
+"""The processes that do jobs: started when needed, kept for the next job of the same backend, ended when they
+overrun or crash.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,17 @@ class Child:
         self.backend, self.done, self.expired = backend, 0, False
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  closed in `end`
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "portable.validation.jobs.worker", str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True
+            [sys.executable, "-m", "portable.validation.jobs.worker", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            start_new_session=True,
         )
 
     def call(self, job: Job, path: Path, time_limit: float | None, memory: int) -> Outcome:
-        """Do a job; its results are then at `path`. A process that dies or overruns becomes the outcome's status."""
+        """Do a job; its results are then at `path`. A process that dies or overruns becomes the outcome's
+        status.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         watch = threading.Timer(time_limit, self._expire) if time_limit else None
@@ -57,8 +65,12 @@ class Child:
         if "MemoryError" in said or "bad_alloc" in said or "Cannot allocate memory" in said:
             return Outcome(OUT_OF_MEMORY, f"the process ran out of memory{said}")
         if code == SIGKILL:
-            return Outcome(OUT_OF_MEMORY, "the process was killed (signal 9), as the system does when memory runs out")
-        return Outcome(CRASHED, f"the process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}{said}")
+            return Outcome(
+                OUT_OF_MEMORY, "the process was killed (signal 9), as the system does when memory runs out"
+            )
+        return Outcome(
+            CRASHED, f"the process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}{said}"
+        )
 
     def _said(self) -> str:
         """The last lines that it printed."""

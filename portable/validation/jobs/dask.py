@@ -1,4 +1,6 @@
-"""Runs on the workers of a Dask cluster: the same processes as on this machine, results sent back into this machine's cache."""
+"""Runs on the workers of a Dask cluster: the same processes as on this machine, results sent back into this
+machine's cache.
+"""
 
 from __future__ import annotations
 
@@ -52,12 +54,30 @@ class Cluster:
         """Do all jobs. Ctrl-C takes back what has not begun; what was finished is in the cache."""
         return remembered(self.cache, jobs, tell, self._work)
 
-    def _work(self, jobs: Sequence[Job], keys: Sequence[str], waiting: list[int], outcomes: dict[int, Outcome], tell: Tell) -> None:
+    def _work(
+        self,
+        jobs: Sequence[Job],
+        keys: Sequence[str],
+        waiting: list[int],
+        outcomes: dict[int, Outcome],
+        tell: Tell,
+    ) -> None:
         distributed = _distributed()
         began, first = time.perf_counter(), len(outcomes)
         with self._client(distributed) as client:
             # not pure: a job that failed before is tried again, as it is on this machine
-            futures = {client.submit(on_worker, packed(jobs[i]), self.time_limit, self.memory_limit, code_digest(), pure=False, retries=0): i for i in waiting}
+            futures = {
+                client.submit(
+                    on_worker,
+                    packed(jobs[i]),
+                    self.time_limit,
+                    self.memory_limit,
+                    code_digest(),
+                    pure=False,
+                    retries=0,
+                ): i
+                for i in waiting
+            }
             try:
                 for future in distributed.as_completed(futures, loop=client.loop):
                     i = futures[future]
@@ -73,7 +93,11 @@ class Cluster:
         try:
             return distributed.Client(self.address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
-            raise ModelError(f"dask://{self.address}", f"there is no Dask scheduler: {error or type(error).__name__}", "start one with `dask scheduler` and workers with `dask worker`") from error
+            raise ModelError(
+                f"dask://{self.address}",
+                f"there is no Dask scheduler: {error or type(error).__name__}",
+                "start one with `dask scheduler` and workers with `dask worker`",
+            ) from error
 
     def _finished(self, future: Any, name: str) -> Outcome:
         try:
@@ -91,5 +115,7 @@ def _distributed() -> Any:
     try:
         import distributed
     except ImportError as error:
-        raise BackendUnavailable("a Dask cluster needs the package distributed; pip install 'portable-snn[dask]'") from error
+        raise BackendUnavailable(
+            "a Dask cluster needs the package distributed; pip install 'portable-snn[dask]'"
+        ) from error
     return distributed

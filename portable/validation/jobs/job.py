@@ -1,4 +1,6 @@
-"""A job: one run of one backend, and everything that decides what comes out of it. Its key names the result in the cache."""
+"""A job: one run of one backend, and everything that decides what comes out of it. Its key names the result
+in the cache.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,28 @@ from portable.resolve.program import Program
 from portable.results import Results
 from portable.validation.readback import ReadBack
 
-OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY = "ok", "unsupported", "not installed", "failed", "crashed", "time limit", "out of memory"
-OF_RUNS = ("perform.py", "deviations.py", "readback.py")  # of the validation's own modules, those that decide what a run gives
+OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY = (
+    "ok",
+    "unsupported",
+    "not installed",
+    "failed",
+    "crashed",
+    "time limit",
+    "out of memory",
+)
+OF_RUNS = (
+    "perform.py",
+    "deviations.py",
+    "readback.py",
+)  # of the validation's own modules, those that decide what a run gives
 STATUSES = (OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The NeuroML file of a network, for runs that take it from there: what the process that does the job reads again."""
+    """The NeuroML file of a network, for runs that take it from there: what the process that does the job
+    reads again.
+    """
 
     path: str
     network: str
@@ -39,8 +55,9 @@ class Origin:
 class Job:
     """Run `network` (drawn with `seed`), or `program` where one is given, for `steps` steps.
 
-    deviation, size: of validation.deviations, put in after drawing. traces: (population, variable, cell) to record besides what the
-    network records. read_back: compare what the simulator holds with the network as it was drawn.
+    deviation, size: of validation.deviations, put in after drawing. traces: (population, variable, cell) to
+    record besides what the network records. read_back: compare what the simulator holds with the network as
+    it was drawn.
     """
 
     network: Network
@@ -67,7 +84,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. results: what it recorded (None unless OK); program: the digest of what was simulated; memory: peak, in bytes."""
+    """How a job ended. results: what it recorded (None unless OK); program: the digest of what was simulated;
+    memory: peak, in bytes.
+    """
 
     status: str
     message: str = ""
@@ -80,14 +99,23 @@ class Outcome:
 
 
 def packed(job: Job) -> Job:
-    """The job as it is sent to another process. A network that was read from NeuroML leaves its XML behind; where the run needs it
-    (jLEMS step by step, jNeuroML with the file as it is), the other process reads the file again."""
+    """The job as it is sent to another process. A network that was read from NeuroML leaves its XML behind;
+    where the run needs it (jLEMS step by step, jNeuroML with the file as it is), the other process reads the
+    file again."""
     lems = job.network.lems
     if lems is None:
         return job
     bare = replace(job.network, lems=None)
-    needed = job.program is None and (job.integrator == "jlems" or job.backend == "jneuroml") and lems.digest == _hash_of(job.network)
-    return replace(job, network=bare, origin=Origin(str(lems.path), lems.network.id, str(lems.folder), lems.digest) if needed else None)
+    needed = (
+        job.program is None
+        and (job.integrator == "jlems" or job.backend == "jneuroml")
+        and lems.digest == _hash_of(job.network)
+    )
+    return replace(
+        job,
+        network=bare,
+        origin=Origin(str(lems.path), lems.network.id, str(lems.folder), lems.digest) if needed else None,
+    )
 
 
 def unpacked(job: Job) -> Job:
@@ -104,14 +132,36 @@ def unpacked(job: Job) -> Job:
 
 
 def key(job: Job) -> str:
-    """sha256 (hex) of the job with the versions of the simulator, of numpy and of every file of this package."""
-    recorded = None if job.program is None else [sorted((k, v.tolist()) for k, v in job.program.spikes.items()), [(t.group, t.variable, t.ids.tolist(), t.every) for t in job.program.traces]]
+    """sha256 (hex) of the job with the versions of the simulator, of numpy and of every file of this
+    package.
+    """
+    recorded = (
+        None
+        if job.program is None
+        else [
+            sorted((k, v.tolist()) for k, v in job.program.spikes.items()),
+            [(t.group, t.variable, t.ids.tolist(), t.every) for t in job.program.traces],
+        ]
+    )
     about = {
-        "network": _hash_of(job.network), "program": None if job.program is None else [program_digest(job.program), recorded], "backend": job.backend,
-        "simulator": registry.get(job.backend).version(), "numpy": version("numpy"), "numba": version("numba"), "code": code_digest(), "seed": job.seed,
-        "dt": job.dt, "steps": job.steps, "inputs": job.inputs, "integrator": job.integrator, "threads": job.threads, "options": dict(job.options),
-        "deviation": [job.deviation, job.size if job.deviation else 1.0], "traces": job.traces, "read_back": job.read_back,
-    }  # fmt: skip
+        "network": _hash_of(job.network),
+        "program": None if job.program is None else [program_digest(job.program), recorded],
+        "backend": job.backend,
+        "simulator": registry.get(job.backend).version(),
+        "numpy": version("numpy"),
+        "numba": version("numba"),
+        "code": code_digest(),
+        "seed": job.seed,
+        "dt": job.dt,
+        "steps": job.steps,
+        "inputs": job.inputs,
+        "integrator": job.integrator,
+        "threads": job.threads,
+        "options": dict(job.options),
+        "deviation": [job.deviation, job.size if job.deviation else 1.0],
+        "traces": job.traces,
+        "read_back": job.read_back,
+    }
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -127,7 +177,8 @@ def _hash_of(network: Network) -> str:
 
 @functools.cache
 def code_digest() -> str:
-    """sha256 of the package's own files that a run goes through: results of other code are not taken for its own.
+    """sha256 of the package's own files that a run goes through: results of other code are not taken for its
+    own.
 
     Not the command line, nor what of the validation only reads results.
     """
@@ -135,7 +186,9 @@ def code_digest() -> str:
     folder = Path(portable.__file__).parent
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
-        if path.suffix in (".py", ".toml", ".txt") and (place.parts[0] not in ("cli", "validation") or place.name in OF_RUNS):
+        if path.suffix in (".py", ".toml", ".txt") and (
+            place.parts[0] not in ("cli", "validation") or place.name in OF_RUNS
+        ):
             digest.update(str(place).encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,4 +1,6 @@
-"""Doing a job, in the process that calls. What goes wrong becomes the outcome's status; only a crash of the process is left to others."""
+"""Doing a job, in the process that calls. What goes wrong becomes the outcome's status; only a crash of the
+process is left to others.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,29 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from portable.errors import BackendFailed, BackendNotFound, BackendUnavailable, PortableError, UnsupportedError
+from portable.errors import (
+    BackendFailed,
+    BackendNotFound,
+    BackendUnavailable,
+    PortableError,
+    UnsupportedError,
+)
 from portable.resolve import resolve
 from portable.resolve.digest import program_digest
 from portable.resolve.program import Program, Trace
 from portable.results import Results
 from portable.simulation import open as open_simulation
 from portable.validation.deviations import DEVIATIONS, deviate
-from portable.validation.jobs.job import FAILED, OK, OUT_OF_MEMORY, UNAVAILABLE, UNSUPPORTED, Job, Outcome, unpacked
+from portable.validation.jobs.job import (
+    FAILED,
+    OK,
+    OUT_OF_MEMORY,
+    UNAVAILABLE,
+    UNSUPPORTED,
+    Job,
+    Outcome,
+    unpacked,
+)
 from portable.validation.readback import ReadBack, read_back
 
 
@@ -35,7 +52,9 @@ def perform(job: Job) -> Outcome:
         return Outcome(OUT_OF_MEMORY, str(error) or "not enough memory", memory=peak())
     except BackendFailed as error:  # a simulator may say in its own way that memory ran out
         short = any(word in str(error) for word in ("MemoryError", "bad_alloc"))
-        return Outcome(OUT_OF_MEMORY if short else FAILED, str(error), memory=peak() if short else float("nan"))
+        return Outcome(
+            OUT_OF_MEMORY if short else FAILED, str(error), memory=peak() if short else float("nan")
+        )
     except PortableError as error:
         return Outcome(FAILED, str(error))
     except Exception as error:  # a row of the report, not the end of the validation
@@ -50,12 +69,24 @@ def _run(job: Job) -> tuple[Results, str, ReadBack | None, float]:
     program = _probed(deviate(asked, job.deviation, job.size) if job.deviation else asked, job.traces)
     integrator = DEVIATIONS[job.deviation].integrator or job.integrator if job.deviation else job.integrator
     with open_simulation(
-        job.network, job.backend, dt=program.dt, seed=program.seed, threads=job.threads, inputs=job.inputs, integrator=integrator, options=job.options, program=program
+        job.network,
+        job.backend,
+        dt=program.dt,
+        seed=program.seed,
+        threads=job.threads,
+        inputs=job.inputs,
+        integrator=integrator,
+        options=job.options,
+        program=program,
     ) as sim:
         sim.phases["resolve"] += drawn
         sim.advance(job.steps)
         results, memory = sim.results(), peak()  # what reading back needs is not the simulation's
-        held = read_back(asked, sim.session) if job.read_back and not getattr(sim.session, "single_run", False) else None
+        held = (
+            read_back(asked, sim.session)
+            if job.read_back and not getattr(sim.session, "single_run", False)
+            else None
+        )
         return results, program_digest(program), held, memory
 
 
@@ -63,7 +94,9 @@ def _probed(program: Program, traces: tuple[tuple[str, str, int], ...]) -> Progr
     """The program with traces in place of those it has."""
     if not traces:
         return program
-    made = tuple(Trace(group, variable, np.array([cell], dtype=np.int64), 1) for group, variable, cell in traces)
+    made = tuple(
+        Trace(group, variable, np.array([cell], dtype=np.int64), 1) for group, variable, cell in traces
+    )
     return replace(program, traces=made, shown=made)
 
 

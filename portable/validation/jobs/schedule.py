@@ -1,6 +1,8 @@
-"""Many jobs at a time: as many processes as there are processors and memory, finished runs from the cache, failures as rows.
+"""Many jobs at a time: as many processes as there are processors and memory, finished runs from the cache,
+failures as rows.
 
-An executor is a function (jobs, tell) -> outcomes in the order of the jobs; `local` makes one, `dask.cluster` another.
+An executor is a function (jobs, tell) -> outcomes in the order of the jobs; `local` makes one, `dask.cluster`
+another.
 """
 
 from __future__ import annotations
@@ -19,17 +21,21 @@ from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.children import Nursery
 from portable.validation.jobs.job import Job, Outcome, key
 
-# Resident bytes of a process with its simulator imported and code compiled, and how many bytes a simulator needs for each byte of the
-# resolved network: measured on CUBA and the microcircuit, rounded up (NEST holds 40-60 bytes a synapse, the program 4-16).
+# Resident bytes of a process with its simulator imported and code compiled, and how many bytes a simulator
+# needs for each byte of the resolved network: measured on CUBA and the microcircuit, rounded up (NEST holds
+# 40-60 bytes a synapse, the program 4-16).
 BASE = {"native": 3e8, "reference": 2e8, "nest": 4e8, "brian2": 5e8}
 OF_PROGRAM = {"native": 2.5, "reference": 2.0, "nest": 8.0, "brian2": 8.0}
 OTHER_BASE, OTHER_FACTOR = 8e8, 8.0
-READ_BACK = 400.0  # bytes a connection while it is read back: NEST's list of them, and the sorted columns of both sides
+# bytes a connection while it is read back: NEST's list of them, and the sorted columns of both sides
+READ_BACK = 400.0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Told after each job: how many are done of how many, what was done, and the seconds that are left (nan while unknown)."""
+    """Told after each job: how many are done of how many, what was done, and the seconds that are left (nan
+    while unknown).
+    """
 
     done: int
     total: int
@@ -48,14 +54,20 @@ def memory_of(job: Job) -> float:
         return BASE.get(job.backend, OTHER_BASE)
     size = estimate(job.network, job.dt)
     extra = READ_BACK * size.total_synapses if job.read_back else 0.0
-    return BASE.get(job.backend, OTHER_BASE) + OF_PROGRAM.get(job.backend, OTHER_FACTOR) * size.resolve_bytes + extra
+    return (
+        BASE.get(job.backend, OTHER_BASE)
+        + OF_PROGRAM.get(job.backend, OTHER_FACTOR) * size.resolve_bytes
+        + extra
+    )
 
 
 Work = Callable[[Sequence[Job], Sequence[str], list[int], dict[int, Outcome], Tell], None]
 
 
 def remembered(cache: Cache, jobs: Sequence[Job], tell: Tell, work: Work) -> list[Outcome]:
-    """Outcomes in the order of the jobs: from the cache, and for the rest from `work`, which gets their places and fills in what came of them."""
+    """Outcomes in the order of the jobs: from the cache, and for the rest from `work`, which gets their
+    places and fills in what came of them.
+    """
     keys = [key(j) for j in jobs]
     outcomes: dict[int, Outcome] = {}
     for i, k in enumerate(keys):
@@ -70,7 +82,9 @@ def remembered(cache: Cache, jobs: Sequence[Job], tell: Tell, work: Work) -> lis
 
 @dataclass
 class Local:
-    """Processes on this machine. workers: at a time (default: processors); time_limit: seconds of a job; memory_limit: bytes of a process."""
+    """Processes on this machine. workers: at a time (default: processors); time_limit: seconds of a job;
+    memory_limit: bytes of a process.
+    """
 
     cache: Cache
     workers: int = 0
@@ -83,7 +97,14 @@ class Local:
         """Do all jobs. KeyboardInterrupt ends the processes at once; what was finished is in the cache."""
         return remembered(self.cache, jobs, tell, self._work)
 
-    def _work(self, jobs: Sequence[Job], keys: Sequence[str], waiting: list[int], outcomes: dict[int, Outcome], tell: Tell) -> None:
+    def _work(
+        self,
+        jobs: Sequence[Job],
+        keys: Sequence[str],
+        waiting: list[int],
+        outcomes: dict[int, Outcome],
+        tell: Tell,
+    ) -> None:
         slots = max(1, min(self.workers or _processors(), len(waiting)))
         needs = {i: memory_of(jobs[i]) for i in waiting}
         have = float(available_memory())
@@ -99,7 +120,14 @@ class Local:
                 for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
                     i = running.pop(future)
                     outcomes[i] = future.result()
-                    tell(Progress(len(outcomes), len(jobs), jobs[i].what, self._left([jobs[j] for j in (*waiting, *running.values())], slots)))
+                    tell(
+                        Progress(
+                            len(outcomes),
+                            len(jobs),
+                            jobs[i].what,
+                            self._left([jobs[j] for j in (*waiting, *running.values())], slots),
+                        )
+                    )
         except BaseException:  # Ctrl-C: the processes are in the middle of something
             self.close()
             raise
@@ -124,10 +152,14 @@ class Local:
         return self.cache.keep(name, outcome)
 
     def _left(self, jobs: Sequence[Job], slots: int) -> float:
-        """Seconds for the jobs that are left, from the mean of those of the same backend (of all, where there was none)."""
+        """Seconds for the jobs that are left, from the mean of those of the same backend (of all, where there
+        was none).
+        """
         every = [s for many in self._done.values() for s in many]
         mean = {b: sum(s) / len(s) for b, s in self._done.items()}
-        return sum(mean.get(j.backend, sum(every) / len(every)) for j in jobs) / slots if every else float("nan")
+        return (
+            sum(mean.get(j.backend, sum(every) / len(every)) for j in jobs) / slots if every else float("nan")
+        )
 
 
 _lock = threading.Lock()
@@ -138,7 +170,7 @@ def _processors() -> int:
 
 
 def memory_bytes(text: str) -> int:
-    """"4 GB" or "800 MiB" as bytes; ModelError if it is no size."""
+    """ "4 GB" or "800 MiB" as bytes; ModelError if it is no size."""
     units = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
     number = text.strip().rstrip("BKMGikmgb").strip()
     unit = text.strip()[len(number) :].strip().lower()

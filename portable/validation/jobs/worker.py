@@ -1,6 +1,8 @@
-"""The process that does jobs: `python -m portable.validation.jobs.worker PARENT`, one backend each, told what to do through its standard input.
+"""The process that does jobs: `python -m portable.validation.jobs.worker PARENT`, one backend each, told what
+to do through its standard input.
 
-Results go into files; messages (`portable.messages`) carry the rest, to and from `children` at the other end of the pipes.
+Results go into files; messages (`portable.messages`) carry the rest, to and from `children` at the other end
+of the pipes.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ def _limit(memory: int) -> None:
 
 
 def serve(parent: int) -> None:
-    """Answer until the pipe closes: (job, path, memory limit) -> Outcome, whose results are in a file at `path`.
+    """Answer until the pipe closes: (job, path, memory limit) -> Outcome, whose results are in a file at
+    `path`.
 
     parent: the process that started this one; told, since it may be gone before this one can ask.
     """

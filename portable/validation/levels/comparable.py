@@ -11,15 +11,23 @@ from portable.validation.verdicts import COMPARABLE, NOT_COMPARABLE, NOT_RUN, PA
 
 
 def comparable(runs: Sequence[Ran], reference: str, backend: str, mode: str = "paired") -> LevelVerdict:
-    """Same dt and duration, same class of integrator, same input, and a network that is alive on both sides for at least one seed.
+    """Same dt and duration, same class of integrator, same input, and a network that is alive on both sides
+    for at least one seed.
 
-    UNDECIDED where some of the runs failed: what the others say is not the answer for all seeds that were asked for.
-    mode "ensemble": each side was asked to draw its own input, so whose it is makes no difference.
+    UNDECIDED where some of the runs failed: what the others say is not the answer for all seeds that were
+    asked for. mode "ensemble": each side was asked to draw its own input, so whose it is makes no difference.
     """
     mine, theirs = of(runs, backend), of(runs, reference)
     if not mine or not theirs:
         who = backend if not mine else reference
-        why = next((f"{r.outcome.status}: {_first_line(r.outcome.message)}" for r in runs if r.job.backend == who and not r.ok), "no run")
+        why = next(
+            (
+                f"{r.outcome.status}: {_first_line(r.outcome.message)}"
+                for r in runs
+                if r.job.backend == who and not r.ok
+            ),
+            "no run",
+        )
         return LevelVerdict(COMPARABLE, backend, NOT_RUN, f"{who} could not run ({why})", 0.0)
     shared = sorted(mine.keys() & theirs.keys())
     if not shared:
@@ -38,10 +46,15 @@ def comparable(runs: Sequence[Ran], reference: str, backend: str, mode: str = "p
     short = [r for r in runs if r.role == MAIN and not r.ok and r.job.backend in (reference, backend)]
     if short:
         whose = dict.fromkeys(r.job.backend for r in short)
-        notes.append(f"{len(short)} run{'s' * (len(short) != 1)} of {' and '.join(whose)} failed ({short[0].outcome.status}); the same command runs them again")
+        notes.append(
+            f"{len(short)} run{'s' * (len(short) != 1)} of {' and '.join(whose)} failed "
+            f"({short[0].outcome.status}); the same command runs them again"
+        )
     dead = [s for s in shared if not (lives(theirs[s].results) and lives(mine[s].results))]
     if dead:
-        notes.append(f"silent at the end for seeds {', '.join(map(str, dead))}, which are left out of the statistics")
+        notes.append(
+            f"silent at the end for seeds {', '.join(map(str, dead))}, which are left out of the statistics"
+        )
     told = "; ".join(["same dt, integrators and input, alive on both sides", *notes])
     return LevelVerdict(COMPARABLE, backend, UNDECIDED if short else PASS, told, score)
 
@@ -49,30 +62,46 @@ def comparable(runs: Sequence[Ran], reference: str, backend: str, mode: str = "p
 def alive_seeds(runs: Sequence[Ran], reference: str, backend: str) -> list[int]:
     """Seeds for which both sides ran and were alive at the end."""
     mine, theirs = of(runs, backend), of(runs, reference)
-    return [s for s in sorted(mine.keys() & theirs.keys()) if lives(theirs[s].results) and lives(mine[s].results)]
+    return [
+        s for s in sorted(mine.keys() & theirs.keys()) if lives(theirs[s].results) and lives(mine[s].results)
+    ]
 
 
 def _grid(a: Results, b: Results) -> str:
     if (a.dt, a.steps) == (b.dt, b.steps):
         return ""
-    return f"{a.backend} ran {a.duration:g} ms in steps of {a.dt:g} ms, {b.backend} {b.duration:g} ms in steps of {b.dt:g} ms"
+    return (
+        f"{a.backend} ran {a.duration:g} ms in steps of {a.dt:g} ms, {b.backend} {b.duration:g} ms in "
+        f"steps of {b.dt:g} ms"
+    )
 
 
 def _methods(a: Results, b: Results) -> str:
     left, right = (r.provenance.get("integrators", {}) for r in (a, b))
-    other = {n: (integrator_class(left[n]), integrator_class(right[n])) for n in left if n in right and integrator_class(left[n]) != integrator_class(right[n])}
+    other = {
+        n: (integrator_class(left[n]), integrator_class(right[n]))
+        for n in left
+        if n in right and integrator_class(left[n]) != integrator_class(right[n])
+    }
     if not other:
         return ""
     pairs: dict[tuple[str, str], list[str]] = {}
     for name, pair in other.items():
         pairs.setdefault(pair, []).append(name)
-    told = "; ".join(f"{', '.join(names)}: {one} on {a.backend}, {two} on {b.backend}" for (one, two), names in pairs.items())
+    told = "; ".join(
+        f"{', '.join(names)}: {one} on {a.backend}, {two} on {b.backend}"
+        for (one, two), names in pairs.items()
+    )
     return f"different integrators ({told}); choose one that both have with --integrator"
 
 
 def _inputs(a: Results, b: Results) -> str:
     left, right = inputs_of(a), inputs_of(b)
-    return "" if left == right or "none" in (left, right) else f"{a.backend} has {left} input, {b.backend} {right} input"
+    return (
+        ""
+        if left == right or "none" in (left, right)
+        else f"{a.backend} has {left} input, {b.backend} {right} input"
+    )
 
 
 def _alive(a: Mapping[int, Ran], b: Mapping[int, Ran], seeds: Sequence[int]) -> str:
@@ -86,7 +115,11 @@ def _alive(a: Mapping[int, Ran], b: Mapping[int, Ran], seeds: Sequence[int]) -> 
 
 
 def _equal(a: Results, b: Results) -> bool:
-    return all(len(t) == len(b.spikes[n]) and bool((t.steps == b.spikes[n].steps).all() and (t.ids == b.spikes[n].ids).all()) for n, t in a.spikes.items())
+    return all(
+        len(t) == len(b.spikes[n])
+        and bool((t.steps == b.spikes[n].steps).all() and (t.ids == b.spikes[n].ids).all())
+        for n, t in a.spikes.items()
+    )
 
 
 def _first_line(text: str) -> str:

@@ -45,7 +45,11 @@ class Ran:
 def alive(results: Results) -> dict[str, bool]:
     """By population of cells whose spikes are recorded: whether it spiked in the last fifth of the run."""
     after = results.steps - round(TAIL * results.steps)
-    return {name: bool(len(t)) and int(t.steps[-1]) > after for name, t in results.spikes.items() if name not in sources(results)}
+    return {
+        name: bool(len(t)) and int(t.steps[-1]) > after
+        for name, t in results.spikes.items()
+        if name not in sources(results)
+    }
 
 
 def lives(results: Results) -> bool:
@@ -65,24 +69,49 @@ def watched(network: Network) -> list[str]:
 
 
 def integrator_class(described: str) -> str:
-    """The method in a backend's own words ("gsl rkf45 (abs 1e-06, ...)" is rkf45); the words themselves if none is named."""
+    """The method in a backend's own words ("gsl rkf45 (abs 1e-06, ...)" is rkf45); the words themselves if
+    none is named.
+    """
     words = described.lower().replace(",", " ").replace("(", " ").split()
     named = [w for w in words if w in INTEGRATORS]
-    return next((w for w in named if w != "jlems"), next(iter(named), described))  # "jLEMS forward Euler" is Euler
+    return next(
+        (w for w in named if w != "jlems"), next(iter(named), described)
+    )  # "jLEMS forward Euler" is Euler
 
 
 def as_run(ran: Ran) -> Run:
     """The record of a run."""
     job, outcome = ran.job, ran.outcome
     if outcome.results is None:
-        return Run(job.backend, job.seed, ran.role, outcome.status, outcome.message, key=ran.key, peak_memory=outcome.memory, cached=outcome.cached)
+        return Run(
+            job.backend,
+            job.seed,
+            ran.role,
+            outcome.status,
+            outcome.message,
+            key=ran.key,
+            peak_memory=outcome.memory,
+            cached=outcome.cached,
+        )
     r = outcome.results
     p = r.provenance
     return Run(
-        job.backend, job.seed, ran.role, outcome.status, outcome.message, str(p.get("simulator")), inputs_of(r), dict(p.get("integrators", {})),
-        tuple(grouped(r.approximations)), {k: float(v) for k, v in p.get("seconds", {}).items()}, outcome.memory,
-        {n: len(t) for n, t in r.spikes.items()}, alive(r), ran.key, outcome.cached,
-    )  # fmt: skip
+        job.backend,
+        job.seed,
+        ran.role,
+        outcome.status,
+        outcome.message,
+        str(p.get("simulator")),
+        inputs_of(r),
+        dict(p.get("integrators", {})),
+        tuple(grouped(r.approximations)),
+        {k: float(v) for k, v in p.get("seconds", {}).items()},
+        outcome.memory,
+        {n: len(t) for n, t in r.spikes.items()},
+        alive(r),
+        ran.key,
+        outcome.cached,
+    )
 
 
 def of(runs: Sequence[Ran], backend: str) -> dict[int, Ran]:

@@ -20,8 +20,19 @@ def _check(mine: Ran, reference: Ran) -> NetworkCheck:
     held, same = mine.outcome.read_back, mine.outcome.program == reference.outcome.program
     if held is None:
         why = f"{mine.job.backend} cannot be asked what it holds" if mine.job.read_back else NOT_ASKED
-        return NetworkCheck(mine.job.backend, mine.job.seed, mine.outcome.program, same, 0, 0, float("nan"), float("nan"), why)
-    return NetworkCheck(mine.job.backend, mine.job.seed, mine.outcome.program, same, held.connections, held.missing, held.weight_error, held.delay_error)
+        return NetworkCheck(
+            mine.job.backend, mine.job.seed, mine.outcome.program, same, 0, 0, float("nan"), float("nan"), why
+        )
+    return NetworkCheck(
+        mine.job.backend,
+        mine.job.seed,
+        mine.outcome.program,
+        same,
+        held.connections,
+        held.missing,
+        held.weight_error,
+        held.delay_error,
+    )
 
 
 def same_network(checks: Sequence[NetworkCheck], absent: Sequence[str], backend: str) -> LevelVerdict:
@@ -33,15 +44,33 @@ def same_network(checks: Sequence[NetworkCheck], absent: Sequence[str], backend:
     score = 1.0 - len(wrong) / len(checks)
     if wrong:
         c = wrong[0]
-        why = "another resolved network" if not c.same_program else f"{c.missing} connections on one side only, weights off by up to {c.weight_error:.3g}, delays by {c.delay_error:.3g} ms"
+        why = (
+            "another resolved network"
+            if not c.same_program
+            else f"{c.missing} connections on one side only, weights off by up to {c.weight_error:.3g}, "
+            f"delays by {c.delay_error:.3g} ms"
+        )
         return LevelVerdict(NETWORK, backend, FAIL, f"seed {c.seed}: {why}", score)
     if not read:
-        return LevelVerdict(NETWORK, backend, PASS, f"the same resolved network for {len(checks)} seed{'s' * (len(checks) != 1)}; {checks[0].read_back}", score)
+        return LevelVerdict(
+            NETWORK,
+            backend,
+            PASS,
+            f"the same resolved network for {len(checks)} seed{'s' * (len(checks) != 1)}; "
+            f"{checks[0].read_back}",
+            score,
+        )
     folded = f", {len(absent)} projections that became part of the cells' code excepted" if absent else ""
-    told = f"the same resolved network for {len(checks)} seed{'s' * (len(checks) != 1)}; {read[0].connections:,} connections read back for seed {read[0].seed}, all equal{folded}"
+    told = (
+        f"the same resolved network for {len(checks)} seed{'s' * (len(checks) != 1)}; "
+        f"{read[0].connections:,} connections read back for seed {read[0].seed}, all equal{folded}"
+    )
     return LevelVerdict(NETWORK, backend, PASS, told, score)
 
 
 def absent_of(runs: Sequence[Ran], backend: str) -> tuple[str, ...]:
     """Projections that the backend does not hold as connections."""
-    return next((r.outcome.read_back.absent for r in of(runs, backend).values() if r.outcome.read_back is not None), ())
+    return next(
+        (r.outcome.read_back.absent for r in of(runs, backend).values() if r.outcome.read_back is not None),
+        (),
+    )

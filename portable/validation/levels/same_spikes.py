@@ -1,4 +1,6 @@
-"""Level 3: the whole network with frozen input. Identical, or where it parts, and whether rounding alone would part there too."""
+"""Level 3: the whole network with frozen input. Identical, or where it parts, and whether rounding alone
+would part there too.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,13 @@ def only_cells(r: Results) -> Results:
 def spike_checks(runs: Sequence[Ran], reference: str, backend: str) -> list[SpikeCheck]:
     """One record for each seed that ran on both sides with the same, frozen, input."""
     mine, theirs = of(runs, backend), of(runs, reference)
-    probes = {r.job.seed: r.results for r in runs if r.role == PERTURBED and r.ok and r.job.backend == reference}
-    return [spike_check(theirs[s].results, mine[s].results, probes.get(s)) for s in sorted(mine.keys() & theirs.keys())]
+    probes = {
+        r.job.seed: r.results for r in runs if r.role == PERTURBED and r.ok and r.job.backend == reference
+    }
+    return [
+        spike_check(theirs[s].results, mine[s].results, probes.get(s))
+        for s in sorted(mine.keys() & theirs.keys())
+    ]
 
 
 def spike_check(reference: Results, other: Results, perturbed: Results | None = None) -> SpikeCheck:
@@ -45,12 +52,24 @@ def spike_check(reference: Results, other: Results, perturbed: Results | None = 
     d = pair.divergence
     where = (d.time, d.population, d.neuron) if d is not None else (float("nan"), "", -1)
     return SpikeCheck(
-        other.backend, seed, pair.spikes, d is None, pair.equal, pair.within_one_step, *where, parted, found["spike"], found["van_rossum"], own["spike"]
+        other.backend,
+        seed,
+        pair.spikes,
+        d is None,
+        pair.equal,
+        pair.within_one_step,
+        *where,
+        parted,
+        found["spike"],
+        found["van_rossum"],
+        own["spike"],
     )
 
 
 def distances(a: Results, b: Results) -> dict[str, float]:
-    """Spike-train distances averaged over the cells that spike on either side, all populations together; nan if none does."""
+    """Spike-train distances averaged over the cells that spike on either side, all populations together; nan
+    if none does.
+    """
     left, right = only_cells(a), only_cells(b)
     total, cells = {"spike": 0.0, "van_rossum": 0.0}, 0
     for name, table in left.spikes.items():
@@ -69,10 +88,23 @@ def same_spikes(checks: Sequence[SpikeCheck], backend: str) -> LevelVerdict:
     apart = [c for c in checks if not c.identical]
     score = sum(c.equal for c in checks) / len(checks)
     if not apart:
-        return LevelVerdict(SPIKES, backend, PASS, f"all {sum(c.spikes[0] for c in checks):,} spikes of {len(checks)} seed{'s' * (len(checks) != 1)} identical", score)
+        return LevelVerdict(
+            SPIKES,
+            backend,
+            PASS,
+            f"all {sum(c.spikes[0] for c in checks):,} spikes of {len(checks)} "
+            f"seed{'s' * (len(checks) != 1)} identical",
+            score,
+        )
     first = min(apart, key=lambda c: c.time)
-    told = f"{len(apart)} of {len(checks)} seed{'s' * (len(checks) != 1)} differ, the earliest from {first.time:g} ms on ({first.population}[{first.neuron}], seed {first.seed}); "
-    told += f"{100 * score:.3g} % of spikes equal, {100 * sum(c.near for c in checks) / len(checks):.3g} % within one step"
+    told = (
+        f"{len(apart)} of {len(checks)} seed{'s' * (len(checks) != 1)} differ, the earliest from "
+        f"{first.time:g} ms on ({first.population}[{first.neuron}], seed {first.seed}); "
+    )
+    told += (
+        f"{100 * score:.3g} % of spikes equal, {100 * sum(c.near for c in checks) / len(checks):.3g} % "
+        "within one step"
+    )
     return LevelVerdict(SPIKES, backend, FAIL, told + chaos(apart), score)
 
 
@@ -83,10 +115,19 @@ def chaos(apart: Sequence[SpikeCheck]) -> str:
         return ""
     ours, own = float(np.median([a for a, _ in both])), float(np.median([b for _, b in both]))
     if np.isinf(own):
-        return "; a change of 1e-12 of the start changes no spike of the reference, so this difference is larger than rounding"
+        return (
+            "; a change of 1e-12 of the start changes no spike of the reference, so this difference is "
+            "larger than rounding"
+        )
     if ours >= 0.8 * own:
-        return f"; the model is chaotic: a change of 1e-12 of the start parts the reference from itself at {own:g} ms, so rounding alone can do this"
-    return f"; the model is chaotic, but a change of 1e-12 of the start parts the reference from itself only at {own:g} ms, so this difference is larger than rounding"
+        return (
+            "; the model is chaotic: a change of 1e-12 of the start parts the reference from itself at "
+            f"{own:g} ms, so rounding alone can do this"
+        )
+    return (
+        "; the model is chaotic, but a change of 1e-12 of the start parts the reference from itself "
+        f"only at {own:g} ms, so this difference is larger than rounding"
+    )
 
 
 def growth(a: Results, b: Results) -> Growth:
@@ -109,7 +150,9 @@ def first_apart(checks: Sequence[SpikeCheck]) -> SpikeCheck | None:
     return next((c for c in checks if not c.identical), None)
 
 
-def grown(runs: Sequence[Ran], reference: str, backends: Sequence[str], seeds: Sequence[int]) -> Mapping[tuple[str, int], Growth]:
+def grown(
+    runs: Sequence[Ran], reference: str, backends: Sequence[str], seeds: Sequence[int]
+) -> Mapping[tuple[str, int], Growth]:
     """Growth curves of every other backend and of the perturbed reference, for some seeds."""
     main = of(runs, reference)
     out: dict[tuple[str, int], Growth] = {}
@@ -117,6 +160,12 @@ def grown(runs: Sequence[Ran], reference: str, backends: Sequence[str], seeds: S
         mine = of(runs, b)
         out |= {(b, s): growth(main[s].results, mine[s].results) for s in seeds if s in mine and s in main}
     for r in runs:
-        if r.role == PERTURBED and r.ok and r.job.seed in seeds and r.job.seed in main and r.job.backend == reference:
+        if (
+            r.role == PERTURBED
+            and r.ok
+            and r.job.seed in seeds
+            and r.job.seed in main
+            and r.job.backend == reference
+        ):
             out["perturbed", r.job.seed] = growth(main[r.job.seed].results, r.results)
     return out

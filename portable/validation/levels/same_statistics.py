@@ -1,4 +1,6 @@
-"""Level 4: statistics of activity, paired over seeds where the input is the same, as ensembles where each side draws its own."""
+"""Level 4: statistics of activity, paired over seeds where the input is the same, as ensembles where each
+side draws its own.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,24 @@ import numpy as np
 from portable.results import Results
 from portable.units import Floats
 from portable.validation.activity import STATISTICS, Window, by_cell, distributions, spectrum, summary
-from portable.validation.equivalence import KS, WASSERSTEIN, PairedTest, ensemble_populations, paired_populations
+from portable.validation.equivalence import (
+    KS,
+    WASSERSTEIN,
+    PairedTest,
+    ensemble_populations,
+    paired_populations,
+)
 from portable.validation.evidence import Spectrum
-from portable.validation.verdicts import FAIL, NOT_COMPARABLE, NOT_RUN, PASS, UNDECIDED, EnsembleCheck, LevelVerdict, PairedCheck
+from portable.validation.verdicts import (
+    FAIL,
+    NOT_COMPARABLE,
+    NOT_RUN,
+    PASS,
+    UNDECIDED,
+    EnsembleCheck,
+    LevelVerdict,
+    PairedCheck,
+)
 from portable.validation.verdicts import STATISTICS as LEVEL
 
 # The frequency of the spectrum's peak is drawn and not tested: where the spectrum is flat it is anywhere.
@@ -38,14 +55,25 @@ def measured(results: Results, populations: Sequence[str], warmup: float) -> Mea
     window = Window.after(warmup, results)
     tables = {n: results.spikes[n] for n in populations}
     seed = int(results.provenance.get("seed", 0))
-    return Measured(results.backend, seed, {n: summary(t, window) for n, t in tables.items()}, {n: distributions(t, window) for n, t in tables.items()})
+    return Measured(
+        results.backend,
+        seed,
+        {n: summary(t, window) for n, t in tables.items()},
+        {n: distributions(t, window) for n, t in tables.items()},
+    )
 
 
-def paired_checks(reference: Mapping[int, Measured], other: Mapping[int, Measured], seeds: Sequence[int], margin: float | None) -> list[PairedCheck]:
-    """One record for each population and statistic; margin: a share of the reference's mean, None for its seed-to-seed spread.
+def paired_checks(
+    reference: Mapping[int, Measured],
+    other: Mapping[int, Measured],
+    seeds: Sequence[int],
+    margin: float | None,
+) -> list[PairedCheck]:
+    """One record for each population and statistic; margin: a share of the reference's mean, None for its
+    seed-to-seed spread.
 
-    A statistic that neither side has for a seed (the CV of cells that hardly spike) leaves that seed out; one that only one side has
-    stays, and is undecided.
+    A statistic that neither side has for a seed (the CV of cells that hardly spike) leaves that seed out; one
+    that only one side has stays, and is undecided.
     """
     if not seeds:
         return []
@@ -55,33 +83,70 @@ def paired_checks(reference: Mapping[int, Measured], other: Mapping[int, Measure
         values: dict[str, tuple[Floats, Floats]] = {}
         kept: dict[str, tuple[int, ...]] = {}
         for name in reference[seeds[0]].summary:
-            a, b = (np.array([side[s].summary[name][statistic] for s in seeds]) for side in (reference, other))
+            a, b = (
+                np.array([side[s].summary[name][statistic] for s in seeds]) for side in (reference, other)
+            )
             known = ~(np.isnan(a) & np.isnan(b))
             if known.any():
-                values[name], kept[name] = (a[known], b[known]), tuple(s for s, k in zip(seeds, known.tolist(), strict=True) if k)
-        margins = None if margin is None else {n: margin * abs(float(np.nanmean(a))) for n, (a, _) in values.items()}
-        tests = paired_populations({n: a for n, (a, _) in values.items()}, {n: b for n, (_, b) in values.items()}, margins)
+                values[name], kept[name] = (
+                    (a[known], b[known]),
+                    tuple(s for s, k in zip(seeds, known.tolist(), strict=True) if k),
+                )
+        margins = (
+            None
+            if margin is None
+            else {n: margin * abs(float(np.nanmean(a))) for n, (a, _) in values.items()}
+        )
+        tests = paired_populations(
+            {n: a for n, (a, _) in values.items()}, {n: b for n, (_, b) in values.items()}, margins
+        )
         for name, test in tests.items():
             about = {f: getattr(test, f) for f in _OWN}
             if margin is not None:
                 about["margin_from"] = f"{100 * margin:g} % of the reference's mean, as asked"
-            out.append(PairedCheck(backend=backend, population=name, statistic=statistic, unit=STATISTICS[statistic].unit, seeds=kept[name], **about))
+            out.append(
+                PairedCheck(
+                    backend=backend,
+                    population=name,
+                    statistic=statistic,
+                    unit=STATISTICS[statistic].unit,
+                    seeds=kept[name],
+                    **about,
+                )
+            )
     return out
 
 
 def ensemble_checks(reference: Mapping[int, Measured], other: Mapping[int, Measured]) -> list[EnsembleCheck]:
-    """One record for each population, distribution and measure of distance. The seeds need not be the same."""
+    """One record for each population, distribution and measure of distance. The seeds need not be the
+    same.
+    """
     if not reference or not other:
         return []
     out = []
     backend = next(iter(other.values())).backend
     populations = list(next(iter(reference.values())).distributions)
     for statistic, unit in DISTRIBUTIONS.items():
-        left, right = ({n: [m.distributions[n][statistic] for m in side.values()] for n in populations} for side in (reference, other))
+        left, right = (
+            {n: [m.distributions[n][statistic] for m in side.values()] for n in populations}
+            for side in (reference, other)
+        )
         for (name, measure), t in ensemble_populations(left, right).items():
-            out.append(EnsembleCheck(
-                backend, name, statistic, measure, unit if measure == WASSERSTEIN else "", t.between, t.within, t.within_sd, t.limit, t.p_permutation, t.verdict
-            ))  # fmt: skip
+            out.append(
+                EnsembleCheck(
+                    backend,
+                    name,
+                    statistic,
+                    measure,
+                    unit if measure == WASSERSTEIN else "",
+                    t.between,
+                    t.within,
+                    t.within_sd,
+                    t.limit,
+                    t.p_permutation,
+                    t.verdict,
+                )
+            )
     return out
 
 
@@ -90,26 +155,46 @@ def decides(check: EnsembleCheck) -> bool:
     return check.measure == KS and check.statistic in DECIDING
 
 
-def same_statistics(paired: Sequence[PairedCheck], ensembles: Sequence[EnsembleCheck], backend: str, mode: str, comparable: bool) -> LevelVerdict:
-    """FAIL if one statistic is different, PASS if all are equivalent. mode: "paired", or "ensemble" (KS distances of rate, CV, correlation)."""
-    checks: list[PairedCheck | EnsembleCheck] = list(paired) if mode == "paired" else [e for e in ensembles if decides(e)]
+def same_statistics(
+    paired: Sequence[PairedCheck],
+    ensembles: Sequence[EnsembleCheck],
+    backend: str,
+    mode: str,
+    comparable: bool,
+) -> LevelVerdict:
+    """FAIL if one statistic is different, PASS if all are equivalent. mode: "paired", or "ensemble" (KS
+    distances of rate, CV, correlation).
+    """
+    checks: list[PairedCheck | EnsembleCheck] = (
+        list(paired) if mode == "paired" else [e for e in ensembles if decides(e)]
+    )
     if not checks:
         return LevelVerdict(LEVEL, backend, NOT_RUN, "no seed in which both sides were alive")
-    if mode == "paired" and comparable and not any(d for c in paired for d in c.differences):  # also for a single seed: nothing is estimated
-        return LevelVerdict(LEVEL, backend, PASS, f"all {len(checks)} statistics of populations are equal for every seed", 1.0)
+    if (
+        mode == "paired" and comparable and not any(d for c in paired for d in c.differences)
+    ):  # also for a single seed: nothing is estimated
+        return LevelVerdict(
+            LEVEL, backend, PASS, f"all {len(checks)} statistics of populations are equal for every seed", 1.0
+        )
     failed = [c for c in checks if c.verdict == FAIL]
     passed = [c for c in checks if c.verdict == PASS]
     seeds = f"{max(c.n for c in paired)} seeds, paired" if mode == "paired" else "ensembles over seeds"
     told = f"{len(passed)} of {len(checks)} statistics of populations equivalent ({seeds})"
     if failed:
-        told += f"; different: {', '.join(f'{c.statistic} of {c.population}' for c in failed[:4])}{' and more' if len(failed) > 4 else ''}"
+        told += f"; different: {_first(failed)}"
     elif len(passed) < len(checks):
         open_ = [c for c in checks if c.verdict == UNDECIDED]
-        told += f"; undecided: {', '.join(f'{c.statistic} of {c.population}' for c in open_[:4])}{' and more' if len(open_) > 4 else ''}; more seeds or longer runs would tell"
+        told += f"; undecided: {_first(open_)}; more seeds or longer runs would tell"
     verdict = FAIL if failed else PASS if len(passed) == len(checks) else UNDECIDED
     if not comparable and verdict == PASS:  # never a pass
         verdict = NOT_COMPARABLE
     return LevelVerdict(LEVEL, backend, verdict, told, len(passed) / len(checks))
+
+
+def _first(checks: Sequence[PairedCheck | EnsembleCheck], most: int = 4) -> str:
+    """The first few of some checks, in words."""
+    told = ", ".join(f"{c.statistic} of {c.population}" for c in checks[:most])
+    return f"{told} and more" if len(checks) > most else told
 
 
 def pooled(runs: Sequence[Measured], statistic: str, population: str) -> Floats:

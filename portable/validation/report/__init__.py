@@ -1,10 +1,11 @@
 """The report of a validation: one HTML file, and beside it JSON, JUnit XML, Markdown and a badge.
 
-    write_report(validation, evidence, "report.html")     -> report.html, report.json, report.xml, report.md, report.svg
-    from_json(json.load(open("report.json")))             the validation again
+    write_report(validation, evidence, "report.html")     -> report.html, report.json, report.xml, report.md,
+    report.svg from_json(json.load(open("report.json")))             the validation again
 
-Records become sentences (words.py), tables (tables.py) and figures (gallery.py, figures_*.py); sections.py puts them in order (view.py),
-html.py and markdown.py write them. The same records and arrays give the same bytes.
+Records become sentences (words.py), tables (tables.py) and figures (gallery.py, figures_*.py); sections.py
+puts them in order (view.py), html.py and markdown.py write them. The same records and arrays give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ def write_report(validation: Validation, evidence: Evidence, path: str | Path) -
     target = checked_path(path)
     texts = {
         target: html(validation, evidence),
-        target.with_suffix(".json"): json.dumps(to_json(validation), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        target.with_suffix(".json"): json.dumps(
+            to_json(validation), indent=1, ensure_ascii=False, allow_nan=False
+        )
+        + "\n",
         target.with_suffix(".xml"): junit(validation),
         target.with_suffix(".md"): markdown(validation, target.name),
         target.with_suffix(".svg"): badge(validation),
@@ -49,7 +53,11 @@ def checked_path(path: str | Path) -> Path:
     """Where a page can be written; ModelError if it cannot."""
     target = Path(path)
     if target.suffix.lower() not in (".html", ".htm"):
-        raise ModelError(str(path), "is no name of an HTML file", f"use '{target.with_suffix('.html').name}'" if target.name else "end it with .html")
+        raise ModelError(
+            str(path),
+            "is no name of an HTML file",
+            f"use '{target.with_suffix('.html').name}'" if target.name else "end it with .html",
+        )
     if not target.parent.is_dir():
         raise ModelError(str(path), f"there is no folder '{target.parent}'", "make it first")
     return target

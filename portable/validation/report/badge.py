@@ -14,17 +14,25 @@ _WIDE, _NARROW = "mwMW@%≈⊘", "fijlrtI.,:;'| ()"
 
 
 def badge(v: Validation) -> str:
-    """20 pixels high, as wide as its words need; the words are stretched to the estimated width, whatever the font."""
+    """20 pixels high, as wide as its words need; the words are stretched to the estimated width, whatever the
+    font.
+    """
     right = f"{SIGNS.get(v.verdict, '')} {v.verdict}".strip()
     a, b = _width(LEFT), _width(right)
     left, whole = a + 2 * PAD, a + b + 4 * PAD
-    text = 'y="14" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" fill="#fff" lengthAdjust="spacingAndGlyphs"'
+    text = (
+        'y="14" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" fill="#fff" '
+        'lengthAdjust="spacingAndGlyphs"'
+    )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{HEIGHT}" viewBox="0 0 {whole} {HEIGHT}" role="img" aria-label={quoteattr(f"{LEFT}: {v.verdict}")}>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{HEIGHT}" viewBox="0 0 {whole} '
+        f'{HEIGHT}" role="img" aria-label={quoteattr(f"{LEFT}: {v.verdict}")}>'
         f"<title>{escape(clean(f'{v.network}: {v.verdict}'))}</title>"
         f'<rect width="{whole}" height="{HEIGHT}" rx="3" fill="#3b4048"/>'
-        f'<path d="M{left} 0h{whole - left - 3}a3 3 0 0 1 3 3v{HEIGHT - 6}a3 3 0 0 1 -3 3h-{whole - left - 3}z" fill="{COLOURS[TONES.get(v.verdict, "none")]}"/>'
-        f'<text x="{PAD}" textLength="{a}" {text}>{escape(LEFT)}</text><text x="{left + PAD}" textLength="{b}" {text}>{escape(right)}</text></svg>\n'
+        f'<path d="M{left} 0h{whole - left - 3}a3 3 0 0 1 3 3v{HEIGHT - 6}a3 3 0 0 1 -3 '
+        f'3h-{whole - left - 3}z" fill="{COLOURS[TONES.get(v.verdict, "none")]}"/>'
+        f'<text x="{PAD}" textLength="{a}" {text}>{escape(LEFT)}</text><text x="{left + PAD}" '
+        f'textLength="{b}" {text}>{escape(right)}</text></svg>\n'
     )
 
 

@@ -1,4 +1,6 @@
-"""From a matplotlib figure to an SVG inside a page: text stays text, colours follow the page's theme, the same input gives the same bytes."""
+"""From a matplotlib figure to an SVG inside a page: text stays text, colours follow the page's theme, the
+same input gives the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +23,60 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colours that stand for a role; in the page they become the theme's, so that one SVG serves light, dark and print.
+# Colours that stand for a role; in the page they become the theme's, so that one SVG serves light, dark and
+# print.
 INK, MUTED, GRID, PAPER, BAND = "#010101", "#010102", "#010103", "#010104", "#010105"
-ROLES = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)", BAND: "var(--band)"}
-SPIKE = "#868e96"  # inside a PNG, where no theme reaches: stands out on white and on near-black (3.3 and 5 to 1)
-DASHES: tuple[Any, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (8, 3)), (0, (3, 1, 1, 1, 1, 1)))
+ROLES = {
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PAPER: "var(--paper)",
+    BAND: "var(--band)",
+}
+SPIKE = (
+    "#868e96"  # inside a PNG, where no theme reaches: stands out on white and on near-black (3.3 and 5 to 1)
+)
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (4, 1.6)),
+    (0, (1.2, 1.2)),
+    (0, (6, 1.5, 1.2, 1.5)),
+    (0, (8, 3)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
 _NAMES = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 STYLE = {
-    "svg.fonttype": "none", "text.parse_math": False, "font.size": 8, "axes.titlesize": 8.5, "axes.titlelocation": "left", "axes.labelsize": 8,
-    "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "legend.fontsize": 7.5, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
-    "text.color": INK, "axes.edgecolor": MUTED, "axes.labelcolor": INK, "axes.titlecolor": INK, "xtick.color": MUTED, "ytick.color": MUTED,
-    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "grid.color": GRID, "grid.linewidth": 0.6, "axes.linewidth": 0.7, "lines.linewidth": 1.3,
-    "axes.axisbelow": True, "path.simplify": True, "path.simplify_threshold": 0.3, "savefig.dpi": 160, "axes.formatter.useoffset": False,
-}  # fmt: skip
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.linewidth": 0.7,
+    "lines.linewidth": 1.3,
+    "axes.axisbelow": True,
+    "path.simplify": True,
+    "path.simplify_threshold": 0.3,
+    "savefig.dpi": 160,
+    "axes.formatter.useoffset": False,
+}
 
 
 def tint(i: int) -> str:
@@ -48,23 +90,37 @@ def dash(i: int) -> Any:
 
 
 def panel(key: str, label: str, width: float, height: float, draw: Callable[[Figure], None]) -> Panel:
-    """An SVG of width x height inches. `key` is unique in the page: it salts the ids. `label` is what a screen reader says."""
+    """An SVG of width x height inches. `key` is unique in the page: it salts the ids. `label` is what a
+    screen reader says.
+    """
     import matplotlib
 
     buffer = io.BytesIO()
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has other fonts than matplotlib measures with
+        warnings.filterwarnings(
+            "ignore", message="Glyph .* missing"
+        )  # the browser has other fonts than matplotlib measures with
         matplotlib.rcdefaults()  # a user's own style must not change the bytes
         matplotlib.rcParams.update({**STYLE, "svg.hashsalt": key})
         figure = new_figure(width, height)
         draw(figure)
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
     return Panel(_inline(buffer.getvalue(), label), label)
 
 
 def _inline(svg: bytes, label: str) -> str:
     root = ElementTree.fromstring(clean(svg.decode()).encode())
-    used = {v for node in root.iter() for name, value in node.items() for v in re.findall(r"url\(#([^)]+)\)", value) + ([value[1:]] if name == _LINK else [])}
+    used = {
+        v
+        for node in root.iter()
+        for name, value in node.items()
+        for v in re.findall(r"url\(#([^)]+)\)", value) + ([value[1:]] if name == _LINK else [])
+    }
     for parent in root.iter():
         for child in list(parent):
             if child.tag in (f"{_NAMES}metadata", f"{_NAMES}style"):
@@ -73,12 +129,16 @@ def _inline(svg: bytes, label: str) -> str:
         node.tag = node.tag.removeprefix(_NAMES)
         _lean(node, used)
     box = root.attrib["viewBox"]
-    body = re.sub(r">[ \n]+<", "><", "".join(ElementTree.tostring(child, encoding="unicode") for child in root)).strip()
+    body = re.sub(
+        r">[ \n]+<", "><", "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
+    ).strip()
     return f'<svg viewBox="{box}" role="img" aria-label="{html.escape(clean(label))}">{body}</svg>'
 
 
 def _lean(node: ElementTree.Element, used: set[str]) -> None:
-    """Drop what only a file of its own needs: unused ids, fonts, digits beyond a hundredth of a point; give colours to the theme."""
+    """Drop what only a file of its own needs: unused ids, fonts, digits beyond a hundredth of a point; give
+    colours to the theme.
+    """
     if node.get("id") is not None and node.get("id") not in used:
         del node.attrib["id"]
     if _LINK in node.attrib:
@@ -88,7 +148,11 @@ def _lean(node: ElementTree.Element, used: set[str]) -> None:
     if node.get("transform", "").startswith("rotate(-0 "):
         del node.attrib["transform"]
     if "style" in node.attrib:
-        style = re.sub(r"font: (?:(?:normal|italic|oblique) )*(\d+ )?([\d.]+px)[^;]*", r"font-size: \2", node.attrib["style"])
+        style = re.sub(
+            r"font: (?:(?:normal|italic|oblique) )*(\d+ )?([\d.]+px)[^;]*",
+            r"font-size: \2",
+            node.attrib["style"],
+        )
         style = re.sub(r"font-family: [^;]*;? ?", "", style)
         node.set("style", re.sub(r"#[0-9a-f]{6}\b", _themed, style).strip("; "))
     for name in ("x", "y"):
@@ -133,17 +197,27 @@ def power_of_ten(x: float) -> str:
         return ""
     power = round(float(np.log10(x)))
     if not np.isclose(x, 10.0**power, rtol=1e-6, atol=0.0):
-        return f"{x:g}" if 0.01 <= x < 1e4 else f"{round(x / 10.0 ** np.floor(np.log10(x))):g}·{power_of_ten(10.0 ** np.floor(np.log10(x)))}"
-    return {0: "1", 1: "10"}.get(power, "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")))
+        return (
+            f"{x:g}"
+            if 0.01 <= x < 1e4
+            else f"{round(x / 10.0 ** np.floor(np.log10(x))):g}·{power_of_ten(10.0 ** np.floor(np.log10(x)))}"
+        )
+    return {0: "1", 1: "10"}.get(
+        power, "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    )
 
 
 def thinned(times: Floats, values: Floats, most: int = 700) -> tuple[Floats, Floats]:
-    """A long trace for a small picture: the smallest and largest value of each of most/2 pieces, at their times, so that no peak is lost."""
+    """A long trace for a small picture: the smallest and largest value of each of most/2 pieces, at their
+    times, so that no peak is lost.
+    """
     if times.size <= most:
         return times, values
     edges = np.linspace(0, times.size, most // 2 + 1).astype(np.int64)
     safe = np.nan_to_num(values, nan=0.0)
-    kept = [a + np.sort([np.argmin(safe[a:b]), np.argmax(safe[a:b])]) for a, b in itertools.pairwise(edges)]  # a few hundred pieces, whatever the length
+    kept = [
+        a + np.sort([np.argmin(safe[a:b]), np.argmax(safe[a:b])]) for a, b in itertools.pairwise(edges)
+    ]  # a few hundred pieces, whatever the length
     rows = np.unique(np.concatenate(kept))
     return times[rows], values[rows]
 

@@ -1,7 +1,8 @@
 """A validation as JSON, and back, exactly: from_json(to_json(v)) == v.
 
-JSON has no nan and no infinity; both are written as null. So that nothing is lost, `infinite` lists the places (JSON pointers into
-`validation`) where a null, or a nan of `provenance`, stands for one of them. The format is published as schemas/report.schema.json.
+JSON has no nan and no infinity; both are written as null. So that nothing is lost, `infinite` lists the
+places (JSON pointers into `validation`) where a null, or a nan of `provenance`, stands for one of them. The
+format is published as schemas/report.schema.json.
 """
 
 from __future__ import annotations
@@ -22,21 +23,36 @@ VERSION = 1
 
 
 def to_json(v: Validation) -> dict[str, Any]:
-    """Dicts, lists, texts and numbers. `verdict` and `exit_code` are there for readers; from_json finds them again by itself."""
+    """Dicts, lists, texts and numbers. `verdict` and `exit_code` are there for readers; from_json finds them
+    again by itself.
+    """
     lost: dict[str, str] = {}
     data = _plain(v, "", lost, Validation)
-    return {"portable_report": VERSION, "verdict": v.verdict, "exit_code": v.exit_code, "validation": data, "infinite": lost}
+    return {
+        "portable_report": VERSION,
+        "verdict": v.verdict,
+        "exit_code": v.exit_code,
+        "validation": data,
+        "infinite": lost,
+    }
 
 
 def from_json(document: Any) -> Validation:
     """The validation of a document. ModelError names the place, the rule and the remedy."""
     if not isinstance(document, Mapping) or "portable_report" not in document:
-        raise ModelError("", "this is no report: it has no 'portable_report'", "pass the content of a report.json")
+        raise ModelError(
+            "", "this is no report: it has no 'portable_report'", "pass the content of a report.json"
+        )
     if document["portable_report"] != VERSION:
         raise ModelError(
-            "portable_report", f"is version {document['portable_report']!r}, and this program reads {VERSION}", "use the version of portable that wrote it"
+            "portable_report",
+            f"is version {document['portable_report']!r}, and this program reads {VERSION}",
+            "use the version of portable that wrote it",
         )
-    lost = {k: {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[x] for k, x in document.get("infinite", {}).items()}
+    lost = {
+        k: {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[x]
+        for k, x in document.get("infinite", {}).items()
+    }
     made = _typed(Validation, document.get("validation"), "", lost)
     assert isinstance(made, Validation)
     return made
@@ -45,9 +61,14 @@ def from_json(document: Any) -> Validation:
 def _plain(x: Any, at: str, lost: dict[str, str], hint: Any) -> Any:
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
         own = hints(type(x))
-        return {f.name: _plain(getattr(x, f.name), f"{at}/{f.name}", lost, own[f.name]) for f in dataclasses.fields(x)}
+        return {
+            f.name: _plain(getattr(x, f.name), f"{at}/{f.name}", lost, own[f.name])
+            for f in dataclasses.fields(x)
+        }
     if isinstance(x, Mapping):
-        return {str(k): _plain(value, f"{at}/{_escaped(str(k))}", lost, _inner(hint)) for k, value in x.items()}
+        return {
+            str(k): _plain(value, f"{at}/{_escaped(str(k))}", lost, _inner(hint)) for k, value in x.items()
+        }
     if isinstance(x, tuple | list):
         return [_plain(value, f"{at}/{i}", lost, _inner(hint)) for i, value in enumerate(x)]
     if isinstance(x, bool) or x is None or isinstance(x, str):
@@ -62,7 +83,11 @@ def _plain(x: Any, at: str, lost: dict[str, str], hint: Any) -> Any:
         return None
     if hasattr(x, "item") and getattr(x, "ndim", None) == 0:
         return _plain(x.item(), at, lost, hint)
-    raise ModelError(at.strip("/").replace("/", "."), f"is {x!r}, which JSON cannot hold", "use texts, numbers, lists and mappings")
+    raise ModelError(
+        at.strip("/").replace("/", "."),
+        f"is {x!r}, which JSON cannot hold",
+        "use texts, numbers, lists and mappings",
+    )
 
 
 def _inner(hint: Any) -> Any:
@@ -89,11 +114,15 @@ def _typed(hint: Any, x: Any, at: str, lost: Mapping[str, float]) -> Any:
     if dataclasses.is_dataclass(hint):
         return _record(hint, x, at, lost)
     if origin is Mapping:
-        return {k: _typed(inside[1], value, f"{at}/{_escaped(k)}", lost) for k, value in _of(dict, x, at).items()}
+        return {
+            k: _typed(inside[1], value, f"{at}/{_escaped(k)}", lost) for k, value in _of(dict, x, at).items()
+        }
     if origin is tuple:
         kinds = [inside[0]] * len(_of(list, x, at)) if inside[-1] is Ellipsis else list(inside)
         if len(kinds) != len(x):
-            raise ModelError(_dotted(at), f"has {len(x)} values, expected {len(kinds)}", "look at the published schema")
+            raise ModelError(
+                _dotted(at), f"has {len(x)} values, expected {len(kinds)}", "look at the published schema"
+            )
         return tuple(_typed(k, value, f"{at}/{i}", lost) for i, (k, value) in enumerate(zip(kinds, x)))
     if origin is types.UnionType:
         return None if x is None else _typed(inside[0], x, at, lost)
@@ -116,7 +145,11 @@ def _record(kind: Any, x: Any, at: str, lost: Mapping[str, float]) -> Any:
         if name not in known:
             raise ModelError(_dotted(at), f"has an unknown field '{name}'", suggestion(name, known))
     for f in dataclasses.fields(kind):
-        if f.name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+        if (
+            f.name not in data
+            and f.default is dataclasses.MISSING
+            and f.default_factory is dataclasses.MISSING
+        ):
             raise ModelError(_dotted(at), f"has no '{f.name}'", "look at the published schema")
     return kind(**{name: _typed(known[name], value, f"{at}/{name}", lost) for name, value in data.items()})
 

@@ -42,7 +42,9 @@ class Stripe:
 
 @dataclass(frozen=True)
 class Dots:
-    """Spikes of one side: times (ms), heights (0..1), and whether each has a partner at the same step on the other side."""
+    """Spikes of one side: times (ms), heights (0..1), and whether each has a partner at the same step on the
+    other side.
+    """
 
     times: Floats
     heights: Floats
@@ -62,7 +64,11 @@ def stripes(sides: tuple[Results, Results], check: SpikeCheck | None) -> list[St
     """Rows for populations recorded on both sides, top down; the diverging cell is always among them."""
     names = [n for n in sides[0].spikes if n in sides[1].spikes and sides[0].spikes[n].recorded.size]
     sizes = np.array([sides[0].spikes[n].recorded.size for n in names], dtype=np.float64)
-    rows = sizes if sizes.sum() <= ROWS else np.minimum(sizes, np.maximum(LEAST_ROWS, np.round(ROWS * sizes / sizes.sum())))
+    rows = (
+        sizes
+        if sizes.sum() <= ROWS
+        else np.minimum(sizes, np.maximum(LEAST_ROWS, np.round(ROWS * sizes / sizes.sum())))
+    )
     part = np.maximum(rows / max(1.0, rows.sum()), min(0.06, 1.0 / max(1, len(names))))
     edges = 1.0 - np.concatenate([[0.0], np.cumsum(part / max(part.sum(), 1e-9))])
     found = []
@@ -79,7 +85,11 @@ def dots(mine: Results, other: Results, rows: list[Stripe], span: tuple[float, f
     parts = [_dots(mine.spikes[r.name], other.spikes[r.name], r, span) for r in rows]
     if not parts:
         return Dots(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_))
-    return Dots(np.concatenate([p.times for p in parts]), np.concatenate([p.heights for p in parts]), np.concatenate([p.partner for p in parts]))
+    return Dots(
+        np.concatenate([p.times for p in parts]),
+        np.concatenate([p.heights for p in parts]),
+        np.concatenate([p.partner for p in parts]),
+    )
 
 
 def _dots(mine: SpikeTable, other: SpikeTable, row: Stripe, span: tuple[float, float]) -> Dots:
@@ -94,16 +104,25 @@ def heights(row: Stripe, ids: Ints) -> Floats:
     """Where cells are drawn."""
     pad = min(0.01, 0.08 * (row.high - row.low))
     place = np.searchsorted(row.cells, ids)
-    return np.asarray(row.high - pad - (place + 0.5) / max(1, row.cells.size) * (row.high - row.low - 2 * pad))
+    return np.asarray(
+        row.high - pad - (place + 0.5) / max(1, row.cells.size) * (row.high - row.low - 2 * pad)
+    )
 
 
-def rasters(keys: tuple[str, str], sides: tuple[Results, Results], check: SpikeCheck | None, indices: tuple[int, int]) -> tuple[Panel, Panel]:
-    """Reference and backend. Grey spikes have a partner at the same step on the other side; coloured ones have none."""
+def rasters(
+    keys: tuple[str, str], sides: tuple[Results, Results], check: SpikeCheck | None, indices: tuple[int, int]
+) -> tuple[Panel, Panel]:
+    """Reference and backend. Grey spikes have a partner at the same step on the other side; coloured ones
+    have none.
+    """
     span, rows = window(sides[0].duration, check), stripes(sides, check)
     pair = []
     for key, mine, other, index in zip(keys, sides, reversed(sides), indices):
         found = dots(mine, other, rows, span)
-        label = f"Raster of {mine.backend}: {found.times.size} spikes of {sum(r.cells.size for r in rows)} cells, {int(np.count_nonzero(~found.partner))} of them without a partner on {other.backend}"
+        label = (
+            f"Raster of {mine.backend}: {found.times.size} spikes of {sum(r.cells.size for r in rows)} "
+            f"cells, {int(np.count_nonzero(~found.partner))} of them without a partner on {other.backend}"
+        )
 
         def draw(figure: Figure, found: Dots = found, mine: Results = mine, index: int = index) -> None:
             axis = figure.add_subplot()
@@ -134,7 +153,9 @@ def _raster(axis: Axes, found: Dots, rows: list[Stripe], index: int) -> None:
     for r in rows:
         axis.axhline(r.low, color=GRID, lw=0.6, zorder=0)
     axis.set_ylim(0, 1)
-    axis.set_yticks([r.middle for r in rows], [short(r.name, 14) for r in rows], fontsize=7.5 if len(rows) < 10 else 6.5)
+    axis.set_yticks(
+        [r.middle for r in rows], [short(r.name, 14) for r in rows], fontsize=7.5 if len(rows) < 10 else 6.5
+    )
     axis.tick_params(axis="y", length=0)
     if not n:
         axis.text(0.5, 0.5, "no spikes here", ha="center", transform=axis.transAxes, color=MUTED)
@@ -150,9 +171,18 @@ def _mark(axis: Axes, rows: list[Stripe], check: SpikeCheck | None, span: tuple[
             at = float(heights(r, np.array([check.neuron]))[0])
             axis.plot([check.time], [at], marker="o", ms=9, mfc="none", mec=PAPER, mew=3)
             axis.plot([check.time], [at], marker="o", ms=9, mfc="none", mec=INK, mew=1.3)
-    right, upper = check.time > span[0] + 0.6 * (span[1] - span[0]), rows[-1].name == check.population if rows else False
-    axis.annotate(f"first difference, {check.time:g} ms", (check.time, float(upper)), xytext=(-4 if right else 4, -10 if upper else 4), textcoords="offset points", ha="right" if right else "left",
-                  bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1, "alpha": 0.85})  # fmt: skip
+    right, upper = (
+        check.time > span[0] + 0.6 * (span[1] - span[0]),
+        rows[-1].name == check.population if rows else False,
+    )
+    axis.annotate(
+        f"first difference, {check.time:g} ms",
+        (check.time, float(upper)),
+        xytext=(-4 if right else 4, -10 if upper else 4),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1, "alpha": 0.85},
+    )
 
 
 def grows(curves: Mapping[int, Growth]) -> bool:
@@ -160,9 +190,21 @@ def grows(curves: Mapping[int, Growth]) -> bool:
     return any(np.any(g.unmatched > 0) for g in curves.values())
 
 
-def growth(key: str, backend: str, reference: str, index: int, own: Mapping[int, Growth], perturbed: Mapping[int, Growth]) -> Panel | None:
-    """Spikes without a partner so far, log axis: the backend against the reference, and the reference against itself after a change of 1e-12."""
-    kinds = [(f"{short(reference)}, start changed by 1e-12", perturbed, MUTED, (0, (1, 1.2)), 1.6), (short(backend), own, tint(index), "-", 1.4)]
+def growth(
+    key: str,
+    backend: str,
+    reference: str,
+    index: int,
+    own: Mapping[int, Growth],
+    perturbed: Mapping[int, Growth],
+) -> Panel | None:
+    """Spikes without a partner so far, log axis: the backend against the reference, and the reference against
+    itself after a change of 1e-12.
+    """
+    kinds = [
+        (f"{short(reference)}, start changed by 1e-12", perturbed, MUTED, (0, (1, 1.2)), 1.6),
+        (short(backend), own, tint(index), "-", 1.4),
+    ]
     kinds = [k for k in kinds if grows(k[1])]
     if not grows(own):
         return None
@@ -191,7 +233,8 @@ def growth(key: str, backend: str, reference: str, index: int, own: Mapping[int,
 
     return panel(
         key,
-        f"Spikes of {backend} without a partner on {reference} over time, on a log axis, with the reference after a change of 1e-12 beside it",
+        f"Spikes of {backend} without a partner on {reference} over time, on a log axis, with the reference "
+        "after a change of 1e-12 beside it",
         4.3,
         3.0,
         draw,

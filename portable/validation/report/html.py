@@ -1,4 +1,6 @@
-"""The report as one HTML file that needs nothing else: styles, script and pictures are inside, and it asks for nothing from outside."""
+"""The report as one HTML file that needs nothing else: styles, script and pictures are inside, and it asks
+for nothing from outside.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +34,31 @@ def html(v: Validation, e: Evidence) -> str:
     """The page. ModelError with the install line where jinja2 is missing."""
     template_engine()  # before the figures are drawn
     return page(
-        "template.html.jinja", v=v, title=words.title(v), headline=words.headline(v), question=words.question(v), answers=words.answers(v), badge=SIGNS.get(v.verdict, ""),
-        tone=TONES.get(v.verdict, "none"), matrix=matrix(v), power=power.power_sentence(v), sections=[_named(s) for s in sections(v, e)], version=_version(v),
+        "template.html.jinja",
+        v=v,
+        title=words.title(v),
+        headline=words.headline(v),
+        question=words.question(v),
+        answers=words.answers(v),
+        badge=SIGNS.get(v.verdict, ""),
+        tone=TONES.get(v.verdict, "none"),
+        matrix=matrix(v),
+        power=power.power_sentence(v),
+        sections=[_named(s) for s in sections(v, e)],
+        version=_version(v),
         date=v.provenance.get("date", ""),
-    )  # fmt: skip
+    )
 
 
 def page(template: str, **facts: Any) -> str:
     """A page with the styles and the script in it; everything else that is put into it is escaped."""
     jinja2 = template_engine()
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True, loader=jinja2.FunctionLoader(_file)
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        loader=jinja2.FunctionLoader(_file),
     )
     environment.globals["kind"] = lambda b: type(b).__name__
     return clean(environment.get_template(template).render(css=_css(), js=_file("script.js"), **facts))
@@ -62,7 +78,15 @@ def matrix(v: Validation) -> list[dict[str, Any]]:
     rows = []
     for level, name in LEVELS.items():
         found = [(i, v.level(level, b)) for i, b in enumerate(v.backends) if i]
-        entries = [Entry(words.matrix_cell(x), SIGNS[x.verdict if x else NOT_RUN], TONES[x.verdict if x else NOT_RUN], anchor(level, i)) for i, x in found]
+        entries = [
+            Entry(
+                words.matrix_cell(x),
+                SIGNS[x.verdict if x else NOT_RUN],
+                TONES[x.verdict if x else NOT_RUN],
+                anchor(level, i),
+            )
+            for i, x in found
+        ]
         rows.append({"level": level, "name": name, "cells": entries})
     return rows
 
@@ -70,8 +94,17 @@ def matrix(v: Validation) -> list[dict[str, Any]]:
 def _named(s: Section) -> dict[str, Any]:
     """A section and its short name in the navigation."""
     head, colon, tail = s.title.partition(": ")
-    short = {"power": "Power", "failed": "Failed"}.get(s.id, f"{head.removeprefix('Level ')} {tail.removeprefix('same ').split()[0]}" if colon else s.title)
-    return {"id": s.id, "title": s.title, "nav": short, "question": s.question, "lines": s.lines, "blocks": s.blocks}
+    short = {"power": "Power", "failed": "Failed"}.get(
+        s.id, f"{head.removeprefix('Level ')} {tail.removeprefix('same ').split()[0]}" if colon else s.title
+    )
+    return {
+        "id": s.id,
+        "title": s.title,
+        "nav": short,
+        "question": s.question,
+        "lines": s.lines,
+        "blocks": s.blocks,
+    }
 
 
 def _version(v: Validation) -> str:

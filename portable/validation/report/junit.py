@@ -1,4 +1,6 @@
-"""The verdicts as JUnit XML, for the pages that CI systems make: a suite for each backend, a case for each level and each run that failed."""
+"""The verdicts as JUnit XML, for the pages that CI systems make: a suite for each backend, a case for each
+level and each run that failed.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,18 @@ from xml.etree import ElementTree as ET
 
 from portable.validation.report import words
 from portable.validation.report.view import clean
-from portable.validation.verdicts import CELLS, EQUIVALENT, FAIL, LEVELS, NOT_COMPARABLE, NOT_RUN, SPIKES, UNDECIDED, LevelVerdict, Validation
+from portable.validation.verdicts import (
+    CELLS,
+    EQUIVALENT,
+    FAIL,
+    LEVELS,
+    NOT_COMPARABLE,
+    NOT_RUN,
+    SPIKES,
+    UNDECIDED,
+    LevelVerdict,
+    Validation,
+)
 
 # An undecided level is a failure, one that cannot be compared an error: neither is a pass.
 _TAGS = {FAIL: "failure", UNDECIDED: "failure", NOT_COMPARABLE: "error", NOT_RUN: "skipped"}
@@ -18,13 +31,23 @@ def junit(v: Validation) -> str:
     for backend in v.backends[1:]:
         suite = ET.SubElement(root, "testsuite", name=clean(backend))
         facts = ET.SubElement(suite, "properties")
-        for name, value in (("network", v.network), ("reference", v.reference), ("model hash", v.model_hash), ("answer", v.answers.get(backend, ""))):
+        for name, value in (
+            ("network", v.network),
+            ("reference", v.reference),
+            ("model hash", v.model_hash),
+            ("answer", v.answers.get(backend, "")),
+        ):
             ET.SubElement(facts, "property", name=name, value=clean(value))
         for level in LEVELS:
             _level(suite, v, backend, level, v.level(level, backend))
     for r in words.failures(v):
         suite = _suite(root, r.backend)
-        case = ET.SubElement(suite, "testcase", classname=clean(f"{v.network}.{r.backend}"), name=clean(f"run of seed {r.seed}, {r.role}"))
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=clean(f"{v.network}.{r.backend}"),
+            name=clean(f"run of seed {r.seed}, {r.role}"),
+        )
         ET.SubElement(case, "error", type=clean(r.status), message=clean(r.message)).text = clean(r.message)
     _count(root, [s for s in root if s.tag == "testsuite"])
     ET.indent(root)
@@ -37,11 +60,15 @@ def _suite(root: ET.Element, backend: str) -> ET.Element:
 
 
 def _level(suite: ET.Element, v: Validation, backend: str, level: int, found: LevelVerdict | None) -> None:
-    case = ET.SubElement(suite, "testcase", classname=clean(f"{v.network}.{backend}"), name=f"level {level}: {LEVELS[level]}")
+    case = ET.SubElement(
+        suite, "testcase", classname=clean(f"{v.network}.{backend}"), name=f"level {level}: {LEVELS[level]}"
+    )
     verdict, summary = (found.verdict, found.summary) if found else (NOT_RUN, "this level was not tried")
     tag = _TAGS.get(verdict)
     if verdict == FAIL and level in (CELLS, SPIKES) and v.answers.get(backend) == EQUIVALENT:
-        tag = "skipped"  # equivalence was enough for the answer, and has to be for a CI system that takes its exit code from here
+        # equivalence was enough for the answer, and has to be for a CI system that takes its exit code from
+        # here
+        tag = "skipped"
     if tag is None:
         ET.SubElement(case, "system-out").text = clean(summary)
     elif tag == "skipped":

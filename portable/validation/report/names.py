@@ -27,6 +27,8 @@ def unit(statistic: str) -> str:
 def glossary(statistics: Iterable[str]) -> Table:
     """Definitions, with sources, of those that are ours."""
     rows = tuple(
-        (Cell(label(s)), Cell(KNOWN[s].name), Cell(KNOWN[s].unit or "none"), Cell(KNOWN[s].definition)) for s in dict.fromkeys(statistics) if s in KNOWN
+        (Cell(label(s)), Cell(KNOWN[s].name), Cell(KNOWN[s].unit or "none"), Cell(KNOWN[s].definition))
+        for s in dict.fromkeys(statistics)
+        if s in KNOWN
     )
     return Table("What the statistics are", ("statistic", "name", "unit", "definition and source"), rows)

@@ -38,11 +38,19 @@ def _size(p: Power, size: float) -> str:
 def caught_sentence(v: Validation) -> str:
     """How many of the deviations put in on purpose were caught, and where."""
     if not v.deviations:
-        return "No deviations were put in on purpose, so that it is not known what this design would have caught."
-    smallest = {d.name: d for d in sorted(v.deviations, key=lambda d: -d.size)}  # larger ones are there for the statistics
+        return (
+            "No deviations were put in on purpose, so that it is not known what this design would have "
+            "caught."
+        )
+    smallest = {
+        d.name: d for d in sorted(v.deviations, key=lambda d: -d.size)
+    }  # larger ones are there for the statistics
     levels = [d.caught for d in smallest.values() if d.caught is not None]
     missed = [d.name for d in smallest.values() if d.caught is None]
-    text = f"Of {counted(len(smallest), 'known deviation')} put into a copy of the engine, {len(levels)} were caught, {sum(x <= SPIKES for x in levels)} of them by exact comparison (levels 0 to {SPIKES})"
+    text = (
+        f"Of {counted(len(smallest), 'known deviation')} put into a copy of the engine, {len(levels)} "
+        f"were caught, {sum(x <= SPIKES for x in levels)} of them by exact comparison (levels 0 to {SPIKES})"
+    )
     return f"{text}; not caught: {listed(missed)}." if missed else f"{text}."
 
 

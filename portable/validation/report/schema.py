@@ -1,4 +1,6 @@
-"""The published JSON Schema of report.json, made from the records. `python -m portable.validation.report.schema` writes it anew."""
+"""The published JSON Schema of report.json, made from the records. `python -m
+portable.validation.report.schema` writes it anew.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,16 @@ from typing import Any, get_args, get_origin
 
 from portable.validation import verdicts
 from portable.validation.report.document import VERSION, hints
-from portable.validation.verdicts import DIFFERENT, EQUIVALENT, IDENTICAL, LEVELS, NO_ANSWER, OPEN, VERDICTS, Validation
+from portable.validation.verdicts import (
+    DIFFERENT,
+    EQUIVALENT,
+    IDENTICAL,
+    LEVELS,
+    NO_ANSWER,
+    OPEN,
+    VERDICTS,
+    Validation,
+)
 
 FILE = Path(verdicts.__file__).parents[1] / "schemas" / "report.schema.json"
 _ANSWERS = [IDENTICAL, EQUIVALENT, DIFFERENT, OPEN, NO_ANSWER]
@@ -37,18 +48,31 @@ def json_schema() -> dict[str, Any]:
     properties = {
         "portable_report": {"description": "Version of this format.", "const": VERSION},
         "verdict": {"description": "The worst answer of all backends.", "enum": _ANSWERS},
-        "exit_code": {"description": "0 identical or equivalent, 1 different or undecided, 2 not comparable or could not run.", "enum": [0, 1, 2]},
+        "exit_code": {
+            "description": "0 identical or equivalent, 1 different or undecided, 2 not comparable or could "
+            "not run.",
+            "enum": [0, 1, 2],
+        },
         "validation": {"$ref": "#/$defs/Validation"},
         "infinite": {
-            "description": "Where a null stands for an infinity, or in provenance for a nan: JSON pointers into validation.",
-            "type": "object", "additionalProperties": {"enum": ["inf", "-inf", "nan"]},
+            "description": "Where a null stands for an infinity, or in provenance for a nan: JSON pointers "
+            "into validation.",
+            "type": "object",
+            "additionalProperties": {"enum": ["inf", "-inf", "nan"]},
         },
-    }  # fmt: skip
+    }
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:portable-snn:report-1.schema.json", "title": "portable validation report, version 1",
-        "description": "What a validation across simulators found. A null in place of a number is a nan: not known, or nothing to measure.",
-        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False, "$defs": dict(sorted(found.items())),
-    }  # fmt: skip
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:portable-snn:report-1.schema.json",
+        "title": "portable validation report, version 1",
+        "description": "What a validation across simulators found. A null in place of a number is a nan: "
+        "not known, or nothing to measure.",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+        "$defs": dict(sorted(found.items())),
+    }
 
 
 def _record(kind: Any, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -74,7 +98,12 @@ def _shape(hint: Any, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     if origin is tuple and inside[-1] is Ellipsis:
         return {"type": "array", "items": _shape(inside[0], found)}
     if origin is tuple:
-        return {"type": "array", "prefixItems": [_shape(x, found) for x in inside], "items": False, "minItems": len(inside)}
+        return {
+            "type": "array",
+            "prefixItems": [_shape(x, found) for x in inside],
+            "items": False,
+            "minItems": len(inside),
+        }
     if origin is types.UnionType:
         return {"anyOf": [_shape(x, found) for x in inside if x is not type(None)] + [{"type": "null"}]}
     return dict(_SCALARS[hint])

@@ -8,25 +8,69 @@ from typing import Any
 
 from portable.validation.evidence import Evidence
 from portable.validation.report import gallery, names, power, tables, words
-from portable.validation.report.view import Block, Cell, Fold, Line, Section, Table, Text, counted, number, share
-from portable.validation.verdicts import CELLS, COMPARABLE, COST, FAIL, LEVELS, NETWORK, NOT_RUN, SPIKES, STATISTICS, UNDECIDED, Validation
+from portable.validation.report.view import (
+    Block,
+    Cell,
+    Fold,
+    Line,
+    Section,
+    Table,
+    Text,
+    counted,
+    number,
+    share,
+)
+from portable.validation.verdicts import (
+    CELLS,
+    COMPARABLE,
+    COST,
+    FAIL,
+    LEVELS,
+    NETWORK,
+    NOT_RUN,
+    SPIKES,
+    STATISTICS,
+    UNDECIDED,
+    Validation,
+)
 
 SHOWN = 4  # pictures of cells that did not pass and are not folded
 QUESTIONS = {
-    COMPARABLE: "Do all run with the same time step, class of integrator and inputs, and does the network stay alive on each? If not, nothing below means anything.",
+    COMPARABLE: "Do all run with the same time step, class of integrator and inputs, and does the network "
+    "stay alive on each? If not, nothing below means anything.",
     NETWORK: "Does each simulator hold the same connections, weights and delays?",
     CELLS: "Does each cell type alone, with the same frozen input, do the same?",
     SPIKES: "Does the whole network, with the same frozen input, give the same spikes in the same steps?",
-    STATISTICS: "If single spikes differ: are rates, irregularity and correlations the same, within stated margins?",
-    COST: "What does each take? Speed and memory are shown for information; being slower is no failure of agreement.",
+    STATISTICS: "If single spikes differ: are rates, irregularity and correlations the same, within stated "
+    "margins?",
+    COST: "What does each take? Speed and memory are shown for information; being slower is no failure of "
+    "agreement.",
 }
 
 
 def sections(v: Validation, e: Evidence) -> tuple[Section, ...]:
     """All of them, in the order of the report."""
-    made = {COMPARABLE: _comparable, NETWORK: _network, CELLS: _cells, SPIKES: _spikes, STATISTICS: _statistics, COST: _cost}
-    levels = [Section(f"level-{k}", f"Level {k}: {LEVELS[k]}", QUESTIONS[k], _lines(v, k), tuple(make(v, e)) or _nothing(v, k)) for k, make in made.items()]
-    levels.insert(STATISTICS + 1, Section("power", "What this design would have seen", "", (), tuple(_power(v))))
+    made = {
+        COMPARABLE: _comparable,
+        NETWORK: _network,
+        CELLS: _cells,
+        SPIKES: _spikes,
+        STATISTICS: _statistics,
+        COST: _cost,
+    }
+    levels = [
+        Section(
+            f"level-{k}",
+            f"Level {k}: {LEVELS[k]}",
+            QUESTIONS[k],
+            _lines(v, k),
+            tuple(make(v, e)) or _nothing(v, k),
+        )
+        for k, make in made.items()
+    ]
+    levels.insert(
+        STATISTICS + 1, Section("power", "What this design would have seen", "", (), tuple(_power(v)))
+    )
     return (*levels, _approximations(v), _failed(v), _provenance(v))
 
 
@@ -44,7 +88,9 @@ def _lines(v: Validation, level: int) -> tuple[Line, ...]:
 
 
 def anchor(level: int, backend: int) -> str:
-    """The id of a level's verdict on the backend of that index; made of numbers, as names of backends can be anything."""
+    """The id of a level's verdict on the backend of that index; made of numbers, as names of backends can be
+    anything.
+    """
     return f"level-{level}-{backend}"
 
 
@@ -71,7 +117,9 @@ def _network(v: Validation, _: Evidence) -> list[Block]:
 
 
 def _cells(v: Validation, e: Evidence) -> list[Block]:
-    """Pictures of what did not pass are shown, a few of them; if all passed, the one with the largest difference."""
+    """Pictures of what did not pass are shown, a few of them; if all passed, the one with the largest
+    difference.
+    """
     table = _foldable(tables.cells(v.cells), "cells") if v.cells else []
     pictures = gallery.cells(v, e)
     first = [p for bad, p in pictures if bad][:SHOWN] or [p for _, p in pictures[:1]]
@@ -82,7 +130,11 @@ def _cells(v: Validation, e: Evidence) -> list[Block]:
 def _spikes(v: Validation, e: Evidence) -> list[Block]:
     if not v.spikes and not e.results:
         return []
-    told: list[Block] = [Text(f"{b}: {words.parting(v, b)}") for b in v.backends[1:] if any(c.backend == b and not c.identical for c in v.spikes)]
+    told: list[Block] = [
+        Text(f"{b}: {words.parting(v, b)}")
+        for b in v.backends[1:]
+        if any(c.backend == b and not c.identical for c in v.spikes)
+    ]
     table = _foldable(tables.spikes(v.spikes, v.reference), "comparisons") if v.spikes else []
     return [*told, *gallery.spikes(v, e), *table]
 
@@ -98,18 +150,39 @@ def _statistics(v: Validation, e: Evidence) -> list[Block]:
         own = [c for c in v.paired if c.backend == b]
         bad = [c for c in own if c.verdict in (FAIL, UNDECIDED)]
         equal = not any(d for c in own for d in c.differences)
-        title = f"{b}: all {counted(len(own), 'check')} paired over seeds" + (f", {len(bad)} not passed" if bad else ", every difference is 0" if equal else "")
+        title = f"{b}: all {counted(len(own), 'check')} paired over seeds" + (
+            f", {len(bad)} not passed" if bad else ", every difference is 0" if equal else ""
+        )
         blocks += [] if equal else [picture]
-        blocks.append(Fold(title, ((picture,) if equal else ()) + (tables.paired(own, b),), shown=len(own) <= 8 and not equal))
+        blocks.append(
+            Fold(
+                title,
+                ((picture,) if equal else ()) + (tables.paired(own, b),),
+                shown=len(own) <= 8 and not equal,
+            )
+        )
     if v.ensembles:
         blocks += _foldable(tables.ensembles(v.ensembles), "distances of distributions")
-    terms = names.glossary([c.statistic for c in v.paired] + [c.statistic for c in v.ensembles] + [s for s, _, _ in e.distributions])
-    return [*blocks, *gallery.distributions(v, e), *gallery.spectra(v, e), *([Fold(terms.caption, (terms,))] if terms.rows else [])]
+    terms = names.glossary(
+        [c.statistic for c in v.paired]
+        + [c.statistic for c in v.ensembles]
+        + [s for s, _, _ in e.distributions]
+    )
+    return [
+        *blocks,
+        *gallery.distributions(v, e),
+        *gallery.spectra(v, e),
+        *([Fold(terms.caption, (terms,))] if terms.rows else []),
+    ]
 
 
 def _power(v: Validation) -> list[Block]:
     blocks: list[Block] = [Text(power.caught_sentence(v)), Text(power.power_sentence(v))]
-    return [*blocks, *([tables.deviations(v)] if v.deviations else []), *([tables.power(v)] if v.power else [])]
+    return [
+        *blocks,
+        *([tables.deviations(v)] if v.deviations else []),
+        *([tables.power(v)] if v.power else []),
+    ]
 
 
 def _cost(v: Validation, _: Evidence) -> list[Block]:
@@ -119,25 +192,48 @@ def _cost(v: Validation, _: Evidence) -> list[Block]:
 def _approximations(v: Validation) -> Section:
     table = tables.approximations(v)
     none = "No backend reported an approximation." if v.runs else "There are no records of runs."
-    blocks: tuple[Block, ...] = (Text(none),) if not table.rows else tuple(_foldable(table, "approximations", 15))
-    return Section("approximations", "Approximations", "What each backend changed on the way. Nothing is changed silently.", (), blocks)
+    blocks: tuple[Block, ...] = (
+        (Text(none),) if not table.rows else tuple(_foldable(table, "approximations", 15))
+    )
+    return Section(
+        "approximations",
+        "Approximations",
+        "What each backend changed on the way. Nothing is changed silently.",
+        (),
+        blocks,
+    )
 
 
 def _failed(v: Validation) -> Section:
     table = tables.failed(v)
     known = f"All {counted(len(v.runs), 'run')} ended well." if v.runs else "There are no records of runs."
-    blocks: tuple[Block, ...] = (Text(known),) if not table.rows else tuple(_foldable(table, "runs that failed", 15))
+    blocks: tuple[Block, ...] = (
+        (Text(known),) if not table.rows else tuple(_foldable(table, "runs that failed", 15))
+    )
     return Section("failed", "Runs that failed", "", (), blocks)
 
 
 def _provenance(v: Validation) -> Section:
     """Versions, hashes, seeds, command: all of `provenance`, and what the records themselves say."""
-    facts = {"model": v.network, "model hash": v.model_hash, "dt": f"{number(v.dt, 6)} ms", "duration": f"{number(v.duration, 6)} ms", "reference": v.backends[0] if v.backends else "none",
-             "seeds": ", ".join(str(s) for s in v.seeds), **_flat(v.provenance)}  # fmt: skip
-    rows = tuple((Cell(k), Cell(x, code=k in ("model hash", "command") or "hash" in k)) for k, x in facts.items() if x)
+    facts = {
+        "model": v.network,
+        "model hash": v.model_hash,
+        "dt": f"{number(v.dt, 6)} ms",
+        "duration": f"{number(v.duration, 6)} ms",
+        "reference": v.backends[0] if v.backends else "none",
+        "seeds": ", ".join(str(s) for s in v.seeds),
+        **_flat(v.provenance),
+    }
+    rows = tuple(
+        (Cell(k), Cell(x, code=k in ("model hash", "command") or "hash" in k)) for k, x in facts.items() if x
+    )
     notes: tuple[Block, ...] = tuple(Text(n) for n in v.notes)
     return Section(
-        "provenance", "Provenance", "What is needed to make this report again.", (), (*notes, Table("Where this comes from", ("fact", "value"), rows))
+        "provenance",
+        "Provenance",
+        "What is needed to make this report again.",
+        (),
+        (*notes, Table("Where this comes from", ("fact", "value"), rows)),
     )
 
 
@@ -149,5 +245,11 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping):
             out.update(_flat(value, name))
         else:
-            out[name] = value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list | tuple) else json.dumps(value, default=str)
+            out[name] = (
+                value
+                if isinstance(value, str)
+                else ", ".join(map(str, value))
+                if isinstance(value, list | tuple)
+                else json.dumps(value, default=str)
+            )
     return out

@@ -1,4 +1,6 @@
-"""The report of the reference cases: one page with the matrix case x backend and every published number, and a report of each case."""
+"""The report of the reference cases: one page with the matrix case x backend and every published number, and
+a report of each case.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from portable.validation.verdicts import FAIL, NOT_RUN, PASS
 
 
 def write_suite(suite: Suite, path: str | Path) -> list[Path]:
-    """The matrix as .html, .json and .md, and a report of each case in a folder beside them, named after the page. The files, the page first.
+    """The matrix as .html, .json and .md, and a report of each case in a folder beside them, named after the
+    page. The files, the page first.
 
     ModelError as of write_report.
     """
@@ -25,7 +28,10 @@ def write_suite(suite: Suite, path: str | Path) -> list[Path]:
     reports = {name: folder / f"{name}.html" for name in suite.cases if name in suite.answers}
     texts = {
         target: suite_html(suite, {name: f"{folder.name}/{p.name}" for name, p in reports.items()}),
-        target.with_suffix(".json"): json.dumps(_finite(suite.to_dict()), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        target.with_suffix(".json"): json.dumps(
+            _finite(suite.to_dict()), indent=1, ensure_ascii=False, allow_nan=False
+        )
+        + "\n",
         target.with_suffix(".md"): suite.markdown(),
     }
     for place, text in texts.items():
@@ -42,15 +48,39 @@ def suite_html(suite: Suite, reports: dict[str, str]) -> str:
     ran = [r for r in suite.rows if r.answer != NOT_RUN]
     good = sum(r.ok for r in ran)
     verdict = NOT_RUN if not ran else PASS if good == len(ran) else FAIL
-    asked = f"Do {counted(len(suite.cases), 'case')} of the literature give their published numbers on {counted(len(suite.backends), 'backend')}?"
+    asked = (
+        f"Do {counted(len(suite.cases), 'case')} of the literature give their published numbers on "
+        f"{counted(len(suite.backends), 'backend')}?"
+    )
     apart = [r for r in ran if r.met and not r.ok]
-    more = f"; {counted(len(apart), 'run')} cannot be compared with {suite.backends[0]} or differ{'s' * (len(apart) == 1)} from it" if apart else ""
-    headline = f"{sum(r.met for r in ran)} of {counted(len(ran), 'run')} of cases give the published numbers{more}." if ran else "Nothing ran."
+    more = (
+        f"; {counted(len(apart), 'run')} cannot be compared with {suite.backends[0]} or "
+        f"differ{'s' * (len(apart) == 1)} from it"
+        if apart
+        else ""
+    )
+    headline = (
+        f"{sum(r.met for r in ran)} of {counted(len(ran), 'run')} of cases give the published numbers{more}."
+        if ran
+        else "Nothing ran."
+    )
     return page(
-        "suite.html.jinja", suite=suite, title=f"Reference cases: {headline}", headline=headline, question=asked, badge=SIGNS[verdict], tone=TONES[verdict], version="", date="",
-        matrix=[{"name": n, "anchor": f"case-{i}", "cells": [_entry(suite.row(n, b)) for b in suite.backends]} for i, n in enumerate(suite.cases)],
-        left_out=suite.not_run(), sections=[_case(suite, n, i, reports.get(n, "")) for i, n in enumerate(suite.cases)],
-    )  # fmt: skip
+        "suite.html.jinja",
+        suite=suite,
+        title=f"Reference cases: {headline}",
+        headline=headline,
+        question=asked,
+        badge=SIGNS[verdict],
+        tone=TONES[verdict],
+        version="",
+        date="",
+        matrix=[
+            {"name": n, "anchor": f"case-{i}", "cells": [_entry(suite.row(n, b)) for b in suite.backends]}
+            for i, n in enumerate(suite.cases)
+        ],
+        left_out=suite.not_run(),
+        sections=[_case(suite, n, i, reports.get(n, "")) for i, n in enumerate(suite.cases)],
+    )
 
 
 def _entry(row: Row | None) -> Entry:
@@ -64,12 +94,25 @@ def _case(suite: Suite, name: str, index: int, report: str) -> dict[str, Any]:
     case, rows = get(name), {b: r for b in suite.backends if (r := suite.row(name, b)) and r.published}
     first = next(iter(rows.values())).published if rows else ()
     lines = tuple(
-        (Cell(f"{p.quantity} ({p.unit})" if p.unit else p.quantity), Cell(number(p.published, 4), _known(p.published)), Cell(f"±{number(p.margin)}", _known(p.margin)),
-         *(_measured(r, i) for r in rows.values()), Cell(p.why)) for i, p in enumerate(first)
-    )  # fmt: skip
+        (
+            Cell(f"{p.quantity} ({p.unit})" if p.unit else p.quantity),
+            Cell(number(p.published, 4), _known(p.published)),
+            Cell(f"±{number(p.margin)}", _known(p.margin)),
+            *(_measured(r, i) for r in rows.values()),
+            Cell(p.why),
+        )
+        for i, p in enumerate(first)
+    )
     columns = ("quantity", "published", "margin", *rows, "where the number and its margin come from")
     blocks = [Table("Published numbers, and what each backend gave", columns, lines)] if lines else []
-    return {"id": f"case-{index}", "title": f"{name}: {case.title}", "nav": name, "citation": str(case.citation), "blocks": blocks, "report": report}
+    return {
+        "id": f"case-{index}",
+        "title": f"{name}: {case.title}",
+        "nav": name,
+        "citation": str(case.citation),
+        "blocks": blocks,
+        "report": report,
+    }
 
 
 def _measured(row: Row, i: int) -> Cell:

@@ -1,4 +1,5 @@
-"""What a report is made of before it is HTML or Markdown: sections of sentences, tables and pictures; and how numbers are written.
+"""What a report is made of before it is HTML or Markdown: sections of sentences, tables and pictures; and how
+numbers are written.
 
 Section   one level or subject     id, title, verdicts, blocks
   Text    a paragraph
@@ -15,7 +16,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Union
 
-from portable.validation.verdicts import DIFFERENT, EQUIVALENT, FAIL, IDENTICAL, NO_ANSWER, NOT_COMPARABLE, NOT_RUN, OPEN, PASS, UNDECIDED
+from portable.validation.verdicts import (
+    DIFFERENT,
+    EQUIVALENT,
+    FAIL,
+    IDENTICAL,
+    NO_ANSWER,
+    NOT_COMPARABLE,
+    NOT_RUN,
+    OPEN,
+    PASS,
+    UNDECIDED,
+)
 
 # A sign beside each word, so that no meaning is in the colour alone; then the class that colours it.
 SIGNS = {
@@ -30,7 +42,9 @@ TONES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table. `sort` orders numbers by value, not by text; `verdict` adds its sign and colour; `code` sets it in a fixed width."""
+    """One cell of a table. `sort` orders numbers by value, not by text; `verdict` adds its sign and colour;
+    `code` sets it in a fixed width.
+    """
 
     text: str
     sort: float | None = None
@@ -67,7 +81,11 @@ class Table:
     def numeric(self) -> frozenset[int]:
         """Columns of numbers, which are aligned to the right."""
         cells = {i: [r[i] for r in self.rows] for i in range(1, len(self.columns))}
-        return frozenset(i for i, column in cells.items() if any(c.sort is not None for c in column) and not any(c.verdict for c in column))
+        return frozenset(
+            i
+            for i, column in cells.items()
+            if any(c.sort is not None for c in column) and not any(c.verdict for c in column)
+        )
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure. `layout`: "pair" (two beside each other where there is room) or "small" (many small ones). `key` of its lines: (name, index of backend)."""
+    """A figure. `layout`: "pair" (two beside each other where there is room) or "small" (many small ones).
+    `key` of its lines: (name, index of backend).
+    """
 
     id: str
     caption: str
@@ -108,7 +128,9 @@ Block = Union[Text, Table, Picture, Fold]  # noqa: UP007  a forward reference in
 
 @dataclass(frozen=True)
 class Line:
-    """The verdict of a level for one backend: anchor, backend, verdict word, the sentence of the record, score."""
+    """The verdict of a level for one backend: anchor, backend, verdict word, the sentence of the record,
+    score.
+    """
 
     id: str
     backend: str
@@ -169,7 +191,13 @@ def share(x: float) -> str:
     if math.isnan(x):
         return NOTHING
     text = number(100 * x, 4)
-    return ">\u00a099.99\u00a0%" if x < 1 and text == "100" else "<\u00a00.01\u00a0%" if 0 < x < 1e-4 else f"{text}\u00a0%"
+    return (
+        ">\u00a099.99\u00a0%"
+        if x < 1 and text == "100"
+        else "<\u00a00.01\u00a0%"
+        if 0 < x < 1e-4
+        else f"{text}\u00a0%"
+    )
 
 
 def chance(p: float) -> str:
@@ -179,7 +207,9 @@ def chance(p: float) -> str:
 
 def bytes_(x: float) -> str:
     """Memory in MiB or GiB."""
-    return NOTHING if math.isnan(x) else f"{number(x / 2**30)} GiB" if x >= 2**30 else f"{number(x / 2**20)} MiB"
+    return (
+        NOTHING if math.isnan(x) else f"{number(x / 2**30)} GiB" if x >= 2**30 else f"{number(x / 2**20)} MiB"
+    )
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:

@@ -1,4 +1,6 @@
-"""Compiled code that every model shares: Java's random numbers, the queue of delayed events, the step of a kinetic scheme."""
+"""Compiled code that every model shares: Java's random numbers, the queue of delayed events, the step of a
+kinetic scheme.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ SMALL = 1e-12  # of jLEMS: a rate matrix is halved until its largest element is 
 
 @numba.njit(cache=True)
 def random(x: float, C: Any) -> float:
-    """x times the next double of java.util.Random, whose 48-bit linear congruential generator is specified in the Java documentation."""
+    """x times the next double of java.util.Random, whose 48-bit linear congruential generator is specified in
+    the Java documentation.
+    """
     s = (C[RANDOM] * MULTIPLIER + ADDEND) & MASK
     high = s >> 22
     s = (s * MULTIPLIER + ADDEND) & MASK
@@ -40,7 +44,9 @@ def factorial(x: float) -> float:
 
 @numba.njit(cache=True)
 def push(times: Any, queue: Any, C: Any, time: float, code: int) -> None:
-    """Add an event to the heap: `times`, and `queue` = (order of coming, code). Events of one time leave in the order in which they came."""
+    """Add an event to the heap: `times`, and `queue` = (order of coming, code). Events of one time leave in
+    the order in which they came.
+    """
     n, order = C[PENDING], C[EVER]
     C[PENDING] += 1
     C[EVER] += 1
@@ -63,7 +69,10 @@ def pop(times: Any, queue: Any, C: Any) -> int:
     n = 0
     while 2 * n + 1 < last:
         below = 2 * n + 1
-        if below + 1 < last and (times[below + 1] < times[below] or (times[below + 1] == times[below] and queue[below + 1, 0] < queue[below, 0])):
+        if below + 1 < last and (
+            times[below + 1] < times[below]
+            or (times[below + 1] == times[below] and queue[below + 1, 0] < queue[below, 0])
+        ):
             below += 1
         if time < times[below] or (time == times[below] and order < queue[below, 0]):
             break
@@ -77,8 +86,8 @@ def pop(times: Any, queue: Any, C: Any) -> int:
 def scheme_step(S: Any, T: Any, states: int, n: int, edges: int, m: int, dt: float) -> None:
     """Occupancies of a kinetic scheme after dt: times exp(Q dt), the exponential by halving and squaring.
 
-    T holds at `states` n pairs: where an occupancy is shown, and its own variable, which is set; at `edges` m of (source, target,
-    forward rate, reverse rate).
+    T holds at `states` n pairs: where an occupancy is shown, and its own variable, which is set; at `edges` m
+    of (source, target, forward rate, reverse rate).
     """
     q = np.zeros((n, n))
     for e in range(m):

@@ -1,9 +1,11 @@
-"""What one component type is to jLEMS at run time: its variables, exposures, ports and blocks of actions, each with a number.
+"""What one component type is to jLEMS at run time: its variables, exposures, ports and blocks of actions,
+each with a number.
 
-jLEMS builds some instances from its own shallow copy of their type (`copied`): those of a population, of a structure's ChildInstance
-and of an event connection's receiver, and their single children. The copy runs OnStart twice, shows exposures under the name of
-their variable, and hides inherited exposures that no variable is linked to. Requirements and paths look a name up among exposures
-first, so this decides what they read. (jLEMS 0.14.0, classes StateType, StateInstance, ComponentRegime.)
+jLEMS builds some instances from its own shallow copy of their type (`copied`): those of a population, of a
+structure's ChildInstance and of an event connection's receiver, and their single children. The copy runs
+OnStart twice, shows exposures under the name of their variable, and hides inherited exposures that no
+variable is linked to. Requirements and paths look a name up among exposures first, so this decides what they
+read. (jLEMS 0.14.0, classes StateType, StateInstance, ComponentRegime.)
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from portable.dynamics.lems.types import Action, Assign, DerivedVariable, Dynami
 
 @dataclass(frozen=True)
 class Block:
-    """Assignments in order, then events out, then a transition ("" = none, and outside regimes); the order of jLEMS whatever the file's. Outs are numbers of out ports."""
+    """Assignments in order, then events out, then a transition ("" = none, and outside regimes); the order of
+    jLEMS whatever the file's. Outs are numbers of out ports.
+    """
 
     assigns: tuple[Assign, ...]
     outs: tuple[int, ...]
@@ -27,10 +31,12 @@ class Block:
 
 @dataclass(eq=False)
 class Kind:
-    """A component type as built by jLEMS. `slots` are offsets of variables, `exposed` of exposures; both in one stretch of `width` numbers.
+    """A component type as built by jLEMS. `slots` are offsets of variables, `exposed` of exposures; both in
+    one stretch of `width` numbers.
 
-    Offset 0 is the instance's own copy of time. `in_ports` are in jLEMS's order (the first one is used where none is named); out
-    ports may have one name twice, of which events leave by the last but unnamed connections start at the first, as in jLEMS.
+    Offset 0 is the instance's own copy of time. `in_ports` are in jLEMS's order (the first one is used where
+    none is named); out ports may have one name twice, of which events leave by the last but unnamed
+    connections start at the first, as in jLEMS.
     """
 
     number: int
@@ -78,7 +84,9 @@ class Kind:
 
 
 def has_dynamics(model: Model, type: FullType) -> bool:
-    """Whether a type or one it inherits from has Dynamics; without, jLEMS gives it no requirements and no exposures."""
+    """Whether a type or one it inherits from has Dynamics; without, jLEMS gives it no requirements and no
+    exposures.
+    """
     return any(model.types[t].dynamics is not None for t in type.lineage)
 
 
@@ -96,22 +104,53 @@ def make_kind(number: int, model: Model, type: FullType, copied: bool) -> Kind:
     requirements = tuple(r for r in type.requirements if r != "t") if dynamic else ()
     fixed = (*type.parameters, *type.constants, *type.derived_parameters, *type.properties)
     variables = [*((v.name, v.exposure) for v in d.states), *((v.name, v.exposure) for v in d.derived)]
-    linked = [(exposure or name, name) for name, exposure in variables if exposure or name in type.exposures]  # the same name is enough for jLEMS
+    linked = [
+        (exposure or name, name) for name, exposure in variables if exposure or name in type.exposures
+    ]  # the same name is enough for jLEMS
     linked += [(p, p) for p in type.properties]
     if copied:
         linked = [(variable, exposure) for exposure, variable in linked]
         exposures = [e for e, _ in linked]
     else:
         exposures = [*(type.exposures if dynamic else ()), *(e for e, _ in linked)]
-    named = ["t", *requirements, *fixed, *(name for name, _ in variables), *_assigned(d), *(v for _, v in linked)]
+    named = [
+        "t",
+        *requirements,
+        *fixed,
+        *(name for name, _ in variables),
+        *_assigned(d),
+        *(v for _, v in linked),
+    ]
     slots = {n: i for i, n in enumerate(dict.fromkeys(named))}
     exposed = {n: len(slots) + i for i, n in enumerate(dict.fromkeys(exposures))}
     shown = tuple({exposed[e]: slots[v] for e, v in linked}.items())
     paths = tuple(v for v in d.derived if v.select)
     regimes = tuple(java_order([r.name for r in d.regimes]))
-    heard = java_order([*dict.fromkeys([e.port for e in d.events] + [p.name for p in type.ports.values() if p.direction == "in" and d.regimes])])
-    ins = tuple(dict.fromkeys([*heard, *(p.name for p in type.ports.values() if p.direction == "in" and dynamic)]))
-    kind = Kind(number, type, copied, requirements, slots, exposed, shown, paths, len(slots) + len(exposed) + 1, ins, _out_ports(d, heard, regimes, copied), regimes)
+    heard = java_order(
+        [
+            *dict.fromkeys(
+                [e.port for e in d.events]
+                + [p.name for p in type.ports.values() if p.direction == "in" and d.regimes]
+            )
+        ]
+    )
+    ins = tuple(
+        dict.fromkeys([*heard, *(p.name for p in type.ports.values() if p.direction == "in" and dynamic)])
+    )
+    kind = Kind(
+        number,
+        type,
+        copied,
+        requirements,
+        slots,
+        exposed,
+        shown,
+        paths,
+        len(slots) + len(exposed) + 1,
+        ins,
+        _out_ports(d, heard, regimes, copied),
+        regimes,
+    )
     _blocks(kind)
     return kind
 
@@ -121,7 +160,9 @@ def _outs(actions: tuple[Action, ...]) -> list[str]:
 
 
 def _out_ports(d: Dynamics, heard: list[str], regimes: tuple[str, ...], copied: bool) -> tuple[str, ...]:
-    """Ports in the order in which jLEMS meets them in actions; those of regimes only where they are not there yet."""
+    """Ports in the order in which jLEMS meets them in actions; those of regimes only where they are not there
+    yet.
+    """
     by_port = {e.port: e.actions for e in d.events}
     out = _outs(d.on_start) * (2 if copied else 1)
     out += [p for h in heard if h in by_port for p in _outs(by_port[h])]
@@ -130,7 +171,11 @@ def _out_ports(d: Dynamics, heard: list[str], regimes: tuple[str, ...], copied: 
     for name in regimes:
         r = of_name[name]
         events = {e.port: e.actions for e in r.events}
-        for p in [*_outs(r.on_entry), *(p for h in java_order([*events]) for p in _outs(events[h])), *(p for c in r.conditions for p in _outs(c.actions))]:
+        for p in [
+            *_outs(r.on_entry),
+            *(p for h in java_order([*events]) for p in _outs(events[h])),
+            *(p for c in r.conditions for p in _outs(c.actions)),
+        ]:
             if p not in out:
                 out.append(p)
     return tuple(out)
@@ -145,7 +190,9 @@ def _blocks(kind: Kind) -> None:
             return -1
         outs = tuple(n for n in (kind.out_port(p) for p in _outs(actions)) if n is not None)
         to = [a.regime for a in actions if isinstance(a, Transition)]
-        kind.blocks.append(Block(tuple(a for a in actions if isinstance(a, Assign)), outs, to[-1] if to and regime else ""))
+        kind.blocks.append(
+            Block(tuple(a for a in actions if isinstance(a, Assign)), outs, to[-1] if to and regime else "")
+        )
         return len(kind.blocks) - 1
 
     kind.start = add(d.on_start)

@@ -1,4 +1,6 @@
-"""Trees -> memory: a Group is one tree laid out many times, the cells of a population or what is attached to them."""
+"""Trees -> memory: a Group is one tree laid out many times, the cells of a population or what is attached to
+them.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,14 @@ OWN, PARENT, FIXED = 0, 1, 2  # what a number of a variable is relative to
 
 @dataclass(eq=False)
 class Group:
-    """`count` copies of a tree; the j-th has nodes from node0 + place[j] * nodes on and variables from base0 + place[j] * width on.
+    """`count` copies of a tree; the j-th has nodes from node0 + place[j] * nodes on and variables from base0
+    + place[j] * width on.
 
     Cells are in order; what is attached is sorted by cell, so that memory is read in the order of the steps.
 
-    What is attached has a `host`, the group of cells it is on: to cell `cells[j]`, in the list `slot`, in the global order `rank[j]` of
-    making. `peer` is the group on the other side of continuous connections. `numbers` of a population that is a list are ids.
+    What is attached has a `host`, the group of cells it is on: to cell `cells[j]`, in the list `slot`, in the
+    global order `rank[j]` of making. `peer` is the group on the other side of continuous connections.
+    `numbers` of a population that is a list are ids.
     """
 
     tree: Tree
@@ -70,7 +74,9 @@ class Group:
 
 
 def initial(tree: Tree) -> Floats:
-    """Variables of a tree before jLEMS initialises it: parameters and the like, nan where not given; the number of the active regime."""
+    """Variables of a tree before jLEMS initialises it: parameters and the like, nan where not given; the
+    number of the active regime.
+    """
     out = np.zeros(tree.width)
     for n in tree.nodes:
         for name in n.instance.missing:
@@ -85,7 +91,9 @@ def initial(tree: Tree) -> Floats:
 
 
 class References:
-    """The tables from which instances read: `refs` of requirements, and of starts and stops in `parts` (marked in `into`) of path variables."""
+    """The tables from which instances read: `refs` of requirements, and of starts and stops in `parts`
+    (marked in `into`) of path variables.
+    """
 
     def __init__(self, fixed: dict[str, int]) -> None:
         self.fixed = fixed  # variables of the network itself
@@ -104,10 +112,18 @@ class References:
                 return group.hosts + found
         if ref in self.fixed:
             return np.full(group.count, self.fixed[ref])
-        raise ModelError(what, f"needs '{ref}', which nothing around it has", "temperature= of a networkWithTemperature is one that may be missing" if ref == "temperature" else "")
+        raise ModelError(
+            what,
+            f"needs '{ref}', which nothing around it has",
+            "temperature= of a networkWithTemperature is one that may be missing"
+            if ref == "temperature"
+            else "",
+        )
 
     def add(self, group: Group) -> Any:
-        """Requirements and paths of a group: where each node's stretch of `refs` starts, (count, nodes), in order of place."""
+        """Requirements and paths of a group: where each node's stretch of `refs` starts, (count, nodes), in
+        order of place.
+        """
         columns, starts, into = list[Any](), list[int](), list[bool]()
         for n in group.tree.nodes:
             starts.append(len(columns))
@@ -128,10 +144,18 @@ class References:
     def _path(self, group: Group, found: PathRefs, v: DerivedVariable, where: str) -> list[Any]:
         """Start and stop in `parts` of a path variable, for each copy."""
         if not found.exists and not v.reduce:
-            raise ModelError(where, f"'{v.name}' selects '{v.select}', which is not there", 'give it, or write reduce="add"')
+            raise ModelError(
+                where,
+                f"'{v.name}' selects '{v.select}', which is not there",
+                'give it, or write reduce="add"',
+            )
         if found.slot == "peer":
             if group.peer is None:
-                raise ModelError(where, f"'{v.name}' selects '{v.select}', but it has no peer", "use it in a continuousProjection or electricalProjection")
+                raise ModelError(
+                    where,
+                    f"'{v.name}' selects '{v.select}', but it has no peer",
+                    "use it in a continuousProjection or electricalProjection",
+                )
             entries = self._inner(group.peer, found.rest, where)
         elif found.slot:
             return self._attached(group, found, where)

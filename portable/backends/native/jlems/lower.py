@@ -1,4 +1,6 @@
-"""Program of a network read from NeuroML -> JlemsPlan: the file's own model laid out, and where what is recorded stands in it. Pure."""
+"""Program of a network read from NeuroML -> JlemsPlan: the file's own model laid out, and where what is
+recorded stands in it. Pure.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ ALIKE = 1e-9  # of dt: the Simulation's step in s, and the network's in ms
 
 @dataclass(frozen=True, eq=False)
 class JlemsPlan:
-    """`traces` with the first of their `slots` and the power of ten that makes SI of coherent units; `recorders` are (group, cell) by number."""
+    """`traces` with the first of their `slots` and the power of ten that makes SI of coherent units;
+    `recorders` are (group, cell) by number.
+    """
 
     program: Program
     plan: Plan
@@ -37,16 +41,40 @@ class JlemsPlan:
 def shortfalls(program: Program) -> list[Shortfall]:
     """Everything that keeps a program from being run as jLEMS would."""
     if program.lems is None:
-        reason = "only a network that was read from NeuroML, and not changed since, can be run step by step as jLEMS does"
-        return [Shortfall("integrators.jlems", f"network '{program.name}'", reason, "write it with pt.write_neuroml and read that, or use integrator='euler'")]
+        reason = (
+            "only a network that was read from NeuroML, and not changed since, can be run step by step "
+            "as jLEMS does"
+        )
+        return [
+            Shortfall(
+                "integrators.jlems",
+                f"network '{program.name}'",
+                reason,
+                "write it with pt.write_neuroml and read that, or use integrator='euler'",
+            )
+        ]
     found, seen = list[Shortfall](), dict[tuple[str, str], Trace]()
     for t in program.shown:
         where = f"recording of '{t.group}.{t.variable}'"
         if not all(_path(program, t, int(i)) for i in t.ids):
-            found.append(Shortfall("integrators.jlems", where, "no path of jLEMS leads there", "record a variable that the file has"))
+            found.append(
+                Shortfall(
+                    "integrators.jlems",
+                    where,
+                    "no path of jLEMS leads there",
+                    "record a variable that the file has",
+                )
+            )
         first = seen.setdefault((t.group, t.variable), t)
         if first.every != t.every or not np.array_equal(first.ids, t.ids):
-            found.append(Shortfall("integrators.jlems", where, "it is recorded twice, of other cells or at another interval", "record it once"))
+            found.append(
+                Shortfall(
+                    "integrators.jlems",
+                    where,
+                    "it is recorded twice, of other cells or at another interval",
+                    "record it once",
+                )
+            )
     if not found:
         try:
             lower(program)
@@ -60,11 +88,20 @@ def _path(program: Program, t: Trace, cell: int) -> str:
     path = str(program.lems.path_of(t.group, cell, t.variable))
     if path:
         return path
-    return next((c.quantity for c, p in program.lems.columns if p is not None and (p.population, p.variable, p.cell) == (t.group, t.variable, cell)), "")
+    return next(
+        (
+            c.quantity
+            for c, p in program.lems.columns
+            if p is not None and (p.population, p.variable, p.cell) == (t.group, t.variable, cell)
+        ),
+        "",
+    )
 
 
 def lower(program: Program) -> Lowered:
-    """See JlemsPlan. The seed of random numbers is the run's, and where that is 0 the file's, as jLEMS has it."""
+    """See JlemsPlan. The seed of random numbers is the run's, and where that is 0 the file's, as jLEMS has
+    it.
+    """
     source = program.lems
     planner = Planner(source.model, source.network, source.context)
     recorded, recorders = list[tuple[str | int, Any]](), list[tuple[str, Any]]()
@@ -79,26 +116,40 @@ def lower(program: Program) -> Lowered:
         group = program.group(t.group)
         assert isinstance(group, CellGroup)
         traces.append((t, len(slots), coherent_power(dimension(group.flat, t.variable))))
-        slots += [slot(plan, source.network, _path(program, t, int(i)), f"recording of '{t.group}.{t.variable}'") for i in t.ids]
+        slots += [
+            slot(plan, source.network, _path(program, t, int(i)), f"recording of '{t.group}.{t.variable}'")
+            for i in t.ids
+        ]
         every += [t.every] * t.ids.size
     simulation, dt = source.simulation, program.dt * 1e-3
     if simulation is not None and abs(simulation.step - dt) <= ALIKE * dt:
         dt = simulation.step
     own = simulation.seed if simulation is not None and simulation.seed is not None else DEFAULT_SEED
     made = JlemsPlan(
-        program, plan, dt, program.seed or own, tuple(traces), np.array(slots, dtype=np.int64), np.array(every, dtype=np.int64), tuple(recorders),
-    )  # fmt: skip
+        program,
+        plan,
+        dt,
+        program.seed or own,
+        tuple(traces),
+        np.array(slots, dtype=np.int64),
+        np.array(every, dtype=np.int64),
+        tuple(recorders),
+    )
     return Lowered(made, (), {g.name: "jlems" for g in program.cells})
 
 
 def _sender(source: Any, name: str) -> str | int | None:
-    """Who sends the spikes of a population of the network: a population of the file, or the inputs of that number. None: nobody in it."""
+    """Who sends the spikes of a population of the network: a population of the file, or the inputs of that
+    number. None: nobody in it.
+    """
     ids: dict[str, str] = {own: id for id, own in source.populations.items()}
     id = ids.get(name, "")
     if source.network.population(id) is not None:
         return id
     taken = set[str]()
-    for number, x in enumerate(source.network.inputs):  # named as they were when they were read, one after the other
+    for number, x in enumerate(
+        source.network.inputs
+    ):  # named as they were when they were read, one after the other
         base, n = identifier(f"{x.component.id}_{x.population}"), 1
         while (own := base if n == 1 else f"{base}_{n}") in taken:
             n += 1

@@ -1,4 +1,6 @@
-"""Paths of recorded quantities, looked up as jLEMS does: "pop[0]/v", "pop/0/cell/bio/chans/ch/m/q", "pop[0]/synapses:nmda:0/g"."""
+"""Paths of recorded quantities, looked up as jLEMS does: "pop[0]/v", "pop/0/cell/bio/chans/ch/m/q",
+"pop[0]/synapses:nmda:0/g".
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def address(network: LemsNetwork, path: str, where: str) -> tuple[str, int, list
     name = found[1] if found else parts[0] if parts else ""
     population, rest = network.population(name), parts[1:]
     if population is None:
-        raise ModelError(where, f"cannot find {path[:80]!r}", suggestion(name, [p.id for p in network.populations]))
+        raise ModelError(
+            where, f"cannot find {path[:80]!r}", suggestion(name, [p.id for p in network.populations])
+        )
     if found:
         position = int(found[2])
     elif rest and rest[0].isdigit():
@@ -32,9 +36,13 @@ def address(network: LemsNetwork, path: str, where: str) -> tuple[str, int, list
         if rest and rest[0] in (population.component.id, "component"):
             rest = rest[1:]
     else:
-        raise ModelError(where, f"{path[:80]!r} does not say which cell of '{name}'", f'write "{name}[0]/..."')
+        raise ModelError(
+            where, f"{path[:80]!r} does not say which cell of '{name}'", f'write "{name}[0]/..."'
+        )
     if position >= population.size:
-        raise ModelError(where, f"population '{name}' has no cell {position}", f"it has {population.size}, numbered from 0")
+        raise ModelError(
+            where, f"population '{name}' has no cell {position}", f"it has {population.size}, numbered from 0"
+        )
     return name, position, rest
 
 
@@ -55,9 +63,17 @@ def slot(plan: Plan, network: LemsNetwork, path: str, where: str) -> int:
         elif n == 0 and (attached := _attachment(group, position, step)) is not None:
             base, node = attached
         else:
-            raise ModelError(where, f"{path[:80]!r}: a {node.kind.type.name} has nothing called '{step}'", suggestion(step, _names(node)))
+            raise ModelError(
+                where,
+                f"{path[:80]!r}: a {node.kind.type.name} has nothing called '{step}'",
+                suggestion(step, _names(node)),
+            )
     if name not in node.kind.slots:
-        raise ModelError(where, f"{path[:80]!r}: a {node.kind.type.name} has no variable '{name}'", suggestion(name, node.kind.slots))
+        raise ModelError(
+            where,
+            f"{path[:80]!r}: a {node.kind.type.name} has no variable '{name}'",
+            suggestion(name, node.kind.slots),
+        )
     found = lookup(node, name)
     assert isinstance(found, int)
     return base + found
@@ -69,7 +85,9 @@ def _names(node: Node) -> list[str]:
 
 def _child(node: Node, step: str) -> Node | None:
     """By slot or id of a listed child, then by id of a single child, then "list:id:n"."""
-    found = node.by_key(step) or next((n for n in node.single.values() if n.instance.component.id == step), None)
+    found = node.by_key(step) or next(
+        (n for n in node.single.values() if n.instance.component.id == step), None
+    )
     if found is None and step.count(":") == 2:
         name, id, index = step.split(":")
         same = [n for n in node.lists.get(name, []) if n.instance.component.id == id]
@@ -78,7 +96,9 @@ def _child(node: Node, step: str) -> Node | None:
 
 
 def _attachment(group: Group, position: int, step: str) -> tuple[int, Node] | None:
-    """(start of variables, root) of something attached to a cell: "list:id:n", or an id for the first of that id."""
+    """(start of variables, root) of something attached to a cell: "list:id:n", or an id for the first of that
+    id.
+    """
     name, id, index = step.split(":") if step.count(":") == 2 else ("", step, "0")
     found = []
     for a in group.attached:

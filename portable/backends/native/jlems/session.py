@@ -34,14 +34,26 @@ class JlemsSession:
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
         reason = f"{', '.join(values)} cannot change: with integrator='jlems' the file's own model runs"
-        raise UnsupportedError("native", [Shortfall("session.set", f"population '{group}'", reason, "use another integrator")])
+        raise UnsupportedError(
+            "native", [Shortfall("session.set", f"population '{group}'", reason, "use another integrator")]
+        )
 
     def recorded(self) -> Recorded:
-        """Traces are what jLEMS would write at each step, derived variables with the lag that they have there."""
+        """Traces are what jLEMS would write at each step, derived variables with the lag that they have
+        there.
+        """
         out = Recorded()
         for t, first, power in self.made.traces:
-            values = np.stack([self._run.sampled(first + i) for i in range(t.ids.size)], axis=1) if t.ids.size else np.zeros((0, 0))
-            out.traces[t.group, t.variable] = (t.ids, np.arange(values.shape[0]) * t.every, values * 10.0**-power)
+            values = (
+                np.stack([self._run.sampled(first + i) for i in range(t.ids.size)], axis=1)
+                if t.ids.size
+                else np.zeros((0, 0))
+            )
+            out.traces[t.group, t.variable] = (
+                t.ids,
+                np.arange(values.shape[0]) * t.every,
+                values * 10.0**-power,
+            )
         who, when = self._run.events()
         number = 0
         for group, ids in self.made.recorders:

@@ -23,7 +23,9 @@ FAILED, RECORDED, RANDOM, MEMORY = 2, 2, 4, 8 + 3 * 4096  # as in loop.py.txt
 
 
 class Run:
-    """A network being run. Time 0 is step 0; `advance(n)` goes n steps on. `slots` are variables to sample, each at every `every`-th step."""
+    """A network being run. Time 0 is step 0; `advance(n)` goes n steps on. `slots` are variables to sample,
+    each at every `every`-th step.
+    """
 
     def __init__(self, plan: Plan, dt: float, seed: int, slots: Any, every: Any) -> None:
         self.plan, self.dt = plan, dt
@@ -31,39 +33,66 @@ class Run:
         self.S, self.C, self.done = plan.values.copy(), np.zeros(MEMORY, dtype=np.int64), -1
         self.C[RANDOM] = seeded(seed)
         pending, recorded = plan.room
-        self.HT, self.HQ, self.EV = np.zeros(pending), np.zeros((pending, 2), dtype=np.int64), np.zeros((recorded, 2), dtype=np.int64)
+        self.HT, self.HQ, self.EV = (
+            np.zeros(pending),
+            np.zeros((pending, 2), dtype=np.int64),
+            np.zeros((recorded, 2), dtype=np.int64),
+        )
         self.slots, self.every = np.asarray(slots, dtype=np.int64), np.asarray(every, dtype=np.int64)
         self.samples = np.zeros((self.slots.size, 0))
 
     def advance(self, steps: int) -> None:
-        """Go on by whole steps; the first call also does step 0, which initialises. BackendFailed where a variable is no number."""
+        """Go on by whole steps; the first call also does step 0, which initialises. BackendFailed where a
+        variable is no number.
+        """
         last = self.done + 1 + steps + (self.done < 0)
         self._room_for(last)
         at = self.done + 1
         while at < last:
             reached = self.code(
-                at, last, self.dt, self.plan.roots, self.S, self.plan.tables, self.C, self.HT, self.HQ, self.EV, self.slots, self.every, self.samples,
-            )  # fmt: skip
+                at,
+                last,
+                self.dt,
+                self.plan.roots,
+                self.S,
+                self.plan.tables,
+                self.C,
+                self.HT,
+                self.HQ,
+                self.EV,
+                self.slots,
+                self.every,
+                self.samples,
+            )
             if self.S[FAILED]:
-                raise BackendFailed("jlems: events without delay set each other off without end, as they would in jLEMS")
+                raise BackendFailed(
+                    "jlems: events without delay set each other off without end, as they would in jLEMS"
+                )
             if reached < last:
                 self._grow()
             at = reached
         self.done = last - 1
         bad = np.flatnonzero(~np.isfinite(self.S[self.slots]))
         if bad.size:
-            raise BackendFailed(f"jlems: recorded variable {bad[0]} is no number any more at step {self.done}; jLEMS stops there, too")
+            raise BackendFailed(
+                f"jlems: recorded variable {bad[0]} is no number any more at step {self.done}; jLEMS stops "
+                "there, too"
+            )
 
     def _room_for(self, steps: int) -> None:
         """Room for the samples of that many steps."""
         need = (steps - 1) // int(self.every.min(initial=steps)) + 1 if self.slots.size else 0
         have = self.samples.shape[1]
         if need > have:
-            self.samples = np.concatenate([self.samples, np.zeros((self.slots.size, max(need - have, have)))], axis=1)
+            self.samples = np.concatenate(
+                [self.samples, np.zeros((self.slots.size, max(need - have, have)))], axis=1
+            )
 
     def _grow(self) -> None:
         """Twice the room for pending events and recorded spikes."""
-        self.HT, self.HQ, self.EV = (np.concatenate([a, np.zeros_like(a)]) for a in (self.HT, self.HQ, self.EV))
+        self.HT, self.HQ, self.EV = (
+            np.concatenate([a, np.zeros_like(a)]) for a in (self.HT, self.HQ, self.EV)
+        )
 
     def sampled(self, index: int) -> Floats:
         """Samples of one variable so far."""
@@ -81,15 +110,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Traces:
-    """What `run_jlems` gives: times (s) of the steps, a column by (file, id), times of events (s) by (file, id); all in SI units."""
+    """What `run_jlems` gives: times (s) of the steps, a column by (file, id), times of events (s) by (file,
+    id); all in SI units.
+    """
 
     times: Floats
     columns: Mapping[tuple[str, str], Floats]
     events: Mapping[tuple[str, str], Floats]
 
 
-def run_jlems(model: Model, network: LemsNetwork, simulation: LemsSimulation, context: Component | None = None) -> Traces:
-    """Run a Simulation as jLEMS would, and give what its output files would hold. `context`: a component around the network.
+def run_jlems(
+    model: Model, network: LemsNetwork, simulation: LemsSimulation, context: Component | None = None
+) -> Traces:
+    """Run a Simulation as jLEMS would, and give what its output files would hold. `context`: a component
+    around the network.
 
     ModelError where a path leads nowhere or something that is read is not there.
     """
@@ -100,7 +134,13 @@ def run_jlems(model: Model, network: LemsNetwork, simulation: LemsSimulation, co
         recorded.append((population, np.array([position]), s.port))
     plan = planner.plan(recorded)
     slots = [slot(plan, network, c.quantity, str(c.where) or c.id) for c in simulation.columns]
-    run = Run(plan, simulation.step, DEFAULT_SEED if simulation.seed is None else simulation.seed, slots, np.ones(len(slots), dtype=np.int64))
+    run = Run(
+        plan,
+        simulation.step,
+        DEFAULT_SEED if simulation.seed is None else simulation.seed,
+        slots,
+        np.ones(len(slots), dtype=np.int64),
+    )
     run.advance(int(np.floor(simulation.length / simulation.step + 0.5)))
     who, when = run.events()
     times = run.times()

@@ -1,4 +1,6 @@
-"""What the compiled loop knows of a network besides the variables: tables in one array, by number of node, port, kind and block."""
+"""What the compiled loop knows of a network besides the variables: tables in one array, by number of node,
+port, kind and block.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +10,50 @@ import numpy as np
 
 from portable.backends.native.jlems.kinds import Kind
 
-# Starts have one entry more than what they count; -1 says there is none. order: its length, then nodes in order of their steps,
-# where -1 - s is kinetic scheme s. reactions, most_*: numbers that stand where others have an offset. delays: offset in S.
+# Starts have one entry more than what they count; -1 says there is none. order: its length, then nodes in
+# order of their steps, where -1 - s is kinetic scheme s. reactions, most_*: numbers that stand where others
+# have an offset. delays: offset in S.
 SECTIONS = (
-    "node_kind", "node_base", "node_refs", "node_port", "inside_start", "inside", "order", "scheme_states", "scheme_edges", "states", "edges",
-    "kind_needs", "kind_start", "kind_starts", "kind_regime", "kind_entry", "block_start", "block_ports", "block_regime", "on_event",
-    "in_node", "in_port", "port_now", "now_code", "port_later", "later_code", "refs", "parts",
-    "reactions", "delays", "most_delayed", "most_recorded",
-)  # fmt: skip
+    "node_kind",
+    "node_base",
+    "node_refs",
+    "node_port",
+    "inside_start",
+    "inside",
+    "order",
+    "scheme_states",
+    "scheme_edges",
+    "states",
+    "edges",
+    "kind_needs",
+    "kind_start",
+    "kind_starts",
+    "kind_regime",
+    "kind_entry",
+    "block_start",
+    "block_ports",
+    "block_regime",
+    "on_event",
+    "in_node",
+    "in_port",
+    "port_now",
+    "now_code",
+    "port_later",
+    "later_code",
+    "refs",
+    "parts",
+    "reactions",
+    "delays",
+    "most_delayed",
+    "most_recorded",
+)
 NUMBERS = frozenset({"reactions", "delays", "most_delayed", "most_recorded"})
 
 
 def packed(arrays: dict[str, Any]) -> Any:
-    """All tables in one array after their offsets; what `node_refs`, `refs` and `parts` point to is made absolute."""
+    """All tables in one array after their offsets; what `node_refs`, `refs` and `parts` point to is made
+    absolute.
+    """
     offsets, at = dict[str, int](), len(SECTIONS)
     for name in SECTIONS:
         if name not in NUMBERS:
@@ -50,7 +83,9 @@ def kind_tables(kinds: list[Kind]) -> dict[str, Any]:
         of = [k.entry.get(name, -1) for name in k.regimes] + [-1] * (most - len(k.regimes))
         entry.append([first + g if g >= 0 else -1 for g in of])
         for p in k.in_ports:
-            of = [k.on_event.get(p, -1), *(k.regime_event.get((r, p), -1) for r in k.regimes)] + [-1] * (most - len(k.regimes))
+            of = [k.on_event.get(p, -1), *(k.regime_event.get((r, p), -1) for r in k.regimes)] + [-1] * (
+                most - len(k.regimes)
+            )
             heard.append([first + g if g >= 0 else -1 for g in of])
         for b in k.blocks:
             ports += b.outs
