@@ -18,8 +18,8 @@ from portable.backends.contract import RunConfig
 from portable.backends.nest import BACKEND, builtin, codegen, compiled, generated
 from portable.backends.nest.nestml import Text
 from portable.backends.nest.plan import Plan, summary
+from portable.resolve.network import resolve
 from portable.resolve.program import CellGroup, PoissonGroup, Program
-from portable.resolve.resolve import resolve
 
 needs_nest = pytest.mark.skipif(BACKEND.version() is None, reason="NEST is not installed")
 
@@ -66,7 +66,7 @@ def plan(net: pt.Network, **config: Any) -> Plan:
 
 def test_lowering_imports_no_simulator() -> None:
     code = (
-        "import sys, portable as pt\nfrom portable.resolve.resolve import resolve\nfrom "
+        "import sys, portable as pt\nfrom portable.resolve.network import resolve\nfrom "
         "portable.backends.nest import BACKEND\n"
         "from portable.backends.contract import RunConfig\n"
         "net = pt.Network('n', [pt.Population('c', 2, pt.HH_cond_exp())])\np = resolve(net, 1, 0.1)\n"

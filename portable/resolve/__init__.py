@@ -2,7 +2,7 @@
 
 from portable.resolve.cells import values_for
 from portable.resolve.estimate import Estimate, check_memory, estimate
+from portable.resolve.network import resolve
 from portable.resolve.program import Approximation, Program
-from portable.resolve.resolve import resolve
 
 __all__ = ["Approximation", "Estimate", "Program", "check_memory", "estimate", "resolve", "values_for"]

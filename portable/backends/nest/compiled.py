@@ -8,8 +8,6 @@ one builds it and the others wait for it; different models are built side by sid
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import functools
 import hashlib
 import os
@@ -17,13 +15,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from portable.backends.nest.plan import Nestml
 from portable.errors import BackendFailed, BackendUnavailable
+from portable.locks import alone
 
 HEADERS = ("gsl/gsl_odeiv.h", "ltdl.h", "boost/version.hpp")
 PACKAGES = "apt-get install g++ libgsl-dev libltdl-dev libboost-dev"
@@ -99,30 +97,13 @@ def shared_object(model: Nestml) -> Path:
     if reason := missing():
         raise BackendUnavailable(f"this network needs a NEST model made from NESTML, and {reason}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path.with_suffix(".lock")), tempfile.TemporaryDirectory(prefix="portable-nest-") as place:
+    with alone(path.with_suffix(".lock")), tempfile.TemporaryDirectory(prefix="portable-nest-") as place:
         if not path.exists():  # nobody has built it while this process waited
             built = _build(model, Path(place), path.stem)
             temporary = path.with_suffix(f".{os.getpid()}.part")
             shutil.copyfile(built, temporary)
             os.replace(temporary, path)
     return path
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process or thread holds this file. The system frees the lock of a process that was
-    killed; the file stays.
-    """
-    import fcntl  # not on Windows, where `missing` is asked too
-
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        # some network file systems have no locks: then each builds its own, and the rename keeps that safe
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-        yield
 
 
 def _build(model: Nestml, place: Path, module: str) -> Path:
