@@ -10,17 +10,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import typer
 
 from portable.cli import text
-from portable.cli.model import Model, ModelOption, find, load
+from portable.cli.model import PYTHON, Model, ModelOption, find, load
 from portable.cli.validation_options import validation_options
 from portable.errors import BackendFailed, ModelError, PortableError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from portable.process import read_as_programs
 
 ABOUT = """Describe a spiking network once; run it on NEST, Brian2 or the built-in engine; see that the
 spikes are identical.
@@ -561,12 +560,25 @@ def model_path(arguments: list[str]) -> Path | None:
     return find(arguments[1:], _takes_value(arguments[0]))
 
 
+def _unarmed(model: Path | None) -> None:
+    """A document executes nothing, and nor does what may have come with it. A Python file is a program."""
+    if model is None or model.suffix.lower() in PYTHON:
+        return
+    for name, why in read_as_programs(Path.cwd()).items():
+        raise ModelError(
+            name,
+            f"lies in the current folder, and {why}: {model.name} would execute it",
+            "start portable in another folder, or move the file away",
+        )
+
+
 def run_command(arguments: list[str]) -> int:
     """Parse and run; every error becomes one message on standard error and an exit code."""
     arguments = prepared(arguments)
     debug = "--debug" in arguments or bool(os.environ.get("PORTABLE_DEBUG"))
     try:
         path = model_path(arguments)
+        _unarmed(path)
         try:
             build(load(path) if path else None)(arguments, prog_name="portable")
         finally:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from portable import process
 from portable.backends.jneuroml.complaints import complaint
 from portable.backends.jneuroml.runner import Tools, environment
 from portable.errors import BackendFailed, BackendUnavailable
@@ -34,7 +34,7 @@ def run(start: Sequence[str], main: Path, tools: Tools, watch: Callable[[], None
         _since_neuron_9(mod)
     if mods:
         tools.call("compile", [compiler], env)
-    tools.call("run", [sys.executable, str(scripts[0])], env, watch)
+    tools.call("run", [*process.python(), str(scripts[0])], env, watch)
 
 
 def compiler_of_mod_files() -> str:

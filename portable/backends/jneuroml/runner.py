@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from portable import process
 from portable.backends.jneuroml.complaints import complaint
 from portable.backends.jneuroml.outputs import Outputs, Simulation, declared, read
 from portable.errors import BackendFailed, BackendUnavailable, ModelError
@@ -208,4 +209,5 @@ def environment() -> dict[str, str]:
     """This process's environment, with the programs of the running Python first on PATH (nrnivmodl is one of
     them).
     """
-    return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.prefix, "bin")), os.environ.get("PATH", "")])}
+    path = os.pathsep.join([str(Path(sys.prefix, "bin")), os.environ.get("PATH", "")])
+    return process.environment({**os.environ, "PATH": path})

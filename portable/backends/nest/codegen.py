@@ -1,6 +1,6 @@
 """Run as a program, in a process of its own: NESTML text files in a folder -> C++ in another.
 
-    python -m portable.backends.nest.codegen IN OUT MODULE
+    portable.backends.nest.codegen IN OUT MODULE (see process.py)
 
 NESTML imports NEST and keeps global state, and its builder calls NEST's `nest-config`, which points to
 folders of the machine that built the wheel; so only its code generator is used, and not in the user's

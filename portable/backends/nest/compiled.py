@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from portable import process
 from portable.backends.nest.plan import Nestml
 from portable.errors import BackendFailed, BackendUnavailable
 from portable.locks import alone
@@ -111,7 +112,7 @@ def _build(model: Nestml, place: Path, module: str) -> Path:
     source.mkdir()
     (source / f"{model.name}.nestml").write_text(model.text, encoding="utf-8")
     _call(
-        [sys.executable, "-m", "portable.backends.nest.codegen", str(source), str(target), module],
+        process.command("portable.backends.nest.codegen", str(source), str(target), module),
         place,
         "NESTML's code generator",
     )
@@ -136,7 +137,13 @@ def _build(model: Nestml, place: Path, module: str) -> Path:
 def _call(command: list[str], place: Path, who: str) -> None:
     """Run it; BackendFailed with the end of what it said if it fails."""
     done = subprocess.run(
-        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=place,
+        env=process.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode:
         tail = "\n".join(done.stdout.strip().splitlines()[-12:])

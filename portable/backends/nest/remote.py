@@ -1,6 +1,6 @@
 """A session in a process of its own, for when this process's NEST kernel already holds another network.
 
-The child is `python -m portable.backends.nest.remote`; both sides speak pickles with a length in front, over
+The child runs this module (see process.py); both sides speak pickles with a length in front, over
 its stdin and stdout. Only this module's two ends ever talk to each other; nothing from a model file is
 unpickled.
 """
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from portable import process
 from portable.backends.contract import Held, Recorded
 from portable.backends.nest.plan import Plan
 from portable.errors import BackendFailed, ModelError
@@ -28,7 +29,8 @@ class RemoteSession:
     def __init__(self, plan: Plan) -> None:
         self.inputs = plan.inputs
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "portable.backends.nest.remote"],
+            process.command("portable.backends.nest.remote"),
+            env=process.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -7,11 +7,11 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
+from portable import process
 from portable.messages import receive, send
 from portable.validation.jobs.job import CRASHED, OUT_OF_MEMORY, TIME_LIMIT, Job, Outcome, packed
 
@@ -26,7 +26,8 @@ class Child:
         self.backend, self.done, self.expired = backend, 0, False
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  closed in `end`
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "portable.validation.jobs.worker", str(os.getpid())],
+            process.command("portable.validation.jobs.worker", str(os.getpid())),
+            env=process.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,

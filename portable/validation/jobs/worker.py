@@ -1,5 +1,5 @@
-"""The process that does jobs: `python -m portable.validation.jobs.worker PARENT`, one backend each, told what
-to do through its standard input.
+"""The process that does jobs: `portable.validation.jobs.worker PARENT` (see process.py), one backend each,
+told what to do through its standard input.
 
 Results go into files; messages (`portable.messages`) carry the rest, to and from `children` at the other end
 of the pipes.
