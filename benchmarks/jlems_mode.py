@@ -1,4 +1,4 @@
-"""integrator="jlems" beside jLEMS itself, on the NeuroML project's examples: are the traces the same to
+"""Backend jlems beside jLEMS itself, on the NeuroML project's examples: are the traces the same to
 rounding?
 
     python benchmarks/jlems_mode.py --models ../shared/neuroml [--only Ex5] [--out table.md]
@@ -26,8 +26,8 @@ import numpy as np
 from lxml import etree
 
 import portable as pt
+from portable.backends.jlems.run import run_jlems
 from portable.backends.jneuroml.runner import run_lems
-from portable.backends.native.jlems.simulate import run_jlems
 from portable.schemas.neuroml.xml import name
 
 PASS = 1e-6

@@ -49,6 +49,8 @@ def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
     """ModelError on a word that is not known; called before anything is resolved."""
     if inputs not in ("auto", "frozen", "native"):
         raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
+    if integrator == "jlems":
+        raise ModelError("integrator", "'jlems' is a backend of its own", "use backend='jlems'")
     if integrator not in INTEGRATORS:
         raise ModelError(
             "integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.native import compiled
+from portable.backends import compiled
 from portable.backends.nest import BACKEND as NEST
 
 SLOW_BUILD = """

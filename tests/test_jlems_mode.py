@@ -1,4 +1,4 @@
-"""integrator="jlems" against loops written out by hand, closed forms, values that Java documents, and jLEMS
+"""Backend jlems against loops written out by hand, closed forms, values that Java documents, and jLEMS
 itself where Java is there.
 
 jLEMS prints float32. The decimal that it prints and our value may each lie half a unit from the float32
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import portable as pt
+from portable.backends.jlems import kernels
+from portable.backends.jlems.run import run_jlems
 from portable.backends.jneuroml import runner
-from portable.backends.native.jlems import kernels
-from portable.backends.native.jlems.simulate import run_jlems
 from portable.dynamics.lems.instance import java_order
 from portable.errors import BackendUnavailable, ModelError, UnsupportedError
 
@@ -173,8 +173,8 @@ def test_a_delayed_event_waits_and_one_without_is_there_at_once(tmp_path: Path):
 def test_results_are_jlems_in_coherent_units_and_pieces_change_nothing(tmp_path: Path):
     file = lems(tmp_path, LEAKY, "pop[0]/v pop[0]/iSyn")
     net, raw = pt.read_neuroml(file), ours(file)
-    whole = pt.run(net, integrator="jlems")
-    with pt.open(net, integrator="jlems") as sim:
+    whole = pt.run(net, "jlems")
+    with pt.open(net, "jlems") as sim:
         for piece in ("7 ms", "0.01 ms", "42.99 ms"):
             sim.run(piece)
         parts = sim.results()
@@ -183,19 +183,21 @@ def test_results_are_jlems_in_coherent_units_and_pieces_change_nothing(tmp_path:
         assert r.traces["pop", "iSyn"].values[:, 0] == pytest.approx(
             raw.columns["v.dat", "c1"] * 1e12, rel=1e-15
         )
-    assert whole.provenance["integrators"] == {"pop": "jlems"}
+    assert whole.provenance["integrators"] == {"pop": "jLEMS forward Euler"}
 
 
 def test_what_cannot_be_run_as_jlems_says_so(tmp_path: Path):
     cell = pt.Population("p", 1, pt.IF_curr_exp())
-    with pytest.raises(UnsupportedError, match="only a network that was read from NeuroML"):
-        pt.run(pt.Network("n", [cell]), duration="1 ms", integrator="jlems")
+    with pytest.raises(UnsupportedError, match="only networks that were read from NeuroML"):
+        pt.run(pt.Network("n", [cell]), "jlems", duration="1 ms")
     net = pt.read_neuroml(lems(tmp_path, LEAKY, "pop[0]/v"))
-    with pytest.raises(UnsupportedError, match="no integrator 'jlems'"):
-        pt.run(net, backend="reference", integrator="jlems")
+    with pytest.raises(ModelError, match="backend of its own; use backend='jlems'"):
+        pt.run(net, integrator="jlems")
+    with pytest.raises(UnsupportedError, match="forward Euler only"):
+        pt.run(net, "jlems", integrator="rk4")
     with (
-        pt.open(net, integrator="jlems") as sim,
-        pytest.raises(UnsupportedError, match="the file's own model runs"),
+        pt.open(net, "jlems") as sim,
+        pytest.raises(UnsupportedError, match="cannot change parameters during a run"),
     ):
         sim.set(net.population("pop"), C="3 nF")
     source = net.lems

@@ -31,8 +31,8 @@ def read(name: str) -> pt.Network:
 
 
 @functools.cache
-def on_native(name: str, integrator: str) -> pt.Results:
-    return pt.run(read(name), "native", integrator=integrator)
+def by_euler(name: str, backend: str = "native") -> pt.Results:
+    return pt.run(read(name), backend, integrator="euler")
 
 
 def recording(net: pt.Network, *records: pt.Record) -> pt.Results:
@@ -40,19 +40,19 @@ def recording(net: pt.Network, *records: pt.Record) -> pt.Results:
 
 
 @pytest.fixture
-def integrator(backend: str) -> str:
-    """Forward Euler, in which all backends that integrate agree; jLEMS's own order of steps where jLEMS runs
-    the file itself.
+def judge(backend: str) -> str:
+    """Native, with whose forward Euler all backends that integrate agree; jLEMS's own order of steps where
+    jLEMS runs the file itself.
     """
-    return "euler" if registry.get(backend).capabilities.support["cells.linear"] == "exact" else "jlems"
+    return "native" if registry.get(backend).capabilities.support["cells.linear"] == "exact" else "jlems"
 
 
 @pytest.mark.parametrize("model", ["hh", "network", "plastic", "coupled", "regimes"])
-def test_the_same_spikes_as_on_native(backend: str, integrator: str, printed: float, model: str) -> None:
+def test_the_same_spikes_as_on_native(backend: str, judge: str, printed: float, model: str) -> None:
     """The same steps and cells, not nearly the same. States within the rounding of sums that are added up in
     another order (measured 1e-12 mV).
     """
-    want, found = on_native(model, integrator), pt.run(read(model), backend, integrator=integrator)
+    want, found = by_euler(model, judge), by_euler(model, backend)
     assert sum(len(s) for s in want.spikes.values()) > 2
     for name, spikes in want.spikes.items():
         np.testing.assert_array_equal(found.spikes[name].steps, spikes.steps)
@@ -117,7 +117,7 @@ def test_a_gap_junction_by_the_power_of_a_matrix() -> None:
     """Before the first spike the two cells are a linear system: forward Euler's n-th step is (1 + dt A)^n of
     the distance from rest under current.
     """
-    r = on_native("coupled", "euler")
+    r = by_euler("coupled")
     v = np.column_stack([r.traces[p, "v"].values[:, 0] for p in "ab"])
     c, leak, gap, rest = (
         np.array([100.0, 200.0]),
@@ -140,7 +140,7 @@ def test_regimes_at_the_times_of_the_closed_form() -> None:
     """v' = rate (1 + ramp t) from the end of a rest on: top is reached where t + 5 t^2 (s) has grown by 5 ms.
     Forward Euler lags behind by dt ramp (length of the rise)/2 of 0.05 %, less than a step, and crossings are
     seen at the end of a step: within two steps."""
-    times = on_native("regimes", "euler").spikes["cells"].times * 1e-3
+    times = by_euler("regimes").spikes["cells"].times * 1e-3
     assert times.size == 15
     start = 0.0
     for volley in times.reshape(5, 3):

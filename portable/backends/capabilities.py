@@ -4,6 +4,7 @@ version = 1
 backend = "nest"
 distribution = "nest-simulator"        # whose installed version is shown; "" = nothing to install
 install = "pip install 'portable-snn[nest]'"
+origin = "NeuroML"                     # only networks that were read from such a file; left out = any
 [support]                              # feature = "exact" | "lowered" | "approximate"; absent = unsupported
 "cells.linear" = "exact"
 [integrators]                          # the same words, for each named method
@@ -68,13 +69,23 @@ class Capabilities:
     support: Mapping[str, str]
     integrators: Mapping[str, str]
     options: Mapping[str, str]
+    origin: str = ""
 
     @classmethod
     def load(cls, folder: Path) -> Capabilities:
         """Read folder/capabilities.toml; unknown keys, features and words are refused by name."""
         path = folder / "capabilities.toml"
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        known = {"version", "backend", "distribution", "install", "support", "integrators", "options"}
+        known = {
+            "version",
+            "backend",
+            "distribution",
+            "install",
+            "origin",
+            "support",
+            "integrators",
+            "options",
+        }
         for key in data.keys() - known:
             raise ModelError(f"{path.name}.{key}", "unknown key", suggestion(key, known))
         if data.get("version") != VERSION:
@@ -94,6 +105,7 @@ class Capabilities:
             data["support"],
             data["integrators"],
             data.get("options", {}),
+            data.get("origin", ""),
         )
 
     def version(self) -> str | None:
@@ -105,6 +117,13 @@ class Capabilities:
 
     def shortfalls(self, program: Program, config: RunConfig) -> list[Shortfall]:
         """Every need of the program that the table does not cover."""
+        if self.origin and program.lems is None:
+            reason = (
+                f"{self.backend} runs only networks that were read from {self.origin}, and not changed since"
+            )
+            return [
+                Shortfall("origin", f"network '{program.name}'", reason, "write it, read that, and run it")
+            ]
         out, seen = [], set[tuple[str, str]]()
         for feature, where in requirements(program, config):
             if feature not in self.support and (feature, where) not in seen:

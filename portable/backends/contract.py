@@ -16,7 +16,7 @@ from portable.dynamics.linear import linear
 from portable.resolve.program import Approximation, Ints, Program
 from portable.units import Floats
 
-INTEGRATORS = ("auto", "exact", "euler", "rk4", "rkf45", "jlems")
+INTEGRATORS = ("auto", "exact", "euler", "rk4", "rkf45")
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,7 @@ class RunConfig:
 
     inputs: "frozen" (the program's Poisson trains, the same on every backend) or "native" (the simulator
     draws its own).
-    integrator: for cells whose equations are not linear; "auto" = the cell type's own, else rk4. "jlems" runs
-    a network that was read from NeuroML step by step as jLEMS does.
+    integrator: for cells whose equations are not linear; "auto" = the cell type's own, else rk4.
     compact: float32 weights where the backend can. options: the backend's own, checked by name against its
     capabilities.
     """

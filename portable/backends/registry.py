@@ -14,7 +14,7 @@ from portable.errors import BackendNotFound, suggestion
 GROUP = "portable.backends"
 _BUILT_IN = {
     name: f"portable.backends.{name}:BACKEND"
-    for name in ("reference", "native", "nest", "brian2", "jneuroml")
+    for name in ("reference", "native", "nest", "brian2", "jneuroml", "jlems")
 }
 
 

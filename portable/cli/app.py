@@ -124,8 +124,7 @@ def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
             str,
             given.get("integrator", "auto"),
             "--integrator",
-            help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact. jlems: a NeuroML "
-            "model as jLEMS runs it.",
+            help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact.",
         ),
         _parameter(
             "compact", bool, False, "--compact", help="float32 weights: less memory, faster, spikes differ."

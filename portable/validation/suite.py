@@ -34,8 +34,8 @@ from portable.validation.verdicts import (
 
 REFERENCE, NO_SPIKES = "reference of the row", "no spikes to compare"
 # Short and obviously right, and slow; and forward Euler in a program of its own, hours for thousands of
-# cells. By name they do run.
-SLOW, BY_NAME = ("reference",), ("jneuroml",)
+# cells, or for networks that were read from NeuroML only. By name they do run.
+SLOW, BY_NAME = ("reference",), ("jneuroml", "jlems")
 # Input spikes of a run that a simulator is given: NEST takes about 5 us for each (microcircuit), Brian2
 # arrays of a step.
 INPUTS, OTHER_INPUTS = {"native": float("inf"), "brian2": 5e8}, 7e7

@@ -71,7 +71,7 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         found.append(
             Shortfall("options", "options['timeout']", f"must be a number of seconds > 0, got {limit!r}")
         )
-    allowed = ("auto", "euler", "jlems") if engine == "jlems" else ("auto",)
+    allowed = ("auto", "euler") if engine == "jlems" else ("auto",)
     if config.integrator not in allowed:
         reason = (
             f"{METHOD[engine]} is the only method of engine '{engine}', and '{config.integrator}' was "
@@ -143,7 +143,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         )
     for g in program.cells:
         asked = chosen_integrator(g.flat, config)
-        if plan.engine != "jlems" or asked not in ("euler", "jlems"):
+        if plan.engine != "jlems" or asked != "euler":
             notes.append(
                 Approximation(
                     f"population '{g.name}'",

@@ -3,7 +3,6 @@ per step.
 
 lower.py chooses integrators and buffers (pure), layout.py and codegen.py write the program's own source,
 kernels.py holds the code that every program shares, synapses.py compresses connections, execute.py runs.
-jlems/ is an engine of its own, for integrator="jlems".
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from pathlib import Path
 
 from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
-from portable.backends.native.jlems import lower as jlems
 from portable.backends.native.lower import NativePlan, lower, shortfalls
 from portable.resolve.program import Program
 
@@ -26,18 +24,12 @@ class NativeBackend:
     capabilities = Capabilities.load(Path(__file__).parent)
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
-        if config.integrator == "jlems":
-            return jlems.shortfalls(program)
         return shortfalls(program, config)
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:
-        return jlems.lower(program) if config.integrator == "jlems" else lower(program, config)
+        return lower(program, config)
 
-    def open(self, plan: NativePlan | jlems.JlemsPlan) -> Session:
-        if isinstance(plan, jlems.JlemsPlan):
-            from portable.backends.native.jlems.session import JlemsSession
-
-            return JlemsSession(plan)
+    def open(self, plan: NativePlan) -> Session:
         from portable.backends.native.execute import NativeSession
 
         return NativeSession(plan)

@@ -8,11 +8,13 @@ and the order of spikes (step, group, cell) does not depend on how many parts th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from portable.backends.native import compiled, inputs, kernels, links, synapses
+from portable.backends import compiled
+from portable.backends.native import inputs, kernels, links, synapses
 from portable.backends.native.cells import Arena, bounds
 from portable.backends.native.driver import POISSON, SYNAPSES, TRAINS, arrays, program_source
 from portable.backends.native.layout import BLOCK, Layout
@@ -24,6 +26,8 @@ from portable.units import Floats
 WITHIN_STEP = 8
 MOST_CELLS = 65536  # of a part, so that targets are 16-bit numbers
 SMALL = 1 << 14  # first size of lists that grow
+HERE = Path(__file__).parent
+SHARED = (HERE / "kernels.py", HERE / "functions.py", HERE.parents[1] / "resolve/random.py")
 
 Arrays = dict[str, Any]
 
@@ -226,8 +230,9 @@ class Parts:
                 self.plan.delivery == RING,
                 types,
                 list(readers) if coupled else None,
-            )
-        )
+            ),
+            *SHARED,
+        ).run
 
     def _slices(self, p: int, kinds: Mapping[str, int]) -> Ints:
         rows = []

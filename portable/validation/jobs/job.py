@@ -107,9 +107,7 @@ def packed(job: Job) -> Job:
         return job
     bare = replace(job.network, lems=None)
     needed = (
-        job.program is None
-        and (job.integrator == "jlems" or job.backend == "jneuroml")
-        and lems.digest == _hash_of(job.network)
+        job.program is None and job.backend in ("jlems", "jneuroml") and lems.digest == _hash_of(job.network)
     )
     return replace(
         job,

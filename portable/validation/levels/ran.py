@@ -73,10 +73,7 @@ def integrator_class(described: str) -> str:
     none is named.
     """
     words = described.lower().replace(",", " ").replace("(", " ").split()
-    named = [w for w in words if w in INTEGRATORS]
-    return next(
-        (w for w in named if w != "jlems"), next(iter(named), described)
-    )  # "jLEMS forward Euler" is Euler
+    return next((w for w in words if w in INTEGRATORS), described)
 
 
 def as_run(ran: Ran) -> Run:

@@ -8,9 +8,9 @@ import re
 
 import numpy as np
 
-from portable.backends.native.jlems.layout import Group
-from portable.backends.native.jlems.plan import Plan
-from portable.backends.native.jlems.tree import Node, lookup
+from portable.backends.jlems.layout import Group
+from portable.backends.jlems.plan import Plan
+from portable.backends.jlems.tree import Node, lookup
 from portable.dynamics.lems.network import LemsNetwork
 from portable.errors import ModelError, suggestion
 

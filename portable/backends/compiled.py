@@ -1,5 +1,5 @@
-"""Generated source -> compiled module, kept on disk: a second process loads the machine code instead of
-compiling.
+"""Generated source -> module compiled by numba, kept on disk: a second process loads the machine code instead
+of compiling.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numba
 import platformdirs
 
 WRITTEN = 1_000_000_000  # seconds since 1970, of every generated file
-_LOADED: dict[str, Any] = {}
+_LOADED: dict[str, ModuleType] = {}
 
 
 def cache_folder() -> Path:
@@ -26,13 +25,12 @@ def cache_folder() -> Path:
     return Path(root) / "native"
 
 
-def load(source: str) -> Callable[..., Any]:
-    """The function `run` of the generated source."""
-    folder = Path(__file__).parent
-    kernels = b"".join(
-        (folder / name).read_bytes() for name in ("kernels.py", "functions.py", "../../resolve/random.py")
-    )
-    name = hashlib.sha256(b"\0".join((source.encode(), kernels, numba.__version__.encode()))).hexdigest()[:24]
+def load(source: str, *imported: Path) -> ModuleType:
+    """The module of the generated source. imported: the files of what it calls, which numba compiles into it
+    and whose changes it would not notice.
+    """
+    parts = [source.encode(), numba.__version__.encode(), *(file.read_bytes() for file in imported)]
+    name = hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
     if name not in _LOADED:
         path = _write(f"portable_{name}", source)
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -41,9 +39,8 @@ def load(source: str) -> Callable[..., Any]:
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
         spec.loader.exec_module(module)
-        _LOADED[name] = module.run
-    run: Callable[..., Any] = _LOADED[name]
-    return run
+        _LOADED[name] = module
+    return _LOADED[name]
 
 
 def _write(stem: str, source: str) -> Path:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.contract import Lowered, Shortfall
-from portable.backends.native.jlems.plan import Plan, Planner
-from portable.backends.native.jlems.quantities import slot
+from portable.backends.contract import Lowered, RunConfig, Shortfall
+from portable.backends.jlems.plan import Plan, Planner
+from portable.backends.jlems.quantities import slot
 from portable.dynamics.lems.names import identifier
 from portable.errors import ModelError
 from portable.resolve.derived import dimension
@@ -38,28 +38,22 @@ class JlemsPlan:
     recorders: tuple[tuple[str, Any], ...]
 
 
-def shortfalls(program: Program) -> list[Shortfall]:
-    """Everything that keeps a program from being run as jLEMS would."""
-    if program.lems is None:
-        reason = (
-            "only a network that was read from NeuroML, and not changed since, can be run step by step "
-            "as jLEMS does"
-        )
-        return [
-            Shortfall(
-                "integrators.jlems",
-                f"network '{program.name}'",
-                reason,
-                "write it with pt.write_neuroml and read that, or use integrator='euler'",
-            )
-        ]
+def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
+    """Everything that keeps a program that was read from NeuroML from being run as jLEMS would."""
     found, seen = list[Shortfall](), dict[tuple[str, str], Trace]()
+    if program.lems is None:
+        return found
+    if config.integrator not in ("auto", "euler"):
+        reason = f"jLEMS has forward Euler only, and '{config.integrator}' was asked for"
+        found.append(
+            Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'")
+        )
     for t in program.shown:
         where = f"recording of '{t.group}.{t.variable}'"
         if not all(_path(program, t, int(i)) for i in t.ids):
             found.append(
                 Shortfall(
-                    "integrators.jlems",
+                    "origin",
                     where,
                     "no path of jLEMS leads there",
                     "record a variable that the file has",
@@ -69,7 +63,7 @@ def shortfalls(program: Program) -> list[Shortfall]:
         if first.every != t.every or not np.array_equal(first.ids, t.ids):
             found.append(
                 Shortfall(
-                    "integrators.jlems",
+                    "origin",
                     where,
                     "it is recorded twice, of other cells or at another interval",
                     "record it once",
@@ -79,7 +73,7 @@ def shortfalls(program: Program) -> list[Shortfall]:
         try:
             lower(program)
         except ModelError as error:
-            found.append(Shortfall("integrators.jlems", error.path, error.rule, error.remedy))
+            found.append(Shortfall("origin", error.path, error.rule, error.remedy))
     return found
 
 
@@ -135,7 +129,7 @@ def lower(program: Program) -> Lowered:
         np.array(every, dtype=np.int64),
         tuple(recorders),
     )
-    return Lowered(made, (), {g.name: "jlems" for g in program.cells})
+    return Lowered(made, (), {g.name: "jLEMS forward Euler" for g in program.cells})
 
 
 def _sender(source: Any, name: str) -> str | int | None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from portable.backends.native.compiled import load
-from portable.backends.native.jlems.code import source
-from portable.backends.native.jlems.kernels import seeded
-from portable.backends.native.jlems.lower import DEFAULT_SEED
-from portable.backends.native.jlems.plan import Plan, Planner
-from portable.backends.native.jlems.quantities import address, slot
+from portable.backends.compiled import load
+from portable.backends.jlems.code import source
+from portable.backends.jlems.kernels import seeded
+from portable.backends.jlems.lower import DEFAULT_SEED
+from portable.backends.jlems.plan import Plan, Planner
+from portable.backends.jlems.quantities import address, slot
 from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.network import LemsNetwork, LemsSimulation
 from portable.errors import BackendFailed
 from portable.units import Floats
 
+KERNELS = Path(__file__).parent / "kernels.py"
 FAILED, RECORDED, RANDOM, MEMORY = 2, 2, 4, 8 + 3 * 4096  # as in loop.py.txt
 
 
@@ -29,7 +31,7 @@ class Run:
 
     def __init__(self, plan: Plan, dt: float, seed: int, slots: Any, every: Any) -> None:
         self.plan, self.dt = plan, dt
-        self.code = load(source(plan.kinds, plan.constants))
+        self.code = load(source(plan.kinds, plan.constants), KERNELS).run
         self.S, self.C, self.done = plan.values.copy(), np.zeros(MEMORY, dtype=np.int64), -1
         self.C[RANDOM] = seeded(seed)
         pending, recorded = plan.room

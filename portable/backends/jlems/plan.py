@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native.jlems.layout import Group, References, initial
-from portable.backends.native.jlems.links import Links
-from portable.backends.native.jlems.tables import kind_tables, packed
-from portable.backends.native.jlems.tree import Tree, Trees
+from portable.backends.jlems.layout import Group, References, initial
+from portable.backends.jlems.links import Links
+from portable.backends.jlems.tables import kind_tables, packed
+from portable.backends.jlems.tree import Tree, Trees
 from portable.dynamics.lems.inherit import Types
 from portable.dynamics.lems.instance import Builder
 from portable.dynamics.lems.model import Component, Model

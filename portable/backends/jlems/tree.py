@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from portable.backends.native.jlems.kinds import Kind, make_kind
+from portable.backends.jlems.kinds import Kind, make_kind
 from portable.dynamics.lems.inherit import Types
 from portable.dynamics.lems.instance import Instance, java_order
 from portable.dynamics.lems.model import Model

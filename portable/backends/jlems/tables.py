@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native.jlems.kinds import Kind
+from portable.backends.jlems.kinds import Kind
 
 # Starts have one entry more than what they count; -1 says there is none. order: its length, then nodes in
 # order of their steps, where -1 - s is kinetic scheme s. reactions, most_*: numbers that stand where others

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from portable.backends.contract import Recorded, Shortfall
-from portable.backends.native.jlems.lower import JlemsPlan
-from portable.backends.native.jlems.simulate import Run
+from portable.backends.jlems.lower import JlemsPlan
+from portable.backends.jlems.run import Run
 from portable.errors import UnsupportedError
 from portable.resolve.program import Ints
 from portable.units import Floats
@@ -33,9 +33,9 @@ class JlemsSession:
         self._run.advance(steps)
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
-        reason = f"{', '.join(values)} cannot change: with integrator='jlems' the file's own model runs"
+        reason = f"{', '.join(values)} cannot change: the file's own model runs"
         raise UnsupportedError(
-            "native", [Shortfall("session.set", f"population '{group}'", reason, "use another integrator")]
+            "jlems", [Shortfall("session.set", f"population '{group}'", reason, "use another backend")]
         )
 
     def recorded(self) -> Recorded:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native.jlems.kinds import Kind
-from portable.backends.native.jlems.layout import Group
+from portable.backends.jlems.kinds import Kind
+from portable.backends.jlems.layout import Group
 from portable.errors import ModelError
 
 LAST = np.iinfo(np.int64).max  # rank of recorders: they hear after all others

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native.jlems.tree import PathRefs, Tree, lookup, passes, path_refs
+from portable.backends.jlems.tree import PathRefs, Tree, lookup, passes, path_refs
 from portable.dynamics.lems.types import DerivedVariable
 from portable.errors import ModelError
 from portable.units import Floats
