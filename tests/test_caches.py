@@ -20,7 +20,7 @@ from portable.backends.nest.plan import Nestml
 
 place, mine, other = Path(sys.argv[1]), *sys.argv[2:]
 
-def build(model, folder, module):
+def build(models, folder, module):
     with (place / "builds").open("a") as log:
         log.write(f"{mine}\\n")
     end = time.monotonic() + 60
@@ -33,7 +33,8 @@ def build(model, folder, module):
 
 compiled.missing, compiled._build = (lambda: ""), build
 (place / mine).touch()
-print(compiled.shared_object(Nestml(name="n", text="t", digest="d")).read_text())
+[path] = compiled.shared_objects([Nestml(name="n", text="t", digest="d")])
+print(path.read_text())
 """  # noqa: E501
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ import portable as pt
 from portable.backends.contract import RunConfig
 from portable.backends.nest import BACKEND, builtin, codegen, compiled, generated
 from portable.backends.nest.nestml import Text
-from portable.backends.nest.plan import Plan, summary
+from portable.backends.nest.plan import Nestml, Plan, summary
 from portable.resolve.network import resolve
 from portable.resolve.program import CellGroup, PoissonGroup, Program
 
@@ -637,5 +639,51 @@ def test_a_refused_model_says_what_the_compiler_said(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PORTABLE_CACHE", str(tmp_path))
     good = generated.model(pt.IF_curr_delta().flat, "rk4")[0]
     with pytest.raises(pt.BackendFailed, match="code generator refused"):
-        compiled.shared_object(replace(good, text=good.text.replace("x_v real", "x_v nonsense")))
+        compiled.shared_objects([replace(good, text=good.text.replace("x_v real", "x_v nonsense"))])
     assert not list(tmp_path.rglob("*.so*"))
+
+
+@needs_nest
+def test_models_without_a_module_get_one_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One build for all that are missing; with one refused among them each is tried, so that the message is
+    of that one and the others are kept.
+    """
+    built: list[list[str]] = []
+
+    def build(models: Sequence[Nestml], place: Path, _module: str) -> Path:
+        built.append([m.name for m in models])
+        if any(m.name == "bad" for m in models):
+            raise pt.BackendFailed(f"refused {', '.join(m.name for m in models)}")
+        (place / "made").write_text(" ".join(m.name for m in models))
+        return place / "made"
+
+    monkeypatch.setenv("PORTABLE_CACHE", str(tmp_path))
+    monkeypatch.setattr(compiled, "missing", lambda: "")
+    monkeypatch.setattr(compiled, "_build", build)
+    a, b, c, bad = (Nestml(name=n, digest=n, text=n) for n in ("a", "b", "c", "bad"))
+    [first] = compiled.shared_objects([a, b, a])
+    assert first.read_text() == "a b"
+    both = compiled.shared_objects([b, c])  # b is in the first module and stays there
+    assert [p.read_text() for p in both] == ["a b", "c"]
+    assert built == [["a", "b"], ["c"]]
+    d = replace(a, name="d", text="d")
+    with pytest.raises(pt.BackendFailed, match=r"refused bad$"):
+        compiled.shared_objects([d, bad])
+    assert compiled.module_of(bad) is None
+    assert [p.read_text() for p in compiled.shared_objects([d])] == ["d"]
+    assert built[2:] == [["d", "bad"], ["d"], ["bad"]]
+    first.unlink()  # what is lost is built again
+    assert [p.read_text() for p in compiled.shared_objects([a])] == ["a"]
+
+
+def test_two_models_that_draw_fit_into_one_module(tmp_path: Path) -> None:
+    """Each brings the function that draws; what brings it twice does not compile."""
+    for name in "ab":
+        (tmp_path / f"{name}.cpp").write_text(
+            "#include <cmath>\nx = ((0) + (1.0) * nest::get_vp_specific_rng( get_thread() )->drand());\n"
+        )
+        codegen.drawn(tmp_path / f"{name}.cpp")
+    texts = [(tmp_path / f"{name}.cpp").read_text() for name in "ab"]
+    for text in texts:
+        guarded = text[text.index("#ifndef PORTABLE_DRAW") : text.index("#endif")]
+        assert guarded.count("portable_draw(double") == text.count("portable_draw(double") == 1

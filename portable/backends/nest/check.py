@@ -55,7 +55,7 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         else:
             texts.append((where, generated.model(group.flat, chosen_integrator(group.flat, config))[0]))
     for where, text in texts:
-        if not compiled.path_of(text).exists() and (reason := compiled.missing()):
+        if compiled.module_of(text) is None and (reason := compiled.missing()):
             out.append(
                 Shortfall(
                     "compiler", where, f"its equations need a NEST model made from NESTML, and {reason}"

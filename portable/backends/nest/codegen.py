@@ -23,8 +23,10 @@ _DRAWN = re.compile(
     r"\(\((\d+)\.?0?\) \+ \(1\.0?\) \* nest::get_vp_specific_rng\( get_thread\(\) \)->drand\(\)\)"
 )
 _DRAW = f"""#include <{HEADER}>
-
+#ifndef PORTABLE_DRAW
+#define PORTABLE_DRAW
 static inline double portable_draw(double a, double b, double c, double d, double e) {BODY}
+#endif
 """
 _SCALED = re.compile(r"\(0\.001 \* (B_\.spike_inputs_grid_sum_\[[^\]]*\])\)")
 

@@ -1,13 +1,14 @@
-"""NESTML text -> a module that NEST can install: generated and compiled once, cached by content (one model a
-module).
+"""NESTML text -> a module that NEST can install: generated and compiled once, cached by content.
 
-The key is the model's text, the versions of NEST and NESTML, the compiler and its flags; an entry is a
-finished .so, put in place by a rename. Of several processes (or threads) that need the same one at a time,
-one builds it and the others wait for it; different models are built side by side.
+The key is the model's text, the versions of NEST and NESTML, the compiler and its flags. What a network needs
+and no module holds yet is built as one module: a finished .so, put in place by a rename, then for each of its
+models a file that names it. Of several processes (or threads) that need the same model at a time, one builds
+it and the others wait for it; different models are built side by side.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,34 +85,70 @@ def key(model: Nestml) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def path_of(model: Nestml) -> Path:
-    """Where the module of this model is or will be."""
-    return folder() / f"portable_{key(model)}_module.so"
+def module_of(model: Nestml) -> Path | None:
+    """The finished module that holds this model; None if there is none."""
+    note = _note(model)
+    try:
+        path = folder() / note.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return path if path.exists() else None
 
 
-def shared_object(model: Nestml) -> Path:
-    """The module, built if it is not in the cache (about 20 s). BackendUnavailable without a compiler,
-    BackendFailed if it refuses.
+def _note(model: Nestml) -> Path:
+    """Where the name of a model's module is written once that is finished."""
+    return folder() / f"portable_{key(model)}.module"
+
+
+def shared_objects(models: Sequence[Nestml]) -> list[Path]:
+    """The modules that hold these models, each once. Those that are in no module yet go into one, together:
+    to start NESTML and to read NEST's headers takes longer (some 15 s) than a model more (some 3 s).
+
+    BackendUnavailable without a compiler, BackendFailed if it or NESTML refuses a model.
     """
-    path = path_of(model)
-    if path.exists():
-        return path
-    if reason := missing():
-        raise BackendUnavailable(f"this network needs a NEST model made from NESTML, and {reason}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with alone(path.with_suffix(".lock")), tempfile.TemporaryDirectory(prefix="portable-nest-") as place:
-        if not path.exists():  # nobody has built it while this process waited
-            built = _build(model, Path(place), path.stem)
-            temporary = path.with_suffix(f".{os.getpid()}.part")
-            shutil.copyfile(built, temporary)
-            os.replace(temporary, path)
-    return path
+    by_key = {key(m): m for m in models}
+    if any(module_of(m) is None for m in by_key.values()):
+        if reason := missing():
+            raise BackendUnavailable(f"this network needs a NEST model made from NESTML, and {reason}")
+        folder().mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as locks:
+            for name in sorted(by_key):  # in one order everywhere: nobody waits for one that waits
+                locks.enter_context(alone(folder() / f"portable_{name}.lock"))
+            # what another process has built while this one waited is there now
+            _build_together([m for m in by_key.values() if module_of(m) is None])
+    return list(dict.fromkeys(path for m in by_key.values() if (path := module_of(m)) is not None))
 
 
-def _build(model: Nestml, place: Path, module: str) -> Path:
+def _build_together(models: Sequence[Nestml]) -> None:
+    if not models:
+        return
+    try:
+        _finish(models)
+    except BackendFailed:
+        if len(models) == 1:
+            raise
+        for model in models:  # one at a time: the message is then of the model that was refused
+            _finish([model])
+
+
+def _finish(models: Sequence[Nestml]) -> None:
+    """Build one module of some models, put it into its place, then note for each model where it is."""
+    digest = hashlib.sha256("\0".join(sorted(map(key, models))).encode()).hexdigest()[:16]
+    path = folder() / f"portable_{digest}_module.so"
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    with tempfile.TemporaryDirectory(prefix="portable-nest-") as place:
+        shutil.copyfile(_build(models, Path(place), path.stem), temporary)
+    os.replace(temporary, path)
+    for model in models:
+        temporary.write_text(path.name, encoding="utf-8")
+        os.replace(temporary, _note(model))
+
+
+def _build(models: Sequence[Nestml], place: Path, module: str) -> Path:
     source, target = place / "nestml", place / "cpp"
     source.mkdir()
-    (source / f"{model.name}.nestml").write_text(model.text, encoding="utf-8")
+    for model in models:
+        (source / f"{model.name}.nestml").write_text(model.text, encoding="utf-8")
     _call(
         process.command("portable.backends.nest.codegen", str(source), str(target), module),
         place,

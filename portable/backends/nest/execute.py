@@ -95,11 +95,13 @@ class NestSession:
         self._inject()
 
     def _install(self) -> None:
-        for model in {c.nestml.digest: c.nestml for c in self.plan.cells if c.nestml is not None}.values():
-            from portable.backends.nest.compiled import shared_object
+        models = {c.nestml.digest: c.nestml for c in self.plan.cells if c.nestml is not None}
+        if not models:
+            return
+        from portable.backends.nest.compiled import shared_objects
 
-            path = shared_object(model)
-            with failing(f"the generated model of {model.name}"):
+        for path in shared_objects(list(models.values())):
+            with failing(f"the generated models of {', '.join(m.name for m in models.values())}"):
                 self.nest.Install(str(path))
 
     def _nodes(self, name: str, nodes: Any) -> None:
