@@ -17,17 +17,6 @@ from pathlib import Path
 
 import pytest
 
-# A folder for numba's machine code for each process of pytest-xdist, set before numba is imported. numba
-# reads and writes the list of a function's machine codes without a lock: two processes that compile it for
-# different types at a time may give both the same file.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ["NUMBA_CACHE_DIR"] = str(
-        Path(
-            os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache/numba"),
-            os.environ["PYTEST_XDIST_WORKER"],
-        )
-    )
-
 import portable.backends
 from portable.backends import registry
 
@@ -46,8 +35,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     if (
         not of_folders(config)
         or options.keyword
-        or options.lf
-        or options.failedfirst
+        or getattr(options, "lf", False)  # absent with -p no:cacheprovider
+        or getattr(options, "failedfirst", False)
         or options.capture == "no"
     ):
         return 0
