@@ -247,6 +247,31 @@ def test_regimes_random_sources_and_relays_of_own_types(tmp_path):
     assert r.traces["p", "x"].values[5, 0] == pytest.approx(0.25, abs=1e-12)
 
 
+def test_states_of_a_regime_keep_their_values(tmp_path):
+    """v' = w V/ms and w' = 1/ms in `on`, which ends at w = 0.2, 0.4, ..., back 0.2 ms later: after three
+    times v = 0.6^2/2 V. The state of the same name in `off` is another one."""
+    rate = '<TimeDerivative variable="w" value="1/MS"/><StateVariable name="w" dimension="none"/>'
+    path = written(
+        tmp_path,
+        '<Include file="Cells.xml"/><Include file="Networks.xml"/>'
+        '<ComponentType name="mine" extends="baseCellMembPot"><Constant name="MV" dimension="voltage" '
+        'value="1V"/><Constant name="MS" dimension="time" value="1ms"/><Dynamics><StateVariable name="v" '
+        'dimension="voltage" exposure="v"/><StateVariable name="n" dimension="none"/><OnStart>'
+        f'<StateAssignment variable="n" value="1"/></OnStart><Regime name="on" initial="true">{rate}'
+        '<TimeDerivative variable="v" value="w*MV/MS"/><OnCondition test="w .gt. 0.2*n - 0.0001"><Transition '
+        f'regime="off"/></OnCondition></Regime><Regime name="off">{rate}'
+        '<OnCondition test="w .gt. 0.2*n - 0.0001"><StateAssignment variable="n" value="n + 1"/><Transition '
+        'regime="on"/></OnCondition></Regime></Dynamics></ComponentType><mine id="c"/>'
+        '<network id="net"><population id="p" component="c" size="1"/></network>',
+        "own.xml",
+    )
+    net = pt.read_neuroml(path)
+    net = pt.Network("n", net.populations, recordings=[pt.Record(net.population("p"), "v")])
+    v = pt.run(net, "reference", duration="1 ms", dt="0.001 ms").traces["p", "v"].values[-1, 0]
+    # each of five ends of a regime is seen up to a step of 0.001 ms late, at w up to 0.6
+    assert v == pytest.approx(180, abs=5 * 0.001 * 0.6 * 1000)
+
+
 def test_names_in_messages_and_in_paths(tmp_path):
     with pytest.raises(
         ModelError, match=r"net\.nml:1: <population id='p'>: the component 'nix' does not exist"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -64,8 +65,8 @@ def read_json(text: str) -> Any:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out = dict(pairs)
     if len(out) != len(pairs):
-        keys = [k for k, _ in pairs]
-        twice = next(k for k in keys if keys.count(k) > 1)
+        count = Counter(k for k, _ in pairs)
+        twice = next(k for k, n in count.items() if n > 1)
         owner = next((f" of '{out[k]}'" for k in ("id", "name") if k in out), "")
         raise ModelError("", f"the key '{twice}'{owner} is written twice in one object", "keep one of them")
     return out

@@ -110,7 +110,14 @@ class Planner:
         return made
 
     def _attach(
-        self, component: Component, population: str, cells: Any, rank: Any, weights: Any, copied: bool = True
+        self,
+        component: Component,
+        population: str,
+        cells: Any,
+        rank: Any,
+        weights: Any,
+        destination: str = "",
+        copied: bool = True,
     ) -> Group:
         """A new instance of a component on each of some cells."""
         host = self.cells[population]
@@ -124,7 +131,8 @@ class Planner:
             self.known[key] = self.trees.tree(instance, copied), outer
         tree, outer = self.known[key]
         group = self._group(tree, len(cells))
-        group.host, group.cells, group.rank, group.slot = host, cells, rank, self._slot(host, component)
+        group.host, group.cells, group.rank = host, cells, rank
+        group.slot = self._slot(host, component, destination)
         host.attached.append(group)
         if weights is not None:
             self.weights.append((group, weights))
@@ -132,7 +140,9 @@ class Planner:
         self.links.around(group, outer, rank)
         return group
 
-    def _slot(self, host: Group, component: Component) -> int:
+    def _slot(self, host: Group, component: Component, destination: str) -> int:
+        if destination in host.tree.attachments:
+            return host.tree.attachments.index(destination)
         slots = host.tree.root.kind.type.slots
         fitting = [
             i
@@ -163,7 +173,7 @@ class Planner:
             target, at = self.cells[e.post], e.post_ids
         else:
             target, at = (
-                self._attach(e.synapse, e.post, e.post_ids, rank, e.weights),
+                self._attach(e.synapse, e.post, e.post_ids, rank, e.weights, e.destination),
                 np.arange(e.pre_ids.size),
             )
         self.links.connect(
@@ -173,14 +183,14 @@ class Planner:
     def _continuous(self, index: int) -> None:
         c: Continuous = self.network.continuous[index]
         rank = self._ranks(c.pre_ids.size, 2)
-        pre = self._attach(c.pre_component, c.pre, c.pre_ids, rank, c.weights, False)
-        post = self._attach(c.post_component, c.post, c.post_ids, rank + 1, c.weights, False)
+        pre = self._attach(c.pre_component, c.pre, c.pre_ids, rank, c.weights, copied=False)
+        post = self._attach(c.post_component, c.post, c.post_ids, rank + 1, c.weights, copied=False)
         pre.peer, post.peer = post, pre
 
     def _inputs(self, index: int) -> None:
         i: Inputs = self.network.inputs[index]
         rank = self._ranks(i.ids.size)
-        group = self._attach(i.component, i.population, i.ids, rank, i.weights)
+        group = self._attach(i.component, i.population, i.ids, rank, i.weights, i.destination)
         self.inputs[index] = group
         self.links.input(
             self.cells[i.population], i.ids, group, rank

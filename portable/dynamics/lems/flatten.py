@@ -10,8 +10,8 @@ is evaluated in SI, as jLEMS does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from portable.dynamics.dimensions import inferred
@@ -38,6 +38,7 @@ from portable.dynamics.lems.types import (
     DerivedVariable,
     KineticScheme,
     OnCondition,
+    Regime,
     Transition,
 )
 from portable.dynamics.lems.types import Where as Place
@@ -80,6 +81,10 @@ class FlatModel:
         """The name of an instance's variable here; "" if it has none."""
         return self.symbols.get((id(i), variable), "")
 
+    def why(self, variable: str) -> str:
+        """Why a variable is not here; "" if nothing is known of it."""
+        return next((w for n, w in self.silent.items() if n.endswith(variable)), "")
+
     def inlined(self, expr: Expr) -> Expr:
         """The expression with derived variables replaced by what they stand for."""
         table: dict[str, Expr] = {}
@@ -92,22 +97,23 @@ class FlatModel:
 class Attached:
     """What is attached to a cell besides what its component holds.
 
-    masks: instance -> name of a parameter that multiplies it (0 on cells that do not have it). linked:
-    variable -> name of the input that brings the sum over instances elsewhere. ports: (instance, its port or
-    "", name of the port on the cell). current: the variable that injected current adds to. temperature: in K,
-    of the network.
+    masks: instance -> name of a parameter that multiplies it (0 on cells that do not have it). linked: (slot,
+    variable) -> name of the input that brings the sum over instances elsewhere. ports: (instance, its port or
+    "", name of the port on the cell). current: the slot to whose `i` injected current adds, "" if there is
+    none. temperature: in K, of the network.
     """
 
     masks: dict[int, str] = field(default_factory=dict)
-    linked: dict[str, str] = field(default_factory=dict)
+    linked: dict[tuple[str, str], str] = field(default_factory=dict)
     ports: list[tuple[Instance, str, str]] = field(default_factory=list)
-    current: str = "i"
+    current: str = ""
     temperature: float | None = None
 
 
 class Flattener:
     """Flattens trees. `outside` holds instances that are not part of the flat cell, each with a prefix for
-    what is read of it: an input.
+    what is read of it: an input. `taken` are variables of instances that somebody outside reads: that one of
+    them cannot be worked out is an error.
 
     complete: single children that are read must be there; a cell of several compartments, which is kept and
     not run, may lack some. With a `catch`, a context that takes errors, every expression is looked at, those
@@ -122,6 +128,7 @@ class Flattener:
         attached: Attached | None = None,
         spiking: bool = True,
         complete: bool = True,
+        taken: Iterable[tuple[Instance, str]] = (),
         catch: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.model, self.scope, self.out = model, model.scope, FlatModel()
@@ -129,7 +136,7 @@ class Flattener:
             list(roots.values()) if isinstance(roots, Mapping) else list(roots),
             spiking,
         )
-        self.beyond = dict(outside or {})
+        self.beyond, self.taken = dict(outside or {}), tuple(taken)
         self.attached = attached or Attached()
         self.namer = Namer(self.roots)
         self.namer.prefix |= self.beyond
@@ -141,6 +148,7 @@ class Flattener:
             self.dims[mask] = NONE
             self.namer.used[mask] = (0, mask)
         self.visiting: list[tuple[int, str]] = []
+        self.local: dict[str, str] = {}  # states of the regime whose expressions are looked at
         self.event_weight: set[int] = set()  # instances whose `weight` is that of the arriving spike
         self.terms: dict[str, int] = {}  # of each derived variable, all that it reads written out
         self.complete, self.catch, self.abstract = complete, catch, catch is not nullcontext
@@ -161,6 +169,8 @@ class Flattener:
             self.event_weight.add(id(i))
             self.out.events[name] = self.received(i, port)
             self.event_weight.discard(id(i))
+        for i, variable in self.taken:
+            self._give(i, variable)
         for i in every:
             self._optional(i)
         for i in every:
@@ -174,6 +184,9 @@ class Flattener:
                 self._declare(i, s.name, self._dimension(s.dimension, s.where), self.out.states)
         if i.type.dynamics.regimes:
             self._declare(i, REGIME, NONE, self.out.states)
+        for r in i.type.dynamics.regimes:
+            for s in r.states:
+                self._declare(i, _own(r, s.name), self._dimension(s.dimension, s.where), self.out.states)
 
     def _declare(self, i: Instance, variable: str, dimension: Dimension, into: dict[str, Dimension]) -> str:
         name = self.namer.name(i, variable)
@@ -196,7 +209,7 @@ class Flattener:
         for number, regime in enumerate(d.regimes):
             active = Cmp("==", Name(self.out.symbols[id(i), REGIME]), Num(float(number)))
             for a in regime.derivatives:
-                with self.catch():
+                with self.catch(), self._inside(i, regime):
                     state = self._own_state(i, a)
                     rates[state] = Where(active, self._rate(i, a), rates.get(state, Num(0.0)))
         self.out.derivatives |= rates
@@ -207,24 +220,45 @@ class Flattener:
                 self._condition(i, c, None)
         for number, regime in enumerate(d.regimes):
             for c in regime.conditions:
-                with self.catch():
+                with self.catch(), self._inside(i, regime):
                     self._condition(i, c, number)
         if i in self.roots:
             self._ports(i)
 
+    @contextmanager
+    def _inside(self, i: Instance, regime: Regime | None) -> Iterator[None]:
+        """Expressions of a regime see its own states; those of None, of the type, see none of them."""
+        before = self.local
+        self.local = (
+            {}
+            if regime is None
+            else {s.name: self.out.symbols[id(i), _own(regime, s.name)] for s in regime.states}
+        )
+        try:
+            yield
+        finally:
+            self.local = before
+
+    def _state(self, i: Instance, variable: str) -> str:
+        """The name of a state, that of a regime's own first; "" if there is none."""
+        if variable in self.local:
+            return self.local[variable]
+        known = {s.name for s in i.type.dynamics.states}
+        return self.out.symbols.get((id(i), variable), "") if variable in known else ""
+
     def _own_state(self, i: Instance, a: Assign) -> str:
-        name = self.out.symbols.get((id(i), a.variable), "")
-        if name not in self.out.states or a.variable == REGIME:
+        name = self._state(i, a.variable)
+        if name not in self.out.states:
             raise ModelError(
                 str(a.where),
                 f"'{a.variable}' is no state variable of {i.type.name}",
-                suggestion(a.variable, [s.name for s in i.type.dynamics.states]),
+                suggestion(a.variable, [*self.local, *(s.name for s in i.type.dynamics.states)]),
             )
         return name
 
     def _rate(self, i: Instance, a: Assign) -> Expr:
-        state = self.out.symbols[id(i), a.variable]
-        return self.expression(i, a.value, self.dims[state].over(TIME), a.where)
+        dimension = self.dims[self._state(i, a.variable)]
+        return self.expression(i, a.value, dimension.over(TIME), a.where)
 
     # -- expressions
 
@@ -251,6 +285,7 @@ class Flattener:
         return str(where if where.file in self.model.files or not i.where.file else i.where)
 
     def _checked(self, expr: Expr, text: str, want: Dimension | None, where: Place) -> Expr:
+        found: Dimension | None = None
         try:
             found = inferred(expr, self.dims)
             if want is None or found is None or found == want:
@@ -260,7 +295,8 @@ class Flattener:
             )
         except ModelError as error:
             problem = error
-        if where.file in self.model.files:
+        negated = found == NONE and text.lstrip().startswith("-")  # jLEMS takes it for any dimension
+        if where.file in self.model.files and not negated:
             raise ModelError(str(where), problem.rule, problem.remedy)
         self.out.notes.append(
             (str(where), f"'{text}' is dimensionally wrong and is evaluated in SI units, as jLEMS does")
@@ -281,6 +317,8 @@ class Flattener:
         """
         if name == "weight" and id(i) in self.event_weight:
             return Name("weight")
+        if name in self.local:
+            return Name(self.local[name])
         if i.has(name):
             return self.variable(i, name, where)
         if name in i.type.requirements:
@@ -291,15 +329,10 @@ class Flattener:
         raise ModelError(self.place(i, where), f"undefined variable '{name}'", suggestion(name, known))
 
     def required(self, i: Instance, name: str, where: Place) -> Expr:
-        """A requirement: an exposure of that name of an instance above, else a variable."""
-        at = i.parent
-        while at is not None:
-            inner = at.type.exposed(name) or (name if at.has(name) else "")
-            if id(at) in self.beyond:
-                return self.input(i, name, at, inner or name)
-            if inner:
-                return self.variable(at, inner, where)
-            at = at.parent
+        """A requirement: what the instances above have of that name."""
+        found = self._looked_up(i, i.parent, name, where)
+        if found is not None:
+            return found
         if name == "temperature":
             given = self.attached.temperature
             note = (
@@ -316,19 +349,48 @@ class Flattener:
             "attach it to a component that exposes it",
         )
 
-    def input(self, i: Instance, name: str, at: Instance, variable: str) -> Expr:
-        """A variable of an instance outside."""
-        return self._input_named(
-            self.namer.input(name, at),
-            self._dimension(i.type.requirements[name].dimension, i.where),
-            at,
-            variable,
-        )
+    def _looked_up(self, i: Instance, at: Instance | None, name: str, where: Place) -> Expr | None:
+        """A name where jLEMS looks for it: at an instance, else at the one that it is in, and so on; an
+        exposure counts before a variable. None if none of them has it.
 
-    def _input_named(self, name: str, dimension: Dimension, at: Instance, variable: str) -> Expr:
-        self.out.inputs[name] = self.dims[name] = dimension
-        self.out.outside[name] = (at, variable)
-        return Name(name)
+        Numbers of what is outside are parameters, its variables inputs.
+        """
+        while at is not None:
+            inner = at.type.exposed(name) or (name if at.has(name) else "")
+            if id(at) in self.beyond and (self.abstract or at.type.variable(inner) is not None):
+                return self._input(i, name, at, inner or name)
+            if inner:
+                return self.variable(at, inner, where)
+            at = at.parent
+        return None
+
+    def _input(self, i: Instance, name: str, at: Instance, variable: str) -> Expr:
+        """A variable of an instance outside, of the dimension that its reader states, else its own."""
+        wanted, own = i.type.requirements.get(name), at.type.variable(variable)
+        stated = wanted.dimension if wanted is not None else at.type.stated(own) if own is not None else ""
+        symbol = self.namer.input(name, at)
+        self.out.inputs[symbol] = self.dims[symbol] = self._dimension(stated, i.where)
+        self.out.outside[symbol] = (at, variable)
+        return Name(symbol)
+
+    def _give(self, i: Instance, variable: str) -> None:
+        """Work out a variable that is read from outside, under a name of its own."""
+        inner = i.type.exposed(variable) or variable
+        if i.has(inner):
+            self.variable(i, inner, i.where)
+            return
+        found = self._looked_up(i, i, variable, i.where)
+        if found is None:
+            raise Unavailable(
+                str(i.where),
+                f"has no '{variable}', which what it is attached to reads of it",
+                suggestion(variable, i.type.exposures),
+            )
+        assert isinstance(found, Name)
+        name = self.namer.name(i, variable)
+        self.out.derived[name] = (found, self.dims[found.id])
+        self.dims[name] = self.dims[found.id]
+        self.out.symbols[id(i), variable] = name
 
     def _parameter_named(self, name: str, si: float, dimension: Dimension, note: str = "") -> Expr:
         if name not in self.out.parameters and note:
@@ -351,7 +413,8 @@ class Flattener:
         if found is not None:
             self.visiting.append(key)
             try:
-                return self._derived(i, found)
+                with self._inside(i, None):
+                    return self._derived(i, found)
             except RecursionError:
                 if len(self.visiting) > 1:
                     raise
@@ -387,10 +450,7 @@ class Flattener:
     # -- derived variables
 
     def _derived(self, i: Instance, d: DerivedVariable) -> Expr:
-        stated = d.dimension or (
-            i.type.exposures[d.exposure].dimension if d.exposure in i.type.exposures else "none"
-        )
-        dimension = self._dimension(stated, d.where)
+        dimension = self._dimension(i.type.stated(d), d.where)
         if d.select:
             expr = self._selected(i, d, dimension)
         elif d.cases:
@@ -455,7 +515,7 @@ class Flattener:
         terms = [self._term(x, variable, d) for x in instances]
         slot = i.type.slots.get(d.select.split("/")[0].split("[")[0])
         if slot is not None and slot.kind == "Attachments":
-            terms += self._from_elsewhere(variable, dimension)
+            terms += self._from_elsewhere(slot.name, variable, dimension)
         if not terms:
             return Num(1.0) if d.reduce == "multiply" else Num(0.0, dimension)
         total = terms[0]
@@ -483,30 +543,27 @@ class Flattener:
             )
         return Num(0.0, dimension)
 
-    def _from_elsewhere(self, variable: str, dimension: Dimension) -> list[Expr]:
+    def _from_elsewhere(self, slot: str, variable: str, dimension: Dimension) -> list[Expr]:
         """What links bring, and injected current."""
         out: list[Expr] = []
-        if variable in self.attached.linked:
-            name = self.attached.linked[variable]
+        if (slot, variable) in self.attached.linked:
+            name = self.attached.linked[slot, variable]
             self.out.inputs[name] = self.dims[name] = dimension
             out.append(Name(name))
-        if variable == self.attached.current and dimension == CURRENT:
+        if slot == self.attached.current and variable == "i" and dimension == CURRENT:
             out.append(Name(INJECTED))
         return out
 
     def _term(self, x: Instance, variable: str, d: DerivedVariable) -> Expr:
-        inner = x.type.exposed(variable) or variable
-        if id(x) in self.beyond:
-            return self.input(x, variable, x, inner)
-        if not x.has(inner):
-            if variable in x.type.requirements:  # a peer's own view of its cell
-                return self.required(x, variable, d.where)
+        term = self._looked_up(x, x, variable, d.where)
+        if term is None and variable in x.type.requirements:
+            term = self.required(x, variable, d.where)
+        if term is None:
             raise Unavailable(
                 str(x.where),
                 f"has no '{variable}', which '{d.select[:80]}' reads ({d.where})",
                 suggestion(variable, x.type.exposures),
             )
-        term = self.variable(x, inner, d.where)
         mask = self.attached.masks.get(id(x))
         return term if mask is None else Bin("*", Name(mask), term)
 
@@ -604,16 +661,13 @@ class Flattener:
         out: list[Statement] = []
         for a in actions:
             if isinstance(a, Assign):
-                if (
-                    a.variable not in {s.name for s in i.type.dynamics.states}
-                    or (id(i), a.variable) not in self.out.symbols
-                ):
+                state = self._state(i, a.variable)
+                if not state:
                     raise ModelError(
                         str(a.where),
                         f"'{a.variable}' is assigned but is no state variable",
-                        suggestion(a.variable, [s.name for s in i.type.dynamics.states]),
+                        suggestion(a.variable, [*self.local, *(s.name for s in i.type.dynamics.states)]),
                     )
-                state = self.out.symbols[id(i), a.variable]
                 out.append((state, self.expression(i, a.value, self.dims[state], a.where)))
             elif isinstance(a, Transition):
                 out += self._transition(i, a, depth)
@@ -628,10 +682,9 @@ class Flattener:
                 str(i.type.where), f"there is no regime '{a.regime[:60]}'", suggestion(a.regime, regimes)
             )
         number, regime = regimes[a.regime]
-        return [
-            (self.out.symbols[id(i), REGIME], Num(float(number))),
-            *self.statements(i, regime.on_entry, depth + 1),
-        ]
+        with self._inside(i, regime):
+            entered = self.statements(i, regime.on_entry, depth + 1)
+        return [(self.out.symbols[id(i), REGIME], Num(float(number))), *entered]
 
     def _emitted(self, i: Instance, port: str, depth: int) -> list[Statement]:
         out: list[Statement] = []
@@ -665,7 +718,8 @@ class Flattener:
         if not port:
             inward = [p.name for p in i.type.ports.values() if p.direction == "in"]
             port = next(iter(java_order([*handlers, *(p for p in inward if p not in handlers)])), "")
-        plain = self.statements(i, handlers.get(port, ()), depth)
+        with self._inside(i, None):
+            plain = self.statements(i, handlers.get(port, ()), depth)
         return plain + self._by_regime(i, port, depth)
 
     def _by_regime(self, i: Instance, port: str, depth: int) -> list[Statement]:
@@ -674,11 +728,9 @@ class Flattener:
             active = Cmp("==", Name(self.out.symbols[id(i), REGIME]), Num(float(number)))
             for e in regime.events:
                 if e.port == port:
-                    out += [
-                        (s, Where(active, x, Name(s)))
-                        for s, x in self.statements(i, e.actions, depth)
-                        if s != SPIKE
-                    ]
+                    with self._inside(i, regime):
+                        found = self.statements(i, e.actions, depth)
+                    out += [(s, Where(active, x, Name(s))) for s, x in found if s != SPIKE]
         return out
 
     def _ports(self, i: Instance) -> None:
@@ -695,22 +747,35 @@ class Flattener:
 
     def _initial(self, i: Instance) -> None:
         d = i.type.dynamics
-        actions = [a for a in d.on_start if isinstance(a, Assign)]
+        self._started(i, d.on_start, None)
         for number, regime in enumerate(d.regimes):
             if regime.initial or (number == 0 and not any(r.initial for r in d.regimes)):
                 self.out.initial[self.out.symbols[id(i), REGIME]] = Num(float(number))
-                actions += [a for a in regime.on_entry if isinstance(a, Assign)]
+                self._started(i, regime.on_entry, regime)
+
+    def _started(self, i: Instance, actions: Iterable[Action], regime: Regime | None) -> None:
+        known = [
+            *(s.name for s in i.type.dynamics.states),
+            *(s.name for s in (regime.states if regime else ())),
+        ]
         for a in actions:
-            with self.catch():
-                state = self.out.symbols.get((id(i), a.variable), "")
+            if not isinstance(a, Assign):
+                continue
+            with self.catch(), self._inside(i, regime):
+                state = self._state(i, a.variable)
                 if state in self.out.states:
                     self.out.initial[state] = self.expression(i, a.value, self.dims[state], a.where)
-                elif a.where.file in self.model.files and a.variable not in {s.name for s in d.states}:
+                elif a.where.file in self.model.files and a.variable not in known:
                     raise ModelError(
                         str(a.where),
                         f"'{a.variable}' is assigned but is no state variable",
-                        suggestion(a.variable, [s.name for s in d.states]),
+                        suggestion(a.variable, known),
                     )
+
+
+def _own(regime: Regime, variable: str) -> str:
+    """What a state of a regime is called outside it."""
+    return f"{regime.name}_{variable}"
 
 
 def coherent(si: float, dimension: Dimension) -> float:

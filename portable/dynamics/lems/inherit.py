@@ -10,7 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from portable.dynamics.lems.model import Model
-from portable.dynamics.lems.types import ComponentType, Dynamics, EventPort, Node, Quantity, Slot, Where
+from portable.dynamics.lems.types import (
+    ComponentType,
+    DerivedVariable,
+    Dynamics,
+    EventPort,
+    Node,
+    Quantity,
+    Slot,
+    StateVariable,
+    Where,
+)
 from portable.errors import ModelError, suggestion
 
 
@@ -67,6 +77,15 @@ class FullType:
             if v.exposure == name:
                 return v.name
         return ""
+
+    def variable(self, name: str) -> StateVariable | DerivedVariable | None:
+        """The state or derived variable of a name; where both are declared the derived one counts."""
+        return next((v for v in reversed(self.dynamics.variables) if v.name == name), None)
+
+    def stated(self, variable: StateVariable | DerivedVariable) -> str:
+        """The name of a variable's dimension: its own, else its exposure's."""
+        exposure = self.exposures.get(variable.exposure)
+        return variable.dimension or (exposure.dimension if exposure is not None else "none")
 
 
 class Types:

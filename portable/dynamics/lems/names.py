@@ -4,8 +4,9 @@ nothing, unique, and allowed.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from portable.dynamics.lems.instance import Instance
 from portable.dynamics.text import TAKEN
@@ -22,15 +23,29 @@ _PLAIN = frozenset(
         "intracellularProperties2CaPools",
     }
 )
-_PORT_NAMES = frozenset({"in", "spike_in"})
+MAX_NAME = 100  # characters
 
 
 def identifier(text: str) -> str:
-    """A text as a name of ours: letters, digits and _, a letter first, no _ last, none that has a meaning."""
+    """A text as a name of ours: letters, digits and _, a letter first, no _ last, none that has a meaning.
+
+    The name of a longer text ends in a digest of it, so that texts that begin alike have names of their own.
+    """
     name = re.sub(r"\W", "_", text, flags=re.A).lstrip("_").rstrip("_") or "x"
     if not name[0].isalpha():
         name = f"n{name}"
-    return f"{name}_0" if name in TAKEN else name[:100]
+    if len(name) > MAX_NAME:
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        name = f"{name[: MAX_NAME - 9].rstrip('_')}_{digest}"
+    return f"{name}_0" if name in TAKEN else name
+
+
+def unused(text: str, used: Container[str]) -> str:
+    """As `identifier`, with _2, _3, ... where that name is used."""
+    name, n = identifier(text), 2
+    while name in used:
+        name, n = identifier(f"{text}_{n}"), n + 1
+    return name
 
 
 class Namer:

@@ -34,7 +34,8 @@ class Cells:
 class Events:
     """Event connections, one entry of the arrays each: spikes of pre's cells go through a new instance of
     `synapse` on post's cells (straight to the cell where synapse is None). Weights are numbers, delays
-    seconds; None = 1 and 0."""
+    seconds; None = 1 and 0. `destination` is the cell's Attachments that the synapse goes to; "" = those of
+    its type."""
 
     id: str
     synapse: Component | None
@@ -45,6 +46,7 @@ class Events:
     weights: Floats | None
     delays: Floats | None
     target_port: str = ""
+    destination: str = ""
     where: Where = field(default=Where(), compare=False)
 
 
@@ -67,7 +69,7 @@ class Continuous:
 @dataclass(frozen=True)
 class Inputs:
     """An instance of `component` attached to each of the cells `ids` of a population (repeats allowed).
-    weights None = 1.
+    weights None = 1. `destination` as in Events.
     """
 
     id: str
@@ -75,6 +77,7 @@ class Inputs:
     population: str
     ids: Ints
     weights: Floats | None
+    destination: str = ""
     where: Where = field(default=Where(), compare=False)
 
 

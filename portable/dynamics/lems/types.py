@@ -131,12 +131,15 @@ class OnEvent:
 
 @dataclass(frozen=True)
 class Regime:
+    """`states` are seen in the regime only, and keep their values while it is not active."""
+
     name: str
     initial: bool
     derivatives: tuple[Assign, ...]
     on_entry: tuple[Action, ...]
     conditions: tuple[OnCondition, ...]
     events: tuple[OnEvent, ...]
+    states: tuple[StateVariable, ...] = ()
 
 
 @dataclass(frozen=True)

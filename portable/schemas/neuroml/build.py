@@ -14,9 +14,10 @@ import numpy as np
 from portable.dynamics.lems.flatten import Attached, FlatModel, Flattener
 from portable.dynamics.lems.instance import Builder, Instance
 from portable.dynamics.lems.model import Component, Model
-from portable.dynamics.lems.names import identifier
+from portable.dynamics.lems.names import identifier, unused
 from portable.dynamics.lems.network import Cells, Continuous, Events, Inputs, Ints, LemsNetwork
 from portable.errors import ModelError
+from portable.model.cells import CellType
 from portable.model.connectors import Explicit, StaticSynapse
 from portable.model.network import Injection, Link, Population, Projection, View
 from portable.model.sources import DCSource
@@ -26,7 +27,7 @@ from portable.schemas.neuroml import sources
 from portable.schemas.neuroml.celltype import make
 from portable.schemas.neuroml.collect import Collector
 from portable.schemas.neuroml.start import Start
-from portable.schemas.neuroml.synapses import Attacher, Site, Synapse, site
+from portable.schemas.neuroml.synapses import Attacher, Site, Synapse, site, symbol_of
 from portable.units import Floats
 
 Notes = list[tuple[str, str]]
@@ -76,6 +77,7 @@ class NetworkBuilder:
         self.sources: dict[str, Any] = {}
         self.names: dict[str, str] = {}
         self.taken = set[str]()
+        self.kinds: dict[str, CellType] = {}
         self.made: dict[str, Population] = {}
         self.projections: list[Projection] = []
         self.injections: list[Injection] = []
@@ -117,7 +119,8 @@ class NetworkBuilder:
             with self.catch(e.where):
                 self._synapse(e)
         for c in self.network.continuous:
-            self._linked(c)
+            with self.catch(c.where):
+                self._linked(c)
         for p in self.network.populations:
             if p.id in self.sites:
                 with self.catch(p.where):
@@ -159,9 +162,7 @@ class NetworkBuilder:
         self.sites[p.id] = site(cell, self.temperature, self.model.scope)
 
     def _name(self, id: str) -> str:
-        name, n = identifier(id), 2
-        while name in self.taken:
-            name, n = f"{identifier(id)}_{n}", n + 1
+        name = unused(id, self.taken)
         self.taken.add(name)
         return name
 
@@ -176,10 +177,11 @@ class NetworkBuilder:
                 "put the input on cells",
             )
         s = self.sites[x.population]
+        slot = self.attach.slot(s, x.component, x.destination, x.where)
         watched = any(f"/{x.component.id}/" in r and x.population in r for r in self.recorded)
         pulse = (
             None
-            if watched or s.attached.current != "i"
+            if watched or s.attached.current != slot
             else sources.pulse(self.builder, x.component, self.dt)
         )
         if pulse is not None:
@@ -207,10 +209,11 @@ class NetworkBuilder:
                     x.weights,
                     None,
                     "",
+                    x.destination,
                     x.where,
                 )
             ]
-        self._folded(x, s)
+        self._folded(x, s, slot)
         return []
 
     def _pulse(self, x: Inputs, amplitude: float, start: float, stop: float) -> list[Injection]:
@@ -222,16 +225,16 @@ class NetworkBuilder:
         self._later.append((source, x.population, x.ids))
         return []
 
-    def _folded(self, x: Inputs, s: Site) -> None:
+    def _folded(self, x: Inputs, s: Site, slot: str) -> None:
         rank = np.zeros(x.ids.size, dtype=np.int64)
         seen: dict[int, int] = {}
         for n, cell in enumerate(x.ids.tolist()):
             rank[n] = seen.get(cell, 0)
             seen[cell] = int(rank[n]) + 1
-        before = sum(1 for i in s.cell.lists.get(s.slot, []) if i.component is x.component)
+        before = sum(1 for i in s.everything_attached() if i.component is x.component)
         size = self.sizes[x.population]
         for r in range(int(rank.max(initial=-1)) + 1):
-            made, mask = self.attach.input(s, x.component, r + before)
+            made, mask = self.attach.input(s, x.component, slot, r + before)
             mine = rank == r
             on = np.zeros(size)
             on[x.ids[mine]] = 1.0
@@ -248,7 +251,7 @@ class NetworkBuilder:
                 weights[x.ids[mine]] = x.weights[mine]
                 values[f"weight of {id(made)}"] = weights
         self._weighted.setdefault(x.population, []).extend(
-            i for i in s.cell.lists[s.slot] if i.component is x.component
+            i for i in s.everything_attached() if i.component is x.component
         )
 
     # -- synapses and cells
@@ -266,13 +269,15 @@ class NetworkBuilder:
             f"/{e.synapse.id}/" in r or f":{e.synapse.id}:" in r for r in self.recorded if e.post in r
         )
         several = watched and np.unique(e.post_ids).size < e.post_ids.size
-        self.attach.synapse(self.sites[e.post], e.synapse, e.target_port, alone=several)
+        self.attach.synapse(
+            self.sites[e.post], e.synapse, e.target_port, e.destination, e.where, alone=several
+        )
 
     def _linked(self, c: Continuous) -> None:
-        for population in (c.pre, c.post):
+        for component, population in ((c.pre_component, c.pre), (c.post_component, c.post)):
             if population in self.sites:
                 s = self.sites[population]
-                s.attached.linked |= {v: f"{v}_links" for v in s.shown}
+                s.link(self.attach.slot(s, component, "", c.where))
 
     def _cells(self, p: Cells) -> None:
         s = self.sites[p.id]
@@ -283,7 +288,7 @@ class NetworkBuilder:
             start = Start(s.flat, dict.fromkeys(s.flat.inputs, 0.0))  # nothing is linked yet
             start.check([*s.cell.everything(), *_above(s.cell)])
             s.start = start.values
-        kind = make(identifier(p.component.id), s.flat, compartments=max(segments, 1))
+        kind = self._kind(p.component.id, self.names[p.id], s.flat, max(segments, 1))
         parameters: dict[str, Any] = {}
         for key, values in self.masks.get(p.id, {}).items():
             name = key
@@ -298,6 +303,16 @@ class NetworkBuilder:
             for source, population, ids in self._later
             if population == p.id
         ]
+
+    def _kind(self, id: str, where: str, flat: FlatModel, compartments: int = 1) -> CellType:
+        """The cell type of a component, named like it; where the same component is another type elsewhere,
+        since other things are attached to it there, named like the population, too.
+        """
+        for name in (identifier(id), unused(f"{id}_{where}", self.kinds)):
+            kind = make(name, flat, compartments)
+            if self.kinds.setdefault(name, kind) == kind:
+                break
+        return kind
 
     def _view(self, id: str, ids: Ints) -> Population | View:
         p = self.made[id]
@@ -324,7 +339,8 @@ class NetworkBuilder:
             )
             return
         s = self.sites[e.post]
-        synapse = s.synapses[e.synapse.id, e.target_port]
+        slot = self.attach.slot(s, e.synapse, e.destination, e.where)
+        synapse = s.synapses[e.synapse.id, e.target_port, slot]
         if synapse.folded:
             self._project(e, pre, post, e.pre_ids, e.post_ids, weights, delay, synapse.port)
         else:
@@ -384,16 +400,10 @@ class NetworkBuilder:
 
     def _separate(self, e: Events, s: Site, synapse: Synapse, weights: Floats, delay: Any) -> None:
         """A group with one instance per connection."""
-        flat = Flattener(
-            self.model,
-            [synapse.instance],
-            {id(s.cell): ""},
-            Attached(temperature=self.temperature),
-            spiking=False,
-        ).flatten()
+        flat = self.attach.alone(s, synapse.instance, synapse.slot)
         self.notes += flat.notes
         size, name = int(e.pre_ids.size), self._name(f"{e.id}_{e.synapse.id if e.synapse else ''}")
-        kind = make(identifier(synapse.component.id), flat)
+        kind = self._kind(synapse.component.id, name, flat)
         weight = flat.symbol(synapse.instance, "weight")
         parameters: dict[str, Any] = {weight: Array(weights)} if weight in flat.parameters else {}
         population = self._edge(
@@ -403,6 +413,7 @@ class NetworkBuilder:
             flat,
             (e.post_ids,),
             (e.post,),
+            (synapse.slot,),
         )
         port = self._port(flat, synapse, e)
         self._project(e, self.made[e.pre], population, e.pre_ids, np.arange(size), weights, delay, port)
@@ -447,63 +458,55 @@ class NetworkBuilder:
         flat: FlatModel,
         cells: tuple[Ints, ...],
         posts: tuple[str, ...],
+        slots: tuple[str, ...],
     ) -> Population:
         """Register a group, link what it reads of cells, and what cells take of it."""
         self.names[f"{name} (group)"] = name
         self.made[f"{name} (group)"] = population
         self.edges.append(Edge(name, instances, flat, cells, posts))
-        self._started(instances, flat, posts)
-        for instance, ids, post in zip(instances, cells, posts, strict=True):
+        self._started(instances, flat, posts, slots)
+        for instance, ids, post, slot in zip(instances, cells, posts, slots, strict=True):
             s = self.sites[post]
             assert s.flat is not None
             for read, (at, variable) in flat.outside.items():
                 if at is instance.parent:
-                    symbol = s.flat.symbol(s.cell, s.cell.type.exposed(variable) or variable)
+                    symbol = symbol_of(s.flat, s.cell, variable)
                     if not symbol:
                         raise ModelError(
                             str(instance.where),
-                            f"requires '{variable}', which '{s.cell.component.id}' does not expose",
-                            "attach it to another type of cell",
-                        )
-                    if symbol in s.flat.parameters:
-                        raise ModelError(
-                            str(instance.where),
-                            f"requires '{variable}', which is a parameter of '{s.cell.component.id}'",
-                            "use a variable",
+                            f"reads '{variable}' of '{s.cell.component.id}', which cannot be worked out",
+                            s.flat.why(variable),
                         )
                     self.links.append(Link(self.made[post], symbol, population, read, pre=ids))
-            for variable in s.shown:
-                inner = instance.type.exposed(variable) or variable
-                symbol = flat.symbol(instance, inner) if instance.has(inner) else ""
-                if symbol and not _always_zero(flat, symbol):
-                    self.links.append(
-                        Link(population, symbol, self.made[post], f"{variable}_links", post=ids)
-                    )
+            for variable, into in s.linked(slot).items():
+                symbol = symbol_of(flat, instance, variable)
+                if not _always_zero(flat, symbol):
+                    self.links.append(Link(population, symbol, self.made[post], into, post=ids))
         return population
 
-    def _started(self, instances: tuple[Instance, ...], flat: FlatModel, posts: tuple[str, ...]) -> None:
+    def _started(
+        self,
+        instances: tuple[Instance, ...],
+        flat: FlatModel,
+        posts: tuple[str, ...],
+        slots: tuple[str, ...],
+    ) -> None:
         """ModelError if a group has no numbers to start with, on cells as they start."""
         given: dict[str, float] = {}
         shown: list[str] = []
-        for instance, post in zip(instances, posts, strict=True):
+        for instance, post, slot in zip(instances, posts, slots, strict=True):
             s = self.sites[post]
             assert s.flat is not None
             for read, (at, variable) in flat.outside.items():
-                symbol = (
-                    s.flat.symbol(s.cell, s.cell.type.exposed(variable) or variable)
-                    if at is instance.parent
-                    else ""
-                )
+                symbol = symbol_of(s.flat, s.cell, variable) if at is instance.parent else ""
                 if symbol in s.start:
                     given[read] = s.start[symbol]
-            shown += [
-                symbol for v in s.shown if (symbol := flat.symbol(instance, instance.type.exposed(v) or v))
-            ]
+            shown += [symbol_of(flat, instance, v) for v in s.shown[slot]]
         Start(flat, given).check([x for i in instances for x in i.everything()], shown)
 
     def _continuous(self, c: Continuous) -> None:
         """Both ends of each connection in one group; each sees its own cell and the other end."""
-        ends = []
+        ends, slots, taken = [], [], []
         for component, population in ((c.pre_component, c.pre), (c.post_component, c.post)):
             if population not in self.sites:
                 raise ModelError(
@@ -515,8 +518,11 @@ class NetworkBuilder:
             stand_in = dataclasses.replace(
                 s.cell, outlets=[]
             )  # of its own, so that the two cells are told apart
-            made, _ = self.attach.instance(dataclasses.replace(s, cell=stand_in), component)
+            slot = self.attach.slot(s, component, "", c.where)
+            made, _ = self.attach.instance(dataclasses.replace(s, cell=stand_in), component, slot)
             ends.append(made)
+            slots.append(slot)
+            taken += [(made, v) for v in s.shown[slot]]
         a, b = ends
         a.peer["peer"], b.peer["peer"] = b, a
         assert a.parent is not None
@@ -528,7 +534,9 @@ class NetworkBuilder:
             outside,
             Attached(temperature=self.temperature),
             spiking=False,
+            taken=taken,
         ).flatten()
+        self.notes += flat.notes
         flat.events.clear()
         size, name = int(c.pre_ids.size), self._name(c.id)
         parameters: dict[str, Any] = {}
@@ -536,7 +544,7 @@ class NetworkBuilder:
             parameters = {
                 w: Array(c.weights) for i in (a, b) if (w := flat.symbol(i, "weight")) in flat.parameters
             }
-        kind = make(name, flat)
+        kind = self._kind(name, name, flat)
         self._edge(
             name,
             Population(name, size, kind(**parameters)),
@@ -544,6 +552,7 @@ class NetworkBuilder:
             flat,
             (c.pre_ids, c.post_ids),
             (c.pre, c.post),
+            tuple(slots),
         )
 
 

@@ -209,12 +209,6 @@ def _dynamics(element: Any, file: str) -> Dynamics:
             "KineticScheme",
         },
     )
-    states = tuple(
-        StateVariable(
-            _need(e, "name", file), e.get("dimension", "none"), e.get("exposure", ""), where(e, file)
-        )
-        for e in g["StateVariable"]
-    )
     derived = tuple(_derived(e, file) for e in (*g["DerivedVariable"], *g["ConditionalDerivedVariable"]))
     schemes = tuple(
         KineticScheme(
@@ -232,7 +226,7 @@ def _dynamics(element: Any, file: str) -> Dynamics:
     )
     start = tuple(a for e in g["OnStart"] for a in _actions(e, file))
     return Dynamics(
-        states,
+        _states(g["StateVariable"], file),
         derived,
         _rates(g["TimeDerivative"], file),
         start,
@@ -275,6 +269,15 @@ def _derived(e: Any, file: str) -> DerivedVariable:
     )
 
 
+def _states(elements: Iterable[Any], file: str) -> tuple[StateVariable, ...]:
+    return tuple(
+        StateVariable(
+            _need(e, "name", file), e.get("dimension", "none"), e.get("exposure", ""), where(e, file)
+        )
+        for e in elements
+    )
+
+
 def _rates(elements: Iterable[Any], file: str) -> tuple[Assign, ...]:
     return tuple(
         Assign(_need(e, "variable", file), _need(e, "value", file), where(e, file)) for e in elements
@@ -311,7 +314,7 @@ def _actions(element: Any, file: str) -> tuple[Action, ...]:
 
 
 def _regime(e: Any, file: str) -> Regime:
-    g = _grouped(e, file, {"TimeDerivative", "OnEntry", "OnCondition", "OnEvent"})
+    g = _grouped(e, file, {"StateVariable", "TimeDerivative", "OnEntry", "OnCondition", "OnEvent"})
     entry = tuple(a for x in g["OnEntry"] for a in _actions(x, file))
     return Regime(
         _need(e, "name", file),
@@ -320,4 +323,5 @@ def _regime(e: Any, file: str) -> Regime:
         entry,
         _conditions(g["OnCondition"], file),
         _events(g["OnEvent"], file),
+        _states(g["StateVariable"], file),
     )

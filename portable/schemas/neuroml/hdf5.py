@@ -303,7 +303,7 @@ class _Reader:
                 f"row {int(np.argmin(delays))}: delay must be >= 0 ms, got {table['delay'].min():g}",
                 "an event cannot arrive before it is sent",
             )
-        return [Events(g.text("id"), synapse, pre, post, i, j, table.get("weight"), delays, "", g.place)]
+        return [Events(g.text("id"), synapse, pre, post, i, j, table.get("weight"), delays, where=g.place)]
 
     def _continuous(self, g: _Group, kind: str) -> list[Continuous]:
         table = self._rows(g)
@@ -328,6 +328,6 @@ class _Reader:
                 population,
                 self._ids(g, table, "target_cell_id", population),
                 table.get("weight"),
-                g.place,
+                where=g.place,
             )
         ]

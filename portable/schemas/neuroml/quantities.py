@@ -156,7 +156,7 @@ class _Finder:
         )
         symbol = flat.symbol(instance, instance.type.exposed(variable) or variable)
         if not symbol:
-            why = next((w for n, w in flat.silent.items() if n.endswith(variable)), "")
+            why = flat.why(variable)
             raise ModelError(
                 str(c.where),
                 f"'{c.quantity}': there is no variable '{variable}' in {instance.component}",
@@ -200,7 +200,7 @@ class _Finder:
         match = _ATTACHED.match(steps[0])
         id, k = (match[1], int(match[2])) if match else (steps[0], 0)
         s = self.b.sites[population]
-        for i in s.cell.lists.get(s.slot, []):
+        for i in s.everything_attached():
             if i.component.id == id and s.flat is not None:
                 inner = find(i, steps[1:])
                 return None if inner is None else (self.b.names[population], s.flat, inner, position)

@@ -4,28 +4,28 @@ element per connection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from portable.dynamics.lems.flatten import Attached, FlatModel, Flattener
 from portable.dynamics.lems.instance import Builder, Instance
 from portable.dynamics.lems.lump import lumpable
 from portable.dynamics.lems.model import Component, Model, Scope
-from portable.dynamics.lems.names import identifier
-from portable.dynamics.lems.types import DerivedVariable
-from portable.errors import ModelError
+from portable.dynamics.lems.names import identifier, unused
+from portable.dynamics.lems.types import DerivedVariable, Where
+from portable.errors import ModelError, suggestion
 from portable.units import CURRENT
-
-Outlet = tuple[str, Instance, str]
 
 
 @dataclass
 class Synapse:
     """One synapse component on a population. `folded`: one instance stands for all connections. `back`:
-    events that it wants from the cell it sits on, (the cell's port, its own)."""
+    events that it wants from the cell it sits on, (the cell's port, its own). `slot`: the cell's Attachments
+    that it is in."""
 
     component: Component
     instance: Instance
+    slot: str
     folded: bool
     port: str
     back: list[tuple[str, str]] = field(default_factory=list)
@@ -33,40 +33,55 @@ class Synapse:
 
 @dataclass
 class Site:
-    """A population's cell while it is put together."""
+    """A population's cell while it is put together. `shown`: its Attachments, and the variables that the cell
+    takes from what is in them: i, or I, or more."""
 
     cell: Instance
-    slot: str
-    shown: list[str]  # what the cell takes from what is attached: i, or I, or more
+    shown: dict[str, list[str]]
     attached: Attached = field(default_factory=Attached)
-    synapses: dict[tuple[str, str], Synapse] = field(default_factory=dict)
+    synapses: dict[tuple[str, str, str], Synapse] = field(default_factory=dict)
     flat: FlatModel | None = None
     start: Mapping[str, float] = field(
         default_factory=dict
     )  # values of the cell's variables at time 0, coherent
 
+    def everything_attached(self) -> Iterator[Instance]:
+        """What is folded into the cell."""
+        for slot in self.shown:
+            yield from self.cell.lists.get(slot, [])
+
+    def link(self, slot: str) -> None:
+        """Let the cell take from groups, too, what it takes from a slot."""
+        first = next(iter(self.shown))
+        for v in self.shown[slot]:
+            self.attached.linked[slot, v] = f"{v}_links" if slot == first else f"{slot}_{v}_links"
+
+    def linked(self, slot: str) -> dict[str, str]:
+        """The variables of a slot, and the inputs of the cell that bring their sums over groups."""
+        return {v: self.attached.linked[slot, v] for v in self.shown[slot]}
+
 
 def site(cell: Instance, temperature: float | None, scope: Scope) -> Site:
-    """The first Attachments slot, and the variables that the cell's paths select from it."""
-    slot = next((s.name for s in cell.type.slots.values() if s.kind == "Attachments"), "")
-    taken = [
-        d
-        for d in cell.type.dynamics.derived
-        if slot and "/" in d.select and d.select.split("[")[0].split("/")[0] == slot
-    ]
-    shown = list(dict.fromkeys(d.select.rsplit("/", 1)[1] for d in taken))
-    currents = [
-        d
-        for d in taken
-        if d.select.endswith("/i") and scope.exponents(_dimension(cell, d), d.where) == CURRENT
-    ]
-    return Site(cell, slot, shown, Attached(current="i" if currents else "", temperature=temperature))
-
-
-def _dimension(cell: Instance, d: DerivedVariable) -> str:
-    return d.dimension or (
-        cell.type.exposures[d.exposure].dimension if d.exposure in cell.type.exposures else "none"
+    """Each Attachments slot with the variables that the cell's paths select from it."""
+    paths: dict[str, list[DerivedVariable]] = {
+        s.name: [] for s in cell.type.slots.values() if s.kind == "Attachments"
+    }
+    for d in cell.type.dynamics.derived:
+        if "/" in d.select and (slot := d.select.split("[")[0].split("/")[0]) in paths:
+            paths[slot].append(d)
+    current = next(
+        (
+            slot
+            for slot, many in paths.items()
+            for d in many
+            if d.select.endswith("/i") and scope.exponents(cell.type.stated(d), d.where) == CURRENT
+        ),
+        "",
     )
+    shown = {
+        slot: list(dict.fromkeys(d.select.rsplit("/", 1)[1] for d in many)) for slot, many in paths.items()
+    }
+    return Site(cell, shown, Attached(current=current, temperature=temperature))
 
 
 class Attacher:
@@ -75,67 +90,106 @@ class Attacher:
     def __init__(self, model: Model, builder: Builder) -> None:
         self.model, self.builder = model, builder
 
-    def instance(
-        self, s: Site, component: Component, name: str = ""
-    ) -> tuple[Instance, list[tuple[str, str]]]:
-        """An instance that sits on the cell, and the events it wants from it."""
-        if not s.slot:
+    def slot(self, s: Site, component: Component, destination: str, where: Where) -> str:
+        """The Attachments of a cell that a component goes to: those named, else those of its type."""
+        if not s.shown:
             raise ModelError(
                 str(component),
                 f"cannot be attached to '{s.cell.component.id}': a {s.cell.type.name} takes no synapses or "
                 "inputs",
                 "use a cell type with attachments, such as iafCell",
             )
+        if destination in s.shown:
+            return destination
+        if destination:
+            raise ModelError(
+                str(where),
+                f"destination: a {s.cell.type.name} has no Attachments '{destination[:60]}'",
+                suggestion(destination, s.shown),
+            )
+        types = s.cell.type.slots
+        fitting = [n for n in s.shown if self.model.extends(component.type, types[n].type)] or list(s.shown)
+        if len(fitting) > 1:
+            raise ModelError(
+                str(where),
+                f"'{component.id[:60]}' can go to {' or '.join(fitting)} of '{s.cell.component.id}'",
+                'say to which one with destination="..."',
+            )
+        return fitting[0]
+
+    def instance(
+        self, s: Site, component: Component, slot: str, name: str = ""
+    ) -> tuple[Instance, list[tuple[str, str]]]:
+        """An instance that sits on the cell, and the events it wants from it."""
         before = len(s.cell.outlets)
         made = self.builder.build(component, name or component.id, s.cell)
         back = [(mine, theirs) for mine, receiver, theirs in s.cell.outlets[before:] if receiver is made]
         del s.cell.outlets[before:]
-        for variable in s.shown:
+        for variable in s.shown[slot]:
             if not made.type.exposed(variable) and not made.has(variable) and variable in ("i", "I"):
+                given = [v.exposure for v in made.type.dynamics.variables if v.exposure]
                 raise ModelError(
                     str(component),
                     f"cannot be attached to '{s.cell.component.id}', which reads '{variable}' of what is "
-                    f"attached and this has {', '.join(made.type.exposures) or 'nothing'}",
+                    f"attached and this has {', '.join(given) or 'nothing'}",
                     "use one with the same kind of current (…DL for dimensionless cells)",
                 )
         return made, back
 
-    def synapse(self, s: Site, component: Component, port: str = "", alone: bool = False) -> Synapse:
+    def alone(self, s: Site, made: Instance, slot: str) -> FlatModel:
+        """A synapse by itself, with all that the cell takes from it worked out."""
+        return Flattener(
+            self.model,
+            [made],
+            {id(s.cell): ""},
+            Attached(temperature=s.attached.temperature),
+            spiking=False,
+            taken=[(made, v) for v in s.shown[slot]],
+        ).flatten()
+
+    def synapse(
+        self, s: Site, component: Component, port: str, destination: str, where: Where, alone: bool = False
+    ) -> Synapse:
         """The synapse of this component on the population; folded into the cell where that is exact, unless
         `alone`.
         """
-        key = component.id, port
+        slot = self.slot(s, component, destination, where)
+        key = component.id, port, slot
         if key not in s.synapses:
-            made, back = self.instance(s, component)
-            flat = Flattener(
-                self.model,
-                [made],
-                {id(s.cell): ""},
-                Attached(temperature=s.attached.temperature),
-                spiking=False,
-            ).flatten()
-            shown = [
-                flat.symbol(made, made.type.exposed(v) or v)
-                for v in s.shown
-                if made.has(made.type.exposed(v) or v)
-            ]
+            made, back = self.instance(s, component, slot)
+            d = made.type.dynamics
+            if not d.events and not any(r.events for r in d.regimes):
+                raise ModelError(
+                    str(component),
+                    f"a {component.type} does nothing when an event arrives",
+                    "choose a synapse with OnEvent",
+                )
+            flat = self.alone(s, made, slot)
+            shown = [symbol_of(flat, made, v) for v in s.shown[slot]]
             folded = not alone and not back and bool(shown) and lumpable(flat, shown)
-            name = identifier(component.id if not port else f"{component.id}_{port}")
-            s.synapses[key] = Synapse(component, made, folded, name, back)
+            own = [identifier(p.name) for p in s.cell.type.ports.values() if p.direction == "in"]
+            known = {*own, *(x.port for x in s.synapses.values())}
+            name = unused("_".join(x for x in (component.id, destination, port) if x), known)
+            s.synapses[key] = Synapse(component, made, slot, folded, name, back)
             if folded:
-                s.cell.lists.setdefault(s.slot, []).append(made)
+                s.cell.lists.setdefault(slot, []).append(made)
                 s.attached.ports.append((made, port, name))
             else:
-                s.attached.linked |= {v: f"{v}_links" for v in s.shown}
+                s.link(slot)
         return s.synapses[key]
 
-    def input(self, s: Site, component: Component, rank: int) -> tuple[Instance, str]:
+    def input(self, s: Site, component: Component, slot: str, rank: int) -> tuple[Instance, str]:
         """An input on some cells, and the name of the parameter that is 1 there. rank: how many of the same a
         cell has already.
         """
         name = component.id if not rank else f"{component.id}_{rank + 1}"
-        made, _ = self.instance(s, component, name)
-        mask = identifier(f"{name}_on")
-        s.cell.lists.setdefault(s.slot, []).append(made)
+        made, _ = self.instance(s, component, slot, name)
+        mask = unused(f"{name}_on", s.attached.masks.values())
+        s.cell.lists.setdefault(slot, []).append(made)
         s.attached.masks[id(made)] = mask
         return made, mask
+
+
+def symbol_of(flat: FlatModel, i: Instance, exposed: str) -> str:
+    """The name in a flat model of what an instance exposes, or of its variable of that name."""
+    return flat.symbol(i, i.type.exposed(exposed) or exposed)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -250,15 +251,18 @@ class _Reader:
         weights, delays = self._weights(elements), self._delays(elements)
         a, from_, i = self.place.cells(elements, pre, self.file)
         b, to, j = self.place.cells(elements, post, self.file)
-        for x, source in enumerate(a):
-            for y, target in enumerate(b):
-                mine = slice(None) if len(a) == len(b) == 1 else np.flatnonzero((from_ == x) & (to == y))
-                if i[mine].size:
-                    self.order.append(("events", len(self.events)))
-                    w, d = (None if v is None else v[mine] for v in (weights, delays))
-                    self.events.append(
-                        Events(id, synapse, source, target, i[mine], j[mine], w, d, port, place)
-                    )
+        destinations, slot = _destinations(elements)
+        single = len(a) == len(b) == len(destinations) == 1
+        for (x, source), (y, target), (z, into) in itertools.product(
+            *(enumerate(names) for names in (a, b, destinations))
+        ):
+            mine = slice(None) if single else np.flatnonzero((from_ == x) & (to == y) & (slot == z))
+            if i[mine].size:
+                self.order.append(("events", len(self.events)))
+                w, d = (None if v is None else v[mine] for v in (weights, delays))
+                self.events.append(
+                    Events(id, synapse, source, target, i[mine], j[mine], w, d, port, into, place)
+                )
 
     def _weights(self, elements: Sequence[Any]) -> Floats | None:
         texts = column(elements, "weight")
@@ -416,12 +420,22 @@ class _Reader:
             return
         weights = self._weights(elements)
         names, which, ids = self.place.cells(elements, "target", self.file)
-        for k, population in enumerate(names):
-            mine = which == k
-            self.order.append(("inputs", len(self.inputs)))
-            self.inputs.append(
-                Inputs(id, made, population, ids[mine], None if weights is None else weights[mine], place)
-            )
+        destinations, slot = _destinations(elements)
+        for (k, population), (z, into) in itertools.product(enumerate(names), enumerate(destinations)):
+            mine = (which == k) & (slot == z)
+            if mine.any():
+                w = None if weights is None else weights[mine]
+                self.order.append(("inputs", len(self.inputs)))
+                self.inputs.append(Inputs(id, made, population, ids[mine], w, into, place))
+
+
+def _destinations(elements: Sequence[Any]) -> tuple[tuple[str, ...], Ints]:
+    """The Attachments that elements name, "" where they name none, and which of them each names."""
+    texts = [t or "" for t in column(elements, "destination")]
+    number = {t: n for n, t in enumerate(dict.fromkeys(texts))}
+    if len(number) <= 1:
+        return tuple(number), np.zeros(len(texts), dtype=np.int64)
+    return tuple(number), np.array([number[t] for t in texts], dtype=np.int64)
 
 
 def numbers(texts: Sequence[str | None]) -> Floats:
