@@ -280,7 +280,7 @@ def test_ids_that_begin_alike_are_told_apart(tmp_path: Path, letters: int) -> No
     # the component is one type where it has synapses and another where it has none
     assert pt.load(pt.save(net, tmp_path / "x.json")) == net
     target = max((p for p in net.populations if isinstance(p.cell, Cell)), key=_ports)
-    both = [pt.Record(target, [name for name in target.cell.flat.recordable if name.endswith("_g")])]
+    both = [pt.Record(target, [x for x in target.cell.flat.state_names if x != "v"])]
     net = pt.Network("n", net.populations, net.projections, recordings=both)
     found = pt.run(net, "reference", duration="1.1 ms", dt="0.1 ms").traces
     # each conductance jumps by its own gbase at the spike
