@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from portable.errors import ModelError
+from portable.files import whole
 from portable.resolve.program import Approximation
 from portable.results import Results, SpikeTable, TraceTable
 
@@ -46,13 +47,8 @@ def save_results(results: Results, path: str | Path) -> None:
         "approximations": [asdict(a) for a in results.approximations],
     }
     arrays["about"] = np.array(json.dumps(about, default=_plain))
-    target = Path(path)
-    part = target.with_name(
-        target.name + ".part"
-    )  # renamed when whole, so that nothing half-written is left under the name
-    with part.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **arrays)
-    part.replace(target)
 
 
 def load_results(path: str | Path) -> Results:

@@ -4,6 +4,7 @@ or not at all, bad input.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,6 @@ from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import parse
 from portable.errors import BackendUnavailable, ModelError
 from portable.resolve import resolve
-from portable.schemas.neuroml import write
 from portable.schemas.neuroml.write_annotation import network_from_annotation
 from portable.schemas.neuroml.write_expressions import Writer
 from portable.schemas.neuroml.write_lems import write_lems
@@ -194,7 +194,7 @@ def test_hdf5_says_what_float32_loses(tmp_path: Path) -> None:
 def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = network("IF_cond_exp")
     done = []
-    real = write.os.replace
+    real = os.replace
 
     def failing(a: object, b: object) -> None:
         if len(done) == 2:
@@ -202,7 +202,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
         done.append(b)
         real(a, b)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(write.os, "replace", failing)
+    monkeypatch.setattr("portable.files.os.replace", failing)
     with pytest.raises(OSError, match="no space"):
         pt.write_neuroml(net, tmp_path / "out", duration="10 ms")
     assert list((tmp_path / "out").iterdir()) == []

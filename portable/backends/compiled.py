@@ -13,16 +13,17 @@ from pathlib import Path
 from types import ModuleType
 
 import numba
-import platformdirs
+
+from portable import caches
+from portable.files import whole
 
 WRITTEN = 1_000_000_000  # seconds since 1970, of every generated file
 _LOADED: dict[str, ModuleType] = {}
 
 
 def cache_folder() -> Path:
-    """Where generated modules are kept; PORTABLE_CACHE overrides the platform's cache folder."""
-    root = os.environ.get("PORTABLE_CACHE") or platformdirs.user_cache_dir("portable")
-    return Path(root) / "native"
+    """Where generated modules are kept."""
+    return caches.folder("native")
 
 
 def load(source: str, *imported: Path) -> ModuleType:
@@ -58,11 +59,10 @@ def _write(stem: str, source: str) -> Path:
             path = folder / f"{stem}.py"
             if path.exists() and path.read_text(encoding="utf-8") == source:
                 return path
-            folder.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(source, encoding="utf-8")
-            os.utime(temporary, (WRITTEN, WRITTEN))
-            temporary.replace(path)
+            caches.made(folder)
+            with whole(path) as part:
+                part.write_text(source, encoding="utf-8")
+                os.utime(part, (WRITTEN, WRITTEN))
             return path
         except OSError:
             continue

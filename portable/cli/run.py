@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from portable import files
 from portable.cli import text
 from portable.cli.model import Model
 from portable.errors import ModelError, suggestion
@@ -195,17 +196,17 @@ def _writer(path: str) -> Callable[[Results, Path], None]:
 
 
 def _json(results: Results, path: Path) -> None:
-    path.write_text(text.json_text(summary(results, {})), encoding="utf-8")
+    files.write(path, text.json_text(summary(results, {})))
 
 
 def _pickle(results: Results, path: Path) -> None:
-    path.write_bytes(pickle.dumps(results.to_neo()))  # what neo.io.PickleIO reads
+    files.write(path, pickle.dumps(results.to_neo()))  # what neo.io.PickleIO reads
 
 
 def _nix(results: Results, path: Path) -> None:
     from neo.io import NixIO
 
-    with NixIO(str(path), mode="ow") as file:
+    with files.whole(path) as part, NixIO(str(part), mode="ow") as file:
         file.write_block(results.to_neo())
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from portable import files
 from portable.errors import ModelError, suggestion
 from portable.model.network import Network
 from portable.schemas import read, text, write
@@ -53,16 +53,7 @@ def loads(text: str | bytes, format: str = "json") -> Network:
 def save(network: Network, path: str | os.PathLike[str]) -> Path:
     """Write a document; the suffix (.json, .yaml, .yml) says which. The file appears whole or not at all."""
     target = Path(path)
-    data = dumps(network, _format(target)).encode()
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as part:
-        try:
-            part.write(data)
-            part.close()
-            os.chmod(part.name, 0o666 & ~_umask())
-            os.replace(part.name, target)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
+    files.write(target, dumps(network, _format(target)))
     return target
 
 
@@ -116,9 +107,3 @@ def _decoded(data: str | bytes) -> str:
         raise ModelError(
             "", f"is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}", "save it as UTF-8"
         ) from None
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portable.errors import ModelError, suggestion
+from portable.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,4 +52,5 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         raise ModelError(str(path), "is no picture's name", suggestion(target.suffix, SUFFIXES))
     if not target.parent.is_dir():
         raise ModelError(str(path), f"there is no folder '{target.parent}'", "make it first")
-    figure.savefig(target, dpi=140)
+    with whole(target) as part:
+        figure.savefig(part, dpi=140)

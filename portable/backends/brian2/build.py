@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from portable import caches
 from portable.backends.brian2.plan import Cells, Synapse, mangled
 from portable.errors import BackendUnavailable
 from portable.resolve.program import PerCell
@@ -67,9 +68,7 @@ def settings(target: str) -> Iterator[None]:
 def _cache() -> Path:
     # Compiler options are not part of Brian2's cache key, so its own folder may hold the same code built
     # otherwise.
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("portable")) / "brian2"
+    return caches.folder("brian2")
 
 
 class FrozenSource(Group, SpikeSource):  # type: ignore[misc]

@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from portable import process
+from portable import caches, files, process
 from portable.backends.nest.plan import Nestml
 from portable.errors import BackendFailed, BackendUnavailable
 from portable.locks import alone
@@ -65,11 +65,8 @@ def headers() -> Path | None:
 
 
 def folder() -> Path:
-    """Where finished modules are kept: $PORTABLE_CACHE/nest or the user's cache folder."""
-    import platformdirs
-
-    base = os.environ.get("PORTABLE_CACHE")
-    return (Path(base) if base else Path(platformdirs.user_cache_dir("portable-snn"))) / "nest"
+    """Where finished modules are kept."""
+    return caches.folder("nest")
 
 
 def key(model: Nestml) -> str:
@@ -110,7 +107,7 @@ def shared_objects(models: Sequence[Nestml]) -> list[Path]:
     if any(module_of(m) is None for m in by_key.values()):
         if reason := missing():
             raise BackendUnavailable(f"this network needs a NEST model made from NESTML, and {reason}")
-        folder().mkdir(parents=True, exist_ok=True)
+        caches.made(folder())
         with contextlib.ExitStack() as locks:
             for name in sorted(by_key):  # in one order everywhere: nobody waits for one that waits
                 locks.enter_context(alone(folder() / f"portable_{name}.lock"))
@@ -135,13 +132,10 @@ def _finish(models: Sequence[Nestml]) -> None:
     """Build one module of some models, put it into its place, then note for each model where it is."""
     digest = hashlib.sha256("\0".join(sorted(map(key, models))).encode()).hexdigest()[:16]
     path = folder() / f"portable_{digest}_module.so"
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    with tempfile.TemporaryDirectory(prefix="portable-nest-") as place:
-        shutil.copyfile(_build(models, Path(place), path.stem), temporary)
-    os.replace(temporary, path)
+    with tempfile.TemporaryDirectory(prefix="portable-nest-") as place, files.whole(path) as part:
+        shutil.copyfile(_build(models, Path(place), path.stem), part)
     for model in models:
-        temporary.write_text(path.name, encoding="utf-8")
-        os.replace(temporary, _note(model))
+        files.write(_note(model), path.name)
 
 
 def _build(models: Sequence[Nestml], place: Path, module: str) -> Path:

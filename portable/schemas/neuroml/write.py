@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from portable.errors import ModelError
+from portable.files import write_together
 from portable.model.network import Network
 from portable.model.settings import RunSettings
 from portable.resolve import resolve
@@ -158,19 +157,4 @@ def save(made: LemsFiles, folder: Path) -> None:
     gets its name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
-    placed: list[Path] = []
-    try:
-        for name, data in made.files.items():
-            (part / name).write_bytes(data if isinstance(data, bytes) else data.encode())
-        for name in made.files:
-            existed = (folder / name).exists()
-            os.replace(part / name, folder / name)
-            if not existed:
-                placed.append(folder / name)
-    except BaseException:
-        for path in placed:
-            path.unlink(missing_ok=True)
-        raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    write_together({folder / name: data for name, data in made.files.items()})

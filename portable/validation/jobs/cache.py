@@ -8,37 +8,28 @@ nothing that looks finished.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
+from portable import caches, files
 from portable.errors import ModelError
 from portable.storage import load_results
 from portable.validation.jobs.job import OK, Outcome
 from portable.validation.readback import ReadBack
-
-VARIABLE = "PORTABLE_VALIDATION_CACHE"
-
-
-def default_folder() -> Path:
-    """Where runs are kept: $PORTABLE_VALIDATION_CACHE, else the user's cache folder."""
-    return Path(os.environ.get(VARIABLE) or Path(user_cache_dir("portable")) / "validation")
 
 
 class Cache:
     """A folder of finished runs."""
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        self.folder = Path(folder) if folder is not None else default_folder()
+        self.folder = Path(folder) if folder is not None else caches.folder("validation")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            caches.made(self.folder)
         except OSError as error:
             raise ModelError(
                 str(self.folder),
                 f"cannot hold the finished runs: {error.strerror}",
-                f"give another folder with --cache or {VARIABLE}",
+                f"give another folder with --cache or {caches.VARIABLE}",
             ) from error
 
     def results(self, key: str) -> Path:
@@ -72,7 +63,5 @@ class Cache:
             return outcome
         about = asdict(replace(outcome, results=None, cached=False))
         del about["results"], about["cached"]
-        part = self.folder / f"{key}.json.{os.getpid()}.part"
-        part.write_text(json.dumps(about), encoding="utf-8")
-        part.replace(self.folder / f"{key}.json")
+        files.write(self.folder / f"{key}.json", json.dumps(about))
         return replace(outcome, results=load_results(self.results(key)))

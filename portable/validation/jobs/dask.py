@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from portable import files
 from portable.errors import BackendUnavailable, ModelError
 from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.children import Nursery
@@ -105,9 +106,7 @@ class Cluster:
         except Exception as error:  # the worker died, or what it did was taken back
             return Outcome(CRASHED, f"the worker was lost: {type(error).__name__}: {error}")
         if outcome.status == OK:
-            part = self.cache.results(name).with_suffix(".npz.part")
-            part.write_bytes(data)
-            part.replace(self.cache.results(name))
+            files.write(self.cache.results(name), data)
         return self.cache.keep(name, outcome)
 
 

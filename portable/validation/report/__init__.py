@@ -11,11 +11,11 @@ bytes.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from portable.errors import ModelError
+from portable.files import write_together
 from portable.validation.evidence import Evidence
 from portable.validation.report.document import from_json, to_json
 from portable.validation.verdicts import Validation
@@ -44,9 +44,13 @@ def write_report(validation: Validation, evidence: Evidence, path: str | Path) -
         target.with_suffix(".md"): markdown(validation, target.name),
         target.with_suffix(".svg"): badge(validation),
     }
-    for place, text in texts.items():
-        write(place, text)
+    write_texts(texts)
     return list(texts)
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write them all, or none. What is no Unicode (half a surrogate pair in a name) becomes "?"."""
+    write_together({place: text.encode("utf-8", "replace") for place, text in texts.items()})
 
 
 def checked_path(path: str | Path) -> Path:
@@ -61,16 +65,3 @@ def checked_path(path: str | Path) -> Path:
     if not target.parent.is_dir():
         raise ModelError(str(path), f"there is no folder '{target.parent}'", "make it first")
     return target
-
-
-def write(path: Path, text: str) -> None:
-    """The file appears whole or not at all."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
-        try:
-            part.write(text.encode("utf-8", "replace"))
-            part.close()
-            os.chmod(part.name, 0o644)
-            os.replace(part.name, path)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from portable.validation.cases import get
-from portable.validation.report import checked_path, write, write_report
+from portable.validation.report import checked_path, write_report, write_texts
 from portable.validation.report.html import Entry, page
 from portable.validation.report.view import NOTHING, SIGNS, TONES, Cell, Table, counted, number
 from portable.validation.suite import Row, Suite
@@ -34,8 +34,7 @@ def write_suite(suite: Suite, path: str | Path) -> list[Path]:
         + "\n",
         target.with_suffix(".md"): suite.markdown(),
     }
-    for place, text in texts.items():
-        write(place, text)
+    write_texts(texts)
     written = list(texts)
     for name, place in reports.items():
         folder.mkdir(exist_ok=True)
