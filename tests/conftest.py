@@ -19,6 +19,7 @@ import pytest
 
 import portable.backends
 from portable.backends import registry
+from portable.conformance.reference import ReferenceRuns
 
 FOLDER = Path(portable.backends.__file__).parent
 KINDS = ("notimpl", "notyet", "never")
@@ -69,6 +70,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             n for n in registry.names() if not registry.get(n).capabilities.origin
         ]  # those for any network
         metafunc.parametrize("backend", names, scope="session")
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> ReferenceRuns:
+    """`reference(network, duration, seed=, integrator=, ...)`: the run of the reference, computed once for
+    all backends and, with pytest-xdist, for all its processes.
+    """
+    base = tmp_path_factory.getbasetemp()
+    return ReferenceRuns((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "reference")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import portable as pt
+from portable.conformance.reference import ReferenceRuns
 
 JUMP = ("IF_curr_delta", "Izhikevich")
 WEIGHT = {
@@ -56,10 +57,11 @@ def network(name: str) -> pt.Network:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_cell(backend: str, name: str, method: str, printed: float) -> None:
+def test_cell(backend: str, name: str, method: str, printed: float, reference: ReferenceRuns) -> None:
     net = network(name)
     duration = DURATION.get(name, "200 ms")
-    ours, truth = (pt.run(net, b, duration, seed=3, integrator=method) for b in (backend, "reference"))
+    ours = pt.run(net, backend, duration, seed=3, integrator=method)
+    truth = reference(net, duration, seed=3, integrator=method)
     assert len(truth.spikes["cells"]) > 10
     np.testing.assert_array_equal(ours.spikes["cells"].steps, truth.spikes["cells"].steps)
     np.testing.assert_array_equal(ours.spikes["cells"].ids, truth.spikes["cells"].ids)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import portable as pt
+from portable.conformance.reference import ReferenceRuns
 
 # Draws in a reset, in a condition without a spike, in two ports and in initial values. Currents jump by a
 # drawn part of the weight.
@@ -80,9 +81,9 @@ def same(a: pt.Results, b: pt.Results) -> None:
         )
 
 
-@pytest.fixture(scope="module")
-def truth() -> pt.Results:
-    return pt.run(network(), "reference", "40 ms", seed=3, inputs="frozen")
+@pytest.fixture
+def truth(reference: ReferenceRuns) -> pt.Results:
+    return reference(network(), "40 ms", seed=3, inputs="frozen")
 
 
 def test_same_numbers_as_the_reference(backend: str, truth: pt.Results) -> None:

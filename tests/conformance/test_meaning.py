@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import portable as pt
+from portable.conformance.reference import ReferenceRuns
 
 
 def one(
@@ -124,7 +125,9 @@ def test_step_current(backend: str) -> None:
     np.testing.assert_allclose(v, expected, atol=1e-6)  # tau_m = 1e9 ms leaks 4e-9 relative
 
 
-def test_heterogeneous_parameters(backend: str, method: str, printed: float) -> None:
+def test_heterogeneous_parameters(
+    backend: str, method: str, printed: float, reference: ReferenceRuns
+) -> None:
     """Each cell has its own v_reset, tau_refrac, v_thresh and initial v."""
     n = 5
     cells = pt.Population(
@@ -139,7 +142,8 @@ def test_heterogeneous_parameters(backend: str, method: str, printed: float) -> 
         initial={"v": np.linspace(-65, -61, n)},
     )
     net = pt.Network("mixed", [cells], recordings=[pt.Record(cells, ["spikes", "v"])])
-    ours, truth = (pt.run(net, b, "200 ms", integrator=method) for b in (backend, "reference"))
+    ours = pt.run(net, backend, "200 ms", integrator=method)
+    truth = reference(net, "200 ms", integrator=method)
     np.testing.assert_array_equal(ours.spikes["cells"].steps, truth.spikes["cells"].steps)
     np.testing.assert_allclose(
         ours.traces["cells", "v"].values,
@@ -150,7 +154,7 @@ def test_heterogeneous_parameters(backend: str, method: str, printed: float) -> 
     assert len({len(t) for t in truth.spikes["cells"].trains()}) > 1
 
 
-def test_adex_uses_each_cells_reset_and_b(backend: str, method: str) -> None:
+def test_adex_uses_each_cells_reset_and_b(backend: str, method: str, reference: ReferenceRuns) -> None:
     """v_reset, b, tau_refrac of cell 0 must not be used for all (PyNN's Brian2 backend does)."""
     cells = pt.Population(
         "cells",
@@ -160,7 +164,8 @@ def test_adex_uses_each_cells_reset_and_b(backend: str, method: str) -> None:
         ),
     )
     net = pt.Network("adex", [cells], recordings=[pt.Record(cells, ["spikes", "w"])])
-    ours, truth = (pt.run(net, b, "150 ms", integrator=method) for b in (backend, "reference"))
+    ours = pt.run(net, backend, "150 ms", integrator=method)
+    truth = reference(net, "150 ms", integrator=method)
     counts = [len(t) for t in truth.spikes["cells"].trains()]
     assert counts[0] > counts[2] > 0
     assert [len(t) for t in ours.spikes["cells"].trains()] == counts

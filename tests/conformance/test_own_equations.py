@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import portable as pt
+from portable.conformance.reference import ReferenceRuns
 
 # A leaky integrate-and-fire with a fast and a slow adaptation current: linear, so integrated exactly.
 TWO_ADAPTATIONS = pt.cell_type(
@@ -81,11 +82,12 @@ def network(cell: pt.CellType, weight: str, n: int = 60) -> pt.Network:
     [(TWO_ADAPTATIONS, "0.04 nA"), (QUADRATIC, "3 nS")],
     ids=["two_adaptations", "quadratic"],
 )
-def test_own_equations(backend: str, cell: pt.CellType, weight: str, method: str, printed: float) -> None:
+def test_own_equations(
+    backend: str, cell: pt.CellType, weight: str, method: str, printed: float, reference: ReferenceRuns
+) -> None:
     net = network(cell, weight)
-    ours, truth = (
-        pt.run(net, b, "300 ms", seed=4, inputs="frozen", integrator=method) for b in (backend, "reference")
-    )
+    ours = pt.run(net, backend, "300 ms", seed=4, inputs="frozen", integrator=method)
+    truth = reference(net, "300 ms", seed=4, inputs="frozen", integrator=method)
     assert len(truth.spikes["cells"]) > 100
     np.testing.assert_array_equal(ours.spikes["cells"].steps, truth.spikes["cells"].steps)
     np.testing.assert_array_equal(ours.spikes["cells"].ids, truth.spikes["cells"].ids)
@@ -114,7 +116,7 @@ def test_time_in_equations(backend: str) -> None:
     )  # Simpson's rule: h^4 omega^4/2880 * amplitude 3.2 mV = 1e-9
 
 
-def test_general_receptor(backend: str) -> None:
+def test_general_receptor(backend: str, reference: ReferenceRuns) -> None:
     """An event update that is not a plain jump: g moves a fraction of the way to its ceiling with each spike
     (saturation).
     """
@@ -138,7 +140,7 @@ def test_general_receptor(backend: str) -> None:
         [pt.Projection(source, cells, pt.AllToAll(), pt.StaticSynapse("4 nS", 1.0), "in")],
         recordings=[pt.Record(cells, ["g", "v"])],
     )
-    ours, truth = pt.run(net, backend, "20 ms"), pt.run(net, "reference", "20 ms")
+    ours, truth = pt.run(net, backend, "20 ms"), reference(net, "20 ms")
     g = ours.traces["cells", "g"].values
     assert g.max() < 10.0
     assert g[20, 0] == pytest.approx(
@@ -190,7 +192,7 @@ def test_edge_fires_once_a_crossing(backend: str) -> None:
     np.testing.assert_array_equal(steps, 11 + 100 * np.arange(5))
 
 
-def test_many_receptors(backend: str, method: str, printed: float) -> None:
+def test_many_receptors(backend: str, method: str, printed: float, reference: ReferenceRuns) -> None:
     """Any number of receptor types on a standard cell."""
     cell = pt.IF_curr_exp(receptors={"slow": pt.CurrExp(tau_syn=50.0), "fast": pt.CurrExp(tau_syn=1.0)})
     cells = pt.Population("cells", 5, cell)
@@ -202,7 +204,8 @@ def test_many_receptors(backend: str, method: str, printed: float) -> None:
     net = pt.Network(
         "many", [cells, source], links, recordings=[pt.Record(cells, ["spikes", "v", "isyn_slow"])]
     )
-    ours, truth = (pt.run(net, b, "150 ms", integrator=method) for b in (backend, "reference"))
+    ours = pt.run(net, backend, "150 ms", integrator=method)
+    truth = reference(net, "150 ms", integrator=method)
     assert len(truth.spikes["cells"]) > 5
     np.testing.assert_array_equal(ours.spikes["cells"].steps, truth.spikes["cells"].steps)
     np.testing.assert_allclose(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import portable as pt
+from portable.conformance.reference import ReferenceRuns
 
 
 def network(rate: float = 3000.0) -> tuple[pt.Network, pt.Population, pt.Population]:
@@ -43,12 +44,14 @@ def same(a: pt.Results, b: pt.Results, printed: float = 0.0) -> None:
     )
 
 
-def test_frozen_network_equals_reference(backend: str, method: str, printed: float) -> None:
+def test_frozen_network_equals_reference(
+    backend: str, method: str, printed: float, reference: ReferenceRuns
+) -> None:
     """Recurrent connections, heterogeneous weights and delays, high-rate and fan-out Poisson sources:
     identical spikes.
     """
     net, _, _ = network()
-    truth = pt.run(net, "reference", "200 ms", seed=11, integrator=method)
+    truth = reference(net, "200 ms", seed=11, integrator=method)
     assert len(truth.spikes["cells"]) > 200
     same(pt.run(net, backend, "200 ms", seed=11, inputs="frozen", integrator=method), truth, printed)
 

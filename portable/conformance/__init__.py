@@ -1,0 +1,1 @@
+"""The suite that every backend passes: one set of tests, and what they are held against."""
