@@ -46,7 +46,7 @@ from portable.model.values import Clipped as Clipped
 from portable.model.values import Lognormal as Lognormal
 from portable.model.values import Normal as Normal
 from portable.model.values import Uniform as Uniform
-from portable.results import Results as Results
+from portable.results.tables import Results as Results
 from portable.schemas.document import from_document as from_document
 from portable.schemas.document import load as load
 from portable.schemas.document import save as save

@@ -23,7 +23,7 @@ from portable.progress import Report, reporter
 from portable.resolve import resolve, values_for
 from portable.resolve.derived import Samples, dimension
 from portable.resolve.program import CellGroup, PoissonGroup, Program
-from portable.results import Results, TraceTable, sorted_spikes
+from portable.results.tables import Results, TraceTable, sorted_spikes
 from portable.units import coherent_unit, milliseconds
 
 PIECE_SECONDS = 0.25  # wall-clock between two progress reports

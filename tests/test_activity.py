@@ -9,7 +9,7 @@ import quantities as pq
 
 from portable.errors import ModelError
 from portable.results import Results, SpikeTable, sorted_spikes
-from portable.validation.activity import (
+from portable.results.activity import (
     PAIR_CELLS,
     STATISTICS,
     Window,

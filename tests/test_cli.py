@@ -16,7 +16,7 @@ from portable.backends import registry
 from portable.backends.reference.execute import ReferenceSession
 from portable.cli import main
 from portable.cli.app import prepared
-from portable.storage import load_results
+from portable.results.storage import load_results
 
 MODEL = '''
 """A small network for tests."""

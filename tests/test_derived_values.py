@@ -11,7 +11,7 @@ import pytest
 import portable as pt
 from portable.resolve import derived, resolve
 from portable.resolve.program import Coupling, Program, Trace
-from portable.storage import load_results, save_results
+from portable.results.storage import load_results, save_results
 
 PEER = pt.cell_type(
     "peer",

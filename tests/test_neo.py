@@ -9,11 +9,11 @@ import pytest
 import quantities as pq
 
 import portable as pt
-from portable.neo_block import block
 from portable.resolve.program import Approximation
 from portable.results import Results, TraceTable, sorted_spikes
-from portable.storage import load_results, save_results
-from portable.validation.statistics import mean_cv, rate_histogram, spike_counts
+from portable.results.neo_block import block
+from portable.results.statistics import mean_cv, rate_histogram, spike_counts
+from portable.results.storage import load_results, save_results
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from matplotlib import image
 
 import portable as pt
+from portable.pictures.drawing import draw_network, edges
+from portable.pictures.plots import SPIKES, raster
 from portable.results import Results, TraceTable, sorted_spikes
-from portable.validation.drawing import draw_network, edges
-from portable.validation.plots import SPIKES, raster
 
 
 def made(sizes, spikes_each=50, traces=False, steps=5000, recorded=None):

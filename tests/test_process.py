@@ -21,7 +21,7 @@ import pytest
 import portable as pt
 from portable import process
 from portable.backends import registry
-from portable.backends.jneuroml import runner
+from portable.backends.jneuroml import tools
 
 PACKAGE = Path(pt.__file__).parent
 PROGRAM = Path(sysconfig.get_path("scripts"), "portable")
@@ -182,7 +182,7 @@ def test_brian2_executes_nothing_of_the_folder(trap: Path, target: str) -> None:
 @pytest.mark.skipif(
     registry.get("jneuroml").version() is None
     or importlib.util.find_spec("neuron") is None
-    or shutil.which("nrnivmodl", path=runner.environment()["PATH"]) is None,
+    or shutil.which("nrnivmodl", path=tools.environment()["PATH"]) is None,
     reason="jNeuroML or NEURON is not installed",
 )
 def test_the_export_to_neuron_executes_nothing_of_the_folder(trap: Path) -> None:

@@ -271,7 +271,7 @@ def test_the_report_of_a_real_validation(tmp_path):
     """Two backends, two seeds: the reference and native give identical spikes (the house's first promise),
     and the page says so.
     """
-    from portable.validation.study import validate
+    from portable.validation.answer import validate
 
     cells = pt.Population("E", 30, pt.IF_curr_exp(tau_m=10.0), initial={"v": pt.Uniform(-65, -52)})
     noise = pt.Population("noise", 30, pt.SpikeSourcePoisson(rate=3000.0))

@@ -10,10 +10,10 @@ import pytest
 from validations import made
 
 from portable.errors import ModelError
+from portable.validation.answer import Answer
 from portable.validation.cases import CASES
 from portable.validation.cases.case import Published
 from portable.validation.report.suite import suite_html, write_suite
-from portable.validation.study import Answer
 from portable.validation.suite import REFERENCE, Row, Suite
 from portable.validation.verdicts import DIFFERENT, EQUIVALENT, NOT_RUN
 

@@ -7,7 +7,7 @@ import quantities as pq
 
 from portable.errors import ModelError
 from portable.results import SpikeTable, sorted_spikes
-from portable.validation.activity import Trains, Window, by_cell
+from portable.results.activity import Trains, Window, by_cell
 from portable.validation.trains import mean_distances, spike_distance, van_rossum
 
 LENGTH = 1000

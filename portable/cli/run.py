@@ -15,12 +15,12 @@ from portable import files
 from portable.cli import text
 from portable.cli.model import Model
 from portable.errors import ModelError, suggestion
-from portable.results import Results
+from portable.results.approximations import grouped
+from portable.results.statistics import mean_cv
+from portable.results.storage import save_results
+from portable.results.tables import Results
 from portable.simulation import run as simulate
-from portable.storage import save_results
-from portable.validation.approximations import grouped
 from portable.validation.compare import inputs_of
-from portable.validation.statistics import mean_cv
 
 INTERRUPTED = 130
 
@@ -211,7 +211,7 @@ def _nix(results: Results, path: Path) -> None:
 
 
 def _draw(results: Results, model: Model, plot: str) -> None:
-    from portable.validation.plots import raster
+    from portable.pictures.plots import raster
 
     path = Path(f"{model.path.stem}_{results.backend}.png") if plot == "auto" else Path(plot)
     raster(results, path)

@@ -24,7 +24,7 @@ def show(model: Model, options: Mapping[str, Any], *, dt: str, plot: str | None,
     else:
         report(network, found, model.about)
     if plot:
-        from portable.validation.drawing import draw_network
+        from portable.pictures.drawing import draw_network
 
         path = Path(f"{model.path.stem}_network.png") if plot == "auto" else Path(plot)
         draw_network(network, path, dt=step_size(dt))

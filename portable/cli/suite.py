@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from portable.cli import text
-from portable.cli.validation import telling
+from portable.cli.telling import telling
 from portable.validation.jobs.schedule import Executor
 from portable.validation.suite import Suite
 from portable.validation.suite import run_suite as simulate

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_PUBLIC = {"validate": "portable.validation.study", "assert_agree": "portable.validation.agree"}
+_PUBLIC = {"validate": "portable.validation.answer", "assert_agree": "portable.validation.agree"}
 
 __all__ = sorted(_PUBLIC)
 

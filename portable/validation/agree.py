@@ -8,7 +8,7 @@ from typing import Any
 
 from portable.errors import ModelError, suggestion
 from portable.model.network import Network
-from portable.validation.study import Answer, validate
+from portable.validation.answer import Answer, validate
 from portable.validation.verdicts import (
     CELLS,
     COMPARABLE,

@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from portable.resolve.digest import model_hash
-from portable.results import Results
+from portable.results.tables import Results
 from portable.units import Floats
 from portable.validation.evidence import Evidence, Spectrum
 from portable.validation.levels.comparable import alive_seeds, comparable
@@ -31,6 +31,7 @@ from portable.validation.levels.same_statistics import (
     pooled,
     same_statistics,
 )
+from portable.validation.study import Study
 from portable.validation.verdicts import (
     CELLS,
     COMPARABLE,
@@ -51,9 +52,6 @@ from portable.validation.verdicts import (
     PairedCheck,
     Validation,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from portable.validation.study import Study
 
 PACKAGES = (
     "portable-snn",

@@ -18,9 +18,9 @@ from portable.model.network import Network
 from portable.options import step_size, whole_steps
 from portable.resolve import resolve
 from portable.resolve.program import Program
-from portable.results import Results
+from portable.results.approximations import grouped
+from portable.results.tables import Results
 from portable.simulation import open as open_simulation
-from portable.validation.approximations import grouped
 from portable.validation.differences import Pair, compare_results
 from portable.validation.single_cell import OpenLoop, nonlinear_groups, open_loop
 

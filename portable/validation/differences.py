@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from portable.errors import ModelError
-from portable.results import Results, TraceTable
+from portable.results.tables import Results, TraceTable
 from portable.validation.matching import match
 
 

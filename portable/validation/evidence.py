@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from portable.results import Results
+from portable.results.tables import Results
 from portable.units import Floats
 
 

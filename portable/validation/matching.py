@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from portable.resolve.program import Ints
-from portable.results import SpikeTable
+from portable.results.tables import SpikeTable
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from portable.resolve.program import (
     Trace,
     TrainGroup,
 )
-from portable.results import Results, SpikeTable
+from portable.results.tables import Results, SpikeTable
 from portable.simulation import run
 from portable.validation.differences import Pair, compare_results
 

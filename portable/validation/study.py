@@ -1,27 +1,21 @@
-"""`validate`: run a network on several backends and say, level by level, whether they agree.
-
-Three rounds of jobs, each in processes of their own and from the cache where they were done before: the
-network for every backend and seed (with the perturbed and deviated runs of the native engine); cells alone,
-and voltages around the first divergences, which the first round decides; deviations that the statistics did
-not see, enlarged.
+"""The runs of a validation, in three rounds of jobs, each in processes of their own and from the cache where
+they were done before: the network for every backend and seed (with the perturbed and deviated runs of the
+native engine); cells alone, and voltages around the first divergences, which the first round decides;
+deviations that the statistics did not see, enlarged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from portable.model.network import Network
 from portable.resolve import estimate, resolve
-from portable.validation import assemble
-from portable.validation.design import BASELINE, PROBED, Design, design
+from portable.validation.design import BASELINE, PROBED, Design
 from portable.validation.deviations import DEVIATIONS, INJECTED
-from portable.validation.evidence import Evidence, Traces
-from portable.validation.jobs.cache import Cache
+from portable.validation.evidence import Traces
 from portable.validation.jobs.job import Job, key
-from portable.validation.jobs.schedule import Executor, Local, Progress
+from portable.validation.jobs.schedule import Executor, Progress
 from portable.validation.levels.power import deviation_check
 from portable.validation.levels.ran import Ran, lives, of, watched
 from portable.validation.levels.same_cells import FACTORS, LONGEST, Loop, cell_check, loops
@@ -39,84 +33,12 @@ from portable.validation.verdicts import (
     EnsembleCheck,
     PairedCheck,
     SpikeCheck,
-    Validation,
 )
 
 Say = Callable[[str, Progress | None], None]
 AROUND = 20.0  # ms of voltage before and after a divergence that are kept
 VOLTAGE = "v"
 READ_BACK = 20_000_000  # connections: about 8 GB in NEST, and minutes
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What `validate` returns: the records, and the arrays for the pictures."""
-
-    validation: Validation
-    evidence: Evidence
-
-    def report(self, path: str | Path) -> list[Path]:
-        """Write the report (.html) with its .json, .xml, .md and .svg beside it; the files."""
-        from portable.validation.report import write_report
-
-        return write_report(self.validation, self.evidence, path)
-
-    def __repr__(self) -> str:
-        return repr(self.validation)
-
-
-def validate(
-    network: Network,
-    backends: Iterable[str] = ("native", "nest", "brian2"),
-    seeds: int | Iterable[int] = 10,
-    duration: Any = None,
-    dt: Any = None,
-    *,
-    warmup: Any = None,
-    inputs: str = "frozen",
-    integrator: str = "auto",
-    threads: int = 1,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-    margin: float | None = None,
-    power: str = "full",
-    executor: Executor | None = None,
-    cache: str | Path | None = None,
-    say: Say | None = None,
-) -> Answer:
-    """Compare backends on a network; the first is the reference.
-
-    seeds: how many (1, 2, ...), or which. duration, dt: as in `run`. warmup: left out of statistics (default:
-    a tenth, at most 500 ms).
-    inputs: "frozen" (the same input spikes everywhere: levels 3 and 4 are paired) or "native" (each backend
-    draws its own: ensembles).
-    margin: what counts as equivalent, as a share of the reference's mean (0.01 = 1 %); default: twice the
-    reference's seed-to-seed SD.
-    power: "full", "quick" or "none". executor: default processes on this machine. cache: folder of finished
-    runs, so that an interrupted validation goes on where it was. say: told what is being done.
-
-    A backend that cannot run, crashes, hangs or runs out of memory is a row of the answer, not its end.
-    ModelError on wrong arguments.
-    """
-    plan = design(
-        network,
-        backends,
-        seeds,
-        duration,
-        dt,
-        warmup=warmup,
-        inputs=inputs,
-        integrator=integrator,
-        threads=threads,
-        options=options,
-        margin=margin,
-        power=power,
-    )
-    own = Local(Cache(cache)) if executor is None else None
-    try:
-        return Study(plan, executor or own, say or (lambda _line, _progress: None)).answer()  # type: ignore[arg-type]
-    finally:
-        if own is not None:
-            own.close()
 
 
 @dataclass
@@ -137,8 +59,8 @@ class Study:
     _measured: dict[str, Measured] = field(default_factory=dict)
     _spikes: dict[str, list[SpikeCheck]] = field(default_factory=dict)
 
-    def answer(self) -> Answer:
-        """All rounds."""
+    def rounds(self) -> Study:
+        """All rounds; the study itself."""
         if self.plan.power != "none":
             program = resolve(self.plan.network, self.plan.seeds[0], self.plan.dt)
             self.applicable = tuple(d for d in INJECTED if DEVIATIONS[d].apply(program, 1.0) is not None)
@@ -146,7 +68,7 @@ class Study:
         self._alone()
         self._enlarged()
         self.say("statistics", None)
-        return Answer(*assemble.assembled(self))
+        return self
 
     # -- rounds
 

@@ -12,15 +12,16 @@ from portable.backends import registry
 from portable.errors import ModelError
 from portable.model.network import Network, Population
 from portable.model.sources import SpikeSourcePoisson
+from portable.pictures.drawing import mean_of
 from portable.resolve.estimate import GIB, available_memory
-from portable.results import Results
+from portable.results.tables import Results
+from portable.validation.answer import Answer, answered
 from portable.validation.cases import CASES, get
 from portable.validation.cases.case import Case, Published
 from portable.validation.design import Design
-from portable.validation.drawing import mean_of
 from portable.validation.jobs.schedule import Executor, Progress
 from portable.validation.levels.ran import Ran, of
-from portable.validation.study import Answer, Study
+from portable.validation.study import Study
 from portable.validation.verdicts import (
     DIFFERENT,
     LEVELS,
@@ -240,7 +241,7 @@ def _case(
         orders=False,
     )
     study = Study(design, executor, lambda line, progress: say(f"{case.name}: {line}", progress))
-    answer = study.answer()
+    answer = answered(study)
     return [_row(case, b, study.runs, answer.validation) for b in backends], answer
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from numba import njit
 
 from portable.errors import ModelError
-from portable.results import SpikeTable
+from portable.results.activity import Trains, Window, by_cell
+from portable.results.tables import SpikeTable
 from portable.units import Floats
-from portable.validation.activity import Trains, Window, by_cell
 
 TAU = 10.0  # ms, the membrane time constant of many network models
 

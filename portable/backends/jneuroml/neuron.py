@@ -13,7 +13,7 @@ from pathlib import Path
 
 from portable import process
 from portable.backends.jneuroml.complaints import complaint
-from portable.backends.jneuroml.runner import Tools, environment
+from portable.backends.jneuroml.tools import Tools, environment
 from portable.errors import BackendFailed, BackendUnavailable
 
 # jNeuroML 0.14 declares these functions of NEURON in every mod file that draws random numbers. From NEURON 9

@@ -13,25 +13,21 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-from portable import process
+from portable.backends.jneuroml import neuron
 from portable.backends.jneuroml.complaints import complaint
 from portable.backends.jneuroml.outputs import Outputs, Simulation, declared, read
+from portable.backends.jneuroml.tools import Tools
 from portable.errors import BackendFailed, BackendUnavailable, ModelError
 
 ENGINES = ("jlems", "neuron")
 INSTALL = "apt install default-jre-headless; pip install 'portable-snn[neuroml]'"
 # One short run at a time: the serial collector starts 0.3 s sooner; no window is ever wanted.
 JAVA_FLAGS = ("-Djava.awt.headless=true", "-XX:+UseSerialGC")
-POLL_SECONDS = 0.5
 Report = Callable[[int, int], None]  # (steps done, steps in all)
 
 
@@ -105,87 +101,12 @@ def run_lems(
         if engine == "jlems":
             tools.call("run", [*start, str(main), "-nogui"], watch=watch)
         else:
-            from portable.backends.jneuroml.neuron import run
-
-            run(start, main, tools, watch)
+            neuron.run(start, main, tools, watch)
         log = tools.text()
         try:
             return read(simulation, folder, tools.seconds, log)
         except BackendFailed as error:
             raise BackendFailed(f"{error}. {complaint(log)}") from error
-
-
-@dataclass
-class Tools:
-    """Runs programs one after another in a folder, with one log and one deadline (time.monotonic()) for
-    all.
-    """
-
-    folder: Path
-    deadline: float | None
-
-    def __post_init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.logs: list[Path] = []
-
-    def call(
-        self,
-        phase: str,
-        arguments: Sequence[str],
-        env: Mapping[str, str] | None = None,
-        watch: Callable[[], None] | None = None,
-    ) -> str:
-        """Run a program to its end and return what it printed. BackendFailed on a status other than 0, or
-        past the deadline.
-        """
-        began = time.monotonic()
-        log = self.folder / f"portable-{phase}.log"
-        self.logs.append(log)
-        with log.open("wb") as out:
-            child = subprocess.Popen(
-                arguments,
-                cwd=self.folder,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
-            try:
-                status = self._wait(child, watch)
-            except BaseException:
-                _end(child)
-                raise
-        self.seconds[phase] = time.monotonic() - began
-        printed = log.read_text(encoding="utf-8", errors="replace")
-        if status != 0:
-            raise BackendFailed(f"jNeuroML failed at '{phase}': {complaint(printed)}")
-        return printed
-
-    def _wait(self, child: subprocess.Popen[bytes], watch: Callable[[], None] | None) -> int:
-        while True:
-            left = None if self.deadline is None else self.deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise BackendFailed(
-                    "jNeuroML did not end within its time limit; allow more, or simulate less"
-                )
-            pause = left if watch is None else POLL_SECONDS if left is None else min(left, POLL_SECONDS)
-            try:
-                return child.wait(pause)
-            except subprocess.TimeoutExpired:
-                if watch is not None:
-                    watch()
-
-    def text(self) -> str:
-        """What all programs printed."""
-        return "\n".join(log.read_text(encoding="utf-8", errors="replace") for log in self.logs)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """The whole process group: nrnivmodl starts make, which starts compilers."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
 
 
 def _watch(simulation: Simulation, folder: Path, progress: Report | None) -> Callable[[], None] | None:
@@ -203,11 +124,3 @@ def _watch(simulation: Simulation, folder: Path, progress: Report | None) -> Cal
             progress(min(total, round(float(lines[-2].split()[0]) / simulation.step)), total)
 
     return watch
-
-
-def environment() -> dict[str, str]:
-    """This process's environment, with the programs of the running Python first on PATH (nrnivmodl is one of
-    them).
-    """
-    path = os.pathsep.join([str(Path(sys.prefix, "bin")), os.environ.get("PATH", "")])
-    return process.environment({**os.environ, "PATH": path})

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from portable.backends.jneuroml.complaints import complaint
-from portable.backends.jneuroml.runner import Tools, command
+from portable.backends.jneuroml.runner import command
+from portable.backends.jneuroml.tools import Tools
 from portable.errors import BackendFailed
 from portable.schemas.neuroml.problem import Problem
 

@@ -19,8 +19,8 @@ from functools import cache, partial
 
 from scipy.stats import t as student
 
-from portable.results import Results
-from portable.validation.activity import cvs, rates
+from portable.results.activity import cvs, rates
+from portable.results.tables import Results
 from portable.validation.cases.case import Case, Citation, Published
 from portable.validation.cases.measures import mean_of
 from portable.validation.cases.models.vogels_abbott import CELLS, CONNECTIVITY, vogels_abbott

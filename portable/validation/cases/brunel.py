@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from portable.model.network import Network
-from portable.results import Results
-from portable.validation.activity import Trains, cvs, peak, spectrum
+from portable.results.activity import Trains, cvs, peak, spectrum
+from portable.results.tables import Results
 from portable.validation.cases.case import Case, Citation, Published
 from portable.validation.cases.measures import mean_of, mean_rate
 from portable.validation.cases.models.brunel2000 import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portable.model.network import Network
-from portable.results import Results
+from portable.results.tables import Results
 from portable.simulation import run
 
 

@@ -17,7 +17,7 @@ from portable.model.connectors import AllToAll, OneToOne, StaticSynapse
 from portable.model.network import Network, Population, Projection, Record
 from portable.model.sources import SpikeSourceArray, SpikeSourcePoisson
 from portable.model.values import Array, Uniform
-from portable.results import Results
+from portable.results.tables import Results
 from portable.units import Floats
 from portable.validation.cases.case import Case, Citation, Published
 from portable.validation.cases.measures import STANDARD_ERRORS, counting_error, mean_rate

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from portable.results import Results
+from portable.results.activity import Trains, Window, by_cell, rates
+from portable.results.tables import Results
 from portable.units import Floats
-from portable.validation.activity import Trains, Window, by_cell, rates
 
 STANDARD_ERRORS = 4.0  # a margin of so many is passed over by chance in 6 of 100,000 checks
 

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from portable.model.network import Network
-from portable.results import Results
+from portable.results.activity import Trains, correlations, cvs, rates, synchrony
+from portable.results.tables import Results
 from portable.units import Floats
-from portable.validation.activity import Trains, correlations, cvs, rates, synchrony
 from portable.validation.cases.case import Case, Citation, Published
 from portable.validation.cases.measures import mean_of
 from portable.validation.cases.models.microcircuit import NAMES, microcircuit

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from portable import caches, files
 from portable.errors import ModelError
-from portable.storage import load_results
+from portable.results.storage import load_results
 from portable.validation.jobs.job import OK, Outcome
 from portable.validation.readback import ReadBack
 

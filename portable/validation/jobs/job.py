@@ -19,7 +19,7 @@ from portable.errors import ModelError
 from portable.model.network import Network
 from portable.resolve.digest import model_hash, program_digest
 from portable.resolve.program import Program
-from portable.results import Results
+from portable.results.tables import Results
 from portable.validation.readback import ReadBack
 
 OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY = (
@@ -178,14 +178,14 @@ def code_digest() -> str:
     """sha256 of the package's own files that a run goes through: results of other code are not taken for its
     own.
 
-    Not the command line, nor what of the validation only reads results.
+    Not the command line, pictures, nor what of the validation only reads results.
     """
     digest = hashlib.sha256()
     folder = Path(portable.__file__).parent
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
         if path.suffix in (".py", ".toml", ".txt") and (
-            place.parts[0] not in ("cli", "validation") or place.name in OF_RUNS
+            place.parts[0] not in ("cli", "validation", "pictures") or place.name in OF_RUNS
         ):
             digest.update(str(place).encode())
             digest.update(path.read_bytes())

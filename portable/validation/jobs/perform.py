@@ -22,7 +22,7 @@ from portable.errors import (
 from portable.resolve import resolve
 from portable.resolve.digest import program_digest
 from portable.resolve.program import Program, Trace
-from portable.results import Results
+from portable.results.tables import Results
 from portable.simulation import open as open_simulation
 from portable.validation.deviations import DEVIATIONS, deviate
 from portable.validation.jobs.job import (

@@ -42,7 +42,7 @@ def serve(parent: int) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a simulator prints must not get between the answers
-    from portable.storage import save_results
+    from portable.results.storage import save_results
     from portable.validation.jobs.perform import perform
 
     while True:

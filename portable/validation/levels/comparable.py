@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from portable.results import Results
+from portable.results.tables import Results
 from portable.validation.compare import inputs_of
 from portable.validation.levels.ran import MAIN, Ran, integrator_class, lives, of
 from portable.validation.verdicts import COMPARABLE, NOT_COMPARABLE, NOT_RUN, PASS, UNDECIDED, LevelVerdict

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from portable.backends.contract import INTEGRATORS
 from portable.model.cells import Cell
 from portable.model.network import Network
-from portable.results import Results
-from portable.validation.approximations import grouped
+from portable.results.approximations import grouped
+from portable.results.tables import Results
 from portable.validation.compare import inputs_of
 from portable.validation.jobs.job import OK, Job, Outcome
 from portable.validation.verdicts import Run

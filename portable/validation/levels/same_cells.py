@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 
 from portable.backends import registry
 from portable.resolve.program import CellGroup, Connections, Current, Group, Program, TrainGroup
-from portable.results import Results, TraceTable
+from portable.results.tables import Results, TraceTable
 from portable.units import Floats
 from portable.validation.differences import compare_results
 from portable.validation.evidence import Traces

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from portable.results import Results, SpikeTable
+from portable.results.activity import Window
+from portable.results.tables import Results, SpikeTable
 from portable.units import Floats
-from portable.validation.activity import Window
 from portable.validation.differences import compare_results
 from portable.validation.evidence import Growth
 from portable.validation.levels.ran import PERTURBED, Ran, of, sources

@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from portable.results import Results
+from portable.results.activity import STATISTICS, Window, by_cell, distributions, spectrum, summary
+from portable.results.tables import Results
 from portable.units import Floats
-from portable.validation.activity import STATISTICS, Window, by_cell, distributions, spectrum, summary
 from portable.validation.equivalence import (
     KS,
     WASSERSTEIN,

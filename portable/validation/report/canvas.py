@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from portable.pictures.figure import COLOURS, new_figure
 from portable.units import Floats
-from portable.validation.figure import COLOURS, new_figure
 from portable.validation.report.view import Panel, clean
 
 if TYPE_CHECKING:

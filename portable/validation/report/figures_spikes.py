@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from portable.resolve.program import Ints
-from portable.results import Results, SpikeTable
+from portable.results.tables import Results, SpikeTable
 from portable.units import Floats
 from portable.validation.evidence import Growth
 from portable.validation.report.canvas import GRID, INK, MUTED, PAPER, SPIKE, log_axis, panel, tint

@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from portable.errors import ModelError
+from portable.pictures.figure import COLOURS
 from portable.validation.evidence import Evidence
-from portable.validation.figure import COLOURS
 from portable.validation.report import power, words
 from portable.validation.report.sections import anchor, sections
 from portable.validation.report.view import SIGNS, TONES, Section, clean

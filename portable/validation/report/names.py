@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from portable.validation.activity import STATISTICS, Statistic
+from portable.results.activity import STATISTICS, Statistic
 from portable.validation.report.view import Cell, Table
 
 # Distributions that are no single number of a population (activity.distributions).

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from portable.errors import ModelError
 from portable.resolve.program import Ints
-from portable.results import Results, SpikeTable
+from portable.results.tables import Results, SpikeTable
 from portable.units import Floats
 
 LEAST = 5  # intervals that a cell needs for its CV and LV

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from portable.resolve.program import Ints
-from portable.results import SpikeTable
+from portable.results.activity import Window, by_cell, cvs, mean_known
+from portable.results.tables import SpikeTable
 from portable.units import Floats
-from portable.validation.activity import Window, by_cell, cvs, mean_known
 
 
 def spike_counts(table: SpikeTable) -> Ints:

@@ -11,7 +11,7 @@ import neo
 import numpy as np
 import quantities as pq
 
-from portable.results import Results, TraceTable
+from portable.results.tables import Results, TraceTable
 
 
 def block(results: Results) -> neo.Block:

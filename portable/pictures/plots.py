@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from portable.pictures.figure import GREY, colour, new_figure, save_figure
 from portable.resolve.program import Ints
-from portable.results import Results, SpikeTable, TraceTable
+from portable.results.approximations import grouped
+from portable.results.statistics import rate_histogram
+from portable.results.tables import Results, SpikeTable, TraceTable
 from portable.units import Floats
-from portable.validation.approximations import grouped
-from portable.validation.figure import GREY, colour, new_figure, save_figure
-from portable.validation.statistics import rate_histogram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,8 @@ from portable.dynamics.flat import receptor_parameter
 from portable.model.cells import Cell
 from portable.model.network import Network, Population, Projection
 from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform
+from portable.pictures.figure import EXCITATORY, GREY, INHIBITORY, new_figure, save_figure
 from portable.resolve import estimate
-from portable.validation.figure import EXCITATORY, GREY, INHIBITORY, new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ import numpy as np
 from portable.errors import ModelError
 from portable.files import whole
 from portable.resolve.program import Approximation
-from portable.results import Results, SpikeTable, TraceTable
+from portable.results.tables import Results, SpikeTable, TraceTable
 
 FORMAT, VERSION = "portable.results", 1
 

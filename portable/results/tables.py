@@ -116,7 +116,7 @@ class Results:
 
     def to_neo(self) -> neo.Block:
         """The same as a neo.Block with one segment; units attached, population and cell id as annotations."""
-        from portable.neo_block import block
+        from portable.results.neo_block import block
 
         return block(self)
 
