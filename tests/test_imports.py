@@ -77,3 +77,66 @@ def test_the_check_would_see_a_simulator(simulator):
     if registry.get(simulator).version() is None:
         pytest.skip(f"{simulator} is not installed")
     assert simulator in loaded(f"import {simulator}")
+
+
+# A method of a table that gives another library's object, made in a module that reads the table.
+FACADES = {("portable.results.tables", "portable.results.neo_block")}
+# Being opened; none may be added.
+OPEN_CIRCLES = [
+    ["portable.dynamics.expressions", "portable.dynamics.lems_grammar"],
+    ["portable.backends.nest.integration", "portable.backends.nest.nestml"],
+    ["portable.backends.nest.generated", "portable.backends.nest.lower"],
+    [
+        "portable.backends.nest.execute",
+        "portable.backends.nest.record",
+        "portable.backends.nest.remote",
+    ],
+]
+
+
+def circles(edges):
+    """Groups of modules that import each other, directly or through others, by Tarjan's algorithm."""
+    number, lowest, waiting, found = {}, {}, [], []
+
+    def visit(module):
+        number[module] = lowest[module] = len(number)
+        waiting.append(module)
+        for other in edges[module]:
+            if other not in number:
+                visit(other)
+                lowest[module] = min(lowest[module], lowest[other])
+            elif other in waiting:
+                lowest[module] = min(lowest[module], number[other])
+        if lowest[module] == number[module]:
+            group = waiting[waiting.index(module) :]
+            del waiting[waiting.index(module) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in edges:
+        if module not in number:
+            visit(module)
+    return found
+
+
+def test_the_search_for_circles_finds_them():
+    assert circles({"a": "b", "b": "c", "c": "b", "d": "abd"}) == [["b", "c"]]
+    assert circles({"a": "b", "b": "c", "c": ""}) == []
+
+
+def test_no_circle_of_files():
+    """Imports inside functions and those for types count too: each of two files in a circle can only be read
+    with the other.
+    """
+    grimp = pytest.importorskip("grimp")  # comes with import-linter
+    graph = grimp.build_graph("portable", cache_dir=None)
+    assert {(a, b) for a in graph.modules for b in graph.find_modules_directly_imported_by(a)} >= FACADES
+    edges = {
+        module: sorted(
+            other
+            for other in graph.find_modules_directly_imported_by(module)
+            if (module, other) not in FACADES
+        )
+        for module in sorted(graph.modules)
+    }
+    assert [c for c in circles(edges) if c not in OPEN_CIRCLES] == []

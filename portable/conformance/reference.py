@@ -12,9 +12,9 @@ from typing import Any
 from portable.locks import alone
 from portable.model.network import Network
 from portable.resolve.digest import model_hash
-from portable.results import Results
+from portable.results.storage import load_results, save_results
+from portable.results.tables import Results
 from portable.simulation import run
-from portable.storage import load_results, save_results
 
 BACKEND = "reference"
 
