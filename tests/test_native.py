@@ -18,7 +18,10 @@ from portable.resolve import poisson, resolve
 
 
 def session(program, **config):
-    return BACKEND.open(BACKEND.lower(program, RunConfig(**config)).plan)
+    """All threads work at every step, however short the steps are."""
+    sim = BACKEND.open(BACKEND.lower(program, RunConfig(**config)).plan)
+    sim._pace.together, sim._pace.left = config.get("threads", 1) > 1, math.inf
+    return sim
 
 
 def spikes(recorded):

@@ -11,7 +11,6 @@ import pytest
 import portable as pt
 from portable.backends.contract import RunConfig
 from portable.backends.native.codegen import CellCode
-from portable.backends.native.driver import program_source
 from portable.backends.native.layout import arrange
 from portable.backends.native.lower import DUE, RING, lower, shortfalls
 from portable.library.cells import CELLS
@@ -30,8 +29,8 @@ def resolved(cell, *projections, seed=1, n=100):
 
 def test_lowering_and_the_backend_load_no_compiled_code():
     code = """
-import sys, portable.backends.native, portable.backends.native.codegen, portable.backends.native.driver
-sys.exit(any(f"portable.backends.native.{m}" in sys.modules for m in ("kernels", "execute", "synapses", "compiled")))
+import sys, portable.backends.native, portable.backends.native.codegen, portable.backends.native.tables
+sys.exit(any(f"portable.backends.native.{m}" in sys.modules for m in ("kernels", "execute", "synapses", "code", "loop")))
 """  # noqa: E501
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -136,8 +135,7 @@ def test_generated_code_is_python_and_names_no_cell(name):
     program = resolved(CELLS[name], ("excitatory", 0.1, 1.0))
     plan = lower(program, RunConfig()).plan
     layout, _ = arrange(plan.cells[0], program.cells[0], program.dt, True)
-    types = {"segments": "uint16", "targets": "uint16", "weights": "float64", "lags": "uint8"}
-    source = program_source([layout], [], False, types)
+    source = CellCode(layout).source()
     compile(source, name, "exec")
     assert name not in source
 
@@ -155,4 +153,22 @@ def test_equal_parameters_are_scalars_and_others_fields():
     assert "*P_0_0" in layout.fields  # the decay of v differs from cell to cell
     assert "*P_1_1" in layout.scalars  # that of the synaptic current does not
     np.testing.assert_allclose(values["*P_0_0"], np.exp(-0.1 / np.linspace(10, 20, n)), rtol=1e-15)
-    assert "own_P_0_0" in CellCode(layout, 0).source()
+    assert "own_P_0_0" in CellCode(layout).source()
+
+
+def test_one_text_for_all_populations_of_a_type():
+    """Parameters, constants, time step and size are arguments: what is compiled depends on none of them."""
+
+    def source(cell, n, dt):
+        cells = pt.Population("cells", n, cell)
+        one = pt.Projection(cells, cells, pt.OneToOne(), pt.StaticSynapse(weight=0.1, delay=1.0))
+        program = resolve(pt.Network("net", [cells], [one]), 1, dt)
+        return CellCode(
+            arrange(lower(program, RunConfig()).plan.cells[0], program.cells[0], dt, False)[0]
+        ).source()
+
+    for cell, other in (
+        (pt.IF_curr_exp(), pt.IF_curr_exp(tau_m=7, cm=3, tau_syn_E=2, v_thresh=-40, tau_refrac=5)),
+        (pt.IF_cond_exp(), pt.IF_cond_exp(cm=3, e_rev_E=-1, v_reset=-70)),
+    ):
+        assert source(cell, 3, 0.1) == source(other, 900, 0.05)

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from portable.backends.native.layout import BLOCK, CURRENT, LEFT, SIZE, Layout, arrange
 from portable.backends.native.lower import CellPlan, NativePlan
 from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Ints, PerCell, Program
 from portable.units import Floats
+
+LINE = 64  # bytes of a cache line
 
 
 def blocks(size: int) -> int:
@@ -23,6 +27,14 @@ def blocks(size: int) -> int:
 def bounds(size: int, parts: int) -> Ints:
     """First block of each part, and the number of blocks at the end."""
     return np.array([blocks(size) * p // parts for p in range(parts + 1)], dtype=np.int64)
+
+
+def aligned(size: int, dtype: Any = np.float64) -> npt.NDArray[Any]:
+    """Zeros that begin at a cache line: 64 bytes that the processor takes at once are then in one line."""
+    item = np.dtype(dtype).itemsize
+    room = np.zeros(size * item + LINE, dtype=np.uint8)
+    first = -room.ctypes.data % LINE
+    return room[first : first + size * item].view(dtype)
 
 
 @dataclass
@@ -87,7 +99,7 @@ class Arena:
             for p in range(self.parts):
                 sizes[p] += int(c.cuts[p + 1] - c.cuts[p]) * BLOCK * len(c.layout.fields)
         self.scalars = np.array(scalars or [0.0])
-        self.fields = [np.zeros(max(n, 1)) for n in sizes]
+        self.fields = [aligned(n) for n in sizes]
         for c in self.cells.values():
             default = {LEFT: 0.0, SIZE: self.program.dt, CURRENT: 0.0}
             for name in c.layout.fields:

@@ -2,86 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from portable.backends.contract import Held, Recorded
-from portable.backends.native.driver import DONE, DRAIN, GROW, OVERFLOW
 from portable.backends.native.lower import NativePlan
+from portable.backends.native.pace import Pace, placed
 from portable.backends.native.parts import WITHIN_STEP, Parts
+from portable.backends.native.tables import DONE, DRAIN, GROW, OVERFLOW, SYNAPSES
 from portable.errors import BackendFailed
 from portable.units import Floats
-
-STRETCH = (
-    0.03  # seconds of one compiled call: between two of them Ctrl-C is seen and the number of threads settled
-)
-SHORT = STRETCH / 16  # of a trial of the other number of threads
-RARELY = 64  # stretches between two trials, at most
-FEW = 16  # steps of the first stretch, when no speed is known
-
-
-class Pace:
-    """How many threads work, and for how many steps: all threads, or one where others keep the processors
-    busy so that waiting for each other costs more than it brings. What is computed does not depend on it.
-
-    The other way is tried in short stretches, more and more rarely as the present one keeps winning. After a
-    change to all threads stretches start short, since beside busy processes a stretch of all can take many
-    times longer than planned.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self.threads, self.together = threads, threads > 1
-        self.speed = {True: 0.0, False: 0.0}  # steps a second, together or alone
-        self.length = SHORT
-        self.gap = {True: 4, False: 4}  # stretches together (alone) before a trial of the other
-        self.left = 4
-
-    def next(self) -> tuple[int, int]:
-        """(threads, steps) of the next stretch."""
-        trial = self.threads > 1 and self.left <= 0
-        together = self.together != trial
-        speed = self.speed[together] or self.speed[not together]
-        seconds = SHORT if trial else self.length
-        return self.threads if together else 1, max(FEW, int(speed * seconds))
-
-    def report(self, threads: int, steps: int, seconds: float) -> None:
-        """Learn from a stretch."""
-        together = threads > 1
-        self.speed[together] = steps / max(seconds, 1e-9)
-        self.left -= 1
-        trial = together != self.together
-        slower = (
-            bool(self.speed[not self.together]) and self.speed[self.together] < self.speed[not self.together]
-        )
-        if slower and (trial or self.together):
-            self.gap[self.together] = 4
-            self.together, self.length = not self.together, SHORT
-            self.left = self.gap[self.together]
-            self.gap[self.together] = min(2 * self.gap[self.together], RARELY)
-        elif trial:
-            self.gap[self.together] = min(2 * self.gap[self.together], RARELY)
-            self.left = self.gap[self.together]
-        else:
-            self.length = min(2 * self.length, STRETCH)
-
-
-def _placed(number: int, code: Any, *arguments: Any) -> Any:
-    """Call `code` in this thread, started on a processor of its own: Linux may leave two new threads on one
-    for 50 ms, which is long for them to wait for each other. It is not bound to that processor."""
-    if hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        with contextlib.suppress(OSError):  # not allowed in some sandboxes; only speed depends on it
-            os.sched_setaffinity(0, {allowed[number % len(allowed)]})
-            os.sched_setaffinity(0, allowed)
-    return code(*arguments)
 
 
 class NativeSession:
@@ -172,13 +107,14 @@ class NativeSession:
             shapes,
             parts.sync,
             parts.flags,
+            tuple(parts.arrays[0][name][:0] for name in SYNAPSES),
         )
         if threads == 1 or self._pool is None:
-            status, done = parts.code(0, parts.count, 1, *rest)
+            status, done = parts.run(0, parts.count, 1, *rest)
             return int(status), int(done)
         each = parts.count // threads
         jobs = [
-            self._pool.submit(_placed, t, parts.code, t * each, (t + 1) * each, threads, *rest)
+            self._pool.submit(placed, t, parts.run, t * each, (t + 1) * each, threads, *rest)
             for t in range(threads)
         ]
         results = [job.result() for job in jobs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from portable.backends.native.kernels import OPTIONS
+from portable.backends.native.calls import OPTIONS
 from portable.resolve.random import draw
 
 

@@ -15,11 +15,10 @@ from llvmlite import ir
 from numba import int32, int64, njit, types, uint64
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
+from portable.backends.native.calls import OPTIONS
 from portable.resolve.random import LOW, M0, M1, W0, W1
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False, "cache": True}
 # A waiting thread looks at the counter so often (some 20 us), then sleeps until it is woken. It never yields:
 # the scheduler would give its processor to a busy process for milliseconds (seen: 5 times slower), and
 # sleeping for a set time lets threads wait for each other in turn.
@@ -85,34 +84,6 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]  # noqa: 
         return context.get_dummy_value()
 
     return types.void(array, types.intp), code
-
-
-@intrinsic
-def view(typingctx, address, shape, dtype):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """The array of that address (int64), shape (a tuple of int64) and type; like numba.carray, which takes
-    much longer to compile.
-    """
-    array = types.Array(dtype.dtype, len(shape), "C")
-
-    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
-        item = context.get_abi_sizeof(context.get_data_type(array.dtype))
-        lengths = cgutils.unpack_tuple(builder, args[1])
-        strides = [context.get_constant(types.intp, item)]
-        for n in lengths[:0:-1]:
-            strides.insert(0, builder.mul(strides[0], n))
-        made = context.make_array(array)(context, builder)
-        data = builder.inttoptr(args[0], made.data.type)
-        populate_array(
-            made,
-            data=data,
-            shape=lengths,
-            strides=strides,
-            itemsize=context.get_constant(types.intp, item),
-            meminfo=None,
-        )
-        return made._getvalue()
-
-    return array(address, shape, dtype), code
 
 
 if FUTEX:
@@ -202,13 +173,13 @@ def collect(out, ends, sends, parity, steps, stamp, spikes, position, heads, tai
 
 @njit(**OPTIONS)
 def add_segment(buffer, targets, weights, low, high):  # type: ignore[no-untyped-def]
-    for j in range(low, high):
+    for j in range(uint64(low), uint64(high)):  # unsigned: numba need not ask whether an index is negative
         buffer[targets[j]] += weights[j]
 
 
 @njit(**OPTIONS)
 def add_equal(buffer, targets, weight, low, high):  # type: ignore[no-untyped-def]
-    for j in range(low, high):
+    for j in range(uint64(low), uint64(high)):
         buffer[targets[j]] += weight
 
 

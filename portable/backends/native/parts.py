@@ -1,4 +1,4 @@
-"""The arrays of all parts: what driver.ARRAYS names, filled from the plan. A part is what one thread owns (or
+"""The arrays of all parts: what tables.ARRAYS names, filled from the plan. A part is what one thread owns (or
 several, one after another).
 
 Every group's blocks of 64 cells are dealt to the parts in order, so that a part's cells fit 16-bit numbers
@@ -8,17 +8,15 @@ and the order of spikes (step, group, cell) does not depend on how many parts th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from portable.backends import compiled
-from portable.backends.native import inputs, kernels, links, synapses
-from portable.backends.native.cells import Arena, bounds
-from portable.backends.native.driver import POISSON, SYNAPSES, TRAINS, arrays, program_source
-from portable.backends.native.layout import BLOCK, Layout
+from portable.backends.native import code, inputs, kernels, links, synapses
+from portable.backends.native.cells import Arena, aligned, bounds
+from portable.backends.native.layout import BLOCK
 from portable.backends.native.lower import RING, NativePlan
+from portable.backends.native.tables import ALONE, ARRAYS, CELLS, KIND, PART, POISSON, SLICE, TRAINS, Part
 from portable.resolve.program import CellGroup, Ints, PoissonGroup
 from portable.units import Floats
 
@@ -26,8 +24,6 @@ from portable.units import Floats
 WITHIN_STEP = 8
 MOST_CELLS = 65536  # of a part, so that targets are 16-bit numbers
 SMALL = 1 << 14  # first size of lists that grow
-HERE = Path(__file__).parent
-SHARED = (HERE / "kernels.py", HERE / "functions.py", HERE.parents[1] / "resolve/random.py")
 
 Arrays = dict[str, Any]
 
@@ -45,7 +41,8 @@ def parts_for(plan: NativePlan) -> int:
 
 
 class Parts:
-    """`arrays[p]` by the names of driver.ARRAYS; `code` is the compiled run loop."""
+    """`arrays[p]` by the names of tables.ARRAYS; `types` are the compiled functions of each group of cells,
+    `run` is the loop."""
 
     def __init__(self, plan: NativePlan) -> None:
         self.plan, self.program, self.count = plan, plan.program, parts_for(plan)
@@ -105,7 +102,7 @@ class Parts:
         for p, a in enumerate(self.arrays):
             s = self.synapses[p]
             a.update(rows=s.rows, segments=s.segments, targets=s.targets, weights=s.weights, lags=s.lags)
-            a["A"] = np.zeros(max(1, self.cells[p] * self.channels * (self.ring + 1)))
+            a["A"] = aligned(self.cells[p] * self.channels * (self.ring + 1))
             a["delays"] = np.array(self.plan.delays, dtype=np.int64)
 
     def _exchange(self) -> None:
@@ -123,8 +120,8 @@ class Parts:
                 spikes=np.zeros(SMALL, dtype=np.int32),
                 heads=np.zeros(window, dtype=np.int64),
                 tails=np.zeros(window, dtype=np.int64),
-                u=np.zeros(64, dtype=np.uint32),
-                n=np.zeros(64, dtype=np.int32),
+                u=aligned(64, np.uint32),
+                n=aligned(64, np.int32),
                 flags=self.flags,
                 ends=ends,
                 sends=sends,
@@ -182,21 +179,15 @@ class Parts:
 
     def prepare(self) -> None:
         """What depends on layouts, values and rates; compiles or loads the code."""
-        kinds: dict[str, int] = {}
-        distinct: list[Layout] = []
-        for c in self.arena.cells.values():
-            if c.layout.key not in kinds:
-                kinds[c.layout.key] = len(distinct)
-                distinct.append(c.layout)
-        of_group = {n: kinds[c.layout.key] for n, c in self.arena.cells.items()}
-        handlers: dict[tuple[int, str], int] = {}
+        self.types = {name: code.functions(c.layout) for name, c in self.arena.cells.items()}
         rows = []
         for i, kind in enumerate(self.plan.kinds):
-            channel, scalars = kind.channel, 0
-            if channel < 0:
-                channel = -1 - handlers.setdefault((of_group[kind.group], kind.port), len(handlers))
-                scalars = self.arena.cells[kind.group].scalars
-            rows.append((channel, -1 if self.plan.weights else i, scalars))
+            alone = kind.channel < 0
+            handler = self.types[kind.group][f"arrive_{kind.port}"] if alone else 0
+            scalars = self.arena.cells[kind.group].scalars if alone else 0
+            rows.append((kind.channel, -1 if self.plan.weights else i, scalars, handler))
+        alone = any(kind.channel < 0 for kind in self.plan.kinds)
+        coupled = links.tables(self.program, self.arena, lambda name, v: self.types[name][f"read_{v}"])
         for p, a in enumerate(self.arrays):
             currents = inputs.Currents(self.program.currents, self.arena, p)
             a["drives"], a["amounts"] = inputs.drive_rows(
@@ -206,8 +197,8 @@ class Parts:
                 F=self.arena.fields[p],
                 C=self.arena.scalars,
                 edges=np.zeros(kernels.BATCH * (len(rows) + 1), dtype=np.int64),
-                kinds=np.array(rows, dtype=np.int64).reshape(-1, 3),
-                S=self._slices(p, of_group),
+                kinds=np.array(rows, dtype=np.int64).reshape(-1, len(KIND)),
+                S=self._slices(p),
                 sources=self.tables.sources,
                 thresholds=self.tables.thresholds,
                 table=self.tables.table,
@@ -216,33 +207,22 @@ class Parts:
                 amplitudes=currents.amplitudes,
                 places=currents.places,
                 columns=currents.columns,
-                where=self._where(p) if handlers else np.zeros(1, dtype=np.int64),
+                where=self._where(p) if alone else np.zeros(0, dtype=np.int64),
+                **coupled,
             )
-        readers: dict[tuple[int, str], int] = {}
-        coupled = bool(self.program.links)
-        if coupled:
-            self.arrays[0].update(links.tables(self.program, self.arena, of_group, readers))
-        types = {n: self.arrays[0][n].dtype.name for n in SYNAPSES}
-        self.code = compiled.load(
-            program_source(
-                distinct,
-                list(handlers),
-                self.plan.delivery == RING,
-                types,
-                list(readers) if coupled else None,
-            ),
-            *SHARED,
-        ).run
+        self.run = code.loop()
 
-    def _slices(self, p: int, kinds: Mapping[str, int]) -> Ints:
+    def _slices(self, p: int) -> Ints:
         rows = []
         for g in self.program.groups:
+            addresses = 0, 0
             cuts = bounds(g.size, self.count)
             valid = int(np.diff(self.cuts(g.size))[p])
             if isinstance(g, CellGroup):
-                c = self.arena.cells[g.name]
+                c, functions = self.arena.cells[g.name], self.types[g.name]
+                addresses = functions["update"], functions.get("conditions", 0)
                 what = (
-                    kinds[g.name],
+                    ALONE if c.layout.general else CELLS,
                     c.offsets[p],
                     int(cuts[p + 1] - cuts[p]),
                     self.arrivals[p][g.name],
@@ -263,9 +243,10 @@ class Parts:
                     self.kept_at[p].get(g.name, -1),
                     self.numbers[g.name],
                     valid,
+                    *addresses,
                 )
             )
-        return np.array(rows, dtype=np.int64).reshape(-1, 10)
+        return np.array(rows, dtype=np.int64).reshape(-1, len(SLICE))
 
     def _where(self, p: int) -> Ints:
         """Place in the part's arena of the first field of each of its cells."""
@@ -304,13 +285,12 @@ class Parts:
 
     def addressed(self) -> tuple[Ints, Ints, Ints]:
         """The parts' integers, and addresses and shapes of their arrays, in the order of ARRAYS."""
-        table = arrays(bool(self.program.links))
-        addresses = np.zeros((self.count, len(table)), dtype=np.int64)
-        shapes = np.zeros((self.count, len(table), 4), dtype=np.int64)
-        numbers = np.zeros((self.count, 8), dtype=np.int64)
+        addresses = np.zeros((self.count, len(ARRAYS)), dtype=np.int64)
+        shapes = np.zeros((self.count, len(ARRAYS), 4), dtype=np.int64)
+        numbers = np.zeros((self.count, len(PART)), dtype=np.int64)
         for p, a in enumerate(self.arrays):
-            numbers[p, :5] = self.reach, self.ring, self.reserve, self.channels, self.cells[p]
-            for i, (name, (kind, dimensions)) in enumerate(table.items()):
+            numbers[p] = Part(self.reach, self.ring, self.reserve, self.channels, self.cells[p])
+            for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
                 x = a[name]
                 assert x.flags.c_contiguous
                 assert x.ndim == dimensions and (not kind or x.dtype == np.dtype(kind.rstrip("_"))), name  # noqa: PT018

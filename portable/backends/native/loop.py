@@ -1,0 +1,243 @@
+"""The run loop, compiled once for all models: what differs between models reaches it as tables, and the code
+of their cells by address (calls.py).
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+from numba import int64, njit
+
+from portable.backends.native.calls import OPTIONS, invoke, view
+from portable.backends.native.kernels import (
+    barrier,
+    collect,
+    deliver_all,
+    deliver_due,
+    drive,
+    fire_poisson,
+    fire_trains,
+    inject,
+    publish,
+    sample,
+)
+from portable.backends.native.layout import BLOCK
+from portable.backends.native.tables import (
+    ALONE,
+    ARRAYS,
+    COUPLING,
+    DONE,
+    DRAIN,
+    GROW,
+    KIND,
+    OVERFLOW,
+    PART,
+    POISSON,
+    SLICE,
+    STATE,
+    TRAINS,
+)
+
+_named: Any = namedtuple
+AT = _named("At", ARRAYS)(*range(len(ARRAYS)))  # columns of the tables of addresses and shapes
+FLOAT = 8  # bytes
+
+
+# fmt: off
+@njit(**OPTIONS)
+def run(  # type: ignore[no-untyped-def]
+    first, last, threads, start, steps, interval, dt, numbers, addresses, shapes, sync, shared_flags, like
+):
+    """Parts first .. last - 1; with several threads, beside others. Returns the status and the steps done.
+
+    numbers (part, PART); addresses (part, array) and shapes (part, array, dimension) in the order of ARRAYS;
+    like: arrays of the types of the synapses (tables.SYNAPSES).
+    """
+    reached, end, meetings = start, start + steps, 0
+    while reached < end:
+        many = min(interval, end - reached)
+        for p in range(first, last):
+            k, at, of = reached, addresses[p], shapes[p]
+            ring, channels, cells = numbers[p, PART.ring], numbers[p, PART.channels], numbers[p, PART.cells]
+            state = view(at[AT.state], (of[AT.state, 0],), np.int64)
+            out = view(at[AT.out], (of[AT.out, 0], of[AT.out, 1], of[AT.out, 2]), np.int32)
+            shape = of[AT.ends]
+            ends = view(at[AT.ends], (shape[0], shape[1], shape[2], shape[3]), np.int64)
+            flags = view(at[AT.flags], (of[AT.flags, 0], of[AT.flags, 1]), np.int64)
+            sends = view(at[AT.sends], (of[AT.sends, 0],), np.int64)
+            S = view(at[AT.S], (of[AT.S, 0], of[AT.S, 1]), np.int64)
+            F = view(at[AT.F], (of[AT.F, 0],), np.float64)
+            A = view(at[AT.A], (of[AT.A, 0],), np.float64)
+            hits = view(at[AT.hits], (of[AT.hits, 0],), np.int32)
+            spikes = view(at[AT.spikes], (of[AT.spikes, 0],), np.int32)
+            position = view(at[AT.position], (of[AT.position, 0],), np.int64)
+            heads = view(at[AT.heads], (of[AT.heads, 0],), np.int64)
+            tails = view(at[AT.tails], (of[AT.tails, 0],), np.int64)
+            delays = view(at[AT.delays], (of[AT.delays, 0],), np.int64)
+            kinds = view(at[AT.kinds], (of[AT.kinds, 0], of[AT.kinds, 1]), np.int64)
+            rows = view(at[AT.rows], (of[AT.rows, 0],), np.int64)
+            segments = view(at[AT.segments], (of[AT.segments, 0],), like[0].dtype)
+            targets = view(at[AT.targets], (of[AT.targets, 0],), like[1].dtype)
+            weights = view(at[AT.weights], (of[AT.weights, 0],), like[2].dtype)
+            lags = view(at[AT.lags], (of[AT.lags, 0],), like[3].dtype)
+            where = view(at[AT.where], (of[AT.where, 0],), np.int64)
+            edges = view(at[AT.edges], (of[AT.edges, 0],), np.int64)
+            drives = view(at[AT.drives], (of[AT.drives, 0], of[AT.drives, 1]), np.int64)
+            sources = view(at[AT.sources], (of[AT.sources, 0], of[AT.sources, 1]), np.int64)
+            thresholds = view(at[AT.thresholds], (of[AT.thresholds, 0],), np.uint32)
+            table = view(at[AT.table], (of[AT.table, 0], of[AT.table, 1]), np.int64)
+            amounts = view(at[AT.amounts], (of[AT.amounts, 0],), np.float64)
+            u = view(at[AT.u], (of[AT.u, 0],), np.uint32)
+            n = view(at[AT.n], (of[AT.n, 0],), np.int32)
+            train_steps = view(at[AT.train_steps], (of[AT.train_steps, 0],), np.int64)
+            train_ids = view(at[AT.train_ids], (of[AT.train_ids, 0],), np.int32)
+            cursor = view(at[AT.cursor], (of[AT.cursor, 0],), np.int64)
+            kept = view(at[AT.kept], (of[AT.kept, 0],), np.bool_)
+            ids = view(at[AT.ids], (of[AT.ids, 0],), np.int32)
+            stamps = view(at[AT.stamps], (of[AT.stamps, 0],), np.int64)
+            traces = view(at[AT.traces], (of[AT.traces, 0], of[AT.traces, 1]), np.int64)
+            trace_cells = view(at[AT.trace_cells], (of[AT.trace_cells, 0],), np.int64)
+            trace_columns = view(at[AT.trace_columns], (of[AT.trace_columns, 0],), np.int64)
+            values = view(at[AT.values], (of[AT.values, 0],), np.float64)
+            currents = view(at[AT.currents], (of[AT.currents, 0], of[AT.currents, 1]), np.int64)
+            times = view(at[AT.times], (of[AT.times, 0],), np.int64)
+            amplitudes = view(at[AT.amplitudes], (of[AT.amplitudes, 0],), np.float64)
+            places = view(at[AT.places], (of[AT.places, 0],), np.int64)
+            columns = view(at[AT.columns], (of[AT.columns, 0],), np.int64)
+            cleared = view(at[AT.cleared], (of[AT.cleared, 0], of[AT.cleared, 1]), np.int64)
+            couplings = view(at[AT.couplings], (of[AT.couplings, 0], of[AT.couplings, 1]), np.int64)
+            link_from = view(at[AT.link_from], (of[AT.link_from, 0],), np.int64)
+            link_to = view(at[AT.link_to], (of[AT.link_to, 0],), np.int64)
+            slot, before = channels * cells, state[STATE.steps]
+            if before > 0:
+                if not collect(out, ends, sends, state[STATE.exchanges] & 1, before, k - before + 1, spikes,
+                               position, heads, tails, numbers[p, PART.reach]):
+                    return GROW, k - start
+                if ring:
+                    deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets,
+                                weights, lags, A, cells, channels)
+            state[STATE.exchanges] += 1
+            parity, sent, kept_at, failed = state[STATE.exchanges] & 1, 0, state[STATE.kept], 0
+            for j in range(many):
+                stamp = k + 1
+                place = (stamp & ring) * slot
+                now = A[place : place + slot]
+                arrivals = at[AT.A] + FLOAT * place
+                if currents.shape[0]:
+                    inject(k, currents, times, amplitudes, places, columns, F)
+                if couplings.shape[0]:  # after inject: a variable may read the current
+                    couple(k, dt, cleared, couplings, link_from, link_to, F, at[AT.F], at[AT.C])
+                if not ring:
+                    deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights,
+                                now, cells, edges)
+                if drives.shape[0]:
+                    drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
+                if where.size:  # first all equations and sums of cells whose arrivals are handled one by one
+                    for s in range(S.shape[0]):
+                        if S[s, SLICE.kind] == ALONE:
+                            step_of(S[s, SLICE.update], S[s], at, arrivals, cells, k, dt, hits.size)
+                    deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets,
+                                  weights, where, at[AT.F], at[AT.C])
+                for s in range(S.shape[0]):
+                    kind = S[s, SLICE.kind]
+                    if kind == POISSON:
+                        count = fire_poisson(sources[S[s, SLICE.fields]], stamp, S[s, SLICE.first],
+                                             S[s, SLICE.valid], thresholds, table, u, n, hits)
+                    elif kind == TRAINS:
+                        count = fire_trains(stamp, S[s, SLICE.fields], S[s, SLICE.blocks], train_steps,
+                                            train_ids, cursor, s, hits)
+                    else:
+                        code = S[s, SLICE.conditions if kind == ALONE else SLICE.update]
+                        count = step_of(code, S[s], at, arrivals, cells, k, dt, hits.size)
+                    if count > hits.size:
+                        failed, count = 2, hits.size
+                    sent, kept_at = publish(
+                        hits, count, stamp, S[s, SLICE.first], S[s, SLICE.source], S[s, SLICE.record],
+                        S[s, SLICE.number], out[p, parity], sent, kept, ids, stamps, kept_at)
+                    ends[p, parity, j, s] = sent
+                if traces.shape[0]:
+                    sample(traces, trace_cells, trace_columns, stamp, state[STATE.traced], F, values)
+                k = stamp
+            state[STATE.steps], state[STATE.kept] = many, kept_at
+            full = kept_at + numbers[p, PART.reserve] > ids.size
+            flags[parity, p] = max(failed, 1 if full else 0)
+        reached += many
+        meetings += 1
+        if threads > 1:
+            barrier(sync, meetings * threads)
+        parity, worst = (sync[8] + meetings) & 1, 0
+        for p in range(shared_flags.shape[1]):
+            worst = max(worst, shared_flags[parity, p])
+        if worst:
+            return OVERFLOW if worst > 1 else DRAIN, reached - start
+    return DONE, reached - start
+# fmt: on
+
+
+@njit(**OPTIONS)
+def step_of(code, row, at, arrivals, cells, step, dt, room):  # type: ignore[no-untyped-def]
+    """Call `update` or `conditions` of a slice (row of S); the number of spikes, which are in `hits`."""
+    return invoke(
+        code,
+        (
+            at[AT.F] + FLOAT * row[SLICE.fields],
+            row[SLICE.blocks],
+            arrivals + FLOAT * row[SLICE.arrivals],
+            cells,
+            at[AT.C] + FLOAT * row[SLICE.scalars],
+            step,
+            dt,
+            row[SLICE.valid],
+            at[AT.hits],
+            room,
+        ),
+    )
+
+
+@njit(**OPTIONS)
+def deliver_alone(  # type: ignore[no-untyped-def]
+    stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, fields, scalars
+):
+    """Arrivals that are handled one by one. Port after port, the oldest spikes first: an update that reads
+    the state may depend on the order. fields and scalars are addresses.
+    """
+    t = stamp * dt
+    mask, window, many = spikes.size - 1, heads.size - 1, kinds.shape[0]
+    width = many * delays.size + 1
+    for kind in range(many):
+        if kinds[kind, KIND.channel] >= 0:
+            continue
+        code, one = kinds[kind, KIND.handler], kinds[kind, KIND.weight]
+        mine = scalars + FLOAT * kinds[kind, KIND.scalars]
+        for column in range(delays.size - 1, -1, -1):
+            sent = stamp - delays[column]
+            if sent < 1:
+                continue
+            for q in range(heads[sent & window], tails[sent & window]):
+                source = int64(spikes[q & mask])
+                place = source * width + column * many + kind
+                begin, end = int64(segments[place]), int64(segments[place + 1])
+                for j in range(rows[source] + begin, rows[source] + end):
+                    w = float(weights[j] if one < 0 else weights[one])
+                    invoke(code, (fields + FLOAT * where[targets[j]], mine, w, t))
+
+
+@njit(**OPTIONS)
+def couple(step, dt, cleared, couplings, link_from, link_to, F, fields, scalars):  # type: ignore[no-untyped-def]
+    """Links: variables of cells are added to inputs of others, in the order of the program's couplings.
+    fields and scalars are addresses.
+    """
+    for r in range(cleared.shape[0]):
+        for b in range(cleared[r, 1]):
+            at = cleared[r, 0] + b * cleared[r, 2]
+            for i in range(BLOCK):
+                F[at + i] = 0.0
+    for r in range(couplings.shape[0]):
+        row = couplings[r]
+        if row[COUPLING.reader]:
+            group = fields + FLOAT * row[COUPLING.fields], row[COUPLING.blocks]
+            invoke(row[COUPLING.reader], (*group, scalars + FLOAT * row[COUPLING.scalars], step, dt))
+        for j in range(row[COUPLING.low], row[COUPLING.high]):
+            F[link_to[j]] += F[link_from[j]]

@@ -1,0 +1,130 @@
+"""The names of what the run loop reads: a part's arrays, and the columns of its tables. Pure, no numba.
+
+A part's arrays reach compiled code as addresses and shapes: 50 array arguments would cost more to unpack and
+to count references of than a step of a small network takes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+DONE, DRAIN, GROW, OVERFLOW = range(
+    4
+)  # what `run` returns; DRAIN: the record is nearly full, GROW: the history
+POISSON, TRAINS, CELLS, ALONE = range(
+    4
+)  # kinds of slices; ALONE: cells whose arrivals are handled one by one
+
+
+class Slice(NamedTuple):
+    """Columns of `S`: what a part has of a group."""
+
+    kind: int = 0
+    fields: int = (
+        1  # first of its fields in F; of Poisson sources the row of `sources`, of trains the first spike
+    )
+    blocks: int = 2  # of 64 cells; of trains the end of its spikes
+    arrivals: int = 3  # place of its first cell in a buffer of arrivals
+    scalars: int = 4  # place of its first scalar in C
+    first: int = 5  # its first cell in the group
+    source: int = 6  # source number of the group's first cell, or -1: it sends to nobody
+    record: int = 7  # place of its first cell in `kept`, or -1: not recorded
+    number: int = 8  # number of the group's first cell in the record
+    valid: int = 9  # cells
+    update: int = 10  # address of its code
+    conditions: int = 11  # address, of kind ALONE
+
+
+class Kind(NamedTuple):
+    """Columns of `kinds`: synapses that are delivered by one loop."""
+
+    channel: int = 0  # or -1: handled one by one
+    weight: int = 1  # row in `weights`, or -1: one for each synapse
+    scalars: int = 2  # of the cells whose arrivals are handled one by one
+    handler: int = 3  # address of the code that does it
+
+
+class Part(NamedTuple):
+    """Columns of `numbers`: what `run` has to know of a part beside its arrays."""
+
+    reach: int = 0  # longest delay, steps
+    ring: int = 1  # length of the ring of arrivals, less one
+    reserve: int = 2  # recorded spikes between two exchanges, at most
+    channels: int = 3
+    cells: int = 4
+
+
+class State(NamedTuple):
+    """Places in `state`."""
+
+    exchanges: int = 0
+    steps: int = 1  # since the last exchange
+    kept: int = 2  # recorded spikes
+    traced: int = 3  # step at which the present traces begin
+
+
+class Coupling(NamedTuple):
+    """Columns of `couplings`."""
+
+    reader: int = 0  # address of the code that computes what is read, or 0: it is there
+    fields: int = 1
+    blocks: int = 2
+    scalars: int = 3
+    low: int = 4  # of places
+    high: int = 5
+
+
+SLICE, KIND, PART, STATE, COUPLING = Slice(), Kind(), Part(), State(), Coupling()
+# name -> (type, dimensions) of a part's arrays; "" = as the program's synapses have it.
+ARRAYS: dict[str, tuple[str, int]] = {
+    "state": ("int64", 1),
+    "out": ("int32", 3),
+    "ends": ("int64", 4),
+    "flags": ("int64", 2),
+    "sends": ("int64", 1),
+    "S": ("int64", 2),
+    "F": ("float64", 1),
+    "A": ("float64", 1),
+    "C": ("float64", 1),
+    "hits": ("int32", 1),
+    "spikes": ("int32", 1),
+    "position": ("int64", 1),
+    "heads": ("int64", 1),
+    "tails": ("int64", 1),
+    "delays": ("int64", 1),
+    "kinds": ("int64", 2),
+    "rows": ("int64", 1),
+    "segments": ("", 1),
+    "targets": ("", 1),
+    "weights": ("", 1),
+    "lags": ("", 1),
+    "where": ("int64", 1),
+    "edges": ("int64", 1),
+    "drives": ("int64", 2),
+    "sources": ("int64", 2),
+    "thresholds": ("uint32", 1),
+    "table": ("int64", 2),
+    "amounts": ("float64", 1),
+    "u": ("uint32", 1),
+    "n": ("int32", 1),
+    "train_steps": ("int64", 1),
+    "train_ids": ("int32", 1),
+    "cursor": ("int64", 1),
+    "kept": ("bool_", 1),
+    "ids": ("int32", 1),
+    "stamps": ("int64", 1),
+    "traces": ("int64", 2),
+    "trace_cells": ("int64", 1),
+    "trace_columns": ("int64", 1),
+    "values": ("float64", 1),
+    "currents": ("int64", 2),
+    "times": ("int64", 1),
+    "amplitudes": ("float64", 1),
+    "places": ("int64", 1),
+    "columns": ("int64", 1),
+    "cleared": ("int64", 2),
+    "couplings": ("int64", 2),
+    "link_from": ("int64", 1),
+    "link_to": ("int64", 1),
+}
+SYNAPSES = ("segments", "targets", "weights", "lags")
