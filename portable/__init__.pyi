@@ -35,6 +35,7 @@ from portable.model.network import Population as Population
 from portable.model.network import Projection as Projection
 from portable.model.network import Record as Record
 from portable.model.network import View as View
+from portable.model.settings import RunSettings as RunSettings
 from portable.model.sources import DCSource as DCSource
 from portable.model.sources import SpikeSourceArray as SpikeSourceArray
 from portable.model.sources import SpikeSourcePoisson as SpikeSourcePoisson
@@ -51,12 +52,14 @@ from portable.schemas.document import from_document as from_document
 from portable.schemas.document import load as load
 from portable.schemas.document import save as save
 from portable.schemas.document import to_document as to_document
+from portable.schemas.neuroml.available import read_neuroml as read_neuroml
 from portable.schemas.neuroml.write import write_neuroml as write_neuroml
 from portable.simulation import Simulation as Simulation
 from portable.simulation import check as check
 from portable.simulation import open as open
 from portable.simulation import run as run
 from portable.units import Quantity as Quantity
+from portable.validation.answer import validate as validate
 from portable.validation.compare import compare as compare
 
 __version__: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ import numpy as np
 from portable.backends import registry
 from portable.backends.contract import Backend, Lowered, RunConfig, Session, Shortfall
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError
+from portable.memory import peak
 from portable.model.network import Network, Population, View, side
 from portable.model.values import Array
 from portable.options import check_arguments, run_config, run_time, step_size, time_step, whole_steps
@@ -317,7 +317,7 @@ class Simulation:
             "interrupted": self.interrupted,
             "synapses": self.program.synapses,
             "sources": [g.name for g in self.program.groups if not isinstance(g, CellGroup)],
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_memory_bytes": peak(),
         }
 
     def _inputs(self) -> str | dict[str, str]:

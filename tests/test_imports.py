@@ -2,12 +2,15 @@
 is benchmarks/import_time.py.
 """
 
+import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import portable
 from portable.backends import registry
 
 SIMULATORS = {"nest", "brian2", "neuron", "pynestml", "pyNN"}
@@ -77,6 +80,19 @@ def test_the_check_would_see_a_simulator(simulator):
     if registry.get(simulator).version() is None:
         pytest.skip(f"{simulator} is not installed")
     assert simulator in loaded(f"import {simulator}")
+
+
+def test_the_stub_names_what_the_package_has():
+    """Type checkers and editors read `__init__.pyi`, Python reads `__init__.py`: the same names from the same
+    modules, and each can be had.
+    """
+    folder = Path(portable.__file__).parent
+    said = [line for line in (folder / "__init__.pyi").read_text().splitlines() if line.startswith("from ")]
+    public = portable._PUBLIC
+    want = sorted(f"from {module} import {name} as {name}" for name, module in public.items())
+    assert sorted(said) == want
+    for name, module in public.items():
+        assert getattr(portable, name) is getattr(importlib.import_module(module), name)
 
 
 # A method of a table that gives another library's object, made in a module that reads the table.

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -24,10 +25,9 @@ def build(kind, source, into):
 
 
 @pytest.fixture(scope="module")
-def distributions(tmp_path_factory):
-    """(names in the sdist, names in the wheel built from that sdist)."""
-    work = tmp_path_factory.mktemp("packaging")
-    checkout = work / "checkout"
+def checkout(tmp_path_factory):
+    """A clean copy of what is tracked."""
+    checkout = tmp_path_factory.mktemp("clean") / "checkout"
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split("\0")
@@ -38,6 +38,13 @@ def distributions(tmp_path_factory):
             target.symlink_to(os.readlink(ROOT / name))
         elif (ROOT / name).exists():
             target.write_bytes((ROOT / name).read_bytes())
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def distributions(checkout, tmp_path_factory):
+    """(names in the sdist, names in the wheel built from that sdist)."""
+    work = tmp_path_factory.mktemp("packaging")
     sdist = build("sdist", checkout, work / "sdist")
     with tarfile.open(sdist) as archive:
         archive.extractall(work / "unpacked", filter="data")
@@ -74,6 +81,31 @@ def test_root_links_are_not_packaged_twice(distributions):
 def test_wheel_installs_one_import_name(distributions):
     _, wheel = distributions
     assert {n.split("/")[0] for n in wheel if ".dist-info/" not in n} == {"portable"}
+
+
+@pytest.mark.slow
+def test_type_checkers_find_an_editable_install_from_another_folder(checkout, tmp_path):
+    """As the README installs it: `pip install -e .` in a virtual environment."""
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (site / "what_it_needs.pth").write_text(sysconfig.get_path("purelib") + "\n" + "\n".join(needed()))
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "-e", checkout], check=True, capture_output=True)
+    program = tmp_path / "user.py"
+    program.write_text("import portable as pt\n\nanswer = pt.validate(5)\nreveal_type(answer)\n")
+    mypy = [sys.executable, "-m", "mypy", "--python-executable", python, "--follow-imports=silent"]
+    told = subprocess.run(
+        [*mypy, "--cache-dir", tmp_path / "cache", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "import-not-found" not in told.stdout, told.stdout
+    assert 'Revealed type is "portable.validation.answer.Answer"' in told.stdout, told.stdout
+    assert 'incompatible type "int"; expected "Network"' in told.stdout, told.stdout
+
+
+def needed():
+    """The folders that this environment takes packages from, besides its own."""
+    return [p for p in sys.path if Path(p).name == "site-packages"]
 
 
 def test_root_links_point_into_the_package():

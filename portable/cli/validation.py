@@ -12,6 +12,7 @@ from portable.cli.model import Model
 from portable.cli.run import options_by_backend
 from portable.cli.telling import telling
 from portable.errors import ModelError
+from portable.memory import HAS_LIMIT
 from portable.validation.answer import validate as simulate
 from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.schedule import Executor, Local, memory_bytes
@@ -115,6 +116,8 @@ def chosen_executor(
 ) -> Executor:
     """Where runs are done."""
     limit = memory_bytes(memory_limit) if memory_limit else 0
+    if limit and not HAS_LIMIT:
+        raise ModelError("--memory-limit", "this system has none for a process", "leave it out")
     if time_limit is not None and time_limit <= 0:
         raise ModelError("--time-limit", f"must be > 0 s, got {time_limit:g}", "leave it out for no limit")
     if name == "local":

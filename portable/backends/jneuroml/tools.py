@@ -88,7 +88,10 @@ class Tools:
 def _end(child: subprocess.Popen[bytes]) -> None:
     """The whole process group: nrnivmodl starts make, which starts compilers."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            os.killpg(child.pid, signal.SIGKILL)
+        else:  # Windows
+            child.kill()
     child.wait()
 
 

@@ -5,12 +5,9 @@ process is left to others.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import psutil
 
 from portable.errors import (
     BackendFailed,
@@ -19,6 +16,7 @@ from portable.errors import (
     PortableError,
     UnsupportedError,
 )
+from portable.memory import forget_peak, peak
 from portable.resolve import resolve
 from portable.resolve.digest import program_digest
 from portable.resolve.program import Program, Trace
@@ -98,17 +96,3 @@ def _probed(program: Program, traces: tuple[tuple[str, str, int], ...]) -> Progr
         Trace(group, variable, np.array([cell], dtype=np.int64), 1) for group, variable, cell in traces
     )
     return replace(program, traces=made, shown=made)
-
-
-def forget_peak() -> None:
-    """Begin to measure the peak of memory anew (Linux only)."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak() -> float:
-    """Peak resident memory since then, in bytes."""
-    with suppress(OSError, ValueError, StopIteration):
-        line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM:"))
-        return 1024.0 * int(line.split()[1])
-    return float(psutil.Process().memory_info().rss)

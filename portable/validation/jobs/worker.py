@@ -15,6 +15,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from portable.memory import limit
 from portable.messages import receive, send
 
 
@@ -23,13 +24,6 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
-
-
-def _limit(memory: int) -> None:
-    """Refuse memory beyond `memory` bytes, so that this process fails and not another one."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 def serve(parent: int) -> None:
@@ -51,7 +45,7 @@ def serve(parent: int) -> None:
         except EOFError:
             return
         if memory:
-            _limit(memory)
+            limit(memory)
         outcome = perform(job)
         if outcome.results is not None:
             save_results(outcome.results, Path(path))
