@@ -279,7 +279,7 @@ def test_names_in_messages_and_in_paths(tmp_path):
         pt.read_neuroml(
             written(tmp_path, IAF + '<network id="n"><population id="p" component="nix" size="1"/></network>')
         )
-    with pytest.raises(ModelError, match="has no parameter 'threshold'; did you mean 'thresh'"):
+    with pytest.raises(ModelError, match=r"needs the parameter 'thresh' .*; is 'threshold' meant for it"):
         pt.read_neuroml(
             written(
                 tmp_path,

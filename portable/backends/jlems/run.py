@@ -143,7 +143,7 @@ def run_jlems(
         slots,
         np.ones(len(slots), dtype=np.int64),
     )
-    run.advance(int(np.floor(simulation.length / simulation.step + 0.5)))
+    run.advance(simulation.steps)
     who, when = run.events()
     times = run.times()
     return Traces(

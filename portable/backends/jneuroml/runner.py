@@ -22,6 +22,7 @@ from portable.backends.jneuroml import neuron
 from portable.backends.jneuroml.complaints import complaint
 from portable.backends.jneuroml.outputs import Outputs, Simulation, declared, read
 from portable.backends.jneuroml.tools import Tools
+from portable.dynamics.lems.network import whole_steps
 from portable.errors import BackendFailed, BackendUnavailable, ModelError
 
 ENGINES = ("jlems", "neuron")
@@ -114,7 +115,7 @@ def _watch(simulation: Simulation, folder: Path, progress: Report | None) -> Cal
     traces = [folder / d.file for d in simulation.files if not d.format]
     if progress is None or simulation.step <= 0:
         return None
-    total = round(simulation.length / simulation.step)
+    total = whole_steps(simulation.length, simulation.step)
 
     def watch() -> None:
         with contextlib.suppress(OSError, ValueError, IndexError):

@@ -46,6 +46,7 @@ from portable.errors import ModelError, suggestion
 from portable.units import CURRENT, NONE, TIME, Dimension, coherent_power, describe, shift
 
 MAX_RELAY = 20
+FEW = 16  # terms of a sum from left to right
 SPIKE = "spike"
 REGIME = "regime"  # the state that holds the number of the active regime
 Statement = tuple[str, Expr]  # (variable, value); (SPIKE, 0) for a spike
@@ -518,9 +519,7 @@ class Flattener:
             terms += self._from_elsewhere(slot.name, variable, dimension)
         if not terms:
             return Num(1.0) if d.reduce == "multiply" else Num(0.0, dimension)
-        total = terms[0]
-        for term in terms[1:]:
-            total = Bin("*" if d.reduce == "multiply" else "+", total, term)
+        total = _joined(terms, "*" if d.reduce == "multiply" else "+")
         return self._checked(total, d.select, dimension, d.where)
 
     def _absent(self, i: Instance, d: DerivedVariable, dimension: Dimension) -> Expr:
@@ -771,6 +770,19 @@ class Flattener:
                         f"'{a.variable}' is assigned but is no state variable",
                         suggestion(a.variable, known),
                     )
+
+
+def _joined(terms: list[Expr], operator: str) -> Expr:
+    """A sum or product: from left to right, as it is written; of many terms by halves, so that thousands are
+    no deep tree.
+    """
+    if len(terms) > FEW:
+        half = len(terms) // 2
+        return Bin(operator, _joined(terms[:half], operator), _joined(terms[half:], operator))
+    total = terms[0]
+    for term in terms[1:]:
+        total = Bin(operator, total, term)
+    return total
 
 
 def _own(regime: Regime, variable: str) -> str:

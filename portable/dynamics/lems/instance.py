@@ -7,6 +7,7 @@ as it stands.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterator
@@ -134,7 +135,9 @@ class Builder:
             if text:
                 i.values[name] = self.scope.si(text, q.dimension, where, name)
             else:
-                i.missing[name] = f"a {full.name} needs the parameter '{name}' ({q.dimension})"
+                near = difflib.get_close_matches(name, given.keys() - full.parameters.keys(), 1)
+                meant = f"; is '{near[0][:60]}' meant for it?" if near else ""
+                i.missing[name] = f"a {full.name} needs the parameter '{name}' ({q.dimension}){meant}"
         for name, q in _ordered(full.derived_parameters):
             self._derived_parameter(i, name, q.value)
 

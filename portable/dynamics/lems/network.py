@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,7 +84,8 @@ class Inputs:
 
 @dataclass(frozen=True)
 class LemsNetwork:
-    """A network in the order of its elements. temperature in K, None where not given."""
+    """A network in the order of its elements. temperature in K, None where not given. `alone`: it stands for
+    a single component that is to be run, and paths begin inside that."""
 
     id: str
     temperature: float | None
@@ -93,6 +95,7 @@ class LemsNetwork:
     inputs: tuple[Inputs, ...] = ()
     ignored: tuple[str, ...] = ()
     order: tuple[tuple[str, Any], ...] = ()  # ("events", index) ... as the elements stand in the file
+    alone: bool = False
 
     def population(self, id: str) -> Cells | None:
         return next((p for p in self.populations if p.id == id), None)
@@ -124,8 +127,8 @@ class Selection:
 
 @dataclass(frozen=True)
 class LemsSimulation:
-    """A Simulation component: what to run, how long (s), with which step (s), what to record; `displays` are
-    lines of plots.
+    """A Simulation component: what to run, how many steps of which length (s), what to record; `displays` are
+    lines of plots. `length` (s) is what the file says.
     """
 
     id: str
@@ -136,3 +139,14 @@ class LemsSimulation:
     columns: tuple[Column, ...]
     selections: tuple[Selection, ...]
     displays: tuple[Column, ...] = ()
+
+    @property
+    def steps(self) -> int:
+        return whole_steps(self.length, self.step)
+
+
+def whole_steps(length: float, step: float) -> int:
+    """The steps that jLEMS takes for a length, which may be no multiple of the step: the nearest number, the
+    larger of two, at least one.
+    """
+    return max(math.floor(length / step * (1 + 1e-12) + 0.5), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def simulation_defaults(path: Path) -> dict[str, str]:
 
         if path.suffix.lower() == ".h5":
             return {}
+        from portable.dynamics.lems.network import whole_steps
         from portable.dynamics.lems.types import Where
 
         root = parse(path, str(path))
@@ -48,9 +50,9 @@ def simulation_defaults(path: Path) -> dict[str, str]:
         if found is None:
             return {}
         scope = model().scope
-        duration, dt = (
-            round(scope.si(found.get(k, ""), "time", Where(), k) * 1e3, 12) for k in ("length", "step")
-        )
+        length, step = (scope.si(found.get(k, ""), "time", Where(), k) for k in ("length", "step"))
+        dt = round(step * 1e3, 12)
+        duration = round(whole_steps(length, step) * dt, 9) if 0 < step <= length < math.inf else dt
         return {"duration": f"{duration!r} ms", "dt": f"{dt!r} ms"}
     except (ModuleNotFoundError, ModelError, BackendUnavailable):
         return {}

@@ -281,14 +281,16 @@ class NetworkBuilder:
 
     def _cells(self, p: Cells) -> None:
         s = self.sites[p.id]
-        segments = _segments(s.cell)
-        s.flat = Flattener(self.model, [s.cell], attached=s.attached, complete=segments <= 1).flatten()
+        compartments = _compartments(s.cell, self.model)
+        if compartments > 1:  # is kept, and not run by its equations: they stand for the first
+            del s.cell.children["morphology"].lists["segments"][1:]
+        s.flat = Flattener(self.model, [s.cell], attached=s.attached, complete=compartments == 1).flatten()
         self.notes += s.flat.notes
-        if segments <= 1:
+        if compartments == 1:
             start = Start(s.flat, dict.fromkeys(s.flat.inputs, 0.0))  # nothing is linked yet
             start.check([*s.cell.everything(), *_above(s.cell)])
             s.start = start.values
-        kind = self._kind(p.component.id, self.names[p.id], s.flat, max(segments, 1))
+        kind = self._kind(p.component.id, self.names[p.id], s.flat, compartments)
         parameters: dict[str, Any] = {}
         for key, values in self.masks.get(p.id, {}).items():
             name = key
@@ -561,9 +563,15 @@ def _above(i: Instance) -> list[Instance]:
     return [i.parent, *_above(i.parent)] if i.parent is not None else []
 
 
-def _segments(cell: Instance) -> int:
+def _compartments(cell: Instance, model: Model) -> int:
+    """How many compartments a cell has: one for each segment of its morphology, if its equations are those
+    of NeuroML's cells. A type with equations of its own is what they say, whatever it looks like.
+    """
+    defined = next((t for t in cell.type.lineage if model.types[t].dynamics is not None), "")
     morphology = cell.children.get("morphology")
-    return len(morphology.lists.get("segments", [])) if morphology is not None else 0
+    if defined in model.own_types or morphology is None:
+        return 1
+    return max(len(morphology.lists.get("segments", [])), 1)
 
 
 def _always_zero(flat: FlatModel, symbol: str) -> bool:

@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from portable.dynamics.lems.inherit import Types
+from portable.dynamics.lems.inherit import FullType, Types
 from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError, suggestion
@@ -220,7 +220,7 @@ class Loader:
         return Component(kind, given.get("id", ""), tag, given, children, place, element)
 
     def _children(self, element: Any, kind: str, file: str) -> tuple[Component, ...]:
-        full, out, ids = self.types[kind], list[Component](), set[str]()
+        full, out, ids, single = self.types[kind], list[Component](), set[str](), set[str]()
         for child in element:
             tag = name(child)
             if not tag or tag in DESCRIPTIVE or (isinstance(child.tag, str) and "rdf" in child.tag):
@@ -236,19 +236,28 @@ class Loader:
                 made = self.component(
                     child, file, slot.type if slot and slot.kind in ("Child", "Children") else ""
                 )
-                if made.id and made.id in ids and slot is None:
-                    raise ModelError(
-                        str(made.where),
-                        f"the id '{made.id[:60]}' is taken by another child of the same {kind}",
-                        "give it another id",
-                    )
-                ids.add(made.id)
+                self._repeated(made, full, ids, single)
                 out.append(made)
         return tuple(out)
 
+    def _repeated(self, made: Component, parent: FullType, ids: set[str], single: set[str]) -> None:
+        """Notes on children that jLEMS takes and that somebody may not have meant; columns of output are only
+        counted.
+        """
+        slot = parent.slots.get(made.tag)
+        if slot is not None and slot.kind == "Child":
+            if slot.name in single:
+                self.model.ignored.append(
+                    (made.where, f"is the second of its {parent.name}: the last counts")
+                )
+            single.add(slot.name)
+        elif made.id and made.id in ids and not _free(parent.lineage):
+            said = f"the id '{made.id[:60]}' is that of another child of its {parent.name}, too"
+            self.model.ignored.append((made.where, f"{said}: a path with it leads to the first"))
+        ids.add(made.id)
+
     def _known(self, kind: str, given: dict[str, str], place: Where) -> None:
-        """An attribute that the type does not have is an error, since it would do nothing; where NeuroML has
-        it elsewhere, only a note (its own examples give q10Fixed an experimentalTemp). Attributes with a
+        """An attribute that the type does not have does nothing, as in jLEMS, and is noted. Attributes with a
         namespace are kept without one."""
         full = self.types[kind]
         allowed = {
@@ -267,27 +276,9 @@ class Loader:
         for key in unknown:
             if key.lower() in small:
                 continue
-            if key not in vocabulary():
-                raise ModelError(
-                    str(place), f"a {kind} has no parameter '{key[:60]}'", suggestion(key, allowed - _ANY)
-                )
-            self.model.ignored.append((place, f"{key}={given[key][:40]!r} means nothing for a {kind}"))
-
-
-@functools.lru_cache(maxsize=1)
-def vocabulary() -> frozenset[str]:
-    """Every attribute that some core type has."""
-    known = core.model().types.values()
-    return frozenset(
-        n
-        for t in known
-        for n in (
-            *(q.name for q in (*t.parameters, *t.properties)),
-            *t.texts,
-            *t.paths,
-            *(s.name for s in t.slots),
-        )
-    )
+            hint = suggestion(key, allowed - _ANY)
+            said = f"{key[:60]}={given[key][:40]!r} means nothing for a {kind}"
+            self.model.ignored.append((place, f"{said}; {hint}" if hint.startswith("did") else said))
 
 
 def _free(lineage: tuple[str, ...]) -> bool:

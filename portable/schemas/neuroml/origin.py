@@ -153,11 +153,19 @@ def for_run(program: Program, steps: int) -> LemsFiles:
         ]
         lines.append("    </EventOutputFile>")
     target = source.context.id if source.context is not None else source.network.id
+    network = ""
+    if source.network.alone:  # jLEMS selects no events of a component by itself
+        (cells,) = source.network.populations
+        target = "portable_network"
+        network = (
+            f'  <network id="{target}"><population id="{cells.id}" component="{cells.component.id}" '
+            'size="1"/></network>\n'
+        )
     head = (
         f'  <Simulation id="portable_run" length="{steps * program.dt!r}ms" step="{program.dt!r}ms" '
         f'target="{target}"{_seed(source)}>'
     )
-    made = lems(source, "\n".join([head, *lines, "  </Simulation>"]), "portable_run")
+    made = lems(source, network + "\n".join([head, *lines, "  </Simulation>"]), "portable_run")
     return LemsFiles(made.files, made.main, made.network, Recorded(spikes, tuple(columns)), {})
 
 

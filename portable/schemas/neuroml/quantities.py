@@ -11,6 +11,7 @@ import numpy as np
 from portable.dynamics.lems.flatten import FlatModel
 from portable.dynamics.lems.instance import Instance, find
 from portable.dynamics.lems.network import Column, LemsSimulation, Selection
+from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
 from portable.model.cells import Cell
 from portable.model.network import Population, Record
@@ -124,14 +125,14 @@ class _Finder:
         self.addresses = Addresses({p.id: p.size for p in b.network.populations}, {})
 
     def selection(self, s: Selection) -> tuple[str, int] | None:
-        population, position, _ = self.addresses.one(s.select, s.where)
+        population, position, _ = self._address(s.select, s.where)
         return (self.b.names[population], position) if population in self.b.made else None
 
     def column(self, c: Column) -> Place | None:
         """ModelError if the path leads nowhere; None if what it leads to is not simulated."""
         if self._about_context(c):
             return None
-        population, position, rest = self.addresses.one(c.quantity, c.where)
+        population, position, rest = self._address(c.quantity, c.where)
         if population not in self.b.sites:
             self.b.notes.append(
                 (str(c.where), f"'{c.quantity}' is a variable of a source of spikes, which has none here")
@@ -166,6 +167,12 @@ class _Finder:
             self.b.notes.append((str(c.where), f"'{c.quantity}' is a constant and is not recorded"))
             return None
         return Place(name, symbol, cell, self._dimension(flat, symbol))
+
+    def _address(self, path: str, where: Where) -> tuple[str, int, str]:
+        """(population, position, path below the cell)."""
+        if self.b.network.alone:
+            return self.b.network.id, 0, path
+        return self.addresses.one(path, where)
 
     def _about_context(self, c: Column) -> bool:
         """A variable of the component around the network."""

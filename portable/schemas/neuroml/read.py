@@ -145,9 +145,13 @@ def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:
     columns, selections, records = placed(builder, simulation)
     steps, cells = paths(builder)
     notes = [*((str(w), what) for w, what in model.ignored), *dict.fromkeys(builder.notes)]
-    settings = RunSettings(
-        f"{round(simulation.length * 1e3, 9)!r} ms" if simulation else None, f"{step!r} ms"
-    )
+    duration = None
+    if simulation is not None:
+        duration = round(simulation.steps * round(simulation.step * 1e3, 12), 9)
+        if abs(duration - simulation.length * 1e3) > 1e-9 * duration:
+            said = f"its length is no multiple of its step: {duration:g} ms are run, as by jLEMS"
+            notes.append((str(at), said))
+    settings = RunSettings(None if duration is None else f"{duration!r} ms", f"{step!r} ms")
     made = Network(
         component.id,
         builder.made.values(),
@@ -224,4 +228,6 @@ def _target(
 
 def _alone(component: Component) -> LemsNetwork:
     """A single component as a network of one."""
-    return LemsNetwork(component.id, None, (Cells(component.id, component, 1, None, component.where),))
+    return LemsNetwork(
+        component.id, None, (Cells(component.id, component, 1, None, component.where),), alone=True
+    )
