@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from portable.backends import registry
-from portable.backends.contract import INTEGRATORS, RunConfig
+from portable.backends.contract import INTEGRATORS, Backend, RunConfig
+from portable.backends.features import check_needs
 from portable.errors import ModelError, suggestion
 from portable.model.network import Network
-from portable.resolve.program import PoissonGroup, Program
+from portable.resolve.program import Approximation, PoissonGroup, Program
 from portable.units import milliseconds
 
 # Above this many Poisson spikes a second, handing trains to another simulator costs more than it is worth.
 NATIVE_INPUTS_ABOVE = 5e6
-# Cells times steps between two exchanges of spikes: below it, a step of the native engine takes about as long
-# as waiting for each other.
-THREADS_ABOVE = 16_000
 
 
 def run_config(
     program: Program,
-    backend: str,
+    backend: Backend,
     threads: int | None,
     inputs: str,
     integrator: str,
     compact: bool,
     options: Mapping[str, Any] | None,
-) -> RunConfig:
-    """The options of a run, with the ones left to us settled."""
+    needs: Iterable[str] = (),
+) -> tuple[RunConfig, tuple[Approximation, ...]]:
+    """The options of a run with the ones left to us settled, and what was asked for and is not done: threads
+    of a backend that computes in one."""
     check_arguments(threads, inputs, integrator)
     if threads is None:
-        threads = _worthwhile(program) if backend == "native" else 1
+        threads = backend.default_threads(program)
     if inputs == "auto":
         events = sum(
             float(np.mean(g.rate)) * 1000.0 * g.size for g in program.groups if isinstance(g, PoissonGroup)
         )
         inputs = "native" if events > NATIVE_INPUTS_ABOVE else "frozen"
-        if inputs == "native" and "sources.poisson.native" not in registry.get(backend).capabilities.support:
+        if inputs == "native" and not backend.capabilities.word("sources.poisson.native"):
             inputs = "frozen"
-    return RunConfig(threads, inputs, integrator, compact, dict(options or {}))
+    config = RunConfig(
+        threads,
+        inputs,
+        integrator,
+        compact,
+        dict(options or {}),
+        (needs,) if isinstance(needs, str) else tuple(needs),
+    )
+    check_needs(config.needs)
+    if threads > 1 and not backend.capabilities.word("session.threads", config, program):
+        return replace(config, threads=1), (_one_thread(backend, threads),)
+    return config, ()
+
+
+def _one_thread(backend: Backend, threads: int) -> Approximation:
+    support = backend.capabilities.support.get("session.threads")
+    reason = support.reason if support is not None else f"{backend.name} computes in one thread"
+    return Approximation("threads", str(threads), "1", "none: the same numbers", reason)
 
 
 def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
@@ -57,26 +73,6 @@ def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
         )
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ModelError("threads", f"must be a whole number > 0, got {threads!r}")
-
-
-def _worthwhile(program: Program) -> int:
-    """Every processor where the network is large enough, else one thread: the spikes are the same."""
-    if program.links:
-        return 1
-    interval = min((c.delay_range()[0] for c in program.connections if c.count), default=100)
-    return (
-        (len(_cores()) or 1)
-        if sum(g.size for g in program.cells) * min(interval, 100) >= THREADS_ABOVE
-        else 1
-    )
-
-
-def _cores() -> list[int]:
-    return (
-        list(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else list(range(os.cpu_count() or 1))
-    )
 
 
 def step_size(dt: Any) -> float:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import platform
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from portable.backends import registry
-from portable.backends.contract import Backend, Lowered, RunConfig, Session, Shortfall
+from portable.backends.contract import Backend, Held, Lowered, ReadsBack, RunConfig, Session, Shortfall
+from portable.backends.features import FEATURES
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError
 from portable.memory import peak
 from portable.model.network import Network, Population, View, side
@@ -22,7 +23,7 @@ from portable.options import check_arguments, run_config, run_time, step_size, t
 from portable.progress import Report, reporter
 from portable.resolve import resolve, values_for
 from portable.resolve.derived import Samples, dimension
-from portable.resolve.program import CellGroup, PoissonGroup, Program
+from portable.resolve.program import Approximation, CellGroup, Program
 from portable.results.tables import Results, TraceTable, sorted_spikes
 from portable.units import coherent_unit, milliseconds
 
@@ -31,7 +32,7 @@ PIECE_SECONDS = 0.25  # wall-clock between two progress reports
 
 def run(
     network: Network,
-    backend: str = "native",
+    backend: str = registry.DEFAULT,
     duration: Any = None,
     dt: Any = None,
     seed: int = 0,
@@ -79,7 +80,7 @@ def run(
 
 def open(
     network: Network,
-    backend: str = "native",
+    backend: str = registry.DEFAULT,
     *,
     dt: Any = None,
     seed: int = 0,
@@ -89,10 +90,14 @@ def open(
     compact: bool = False,
     options: Mapping[str, Any] | None = None,
     program: Program | None = None,
+    needs: Iterable[str] = (),
 ) -> Simulation:
     """Build a network in a backend and return a session to run in pieces; use it in a `with` block. Arguments
     as in `run`.
 
+    `needs` names what the session will be asked for, so that a backend that cannot do it is refused before
+    anything is built: "session.pieces", "session.set", "session.connections". What is not named is refused
+    when it is asked for.
     `program` gives an already resolved network (of the same network, seed and dt), to run it on several
     backends.
     """
@@ -105,7 +110,7 @@ def open(
     started = time.perf_counter()
     if program is None:
         program = resolve(network, seed, step_size(time_step(network, dt)), weights32=compact)
-    config = run_config(program, backend, threads, inputs, integrator, compact, options)
+    config, notes = run_config(program, adapter, threads, inputs, integrator, compact, options, needs)
     resolved = time.perf_counter()
     problems = [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
     if problems:
@@ -114,7 +119,8 @@ def open(
     done = time.perf_counter()
     session = _guarded(backend, lambda: adapter.open(lowered.plan))
     phases = {"resolve": resolved - started, "lower": done - resolved, "build": time.perf_counter() - done}
-    return Simulation(network, program, adapter, config, lowered, session, phases)
+    approximations = (*program.approximations, *notes, *lowered.approximations)
+    return Simulation(network, program, adapter, config, lowered, session, phases, approximations)
 
 
 def check(
@@ -128,11 +134,15 @@ def check(
     integrator: str = "auto",
     compact: bool = False,
     options: Mapping[str, Any] | None = None,
+    needs: Iterable[str] = (),
 ) -> list[Shortfall]:
-    """Everything in the network that the backend cannot do; [] if it can run it. Needs no simulator."""
+    """Everything in the network that the backend cannot do; [] if it can run it. Needs no simulator.
+
+    `needs`: what a session will be asked for besides one run, as in `open`.
+    """
     adapter = registry.get(backend)
     program = resolve(network, seed, step_size(time_step(network, dt)), weights32=compact)
-    config = run_config(program, backend, threads, inputs, integrator, compact, options)
+    config, _ = run_config(program, adapter, threads, inputs, integrator, compact, options, needs)
     return [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
 
 
@@ -167,10 +177,12 @@ class Simulation:
         lowered: Lowered,
         session: Session,
         phases: dict[str, float],
+        approximations: tuple[Approximation, ...] = (),
     ) -> None:
         self.network, self.program, self.backend, self.config = network, program, backend, config
         self.lowered, self.session, self.phases = lowered, session, {**phases, "run": 0.0}
-        self.steps, self.interrupted, self._closed = 0, False, False
+        self.approximations = approximations
+        self.interrupted, self._closed = False, False
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
         self._changes: dict[
             str, list[tuple[int, dict[str, Any]]]
@@ -188,6 +200,25 @@ class Simulation:
         return f"Simulation({self.network.name!r} on {self.backend.name} at {self.time:g} ms)"
 
     @property
+    def steps(self) -> int:
+        """Steps that the session has taken."""
+        return self.session.now
+
+    def can(self, feature: str) -> str:
+        """How the backend does something ("session.set"), with these options, for this network: "exact",
+        "lowered", "approximate", or "" where it cannot.
+        """
+        return str(self.backend.capabilities.word(feature, self.config, self.program))
+
+    def _require(self, feature: str, where: str) -> None:
+        """UnsupportedError, in the words of the table, where the backend has not got it."""
+        if not self.can(feature):
+            support = self.backend.capabilities.support.get(feature)
+            why = support.reason if support else f"{self.backend.name} has no {FEATURES[feature]}"
+            short = Shortfall(feature, where, why, support.remedy if support else "")
+            raise UnsupportedError(self.backend.name, [short])
+
+    @property
     def time(self) -> float:
         """Biological time reached, in ms."""
         return float(np.round(self.steps * self.program.dt, 9))
@@ -203,8 +234,10 @@ class Simulation:
         with reporter(
             progress, f"{self.network.name} on {self.backend.name}", steps, self.program.dt
         ) as report:
+            if steps and self.steps:
+                self._require("session.pieces", "run")
             left = steps
-            piece = steps if getattr(self.session, "single_run", False) else min(steps, 100)
+            piece = min(steps, 100) if self.can("session.pieces") == "exact" else steps
             while left > 0:
                 piece = min(piece, left)
                 began = time.perf_counter()
@@ -213,33 +246,17 @@ class Simulation:
                 except KeyboardInterrupt:
                     self.interrupted = True
                     self.phases["run"] += time.perf_counter() - began
-                    self.steps = self._reached()
                     raise
                 spent = time.perf_counter() - began
                 self.phases["run"] += spent
-                self.steps, left = self.steps + piece, left - piece
+                left -= piece
                 report(steps - left, steps)
                 piece = max(1, min(int(piece * PIECE_SECONDS / max(spent, 1e-6)), 16 * piece))
-
-    def _reached(self) -> int:
-        """Steps that the session has taken: a piece that was interrupted may be done in part."""
-        for name in ("now", "step"):
-            if hasattr(self.session, name):
-                return int(getattr(self.session, name))
-        return self.steps
 
     def set(self, target: Population | View, **parameters: Any) -> None:
         """Change parameters of a population or view from now on: sim.set(exc, tau_m="10 ms")."""
         self._usable()
-        if "session.set" not in self.backend.capabilities.support:
-            raise UnsupportedError(
-                self.backend.name,
-                [
-                    Shortfall(
-                        "session.set", "set", f"{self.backend.name} cannot change parameters during a run"
-                    )
-                ],
-            )
+        self._require("session.set", "set")
         view = side(target, "set.target")[0]
         name = view.population.name
         self.network.population(name)
@@ -261,6 +278,12 @@ class Simulation:
         )
         full[view.ids] = np.broadcast_to(new, group.size)[view.ids]
         return full
+
+    def connections(self) -> Iterator[Held]:
+        """The connections as the simulator holds them; UnsupportedError where it cannot be asked."""
+        self._usable()
+        self._require("session.connections", "connections")
+        return cast(ReadsBack, self.session).connections()
 
     def results(self) -> Results:
         """Everything recorded up to now."""
@@ -293,12 +316,13 @@ class Simulation:
             spikes,
             traces,
             self._provenance(),
-            (*p.approximations, *self.lowered.approximations),
+            self.approximations,
         )
 
     def _provenance(self) -> dict[str, Any]:
         from importlib.metadata import version
 
+        facts = self.session.facts()
         return {
             "portable": version("portable-snn"),
             "backend": self.backend.name,
@@ -308,35 +332,23 @@ class Simulation:
             "machine": platform.platform(),
             "seed": self.program.seed,
             "model_hash": self.program.model_hash,
-            "threads": getattr(self.session, "threads", self.config.threads),
-            "inputs": self._inputs(),
+            "threads": facts.threads,
+            "inputs": self._inputs(facts.inputs),
             "integrators": dict(self.lowered.integrators),
             "compact": self.config.compact,
             "options": dict(self.config.options),
-            "seconds": {**self.phases, **getattr(self.session, "seconds", {})},
+            "seconds": {**self.phases, **facts.seconds},
             "interrupted": self.interrupted,
             "synapses": self.program.synapses,
             "sources": [g.name for g in self.program.groups if not isinstance(g, CellGroup)],
             "peak_memory_bytes": peak(),
         }
 
-    def _inputs(self) -> str | dict[str, str]:
-        """ "frozen" or "native"; by population where a backend treated them differently."""
-        said = getattr(self.session, "inputs", None)
-        by_population = dict(said) if isinstance(said, Mapping) else {}
-        words = set(by_population.values())
-        return (
-            by_population
-            if len(words) > 1
-            else words.pop()
-            if words
-            else "none"
-            if not self._sources()
-            else self.config.inputs
-        )
-
-    def _sources(self) -> bool:
-        return any(isinstance(g, PoissonGroup) for g in self.program.groups)
+    def _inputs(self, by_population: Mapping[str, str]) -> str | dict[str, str]:
+        """ "frozen" or "native"; by population where they differ; "none" without Poisson sources."""
+        drawn = {name: word for name, word in by_population.items() if word != "given"}
+        words = set(drawn.values())
+        return drawn if len(words) > 1 else words.pop() if words else "none"
 
     def _usable(self) -> None:
         if self._closed:

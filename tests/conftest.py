@@ -17,11 +17,9 @@ from pathlib import Path
 
 import pytest
 
-import portable.backends
 from portable.backends import registry
 from portable.conformance.reference import ReferenceRuns
 
-FOLDER = Path(portable.backends.__file__).parent
 KINDS = ("notimpl", "notyet", "never")
 PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
 
@@ -54,7 +52,7 @@ def deviations(name: str) -> dict[str, tuple[str, str]]:
     """{case: (kind, reason)} of one backend; `case` is a test's name, with its parameters in brackets where
     it has some.
     """
-    path = FOLDER / name / "deviations.toml"
+    path = registry.get(name).folder / "deviations.toml"
     if not path.exists():
         return {}
     rows = tomllib.loads(path.read_text(encoding="utf-8")).get("deviation", [])
@@ -86,7 +84,7 @@ def method(backend: str) -> str:
     """The integrator with which a backend is compared to the reference: "auto", or "euler" where it has no
     other.
     """
-    return "auto" if registry.get(backend).capabilities.integrators.get("exact") == "exact" else "euler"
+    return "auto" if registry.get(backend).capabilities.word("integrators.exact") == "exact" else "euler"
 
 
 @pytest.fixture
@@ -94,7 +92,7 @@ def printed(backend: str) -> float:
     """Relative error of recorded states: 0, or 2^-23 where a backend prints them as float32: half a unit by
     rounding, half by printing.
     """
-    return 1.2e-7 if registry.get(backend).capabilities.support.get("record.states") == "approximate" else 0.0
+    return 1.2e-7 if registry.get(backend).capabilities.word("record.states") == "approximate" else 0.0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -110,7 +108,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(
                 pytest.mark.skip(reason=f"{name} is not installed: {registry.get(name).capabilities.install}")
             )
-        if registry.get(name).capabilities.support.get("session.pieces") == "lowered":
+        if registry.get(name).capabilities.word("session.pieces") == "lowered":
             item.add_marker(pytest.mark.slow)  # a process for every run, from the start for every piece
         others = "-".join(str(v) for v in item.callspec.id.split("-") if v != name)
         case = f"{item.originalname}[{others}]" if others else item.originalname

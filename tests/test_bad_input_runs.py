@@ -9,7 +9,7 @@ import pytest
 
 import portable as pt
 from portable.backends import registry
-from portable.backends.contract import Recorded
+from portable.backends.contract import Facts, Recorded
 
 
 def cells(**parameters: Any) -> tuple[pt.Network, pt.Population]:
@@ -92,17 +92,20 @@ class _Breaking:
     """A session that raises after some steps; stands for a simulator that fails in the middle."""
 
     def __init__(self, error: BaseException) -> None:
-        self.error, self.done = error, 0
+        self.error, self.now = error, 0
 
     def run(self, steps: int) -> None:
-        if self.done + steps > 100:
+        if self.now + steps > 100:
             raise self.error
-        self.done += steps
+        self.now += steps
 
     def set(self, group: str, values: Any) -> None: ...
 
     def recorded(self) -> Recorded:
-        return Recorded({"cells": (np.array([1]), np.array([self.done]))})
+        return Recorded({"cells": (np.array([1]), np.array([self.now]))})
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def close(self) -> None: ...
 

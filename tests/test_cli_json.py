@@ -136,8 +136,10 @@ BACKEND = record(
     simulator={"type": ["string", "null"]},
     install=TEXT,
     support=table(TEXT),
+    conditions=table(TEXT),
     integrators=table(TEXT),
     options=table(TEXT),
+    fidelity=TEXT,
 )
 ARGUMENTS = {
     "run": ["-b", "reference", "-t", "30 ms"],

@@ -46,6 +46,9 @@ class Other:
         self.name, self.inner = name, real("reference")
         self.capabilities = self.inner.capabilities
 
+    def default_threads(self, _program):
+        return 1
+
     def check(self, *_):
         return [Shortfall("cells.linear", "population 'exc'", "has no cells")] if self.name == "lacks" else []
 

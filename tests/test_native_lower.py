@@ -10,9 +10,10 @@ import pytest
 
 import portable as pt
 from portable.backends.contract import RunConfig
+from portable.backends.native import BACKEND
 from portable.backends.native.codegen import CellCode
 from portable.backends.native.layout import arrange
-from portable.backends.native.lower import DUE, RING, lower, shortfalls
+from portable.backends.native.lower import DUE, RING, lower
 from portable.library.cells import CELLS
 from portable.resolve import resolve
 
@@ -125,7 +126,7 @@ def test_integrators_are_described():
     ("options", "word"), [({"rkf45_tolerance": -1}, "rkf45_tolerance"), ({"delivery": "post"}, "delivery")]
 )
 def test_options_without_sense_are_shortfalls(options, word):
-    (found,) = shortfalls(resolved(pt.IF_curr_exp), RunConfig(options=options))
+    (found,) = BACKEND.capabilities.shortfalls(resolved(pt.IF_curr_exp), RunConfig(options=options))
     assert word in str(found)
 
 

@@ -44,7 +44,7 @@ def judge(backend: str) -> str:
     """Native, with whose forward Euler all backends that integrate agree; jLEMS's own order of steps where
     jLEMS runs the file itself.
     """
-    return "native" if registry.get(backend).capabilities.support["cells.linear"] == "exact" else "jlems"
+    return "native" if registry.get(backend).capabilities.word("cells.linear") == "exact" else "jlems"
 
 
 @pytest.mark.parametrize("model", ["hh", "network", "plastic", "coupled", "regimes"])

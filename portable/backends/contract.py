@@ -1,6 +1,7 @@
 """What a backend is. Readable in a minute; CONTRIBUTING.md walks through adding one.
 
-check(program, config) -> [Shortfall]     from capabilities alone, all at once
+capabilities                              capabilities.toml: what it can do, and when, at what cost
+check(program, config) -> [Shortfall]     what that table cannot say, all at once
 lower(program, config) -> Lowered         pure: imports no simulator
 open(plan) -> Session                     the only place that imports it
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from portable.dynamics.flat import Flat
@@ -26,8 +28,9 @@ class RunConfig:
     inputs: "frozen" (the program's Poisson trains, the same on every backend) or "native" (the simulator
     draws its own).
     integrator: for cells whose equations are not linear; "auto" = the cell type's own, else rk4.
-    compact: float32 weights where the backend can. options: the backend's own, checked by name against its
-    capabilities.
+    compact: float32 weights where the backend can. options: the backend's own, checked against its
+    capabilities. needs: what the session will be asked for besides one run, by its names in FEATURES
+    ("session.pieces").
     """
 
     threads: int = 1
@@ -35,6 +38,7 @@ class RunConfig:
     integrator: str = "auto"
     compact: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,17 +79,39 @@ class Recorded:
     traces: dict[tuple[str, str], tuple[Ints, Ints, Floats]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What really ran, which may be less than what was asked for.
+
+    threads: that compute. inputs: by group of Poisson or given sources, "frozen" (the program's trains),
+    "native" (drawn by the simulator) or "given". seconds: wall-clock of phases that only the session can
+    tell apart, such as compiling.
+    """
+
+    threads: int = 1
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
 class Session(Protocol):
     """A built network that advances in pieces."""
+
+    @property
+    def now(self) -> int:
+        """Steps taken. True at any time, also after `run` was left by an exception or by Ctrl-C."""
 
     def run(self, steps: int) -> None:
         """Advance by whole steps. May be called again and again; must give the same as one long call."""
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
-        """Change parameters (coherent units, float or one per cell) from now on."""
+        """Change parameters (coherent units, float or one per cell) from now on. Called only where the table
+        of capabilities has "session.set"."""
 
     def recorded(self) -> Recorded:
         """Everything recorded since the start; may be called at any time, any number of times."""
+
+    def facts(self) -> Facts:
+        """What really ran, up to now."""
 
     def close(self) -> None:
         """Free the simulator. The session is of no use afterwards."""
@@ -110,7 +136,7 @@ class Held:
 
 
 class ReadsBack(Protocol):
-    """What a session has as well if it can be asked what it built."""
+    """What a session has as well where its table of capabilities has "session.connections"."""
 
     def connections(self) -> Iterator[Held]:
         """Everything the simulator holds as connections, read from the simulator. Connections that became
@@ -121,7 +147,11 @@ class Backend(Protocol):
     """A backend as found by the entry point `portable.backends`."""
 
     name: str
+    folder: Path  # of capabilities.toml and deviations.toml
     capabilities: Any  # portable.backends.capabilities.Capabilities
+
+    def default_threads(self, program: Program) -> int:
+        """Threads for a program where the user did not say; 1 unless more are faster and change nothing."""
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
         """What this backend lacks beyond its table of capabilities; [] if nothing. Imports no simulator."""

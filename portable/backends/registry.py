@@ -1,5 +1,5 @@
-"""Finding backends: the entry point group `portable.backends`, so that other distributions can add their
-own.
+"""Finding backends: every folder beside this file that has a capabilities.toml, and the entry points
+`portable.backends` of other distributions.
 """
 
 from __future__ import annotations
@@ -7,26 +7,28 @@ from __future__ import annotations
 import functools
 import importlib
 from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from portable.backends.contract import Backend
 from portable.errors import BackendNotFound, suggestion
 
+if TYPE_CHECKING:  # a command line starts without numpy
+    from portable.backends.contract import Backend
+
 GROUP = "portable.backends"
-_BUILT_IN = {
-    name: f"portable.backends.{name}:BACKEND"
-    for name in ("reference", "native", "nest", "brian2", "jneuroml", "jlems")
-}
+DEFAULT = "native"  # what runs where the user names none, and what others are compared with
 
 
 @functools.cache
 def _table() -> dict[str, str]:
-    found = {e.name: e.value for e in entry_points(group=GROUP)}
-    return {**_BUILT_IN, **found}
+    own = sorted(p.parent.name for p in Path(__file__).parent.glob("*/capabilities.toml"))
+    found = {name: f"portable.backends.{name}:BACKEND" for name in own}
+    return {**found, **{e.name: e.value for e in entry_points(group=GROUP)}}
 
 
 def names() -> list[str]:
-    """Every registered backend, our own first."""
-    return list(_table())
+    """Every registered backend: the default one, our own, then others'."""
+    return sorted(_table(), key=lambda name: name != DEFAULT)
 
 
 @functools.cache
@@ -44,3 +46,10 @@ def get(name: str) -> Backend:
 def installed() -> list[str]:
     """Backends whose simulator is here, without importing it."""
     return [n for n in names() if get(n).version() is not None]
+
+
+def compared() -> list[str]:
+    """What a comparison takes where the user names none: the default and every other fast one that is
+    installed and runs any network."""
+    able = {n: get(n).capabilities for n in installed()}
+    return [n for n, c in able.items() if n == DEFAULT or (c.pace == "fast" and not c.origin)]

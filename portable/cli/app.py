@@ -15,12 +15,15 @@ from typing import Any, Literal
 
 import typer
 
+from portable.backends import registry
 from portable.cli import text
 from portable.cli.model import PYTHON, Model, ModelOption, find, load
 from portable.cli.validation_options import validation_options
 from portable.errors import BackendFailed, ModelError, PortableError
 from portable.process import read_as_programs
 
+# What is compared where nobody says (registry.compared): to find out, every backend would have to be loaded.
+COMPARED = "the built-in engine and every other fast simulator that is installed"
 ABOUT = """Describe a spiking network once; run it on NEST, Brian2 or the built-in engine; see that the
 spikes are identical.
 
@@ -81,7 +84,7 @@ def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
         _parameter(
             "backend",
             str,
-            given.get("backend", "native"),
+            given.get("backend", registry.DEFAULT),
             "--backend",
             "-b",
             help="Which simulator: see `portable backends`.",
@@ -147,7 +150,7 @@ def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
 
 def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
     """The options that only one command has."""
-    backends, seeds = given.get("backends", "native,nest"), str(given.get("seed", 0))
+    backends, seeds = given.get("backends", ""), str(given.get("seed", 0))
     listed = backends if isinstance(backends, str) else ",".join(backends)
     return {
         "run": {
@@ -177,7 +180,9 @@ def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
                 listed,
                 "--backends",
                 "-b",
-                help="Two or more, separated by commas; the first is the reference.",
+                help="Two or more, separated by commas; the first is the reference. Default: "
+                f"{listed or COMPARED}.",
+                show_default=False,
             ),
             "seed": _parameter(
                 "seed",
@@ -204,7 +209,7 @@ def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
                 help="A backend's own option. Repeatable.",
             ),
         },
-        "validate": validation_options(_parameter, listed if "backends" in given else "native,nest,brian2"),
+        "validate": validation_options(_parameter, listed or COMPARED),
         "export": {
             "format": _parameter(
                 "format",

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from portable.backends import registry
-from portable.backends.capabilities import FEATURES
 from portable.backends.contract import INTEGRATORS
+from portable.backends.features import FEATURES
 from portable.cli import text
 from portable.cli.model import Model
 from portable.simulation import check as shortfalls
@@ -30,9 +30,11 @@ def backends(*, as_json: bool) -> int:
                 "installed": b.version() is not None,
                 "simulator": b.version(),
                 "install": b.capabilities.install,
-                "support": dict(b.capabilities.support),
-                "integrators": dict(b.capabilities.integrators),
-                "options": dict(b.capabilities.options),
+                "support": {f: s.word for f, s in b.capabilities.support.items()},
+                "conditions": {f: str(s) for f, s in b.capabilities.support.items() if str(s) != s.word},
+                "integrators": {m: s.word for m, s in b.capabilities.integrators.items()},
+                "options": {o: x.about for o, x in b.capabilities.options.items()},
+                "fidelity": b.capabilities.fidelity,
             }
             for n, b in found.items()
         }
@@ -46,17 +48,18 @@ def backends(*, as_json: bool) -> int:
     for name, reason in broken.items():
         text.say(f"{name} cannot be loaded: {reason}")
     matrix = [
-        (what, *(b.capabilities.support.get(f, "-") for b in found.values())) for f, what in FEATURES.items()
+        (what, *(str(b.capabilities.support.get(f, "-")) for b in found.values()))
+        for f, what in FEATURES.items()
     ]
     matrix += [
-        (f"integrator {m}", *(b.capabilities.integrators.get(m, "-") for b in found.values()))
+        (f"integrator {m}", *(str(b.capabilities.integrators.get(m, "-")) for b in found.values()))
         for m in INTEGRATORS
         if m != "auto"
     ]
     text.table(
         ("", *found), matrix, "exact, lowered (another way, the same result), approximate, or - (not there)"
     )
-    options = [(n, o, what) for n, b in found.items() for o, what in b.capabilities.options.items()]
+    options = [(n, o, x.about) for n, b in found.items() for o, x in b.capabilities.options.items()]
     if options:
         text.table(("backend", "option", ""), options, "options: portable run MODEL --option NAME=VALUE")
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from portable import files
+from portable.backends import registry
 from portable.cli import text
 from portable.cli.model import Model
 from portable.errors import ModelError, suggestion
@@ -142,7 +143,8 @@ def real_time_factor(r: Results) -> float:
 def report(r: Results, total: float) -> None:
     """The run for people."""
     p = r.provenance
-    simulator = r.backend if r.backend in ("native", "reference") else f"{r.backend} {p.get('simulator')}"
+    own = not registry.get(r.backend).capabilities.distribution  # it comes with portable
+    simulator = r.backend if own else f"{r.backend} {p.get('simulator')}"
     text.heading(f"{r.network} on {simulator}: {r.duration:g} ms at dt {r.dt:g} ms, seed {p.get('seed')}")
     rows = [(n, r.sizes[n], int(s.recorded.size), len(s), r.rate(n), mean_cv(s)) for n, s in r.spikes.items()]
     if rows:

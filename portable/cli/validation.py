@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from portable.backends import registry
 from portable.cli import text
 from portable.cli.model import Model
 from portable.cli.run import options_by_backend
@@ -18,7 +19,6 @@ from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.schedule import Executor, Local, memory_bytes
 from portable.validation.verdicts import LEVELS, Validation
 
-DEFAULT = "native,nest,brian2"
 COLOURS = {
     "identical spikes": "green",
     "statistically equivalent": "green",
@@ -64,7 +64,8 @@ def validate(
             "goes with --suite",
             "leave it out, or leave MODEL out and add --suite",
         )
-    chosen = backends or model.defaults.get("backends") or DEFAULT  # a model's own may be a list
+    # a model's own may be a list
+    chosen = backends or model.defaults.get("backends") or registry.compared()
     names = [b.strip() for b in (chosen.split(",") if isinstance(chosen, str) else chosen) if b.strip()]
     network = model.build(options or {}, how)
     with telling(quiet=as_json) as say:

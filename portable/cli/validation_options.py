@@ -18,7 +18,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             "--backends",
             "-b",
             help=f"Two or more, separated by commas; the first is the reference. Default: {backends}; with "
-            "--suite, all that are installed (jneuroml by name only).",
+            "--suite, all that are installed (those that take minutes by name only).",
             show_default=False,
         ),
         "seeds": make(

@@ -36,7 +36,7 @@ class Answer:
 
 def validate(
     network: Network,
-    backends: Iterable[str] = ("native", "nest", "brian2"),
+    backends: Iterable[str] = (),
     seeds: int | Iterable[int] = 10,
     duration: Any = None,
     dt: Any = None,

@@ -8,10 +8,11 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from portable.backends import registry
 from portable.resolve.digest import model_hash
 from portable.results.tables import Results
 from portable.units import Floats
@@ -58,12 +59,14 @@ PACKAGES = (
     "numpy",
     "scipy",
     "numba",
-    "nest-simulator",
-    "brian2",
-    "neuron",
-    "pyneuroml",
     "elephant",
 )
+
+
+def packages(backends: Iterable[str]) -> list[str]:
+    """Distributions whose versions are told: those that every run uses, and the backends' own."""
+    own = [registry.get(b).capabilities for b in backends]
+    return list(dict.fromkeys((*PACKAGES, *(d for c in own for d in (c.distribution, *c.packages) if d))))
 
 
 def assembled(study: Study) -> tuple[Validation, Evidence]:
@@ -179,7 +182,7 @@ def _provenance(study: Study) -> dict[str, Any]:
         "machine": platform.platform(),
         "processors": os.cpu_count() or 1,
         "python": platform.python_version(),
-        "versions": {n: v for n in PACKAGES if (v := _version(n))},
+        "versions": {n: v for n in packages(p.backends) if (v := _version(n))},
         "warmup": p.warmup,
         "inputs": p.inputs,
         "mode": p.mode,

@@ -135,7 +135,7 @@ def _told(p: Pair) -> str:
 
 def compare(
     network: Network,
-    backends: Sequence[str] = ("native", "nest"),
+    backends: Sequence[str] = (),
     duration: Any = "1 s",
     dt: Any = "0.1 ms",
     seeds: int | Iterable[int] = 0,
@@ -149,13 +149,15 @@ def compare(
     """Run the network on each backend, once per seed, and compare spikes and traces with those of the first
     backend.
 
+    backends: the first is compared with; by default the default engine and every fast one that is installed.
     options: a backend's own, by its name. single_cells: compare non-linear cells also out of the loop, with
     the same input (None = where there are any). tell: called with a line of what is being done.
 
     A backend that lacks a feature or its simulator, or fails, is listed in `failures`; the others are still
     compared. ModelError if the network is wrong, records no spikes, or fewer than two backends are named.
     """
-    names, chosen = tuple(backends), (seeds,) if isinstance(seeds, int) else tuple(seeds)
+    names = tuple(backends) or tuple(registry.compared())
+    chosen = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     step = step_size(dt)
     steps = whole_steps(duration, step, "duration")
     _usable(network, names, chosen)

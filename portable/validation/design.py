@@ -14,7 +14,7 @@ from portable.units import milliseconds
 from portable.validation.levels.ran import watched
 
 POWERS = ("full", "quick", "none")
-BASELINE = "native"  # the engine that deviations are put into
+BASELINE = registry.DEFAULT  # the engine that deviations are put into
 PROBED = 3  # seeds for which the reference is also run with its start changed by 1e-12
 
 
@@ -70,7 +70,7 @@ def design(
     """Read and check. ModelError naming the argument, the rule, the value and the remedy; BackendNotFound for
     an unknown name.
     """
-    names = tuple(backends)
+    names = tuple(backends) or tuple(registry.compared())
     for name in names:
         registry.get(name)
     if len(names) < 2 or len(set(names)) < len(names):

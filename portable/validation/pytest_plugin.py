@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAMES",
         default="",
         help="Backends that assert_agree compares, the first with the others. Default: native and every "
-        "installed simulator.",
+        "other fast one that is installed.",
     )
     group.addoption(
         "--portable-report",
@@ -45,8 +45,7 @@ def assert_agree(request: pytest.FixtureRequest) -> Callable[..., Any]:
     from portable.validation.agree import assert_agree as check
 
     named = [b.strip() for b in request.config.getoption("--portable-backends").split(",") if b.strip()]
-    installed = registry.installed()
-    backends = named or ["native", *(b for b in installed if b in ("nest", "brian2"))]
+    backends = named or registry.compared()
     folder = request.config.getoption("--portable-report")
 
     def bound(network: Any, level: str = "spikes", **how: Any) -> Any:

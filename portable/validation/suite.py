@@ -34,12 +34,6 @@ from portable.validation.verdicts import (
 )
 
 REFERENCE, NO_SPIKES = "reference of the row", "no spikes to compare"
-# Short and obviously right, and slow; and forward Euler in a program of its own, hours for thousands of
-# cells, or for networks that were read from NeuroML only. By name they do run.
-SLOW, BY_NAME = ("reference",), ("jneuroml", "jlems")
-# Input spikes of a run that a simulator is given: NEST takes about 5 us for each (microcircuit), Brian2
-# arrays of a step.
-INPUTS, OTHER_INPUTS = {"native": float("inf"), "brian2": 5e8}, 7e7
 Say = Callable[[str, Progress | None], None]
 
 
@@ -176,17 +170,16 @@ class Suite:
 def run_suite(
     executor: Executor, say: Say, backends: Sequence[str] = (), cases: Sequence[str] = (), quick: bool = False
 ) -> Suite:
-    """Run the cases. backends: the first is the reference of each row (default: all installed but jneuroml,
-    the native engine first).
+    """Run the cases. backends: the first is the reference of each row (default: all installed that do not
+    take minutes, the default engine first).
 
     ModelError on an unknown case, BackendNotFound on an unknown backend.
     """
     named = bool(backends)
     installed = registry.installed()
     names = tuple(backends) or (
-        "native",
-        *(b for b in installed if b not in ("native", *SLOW, *BY_NAME)),
-        *(b for b in installed if b in SLOW),
+        *registry.compared(),
+        *(b for b in installed if b != registry.DEFAULT and _pace(b) == "slow"),
     )
     for b in names:
         registry.get(b)
@@ -207,17 +200,20 @@ def run_suite(
 
 
 def _left_out(case: Case, network: Network, backend: str, named: bool) -> str:
-    """Why a backend does not get a case; "" if it does. Other simulators take about three times the native
-    engine's memory (README).
-    """
-    if not (named or case.quick or backend not in SLOW):
+    """Why a backend does not get a case; "" if it does. A case says what the default engine takes."""
+    able, default = registry.get(backend).capabilities, registry.get(registry.DEFAULT).capabilities
+    if not (named or case.quick or able.pace == "fast"):
         return "too slow for this case unless it is named"
     events = sum(_rate(p) for p in network.populations) * case.duration / 1000.0
-    if not named and events > INPUTS.get(backend, OTHER_INPUTS):
+    if not named and events > able.limits.get("input_spikes", float("inf")):
         return f"{events / 1e6:.0f} million input spikes to hand over: too slow unless it is named"
-    need = case.memory * (1 if backend == "native" else 3)
+    need = case.memory * able.memory.per_byte / default.memory.per_byte
     have = available_memory() / GIB
     return "" if need <= have else f"needs about {need:.3g} GiB of memory, {have:.3g} GiB are available"
+
+
+def _pace(backend: str) -> str:
+    return str(registry.get(backend).capabilities.pace)
 
 
 def _rate(p: Population) -> float:

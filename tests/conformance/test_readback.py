@@ -53,13 +53,13 @@ def test_what_is_held_is_the_program(backend: str) -> None:
     program = resolve(net, 3, 0.1)
     with pt.open(net, backend, dt=0.1, seed=3, program=program) as sim:
         sim.run(1.0)
-        found = read_back(program, sim.session)
+        found = read_back(program, sim.connections())
         assert found is not None
         assert (found.missing, found.weight_error, found.delay_error, found.absent) == (0, 0.0, 0.0, ())
         assert found.connections == program.synapses > 2000
         # another program is told apart: one weight, one delay, one target changed
         for changed, what in _changed(program):
-            other = read_back(changed, sim.session)
+            other = read_back(changed, sim.connections())
             assert other is not None
             wrong = {"weight": other.weight_error, "delay": other.delay_error, "target": other.missing}
             assert wrong[what] > 0, what
@@ -97,7 +97,7 @@ def test_native_in_every_layout(delivery: str, threads: int) -> None:
     with pt.open(
         net, "native", dt=0.1, seed=3, program=program, threads=threads, options={"delivery": delivery}
     ) as sim:
-        found = read_back(program, sim.session)
+        found = read_back(program, sim.connections())
     assert found is not None
     assert (found.connections, found.missing, found.weight_error, found.delay_error) == (
         program.synapses,

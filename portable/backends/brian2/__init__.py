@@ -8,31 +8,21 @@ from portable.backends.brian2.lower import lower
 from portable.backends.brian2.plan import Brian2Plan
 from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
-from portable.dynamics.draws import draws
 from portable.resolve.program import Program
-
-TARGETS = ("auto", "cython", "numpy", "cpp_standalone")
 
 
 class Brian2Backend:
     """See lower.py for the translation and execute.py for the run."""
 
     name = "brian2"
-    capabilities = Capabilities.load(Path(__file__).parent)
+    folder = Path(__file__).parent
+    capabilities = Capabilities.load(folder)
 
-    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
-        target = config.options.get("target", "auto")
-        if target not in TARGETS:
-            return [
-                Shortfall(
-                    "options", "options['target']", f"must be one of {', '.join(TARGETS)}, got {target!r}"
-                )
-            ]
-        out = _drawing_events(program)
-        if target == "cpp_standalone" and program.links:
-            reason = "links are added between Brian2's steps, which a standalone program takes by itself"
-            out.append(Shortfall("links", "options['target']", reason, "use options={'target': 'cython'}"))
-        return out
+    def default_threads(self, program: Program) -> int:  # noqa: ARG002
+        return 1
+
+    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:  # noqa: ARG002
+        return []
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:
         return lower(program, config)
@@ -45,30 +35,6 @@ class Brian2Backend:
 
     def version(self) -> str | None:
         return self.capabilities.version()
-
-
-def _drawing_events(program: Program) -> list[Shortfall]:
-    """random() when a spike arrives: its number depends on the arrivals of the same step before it, whose
-    order is Brian2's.
-    """
-    out = []
-    for g in program.cells:
-        used = {c.port for c in program.connections if c.post == g.name}
-        for port in g.flat.ports:
-            if port.name in used and draws(a.expr for a in port.assignments):
-                reason = (
-                    f"receptor '{port.name}' draws random numbers when spikes arrive, in an order that "
-                    "Brian2 chooses"
-                )
-                out.append(
-                    Shortfall(
-                        "cells.random",
-                        f"population '{g.name}'",
-                        reason,
-                        "draw in a condition, or use native or reference",
-                    )
-                )
-    return out
 
 
 BACKEND = Brian2Backend()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,7 +17,8 @@ from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, mangled
 from portable.backends.brian2.records import CHUNK_ENTRIES, cell_spikes, check_finite, source_spikes
-from portable.backends.contract import Held, Recorded, Session
+from portable.backends.contract import Facts, Held, Recorded, Session
+from portable.backends.interrupts import held_interrupt
 from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
 
@@ -38,31 +37,14 @@ def open_session(plan: Brian2Plan) -> Session:
     return RuntimeSession(plan, target)
 
 
-@contextlib.contextmanager
-def held_interrupt() -> Iterator[list[int]]:
-    """Ctrl-C between two steps, not within one: the list gets an element when it was pressed."""
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.signal(signal.SIGINT, lambda number, _frame: asked.append(number))
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 class RuntimeSession:
     """Steps Brian2's own compiled code objects in the order of its schedule.
 
     Network.run is not called: it generates all code again on every call, which makes running in pieces slow.
     """
 
-    single_run = False
-
     def __init__(self, plan: Brian2Plan, target: str) -> None:
         self.plan, self.target, self.now = plan, target, 0
-        self.inputs = plan.inputs
         self.rates: dict[str, Any] = {g.name: g.rate for g in plan.groups if isinstance(g, PoissonGroup)}
         self.parameters: dict[str, dict[str, Any]] = {c.name: dict(c.parameters) for c in plan.cells}
         self.poissons = {
@@ -136,7 +118,7 @@ class RuntimeSession:
         """Brian2 draws from one generator for the whole process: give each session its own stream, and put
         the process's back.
         """
-        if "native" not in self.inputs.values():
+        if "native" not in self.plan.inputs.values():
             yield
             return
         device = brian2.get_device()
@@ -316,6 +298,10 @@ class RuntimeSession:
                 np.array(samples).reshape(len(samples), t.ids.size),
             )
         return out
+
+    def facts(self) -> Facts:
+        """The runtime targets compute in one thread."""
+        return Facts(1, self.plan.inputs)
 
     def connections(self) -> Iterator[Held]:
         """What Brian2's Synapses hold. Drives, which became part of the cells' code, are not in it."""

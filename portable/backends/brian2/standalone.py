@@ -21,7 +21,7 @@ from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
 from portable.backends.brian2.lower import drive_numbers, numbers
 from portable.backends.brian2.plan import Brian2Plan, Cells, Source, mangled
 from portable.backends.brian2.records import cell_spikes, check_finite, source_spikes
-from portable.backends.contract import Recorded, Shortfall
+from portable.backends.contract import Facts, Recorded, Shortfall
 from portable.errors import UnsupportedError
 from portable.resolve.program import PoissonGroup
 from portable.units import Floats
@@ -32,10 +32,8 @@ LARGEST_INPUT = 1 << 28  # bytes of one TimedArray: it is written to a file and 
 class StandaloneSession:
     """One run, then results."""
 
-    single_run = True
-
     def __init__(self, plan: Brian2Plan) -> None:
-        self.plan, self.inputs, self.now = plan, plan.inputs, 0
+        self.plan, self.now = plan, 0
         self.poissons = {
             g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)
         }
@@ -43,18 +41,6 @@ class StandaloneSession:
         self.seconds: dict[str, float] = {}
 
     def run(self, steps: int) -> None:
-        if self.now:
-            raise UnsupportedError(
-                "brian2",
-                [
-                    Shortfall(
-                        "session.pieces",
-                        "run",
-                        "a standalone program runs once",
-                        "use options={'target': 'cython'}",
-                    )
-                ],
-            )
         self._afford(steps)
         from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
         from brian2.devices.device import reset_device
@@ -89,7 +75,7 @@ class StandaloneSession:
         plan = self.plan
         clock = brian2.Clock(dt=plan.dt * brian2.ms, name="pt_clock")
         rates: dict[str, Any] = {g.name: g.rate for g in plan.groups if isinstance(g, PoissonGroup)}
-        if "native" in self.inputs.values():
+        if "native" in plan.inputs.values():
             brian2.seed(int(np.random.SeedSequence(plan.seed).generate_state(1)[0]))
         self.groups: dict[str, Any] = {}
         objects: list[Any] = []
@@ -255,18 +241,12 @@ class StandaloneSession:
             self.result.traces[t.group, t.variable] = (t.ids, np.arange(values.shape[0]) * t.every, values)
         self.network, self.groups, self.spikes, self.traces = None, {}, {}, []
 
-    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
-        raise UnsupportedError(
-            "brian2",
-            [
-                Shortfall(
-                    "session.set",
-                    f"population '{group}'",
-                    f"{', '.join(values)} cannot change in a standalone program",
-                    "use options={'target': 'cython'}",
-                )
-            ],
-        )
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:  # the table refuses it
+        raise AssertionError(f"{group}: {', '.join(values)} cannot change in a standalone program")
+
+    def facts(self) -> Facts:
+        """OpenMP's threads, and the phases that the program and its compiler took."""
+        return Facts(self.plan.threads, self.plan.inputs, self.seconds)
 
     def recorded(self) -> Recorded:
         if self.now:

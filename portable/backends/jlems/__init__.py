@@ -21,7 +21,11 @@ class JlemsBackend:
     """The file's own model, not the network's flat form."""
 
     name = "jlems"
-    capabilities = Capabilities.load(Path(__file__).parent)
+    folder = Path(__file__).parent
+    capabilities = Capabilities.load(folder)
+
+    def default_threads(self, program: Program) -> int:  # noqa: ARG002
+        return 1
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
         return shortfalls(program, config)

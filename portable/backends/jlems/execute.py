@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from portable.backends.contract import Recorded, Shortfall
+from portable.backends.contract import Facts, Recorded
 from portable.backends.jlems.lower import JlemsPlan
 from portable.backends.jlems.run import Run
-from portable.errors import UnsupportedError
 from portable.resolve.program import Ints
 from portable.units import Floats
 
@@ -17,26 +16,24 @@ from portable.units import Floats
 class JlemsSession:
     """Step 0, with jLEMS's initialisation, is done when the session is made. One thread."""
 
-    threads = 1
-
     def __init__(self, plan: JlemsPlan) -> None:
         self.made = plan
         self._run = Run(plan.plan, plan.dt, plan.seed, plan.slots, plan.every)
         self._run.advance(0)
-
-    @property
-    def now(self) -> int:
-        """The step reached."""
-        return self._run.done
+        self.now = 0
 
     def run(self, steps: int) -> None:
-        self._run.advance(steps)
+        try:
+            self._run.advance(steps)
+        finally:
+            self.now = self._run.done
 
-    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
-        reason = f"{', '.join(values)} cannot change: the file's own model runs"
-        raise UnsupportedError(
-            "jlems", [Shortfall("session.set", f"population '{group}'", reason, "use another backend")]
-        )
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:  # the table refuses it
+        raise AssertionError(f"{group}: {', '.join(values)} cannot change: the file's own model runs")
+
+    def facts(self) -> Facts:
+        """One thread."""
+        return Facts()
 
     def recorded(self) -> Recorded:
         """Traces are what jLEMS would write at each step, derived variables with the lag that they have

@@ -19,9 +19,15 @@ class JNeuroMLBackend:
     """
 
     name = "jneuroml"
-    capabilities = Capabilities.load(Path(__file__).parent)
+    folder = Path(__file__).parent
+    capabilities = Capabilities.load(folder)
+
+    def default_threads(self, program: Program) -> int:  # noqa: ARG002
+        return 1
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
+        if self.capabilities.shortfalls(program, config):
+            return []  # the table says it better than the writer of files
         return shortfalls(program, config)
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from portable.backends.contract import Recorded, Shortfall
+from portable.backends.contract import Facts, Recorded
 from portable.backends.jneuroml.lower import JNeuroMLPlan
 from portable.backends.jneuroml.outputs import EventFile, Outputs, TraceFile
 from portable.backends.jneuroml.runner import command, run_lems
-from portable.errors import BackendFailed, UnsupportedError
+from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Ints, Program, Trace
 from portable.schemas.neuroml.write_lems import LemsFiles
 from portable.units import Floats
@@ -22,8 +22,6 @@ from portable.units import Floats
 
 class JNeuroMLSession:
     """`run` goes from 0 to the step reached in all."""
-
-    single_run = True
 
     def __init__(self, plan: JNeuroMLPlan) -> None:
         command()  # says at once what is missing
@@ -45,9 +43,12 @@ class JNeuroMLSession:
             if phase != "run":  # the whole piece is timed as the run by whoever called
                 self.seconds[phase] = self.seconds.get(phase, 0.0) + spent
 
-    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
-        reason = f"{', '.join(values)} cannot change: every piece runs from the start"
-        raise UnsupportedError("jneuroml", [Shortfall("session.set", f"population '{group}'", reason)])
+    def set(self, group: str, values: Mapping[str, float | Floats]) -> None:  # the table refuses it
+        raise AssertionError(f"{group}: {', '.join(values)} cannot change, every piece runs from the start")
+
+    def facts(self) -> Facts:
+        """One thread; the phases before the run itself, which whoever called times as a whole."""
+        return Facts(1, self.plan.trains, self.seconds)
 
     def recorded(self) -> Recorded:
         return self.result

@@ -6,18 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portable.backends.capabilities import FEATURES, requirements
 from portable.backends.contract import Lowered, RunConfig, Shortfall, chosen_integrator
 from portable.errors import ModelError
-from portable.resolve.program import Approximation, Program
+from portable.resolve.program import Approximation, CellGroup, PoissonGroup, Program
 from portable.schemas.neuroml.write_lems import LemsFiles, write_lems
 
-ENGINES = ("jlems", "neuron")
-TYPES = ("auto", "core", "custom")
 # jLEMS takes our own types in exactly our steps; jNeuroML's export to NEURON knows NeuroML's best.
 DEFAULT_TYPES = {"jlems": "custom", "neuron": "auto"}
-# What LEMS can say, and what we cannot write in it.
-ONLY_AS_READ = ("links", "cells.random", "cells.compartments")
 METHOD = {"jlems": "jLEMS forward Euler", "neuron": "NEURON"}
 
 
@@ -31,6 +26,16 @@ class JNeuroMLPlan:
     types: str
     inputs: str
     timeout: float | None
+
+    @property
+    def trains(self) -> dict[str, str]:
+        """Where the trains of each group of sources come from: a file of its own has its own generators."""
+        poisson = "native" if self.program.lems is not None else self.inputs
+        return {
+            g.name: poisson if isinstance(g, PoissonGroup) else "given"
+            for g in self.program.groups
+            if not isinstance(g, CellGroup)
+        }
 
     def files(self, steps: int) -> LemsFiles:
         """The files of a run of so many steps from the start: of a network that was read from NeuroML, the
@@ -52,25 +57,9 @@ class JNeuroMLPlan:
 
 
 def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
-    """Options that make no sense, a method that is not there, and what LEMS cannot say."""
+    """A method that is not there, and what cannot be written as LEMS."""
+    engine = config.options.get("engine", "jlems")
     found = []
-    engine, limit = config.options.get("engine", "jlems"), config.options.get("timeout")
-    if engine not in ENGINES:
-        return [
-            Shortfall("options", "options['engine']", f"must be one of {', '.join(ENGINES)}, got {engine!r}")
-        ]
-    if config.options.get("types", "custom") not in TYPES:
-        return [
-            Shortfall(
-                "options",
-                "options['types']",
-                f"must be one of {', '.join(TYPES)}, got {config.options['types']!r}",
-            )
-        ]
-    if limit is not None and (_seconds(limit) is None or _seconds(limit) <= 0):  # type: ignore[operator]
-        found.append(
-            Shortfall("options", "options['timeout']", f"must be a number of seconds > 0, got {limit!r}")
-        )
     allowed = ("auto", "euler") if engine == "jlems" else ("auto",)
     if config.integrator not in allowed:
         reason = (
@@ -80,25 +69,6 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         found.append(
             Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'")
         )
-    needs = list(dict.fromkeys(requirements(program, config)))
-    if program.lems is None:
-        reason = (
-            "not written as NeuroML; only a network that was read from NeuroML runs with it, as its "
-            "file has it"
-        )
-        unwritten = [
-            Shortfall(f, where, f"{FEATURES[f]}: {reason}") for f, where in needs if f in ONLY_AS_READ
-        ]
-        if unwritten:
-            return [*found, *unwritten]
-    elif engine == "jlems":
-        found += [
-            Shortfall(
-                f, where, "jLEMS has no cells with several compartments", "use options={'engine': 'neuron'}"
-            )
-            for f, where in needs
-            if f == "cells.compartments"
-        ]
     try:
         _plan(program, config).files(1)
     except ModelError as error:
@@ -106,18 +76,10 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
     return found
 
 
-def _seconds(given: object) -> float | None:
-    """A number, also one from a command line ("60")."""
-    try:
-        return float(given)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-
-
 def _plan(program: Program, config: RunConfig) -> JNeuroMLPlan:
     engine = config.options.get("engine", "jlems")
     types = config.options.get("types", DEFAULT_TYPES[engine])
-    return JNeuroMLPlan(program, engine, types, config.inputs, _seconds(config.options.get("timeout")))
+    return JNeuroMLPlan(program, engine, types, config.inputs, config.options.get("timeout"))
 
 
 def lower(program: Program, config: RunConfig) -> Lowered:

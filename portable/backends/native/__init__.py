@@ -11,7 +11,8 @@ from pathlib import Path
 
 from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
-from portable.backends.native.lower import NativePlan, lower, shortfalls
+from portable.backends.native.lower import NativePlan, lower
+from portable.backends.native.threads import worthwhile
 from portable.resolve.program import Program
 
 
@@ -21,10 +22,14 @@ class NativeBackend:
     """
 
     name = "native"
-    capabilities = Capabilities.load(Path(__file__).parent)
+    folder = Path(__file__).parent
+    capabilities = Capabilities.load(folder)
 
-    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
-        return shortfalls(program, config)
+    def default_threads(self, program: Program) -> int:
+        return worthwhile(program)
+
+    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:  # noqa: ARG002
+        return []
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:
         return lower(program, config)

@@ -10,25 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from portable.backends.contract import Held, Recorded
+from portable.backends.contract import Facts, Held, Recorded
 from portable.backends.native.lower import NativePlan
 from portable.backends.native.pace import Pace, placed
 from portable.backends.native.parts import WITHIN_STEP, Parts
 from portable.backends.native.tables import DONE, DRAIN, GROW, OVERFLOW, SYNAPSES
 from portable.errors import BackendFailed
+from portable.resolve.program import CellGroup, TrainGroup
 from portable.units import Floats
 
 
 class NativeSession:
-    """A built network. `now` is the step reached, `inputs` says that Poisson trains are the program's own in
-    any case.
-    """
-
-    inputs = "frozen"
+    """A built network."""
 
     def __init__(self, plan: NativePlan) -> None:
         self.plan, self.program, self.now = plan, plan.program, 0
-        self.threads = plan.threads
         self._lock = threading.RLock()
         self._stop = False
         self._launcher = ThreadPoolExecutor(1, thread_name_prefix="portable-run")
@@ -145,6 +141,18 @@ class NativeSession:
                 kept[:] = [np.concatenate(kept)]
                 out.traces[t.group, t.variable] = (t.ids, np.arange(kept[0].shape[0]) * t.every, kept[0])
             return out
+
+    def facts(self) -> Facts:
+        """The threads that may work; Poisson trains are the program's own in any case."""
+        groups = self.program.groups
+        return Facts(
+            self.plan.threads,
+            {
+                g.name: "given" if isinstance(g, TrainGroup) else "frozen"
+                for g in groups
+                if not isinstance(g, CellGroup)
+            },
+        )
 
     def connections(self) -> Iterator[Held]:
         from portable.backends.native.readback import held

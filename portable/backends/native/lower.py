@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from portable.backends.contract import Lowered, RunConfig, Shortfall, chosen_integrator
+from portable.backends.contract import Lowered, RunConfig, chosen_integrator
 from portable.dynamics.emit import emit
 from portable.dynamics.expressions import Expr, names
 from portable.dynamics.linear import plain_jumps
@@ -77,30 +77,6 @@ class NativePlan:
     interval: int
     delays: tuple[int, ...]
     weights: str  # "float64", "float32" or "" where every kind has one weight
-
-
-def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
-    """Options whose values make no sense."""
-    out = []
-    tolerance = config.options.get("rkf45_tolerance", 1e-6)
-    if not isinstance(tolerance, (int, float)) or not 0 < tolerance < np.inf:
-        out.append(
-            Shortfall("options", "options['rkf45_tolerance']", f"must be a number > 0, got {tolerance!r}")
-        )
-    if config.options.get("delivery", "auto") not in ("auto", RING, DUE):
-        out.append(
-            Shortfall(
-                "options",
-                "options['delivery']",
-                f"must be 'auto', '{DUE}' or '{RING}', got {config.options['delivery']!r}",
-            )
-        )
-    largest = max((c.delay_range()[1] for c in program.connections), default=1)
-    if largest > 60000:
-        out.append(
-            Shortfall("synapses.static", "delays", f"at most 60000 steps, got {largest}", "use a larger dt")
-        )
-    return out
 
 
 def lower(program: Program, config: RunConfig) -> Lowered:

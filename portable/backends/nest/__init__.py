@@ -16,7 +16,11 @@ class Nest:
     """The backend; `portable.backends.contract.Backend`."""
 
     name: str = "nest"
+    folder: Path = Path(__file__).parent
     capabilities: Capabilities = field(default_factory=lambda: Capabilities.load(Path(__file__).parent))
+
+    def default_threads(self, program: Program) -> int:  # noqa: ARG002
+        return 1
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
         """What NEST lacks beyond the table: a grid it cannot have, a cell that NESTML cannot say, a missing
@@ -34,7 +38,7 @@ class Nest:
 
     def open(self, plan: object) -> Session:
         """Build in NEST."""
-        from portable.backends.nest.execute import open_session
+        from portable.backends.nest.opening import open_session
 
         return open_session(plan)  # type: ignore[arg-type]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from portable.backends.capabilities import expressions
 from portable.backends.contract import RunConfig, Shortfall, chosen_integrator
+from portable.backends.features import expressions
 from portable.backends.nest import builtin, compiled, generated, nestml
 from portable.backends.nest.lower import tics
-from portable.dynamics.draws import draws
 from portable.dynamics.expressions import Call, walk
-from portable.resolve.program import CellGroup, Program
+from portable.resolve.program import Program
 
 
 def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
@@ -23,17 +22,8 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
                 "use a multiple of 1e-6 ms",
             )
         )
-    if config.options.get("nestml", "auto") not in ("auto", "always"):
-        out.append(
-            Shortfall(
-                "options",
-                "options['nestml']",
-                f"must be 'auto' or 'always', got {config.options['nestml']!r}",
-            )
-        )
     texts = []
     for group in program.cells:
-        out += _drawing_events(group, program)
         if builtin.choose(group, program, config) is not None:
             continue
         where = f"population '{group.name}'"
@@ -62,19 +52,3 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
                 )
             )
     return out
-
-
-def _drawing_events(group: CellGroup, program: Program) -> list[Shortfall]:
-    """random() when a spike arrives, which a NEST model does not see one by one."""
-    used = {c.port for c in program.connections if c.post == group.name}
-    found = [p.name for p in group.flat.ports if p.name in used and draws(a.expr for a in p.assignments)]
-    remedy = "draw in a condition, or use native or reference"
-    return [
-        Shortfall(
-            "cells.random",
-            f"population '{group.name}'",
-            f"receptor '{name}' draws random numbers when spikes arrive",
-            remedy,
-        )
-        for name in found
-    ]

@@ -1,21 +1,18 @@
-"""Plan -> NEST. The only file here that imports it.
-
-NEST has one kernel a process: a network opened while another is open gets a process of its own (`remote`).
-"""
+"""Plan -> NEST: a network in the kernel of this process."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import weakref
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from portable.backends.contract import Held, Recorded
+from portable.backends.contract import Facts, Held, Recorded
+from portable.backends.interrupts import in_pieces
 from portable.backends.nest.feed import Chunk, Feed
-from portable.backends.nest.kernel import failing, part, simulator, with_refractory
+from portable.backends.nest.kernel import failing, part, with_refractory
 from portable.backends.nest.lower import parameters_of, split
 from portable.backends.nest.plan import Cells, Edges, Plan
 from portable.backends.nest.record import Traces, stop_quietly
@@ -23,27 +20,7 @@ from portable.errors import BackendFailed, ModelError, suggestion
 from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
 
-if TYPE_CHECKING:
-    from portable.backends.nest.remote import RemoteSession
-
 CONNECT_AT_ONCE = 2**23
-_open: weakref.ref[NestSession] | None = None
-
-
-def open_session(plan: Plan) -> NestSession | RemoteSession:
-    """Build the network: here, or in a process of its own where this one's kernel still holds an open
-    session.
-    """
-    global _open
-    nest = simulator()
-    before = _open() if _open is not None else None
-    if before is not None and not before.over:
-        from portable.backends.nest.remote import RemoteSession
-
-        return RemoteSession(plan)
-    session = NestSession(nest, plan)
-    _open = weakref.ref(session)
-    return session
 
 
 class NestSession:
@@ -51,7 +28,7 @@ class NestSession:
 
     def __init__(self, nest: Any, plan: Plan) -> None:
         self.nest, self.plan = nest, plan
-        self.step, self.prepared, self.over = 0, False, False
+        self.now, self.prepared, self.over = 0, False, False
         self.nodes: dict[str, Any] = {}
         self.first: dict[str, int] = {}
         self.cells: dict[str, Cells] = {c.group.name: c for c in plan.cells}
@@ -65,10 +42,9 @@ class NestSession:
             stop_quietly(nest)
             raise
 
-    @property
-    def inputs(self) -> Mapping[str, str]:
-        """How each group of sources gets its trains: "given", "frozen" or "native"."""
-        return self.plan.inputs
+    def facts(self) -> Facts:
+        """NEST's own number of threads."""
+        return Facts(self.plan.threads, self.plan.inputs)
 
     # -- building
 
@@ -168,7 +144,17 @@ class NestSession:
             if name in self.cells and ids.size:
                 self.recorders[name] = self.nest.Create("spike_recorder", params={"time_in_steps": True})
                 self.nest.Connect(self.chosen(name, ids), self.recorders[name])
-        self.traces = [Traces(self, t) for t in self.plan.traces]
+        self.traces = [
+            Traces(
+                self.nest,
+                t,
+                self.cells[t.group],
+                self.chosen(t.group, t.ids) if t.ids.size else None,
+                self.first.get(t.group, 0),
+                self.plan.dt,
+            )
+            for t in self.plan.traces
+        ]
 
     def chosen(self, name: str, ids: Ints) -> Any:
         """The nodes at these positions."""
@@ -182,22 +168,25 @@ class NestSession:
     # -- running
 
     def run(self, steps: int) -> None:
-        """Advance by whole steps: in pieces between changes of injected current and hand-overs of source
-        spikes.
-        """
+        """Advance by whole steps. Ctrl-C is seen between two pieces: within one, NEST would go further than
+        it says."""
+        in_pieces(self.advance, steps)
+
+    def advance(self, steps: int) -> None:
+        """One piece: in runs between changes of injected current and hand-overs of source spikes."""
         self._alive()
-        end = self.step + steps
+        end = self.now + steps
         with failing("running"):
             if not self.prepared and steps:
                 self.nest.Prepare()
                 self.prepared = True
-            while self.step < end:
-                if self.step in self.changes:
+            while self.now < end:
+                if self.now in self.changes:
                     self._inject()
                 stop = self._next_stop(end)
                 for name, feed in self.feeds.items():
                     if feed.needed:
-                        self._hand_over(name, feed.draw(self.step + 1, stop - self.step))
+                        self._hand_over(name, feed.draw(self.now + 1, stop - self.now))
                 self._advance(stop, end)
         self._finite()
 
@@ -212,27 +201,23 @@ class NestSession:
                 x = np.atleast_1d(np.asarray(self.nodes[cells.group.name].get(name), dtype=np.float64))
                 bad = np.flatnonzero(~np.isfinite(x))
                 if bad.size:
-                    t, path = self.step * self.plan.dt, f"population '{cells.group.name}'"
+                    t, path = self.now * self.plan.dt, f"population '{cells.group.name}'"
                     raise BackendFailed(
                         f"{path}: {state} of cell {bad[0]} is {x[bad[0]]} at {t:g} ms; use a smaller dt or "
                         "another integrator"
                     )
 
     def _next_stop(self, end: int) -> int:
-        stop = min([end, *(k for k in self.changes if k > self.step)])
-        return min([stop, *(self.step + f.longest() for f in self.feeds.values() if f.needed)])
+        stop = min([end, *(k for k in self.changes if k > self.now)])
+        return min([stop, *(self.now + f.longest() for f in self.feeds.values() if f.needed)])
 
     def _advance(self, stop: int, end: int) -> None:
         """Run to `stop`. Near `end`, traces are read sample by sample (record.Traces)."""
         for k in sorted(
-            {stop, *(k for t in self.traces for k in t.unseen(end, self.min_delay) if self.step < k < stop)}
+            {stop, *(k for t in self.traces for k in t.unseen(end, self.min_delay) if self.now < k < stop)}
         ):
-            try:
-                self.nest.Run((k - self.step) * self.plan.dt)
-            # Ctrl-C: the kernel is further than k or not yet there, and what was recorded goes up to its own
-            # time
-            finally:
-                self.step = round(self.nest.biological_time / self.plan.dt)
+            self.nest.Run((k - self.now) * self.plan.dt)
+            self.now = k
             for t in self.traces:
                 t.look(k, end, self.min_delay)
 
@@ -262,7 +247,7 @@ class NestSession:
             touched = np.zeros(cells.group.size, dtype=bool)
             for c in (c for c in self.plan.currents if c.group == name):
                 touched[c.ids] = True
-                column = int(np.searchsorted(c.steps, self.step, "right")) - 1
+                column = int(np.searchsorted(c.steps, self.now, "right")) - 1
                 if column >= 0:
                     np.add.at(total, c.ids, np.broadcast_to(c.amplitude[:, column], c.ids.shape))
             base = (
@@ -344,7 +329,7 @@ class NestSession:
             else:
                 out.spikes[name] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
         for t in self.traces:
-            out.traces[t.key] = t.read(self.step)
+            out.traces[t.key] = t.read(self.now)
         return out
 
     def connections(self) -> Iterator[Held]:

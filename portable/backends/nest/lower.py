@@ -24,7 +24,7 @@ def tics(dt: float) -> int | None:
 
 def lower(program: Program, config: RunConfig) -> Lowered:
     """The plan, what it changes, and the integrator of each population."""
-    cells, integrators, changed = [], {}, list(program.approximations)
+    cells, integrators, changed = [], {}, list[Approximation]()
     for group in program.cells:
         choice = builtin.choose(group, program, config)
         if choice is not None:

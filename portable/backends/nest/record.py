@@ -8,16 +8,13 @@ sample by sample.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from portable.backends.nest.plan import Cells
 from portable.resolve.program import Ints, Trace
 from portable.units import Floats
-
-if TYPE_CHECKING:
-    from portable.backends.nest.execute import NestSession
-
 
 # steps: a multimeter's delay changes nothing but NEST's min_delay, of which a whole slice is read one by one
 # when a run ends
@@ -27,25 +24,22 @@ SLICE = 10
 class Traces:
     """One Trace: a multimeter, and the samples of the slice that it has not handed over yet."""
 
-    def __init__(self, session: NestSession, trace: Trace) -> None:
-        self.trace, cells = trace, session.cells[trace.group]
-        self.key = (trace.group, trace.variable)
+    def __init__(self, nest: Any, trace: Trace, cells: Cells, nodes: Any, first: int, dt: float) -> None:
+        """nodes: those that are recorded (None for none); first: the number of the group's first node."""
+        self.trace, self.key, self.nodes, self.first = trace, (trace.group, trace.variable), nodes, first
         self.name = cells.recordables[trace.variable]
         self.readable = cells.initial_names.get(trace.variable, "") or self.name
         start = np.broadcast_to(np.asarray(cells.group.initial[trace.variable], np.float64), cells.group.size)
         self.seen: dict[int, Floats] = {0: start[trace.ids]}
-        self.nodes = session.chosen(trace.group, trace.ids) if trace.ids.size else None
         self.column = np.full(int(trace.ids.max()) + 1 if trace.ids.size else 0, -1)
         self.column[trace.ids] = np.arange(trace.ids.size)
-        self.first = session.first.get(trace.group, 0)
         self.meter: Any = None
-        if self.nodes is not None:
-            nest = session.nest
-            interval = trace.every * session.plan.dt
+        if nodes is not None:
             self.meter = nest.Create(
-                "multimeter", params={"interval": interval, "record_from": [self.name], "time_in_steps": True}
+                "multimeter",
+                params={"interval": trace.every * dt, "record_from": [self.name], "time_in_steps": True},
             )
-            nest.Connect(self.meter, self.nodes, syn_spec={"delay": SLICE * session.plan.dt})
+            nest.Connect(self.meter, nodes, syn_spec={"delay": SLICE * dt})
 
     def unseen(self, end: int, min_delay: int) -> range:
         """Sample steps of the slice that ends the run at step `end`."""
@@ -62,7 +56,7 @@ class Traces:
         every = self.trace.every
         steps = np.arange(0, now + 1, every, dtype=np.int64)
         values = np.full((steps.size, self.trace.ids.size), np.nan)
-        if self.meter is not None:
+        if self.meter is not None and now:  # before the first step a multimeter has no columns
             events = self.meter.events
             rows = np.asarray(events["times"], np.int64) // every
             values[rows, self.column[np.asarray(events["senders"], np.int64) - self.first]] = events[

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portable import process
-from portable.backends.contract import Held, Recorded
+from portable.backends.contract import Facts, Held, Recorded
+from portable.backends.interrupts import held_interrupt, in_pieces
 from portable.backends.nest.plan import Plan
 from portable.errors import BackendFailed, ModelError
 from portable.messages import receive, send
@@ -24,46 +25,51 @@ from portable.units import Floats
 
 
 class RemoteSession:
-    """contract.Session by proxy."""
+    """contract.Session by proxy. Every reply says which step the child has reached, and long runs are handed
+    over in pieces, so that Ctrl-C is seen between two of them and both sides know where they are."""
 
     def __init__(self, plan: Plan) -> None:
-        self.inputs = plan.inputs
+        self.now = 0
         self.child = subprocess.Popen(
             process.command("portable.backends.nest.remote"),
             env=process.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C on a terminal is the parent's
         )
-        self.owed = 0  # replies not read yet, after a Ctrl-C while waiting
         try:
-            self._call("open", plan)
+            self._ask("open", plan)
         except BaseException:
             self.close()
             raise
 
     def _call(self, what: str, *arguments: Any) -> Any:
+        """Ask, and raise Ctrl-C only when the answer is here: half of one would be taken for the next."""
+        with held_interrupt() as asked:
+            value = self._ask(what, *arguments)
+        if asked:
+            raise KeyboardInterrupt
+        return value
+
+    def _ask(self, what: str, *arguments: Any) -> Any:
         assert self.child.stdin is not None
         assert self.child.stdout is not None
         if self.child.poll() is not None:
             raise BackendFailed("the session is closed")
         try:
             send(self.child.stdin, (what, arguments))
-            self.owed += 1
-            while self.owed:
-                reply = receive(self.child.stdout)
-                self.owed -= 1
+            kind, value, self.now = receive(self.child.stdout)
         except (EOFError, BrokenPipeError) as error:
             raise BackendFailed(
                 f"NEST's process ended (exit code {self.child.wait()}) at '{what}'"
             ) from error
-        kind, value = reply
         if kind == "ok":
             return value
         raise ModelError("", value) if kind == "ModelError" else BackendFailed(value)
 
     def run(self, steps: int) -> None:
-        """Advance by whole steps."""
-        self._call("run", steps)
+        """Advance by whole steps. Ctrl-C is seen between two pieces, each of which the child takes whole."""
+        in_pieces(lambda piece: self._ask("advance", piece), steps)
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
         """Change parameters from now on."""
@@ -72,6 +78,11 @@ class RemoteSession:
     def recorded(self) -> Recorded:
         """Everything recorded since the start."""
         found: Recorded = self._call("recorded")
+        return found
+
+    def facts(self) -> Facts:
+        """What the child says."""
+        found: Facts = self._call("facts")
         return found
 
     def connections(self) -> Iterator[Held]:
@@ -103,7 +114,8 @@ def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever NEST prints must not get between the answers
-    from portable.backends.nest.execute import open_session
+    from portable.backends.nest.execute import NestSession
+    from portable.backends.nest.kernel import simulator
 
     session: Any = None
     while True:
@@ -113,14 +125,14 @@ def _serve() -> None:
             return
         try:
             if what == "open":
-                session = open_session(*arguments)
+                session = NestSession(simulator(), *arguments)
                 reply: tuple[str, Any] = ("ok", None)
             else:
                 value = getattr(session, what)(*arguments)
                 reply = ("ok", list(value) if what == "connections" else value)  # a generator cannot be sent
         except Exception as error:
             reply = (type(error).__name__, str(error))
-        send(answers, reply)
+        send(answers, (*reply, 0 if session is None else session.now))
 
 
 if __name__ == "__main__":

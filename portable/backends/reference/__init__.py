@@ -14,7 +14,11 @@ class ReferenceBackend:
     """Runs the flat form as it stands; see execute.py."""
 
     name = "reference"
-    capabilities = Capabilities.load(Path(__file__).parent)
+    folder = Path(__file__).parent
+    capabilities = Capabilities.load(folder)
+
+    def default_threads(self, program: Program) -> int:  # noqa: ARG002
+        return 1
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:  # noqa: ARG002
         return []

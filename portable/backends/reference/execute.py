@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.contract import Held, Recorded
+from portable.backends.contract import Facts, Held, Recorded
 from portable.backends.reference import integrate
 from portable.backends.reference.integrate import Bools, States
 from portable.backends.reference.lower import ReferencePlan
@@ -391,6 +391,17 @@ class ReferenceSession:
                 np.array(kept).reshape(len(kept), t.ids.size),
             )
         return out
+
+    def facts(self) -> Facts:
+        """One thread, and every train is the program's."""
+        return Facts(
+            1,
+            {
+                g.name: "frozen" if isinstance(g, PoissonGroup) else "given"
+                for g in self.program.groups
+                if not isinstance(g, CellGroup)
+            },
+        )
 
     def connections(self) -> Iterator[Held]:
         """The program's own arrays: the plan is the program."""

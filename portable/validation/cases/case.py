@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from portable.backends import registry
 from portable.model.network import Network
 from portable.results.tables import Results
 from portable.simulation import run
@@ -92,7 +93,7 @@ class Case:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def run_case(case: Case, backend: str = "native", network: Network | None = None) -> list[Results]:
+def run_case(case: Case, backend: str = registry.DEFAULT, network: Network | None = None) -> list[Results]:
     """The case's runs on one backend in this process, one for each seed; `network` stands in for the case's
     own.
     """

@@ -107,7 +107,9 @@ def packed(job: Job) -> Job:
         return job
     bare = replace(job.network, lems=None)
     needed = (
-        job.program is None and job.backend in ("jlems", "jneuroml") and lems.digest == _hash_of(job.network)
+        job.program is None
+        and registry.get(job.backend).capabilities.own_files
+        and lems.digest == _hash_of(job.network)
     )
     return replace(
         job,

@@ -81,9 +81,7 @@ def _run(job: Job) -> tuple[Results, str, ReadBack | None, float]:
         sim.advance(job.steps)
         results, memory = sim.results(), peak()  # what reading back needs is not the simulation's
         held = (
-            read_back(asked, sim.session)
-            if job.read_back and not getattr(sim.session, "single_run", False)
-            else None
+            read_back(asked, sim.connections()) if job.read_back and sim.can("session.connections") else None
         )
         return results, program_digest(program), held, memory
 

@@ -15,20 +15,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from portable.backends import registry
+from portable.backends.capabilities import Memory
 from portable.errors import ModelError
 from portable.resolve.estimate import available_memory, estimate
 from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.children import Nursery
 from portable.validation.jobs.job import Job, Outcome, key
-
-# Resident bytes of a process with its simulator imported and code compiled, and how many bytes a simulator
-# needs for each byte of the resolved network: measured on CUBA and the microcircuit, rounded up (NEST holds
-# 40-60 bytes a synapse, the program 4-16).
-BASE = {"native": 3e8, "reference": 2e8, "nest": 4e8, "brian2": 5e8}
-OF_PROGRAM = {"native": 2.5, "reference": 2.0, "nest": 8.0, "brian2": 8.0}
-OTHER_BASE, OTHER_FACTOR = 8e8, 8.0
-# bytes a connection while it is read back: NEST's list of them, and the sorted columns of both sides
-READ_BACK = 400.0
 
 
 @dataclass(frozen=True)
@@ -50,15 +43,11 @@ Executor = Callable[[Sequence[Job], Tell], list[Outcome]]
 
 def memory_of(job: Job) -> float:
     """Bytes that a job is expected to need."""
+    memory: Memory = registry.get(job.backend).capabilities.memory
     if job.program is not None:  # a few cells
-        return BASE.get(job.backend, OTHER_BASE)
+        return memory.of(0)
     size = estimate(job.network, job.dt)
-    extra = READ_BACK * size.total_synapses if job.read_back else 0.0
-    return (
-        BASE.get(job.backend, OTHER_BASE)
-        + OF_PROGRAM.get(job.backend, OTHER_FACTOR) * size.resolve_bytes
-        + extra
-    )
+    return memory.of(size.resolve_bytes, size.total_synapses if job.read_back else 0)
 
 
 Work = Callable[[Sequence[Job], Sequence[str], list[int], dict[int, Outcome], Tell], None]

@@ -163,7 +163,7 @@ def _printing(backend: str, trace: TraceTable) -> float:
     """What a record may be off by where a backend prints it in float32: half a unit for rounding, half for
     the text.
     """
-    printed = registry.get(backend).capabilities.support.get("record.states") == "approximate"
+    printed = registry.get(backend).capabilities.word("record.states") == "approximate"
     return float(np.abs(trace.values).max(initial=0.0)) * 2.0**-23 if printed else 0.0
 
 

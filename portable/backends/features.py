@@ -1,0 +1,118 @@
+"""The names of what a backend may be able to do, and which of them a program and the way to run it need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from portable.backends.contract import RunConfig
+from portable.dynamics.draws import draws
+from portable.dynamics.expressions import Call, Expr, names, walk
+from portable.dynamics.flat import Flat
+from portable.dynamics.linear import linear, plain_jumps
+from portable.errors import ModelError, suggestion
+from portable.resolve.program import CellGroup, PoissonGroup, Program, TrainGroup
+
+FEATURES: Mapping[str, str] = {
+    "cells.linear": "cells whose equations are linear",
+    "cells.nonlinear": "cells whose equations are not linear",
+    "cells.time": "equations that read the time t",
+    "cells.conditions": "several conditions, or one that does not spike",
+    "cells.random": "equations that draw random numbers",
+    "cells.factorial": "factorials in equations",
+    "cells.heterogeneous": "parameters and initial values that differ between cells",
+    "cells.refractory": "refractory periods",
+    "cells.compartments": "cells with several compartments",
+    "receptors.jump": "receptors that add a multiple of the weight to states",
+    "receptors.general": "receptors with any other event update",
+    "receptors.random": "receptors that draw random numbers when spikes arrive",
+    "synapses.static": "connections with fixed weights and delays",
+    "sources.trains": "spike sources with given times",
+    "sources.poisson.frozen": "Poisson sources with the trains that every backend gets",
+    "sources.poisson.native": "Poisson sources drawn by the simulator",
+    "links": "continuous coupling between cells",
+    "inputs.current": "injected currents, constant or in steps",
+    "record.spikes": "recorded spikes",
+    "record.states": "recorded state variables",
+    "session.pieces": "running in pieces",
+    "session.set": "changing parameters between pieces",
+    "session.connections": "reading back the connections that the simulator holds",
+    "session.threads": "several threads, with the same spikes",
+    "weights.float32": "compact mode with float32 weights",
+}
+SESSION = tuple(f for f in FEATURES if f.startswith("session."))
+
+
+def check_needs(needs: tuple[str, ...]) -> None:
+    """ModelError on a name that is no feature of a session."""
+    for need in needs:
+        if need not in SESSION:
+            raise ModelError("needs", f"unknown feature {need!r}", suggestion(str(need), SESSION))
+
+
+def requirements(program: Program, config: RunConfig) -> Iterator[tuple[str, str]]:
+    """(feature, where) for everything the program uses, and the run is to do."""
+    used = {(c.post, c.port) for c in program.connections}
+    for g in program.groups:
+        where = f"population '{g.name}'"
+        if isinstance(g, PoissonGroup):
+            yield "sources.poisson." + ("native" if config.inputs == "native" else "frozen"), where
+        elif isinstance(g, TrainGroup):
+            yield "sources.trains", where
+        else:
+            yield from (
+                (feature, where)
+                for feature in _cell_needs(g, {port for post, port in used if post == g.name})
+            )
+    for c in program.connections:
+        yield "synapses.static", f"projection '{c.projection}'"
+    for link in program.links:
+        yield "links", f"link '{link.source}.{link.variable}->{link.target}.{link.input}'"
+    for current in program.currents:
+        yield "inputs.current", f"population '{current.group}'"
+    if program.spikes:
+        yield "record.spikes", "recordings"
+    for t in program.traces:
+        yield "record.states", f"recording of '{t.group}.{t.variable}'"
+    if config.compact:
+        yield "weights.float32", "compact"
+    if config.threads > 1:
+        yield "session.threads", "threads"
+    for need in config.needs:
+        yield need, "the session"
+
+
+def expressions(flat: Flat) -> Iterator[Expr]:
+    """Every expression of a flat cell that can read a state."""
+    yield from flat.derivatives.values()
+    yield from (d.expr for d in flat.derived)
+    for c in flat.conditions:
+        yield c.test
+        yield from (a.expr for a in c.assignments)
+    for p in flat.ports:
+        yield from (a.expr for a in p.assignments)
+
+
+def _cell_needs(g: CellGroup, ports: set[str]) -> Iterator[str]:
+    flat = g.flat
+    yield "cells.linear" if linear(flat) is not None else "cells.nonlinear"
+    if any("t" in names(e) for e in expressions(flat)):
+        yield "cells.time"
+    if len(flat.conditions) > 1 or any(not c.spike for c in flat.conditions):
+        yield "cells.conditions"
+    if any(not isinstance(v, float) for v in (*g.parameters.values(), *g.initial.values())):
+        yield "cells.heterogeneous"
+    if draws(expressions(flat)):
+        yield "cells.random"
+    if any(isinstance(x, Call) and x.fn == "factorial" for e in expressions(flat) for x in walk(e)):
+        yield "cells.factorial"
+    if flat.inputs:
+        yield "links"
+    if flat.refractory:
+        yield "cells.refractory"
+    if flat.compartments > 1:
+        yield "cells.compartments"
+    for port in flat.ports:
+        if port.name in ports:
+            yield "receptors.jump" if plain_jumps(port, flat) is not None else "receptors.general"
+            if draws(a.expr for a in port.assignments):
+                yield "receptors.random"
