@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from portable.backends import registry
 from portable.backends.contract import INTEGRATORS, Backend, RunConfig
 from portable.backends.features import check_needs
 from portable.errors import ModelError, suggestion
@@ -65,8 +66,8 @@ def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
     """ModelError on a word that is not known; called before anything is resolved."""
     if inputs not in ("auto", "frozen", "native"):
         raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
-    if integrator == "jlems":
-        raise ModelError("integrator", "'jlems' is a backend of its own", "use backend='jlems'")
+    if integrator in registry.names():
+        raise ModelError("integrator", f"'{integrator}' is a backend of its own", f"use backend='{integrator}'")
     if integrator not in INTEGRATORS:
         raise ModelError(
             "integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS)

@@ -47,10 +47,10 @@ def run(
     """Run a network and return what it recorded.
 
     duration, dt: ms or "1 s"; left out, what the network's settings say (a NeuroML simulation), else 1 s and
-    0.1 ms. threads: default 1 (native: all processors for a large network). inputs: "frozen" (every backend
-    gets the same Poisson trains), "native" (the simulator draws its own), "auto" (frozen below a size).
-    integrator: "auto", "exact", "euler", "rk4", "rkf45", "jlems" (native, networks read from NeuroML: jLEMS
-    step by step).
+    0.1 ms. threads: default what the backend says (native: all processors for a large network). inputs:
+    "frozen" (every backend gets the same Poisson trains), "native" (the simulator draws its own), "auto"
+    (frozen below a size).
+    integrator: "auto", "exact", "euler", "rk4" or "rkf45".
     compact: float32 weights. progress: True for a bar, or a function of (steps done, steps in all).
 
     Raises ModelError, UnsupportedError (all shortfalls at once), BackendNotFound, BackendUnavailable,

@@ -22,7 +22,7 @@ base = 4e8
 per_byte = 8.0
 [options]                              # the backend's own: a sentence, or a table
 nestml = { about = "...", values = ["auto", "always"], default = "auto" }
-timeout = { about = "seconds ...", above = 0 }
+timeout = { about = "of a run", above = 0, unit = "seconds" }
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
-from math import isfinite
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +79,14 @@ class Support:
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a backend. values: what it may be (empty: anything); above: it must be a number above."""
+    """An option of a backend. values: what it may be (empty: anything); above: it must be a number above, of
+    some unit."""
 
     about: str
     values: tuple[Any, ...] = ()
     default: Any = None
     above: float | None = None
+    unit: str = ""
 
     def problem(self, value: Any) -> str:
         """What is wrong with a value; "" if nothing."""
@@ -92,12 +94,10 @@ class Option:
             return f"must be one of {', '.join(map(str, self.values))}, got {value!r}"
         if self.above is None or value is None:
             return ""
-        ok = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return (
-            ""
-            if ok and isfinite(value) and value > self.above
-            else f"must be a number > {self.above:g}, got {value!r}"
-        )
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and self.above < value < inf:
+            return ""
+        number = f"number of {self.unit}" if self.unit else "number"
+        return f"must be a {number} > {self.above:g}, got {value!r}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.contract import Facts, Held, Recorded
+from portable.backends.interrupts import held_interrupt
 from portable.backends.reference import integrate
 from portable.backends.reference.integrate import Bools, States
 from portable.backends.reference.lower import ReferencePlan
@@ -252,8 +253,11 @@ class ReferenceSession:
         self._sample()
 
     def run(self, steps: int) -> None:
-        for _ in range(steps):
-            self._step()
+        with held_interrupt() as asked:
+            for _ in range(steps):
+                self._step()
+                if asked:
+                    raise KeyboardInterrupt
         for name, group in self.cells.items():
             for s, x in group.states.items():
                 bad = np.flatnonzero(~np.isfinite(x))
