@@ -67,7 +67,9 @@ def check_arguments(threads: int | None, inputs: str, integrator: str) -> None:
     if inputs not in ("auto", "frozen", "native"):
         raise ModelError("inputs", f"must be 'auto', 'frozen' or 'native', got {inputs!r}")
     if integrator in registry.names():
-        raise ModelError("integrator", f"'{integrator}' is a backend of its own", f"use backend='{integrator}'")
+        raise ModelError(
+            "integrator", f"'{integrator}' is a backend of its own", f"use backend='{integrator}'"
+        )
     if integrator not in INTEGRATORS:
         raise ModelError(
             "integrator", f"unknown integrator {integrator!r}", suggestion(str(integrator), INTEGRATORS)
