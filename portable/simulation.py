@@ -51,7 +51,8 @@ def run(
     "frozen" (every backend gets the same Poisson trains), "native" (the simulator draws its own), "auto"
     (frozen below a size).
     integrator: "auto", "exact", "euler", "rk4" or "rkf45".
-    compact: float32 weights. progress: True for a bar, or a function of (steps done, steps in all).
+    compact: float32 for arrays of weights too (drawn ones always are). progress: True for a bar, or a
+    function of (steps done, steps in all).
 
     Raises ModelError, UnsupportedError (all shortfalls at once), BackendNotFound, BackendUnavailable,
     BackendFailed. Ctrl-C returns what was recorded so far, with provenance["interrupted"] = True.

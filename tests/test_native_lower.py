@@ -89,12 +89,19 @@ def test_equal_weights_are_not_stored_and_compact_mode_says_what_it_rounds():
     one = lower(resolved(pt.IF_curr_exp, ("excitatory", 0.1, 1.0), ("inhibitory", -0.1, 1.0)), RunConfig())
     assert one.plan.weights == ""
     assert [k.weight for k in one.plan.kinds] == [100.0, -100.0]
-    program = resolved(pt.IF_curr_exp, ("excitatory", pt.Uniform(0, 1), 1.0))
+    drawn = ("excitatory", pt.Uniform(0, 1), 1.0)
+    for compact in (False, True):  # float32 holds drawn weights, and 0.5 nA, without loss
+        lowered = lower(
+            resolved(pt.IF_curr_exp, drawn, ("inhibitory", -0.5, 1.0)), RunConfig(compact=compact)
+        )
+        assert (lowered.plan.weights, lowered.approximations) == ("float32", ())
+    program = resolved(pt.IF_curr_exp, drawn, ("inhibitory", "-0.1 pA", 1.0))
     assert lower(program, RunConfig()).plan.weights == "float64"
     assert not lower(program, RunConfig()).approximations
-    compact = lower(program, RunConfig(compact=True))
-    assert compact.plan.weights == "float32"
-    assert "float32" in compact.approximations[0].got
+    small = lower(program, RunConfig(compact=True))
+    assert small.plan.weights == "float32"
+    (note,) = small.approximations
+    assert (note.got, note.largest_error) == ("float32", "relative 1.5e-08")  # 0.1 in 24 bits
 
 
 def test_short_segments_go_to_ring_buffers():

@@ -17,7 +17,7 @@ from scipy import stats
 
 import portable as pt
 from portable.model.values import value
-from portable.resolve import draws, random, threads
+from portable.resolve import draws, pairs, random, threads
 
 N = 200_001  # odd: the last pair of slots is half used
 
@@ -213,8 +213,8 @@ GOLDEN = ["0x1.8587c51f15b0dp-2", "-0x1.fe6e17edb3db8p-3", "0x1.40ff4f17f5959p-1
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_steps_are_the_nearest_of_the_same_draw(dtype):
     out, spec = np.empty(N, dtype=dtype), draws.spec(value(pt.Normal(1.5, 0.75, high=20.0), "ms", "x"), "x")
-    draws.fill_steps(1, out, 0.1, spec)
-    x = np.empty(N)
-    draws.fill(1, x, spec)
+    indptr, targets, x = np.array([0, N]), np.arange(N, dtype=np.uint32), np.empty(N)
+    pairs.fill(1, 0, 1, indptr, targets, out, pairs.Rounding(0.1, least=1.0), spec)
+    pairs.fill(1, 0, 1, indptr, targets, x, pairs.NONE, spec)
     assert np.array_equal(out, np.maximum(1, np.floor(x / 0.1 + 0.5)))
     assert (out == 1).mean() > 0.02  # 2.6 % of the mass lies below 0.05 ms and moves to one step

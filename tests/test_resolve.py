@@ -118,7 +118,7 @@ def test_a_seed_means_the_same_network_for_ever(base):
     assert digest.hexdigest() == GOLDEN
 
 
-GOLDEN = "36f81567589da1acc7ef1f70db06704da1952bfd6d9dfa77f303cd6a179b326f"
+GOLDEN = "2a895e24dfd41c5568db9adcda27755f95d7f2e01c522d8a4cd418dbaa448391"
 
 
 def test_another_seed_is_another_network(base):
@@ -156,13 +156,37 @@ def test_weights_and_delays_are_independent_of_each_other(base):
     assert abs(np.corrcoef(base["all.delays"], base["all.targets"])[0, 1]) < 5 / np.sqrt(n)
 
 
-def test_weights32_are_the_same_weights_rounded(base):
+def test_drawn_weights_are_float32_without_loss_and_weights32_changes_nothing_of_them(base):
+    assert all(v.dtype == np.float32 for k, v in base.items() if k.endswith(".weights") and v.ndim)
     program = resolve(network(), 42, weights32=True)
-    got = arrays(program)
-    assert got["all.weights"].dtype == np.float32
-    assert np.array_equal(got["all.weights"], base["all.weights"].astype(np.float32))
-    assert np.array_equal(got["total.targets"], base["total.targets"])
-    assert [a for a in program.approximations if a.got == "float32"]
+    same(arrays(program), base)
+    assert not [a for a in program.approximations if a.got == "float32"]
+
+
+def test_weights32_rounds_the_arrays_of_a_user_and_says_by_how_much():
+    """0.1 in float32 is off by 1.5e-8 of itself; 0.5 and 0 are not, and then nothing is said."""
+    cells = pt.Population("a", 3, pt.IF_curr_exp())
+
+    def weights(numbers, weights32):
+        synapse = pt.StaticSynapse(pt.Array(numbers, "pA"))
+        program = resolve(
+            pt.Network("n", [cells], [pt.Projection(cells, cells, pt.OneToOne(), synapse)]),
+            1,
+            weights32=weights32,
+        )
+        return program.connections[0].weights, program.approximations
+
+    exact, notes = weights([0.1, 0.5, 0.0], False)
+    assert exact.dtype == np.float64
+    assert (exact.tolist(), notes) == ([0.1, 0.5, 0.0], ())
+    rounded, (note,) = weights([0.1, 0.5, 0.0], True)
+    assert rounded.dtype == np.float32
+    assert (note.where, note.got, note.largest_error) == (
+        "projection 'a->a/excitatory'.weight",
+        "float32",
+        "relative 1.5e-08",
+    )
+    assert weights([0.25, 0.5, 0.0], True)[1] == ()
 
 
 def test_lists_are_split_by_group(base):

@@ -364,7 +364,9 @@ def test_sums_of_drawn_weights_do_not_depend_on_their_order(weight):
     net = pt.Network(
         "grid", [cells], [pt.Projection(cells, cells, pt.AllToAll(), pt.StaticSynapse(weight, 1.0))]
     )
-    w = resolve(net, 1).connections[0].weights
+    drawn = resolve(net, 1).connections[0].weights
+    assert drawn.dtype == np.float32
+    w = drawn.astype(np.float64)
     assert len(np.unique(w)) > 9000
     rng = np.random.default_rng(0)
     sums = {float(np.add.accumulate(w[rng.permutation(w.size)])[-1]) for _ in range(50)}

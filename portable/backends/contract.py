@@ -28,9 +28,9 @@ class RunConfig:
     inputs: "frozen" (the program's Poisson trains, the same on every backend) or "native" (the simulator
     draws its own).
     integrator: for cells whose equations are not linear; "auto" = the cell type's own, else rk4.
-    compact: float32 weights where the backend can. options: the backend's own, checked against its
-    capabilities. needs: what the session will be asked for besides one run, by its names in FEATURES
-    ("session.pieces").
+    compact: float32 for a user's weights too, where the backend can. options: the backend's own, checked
+    against its capabilities. needs: what the session will be asked for besides one run, by its names in
+    FEATURES ("session.pieces").
     """
 
     threads: int = 1

@@ -37,7 +37,7 @@ FEATURES: Mapping[str, str] = {
     "session.set": "changing parameters between pieces",
     "session.connections": "reading back the connections that the simulator holds",
     "session.threads": "several threads, with the same spikes",
-    "weights.float32": "compact mode with float32 weights",
+    "weights.float32": "compact mode: float32 for a user's weights too",
 }
 SESSION = tuple(f for f in FEATURES if f.startswith("session."))
 

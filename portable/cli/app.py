@@ -130,7 +130,11 @@ def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
             help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact.",
         ),
         _parameter(
-            "compact", bool, False, "--compact", help="float32 weights: less memory, faster, spikes differ."
+            "compact",
+            bool,
+            False,
+            "--compact",
+            help="float32 for arrays of weights too (drawn ones always are).",
         ),
         _parameter(
             "as_json", bool, False, "--json", help="One JSON document on standard output, for machines."

@@ -1,7 +1,8 @@
-"""Drawing values: a distribution as six numbers, and the compiled loops that fill arrays with it.
+"""Drawing values: a distribution as numbers, and the compiled loops that fill arrays of cells with it.
 
 The draw of slot i is a function of (key, i): pairs of slots share one Philox block, a value outside its
-bounds is drawn again with the next `purpose`. So any chunking over threads gives the same bits.
+bounds is drawn again with the next `purpose`. So any chunking over threads gives the same bits. Draws of
+connections are functions of who meets whom (resolve.pairs).
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from numba import int64, njit, uint64
+from numba import njit, uint64
 
 from portable.errors import ModelError
 from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform, Value
@@ -24,8 +24,8 @@ LEAST_MASS = (
     1e-3  # of a distribution inside its bounds; below it, drawing again and again would take too long
 )
 MOST_Z = 6.77  # |normal()| never exceeds sqrt(-2 ln 2^-33)
-GRID = 32  # drawn weights are multiples of 2^-GRID coherent units (finer where all are small)
-_ATTEMPTS = 1_000_000  # (1 - LEAST_MASS)**_ATTEMPTS = 1e-435: never reached
+BITS = 24  # of a float32's significand
+ATTEMPTS = 1_000_000  # (1 - LEAST_MASS)**ATTEMPTS = 1e-435: never reached
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,39 @@ class Spec:
 
     def bound(self) -> float:
         """A value that no draw exceeds."""
-        top = self.a + self.b * (1.0 if self.kind == UNIFORM else MOST_Z)
-        return min(math.exp(min(top, 700.0)) if self.kind == LOGNORMAL else top, self.high, self.ceiling)
+        return self._range()[1]
+
+    def magnitude(self) -> float:
+        """A number that no draw's size exceeds."""
+        low, high = self._range()
+        return max(abs(low), abs(high))
+
+    def _range(self) -> tuple[float, float]:
+        reach = 1.0 if self.kind == UNIFORM else MOST_Z
+        ends = [self.a if self.kind == UNIFORM else self.a - self.b * reach, self.a + self.b * reach]
+        if self.kind == LOGNORMAL:
+            ends = [math.exp(min(x, 700.0)) for x in ends]
+        inside = [min(max(x, self.low), self.high) for x in ends]
+        low, high = (min(max(x, self.floor), self.ceiling) for x in inside)
+        return low, high
 
     def grid(self) -> float:
-        """2^k such that values on the grid 2^-k are within 2^-24 of their typical size, and k is at least
-        GRID.
+        """The step of drawn weights: a power of two such that float32 holds every multiple up to the bound.
 
-        Sums of such values up to 2^(53 - k) are exact, so that they do not depend on the order in which a
-        simulator delivers spikes: without it a last bit of a conductance differs between simulators, and
-        non-linear cells make spikes of that.
+        2^(ceil(log2 bound) - 24): a rounding of at most bound * 2^-24, that is below 4.1e-7 of a normal's
+        |mean| + sd. Sums of such weights in float64 are exact up to 2^29 bounds, so that they do not depend
+        on the order in which a simulator delivers spikes: without it a last bit of a conductance differs
+        between simulators, and non-linear cells make spikes of that. A lognormal's bound may be thousands of
+        medians: there four medians count, and the few draws above them are rounded to float32's 24 bits
+        (6e-8 of each), which are multiples of the same step.
         """
-        size = math.exp(min(self.a, 700.0)) if self.kind == LOGNORMAL else abs(self.a) + abs(self.b)
-        return 2.0 ** max(GRID, 24 - math.floor(math.log2(size))) if size > 0 else 2.0**GRID
+        top = self.magnitude()
+        if self.kind == LOGNORMAL:
+            top = min(top, 4.0 * math.exp(min(self.a, 700.0)))
+        if not 0.0 < top < math.inf:
+            return 0.0
+        mantissa, exponent = math.frexp(top)  # mantissa in [1/2, 1)
+        return math.ldexp(1.0, exponent - (mantissa == 0.5) - BITS)
 
 
 def spec(given: Uniform | Normal | Lognormal | Clipped, path: str) -> Spec:
@@ -75,9 +95,10 @@ def spec(given: Uniform | Normal | Lognormal | Clipped, path: str) -> Spec:
         case Lognormal(mean, sd, low, high, clip):
             s2 = math.log1p((sd.coherent() / mean.coherent()) ** 2)
             made = (LOGNORMAL, math.log(mean.coherent()) - s2 / 2, math.sqrt(s2))
-    if clip:
+    if not clip:
+        _mass(made, _low(low), _high(high), given, path)
+    if clip or made[2] == 0.0:  # one value, inside but for rounding: nothing can be drawn again
         return Spec(*made, -math.inf, math.inf, _low(low), _high(high))
-    _mass(made, _low(low), _high(high), given, path)
     return Spec(*made, _low(low), _high(high))
 
 
@@ -109,7 +130,8 @@ def _mass(made: tuple[int, float, float], low: float, high: float, given: Value,
 
 
 @njit(inline="always", cache=True, error_model="numpy")
-def _from_words(kind, a, b, w0, w1):  # type: ignore[no-untyped-def]
+def from_words(kind, a, b, w0, w1):  # type: ignore[no-untyped-def]
+    """One draw, bounds apart, from two 32-bit numbers."""
     if kind == UNIFORM:
         return a + b * uniform53(w0, w1)
     z = a + b * normal(w0, w1)
@@ -117,23 +139,10 @@ def _from_words(kind, a, b, w0, w1):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _again(key, slot, kind, a, b, low, high):  # type: ignore[no-untyped-def]
-    """The first draw of `slot` inside [low, high] after attempt 0."""
-    odd = slot & 1
-    for attempt in range(1, _ATTEMPTS):
-        w = words(key, uint64(slot >> 1), attempt)
-        x = _from_words(kind, a, b, w[2], w[3]) if odd else _from_words(kind, a, b, w[0], w[1])
-        if low <= x <= high:
-            return x
-    return min(max(a, low), high)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _block(key, pair, w, z, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
-    """z[i], z[BLOCK + i] = draws of the even and odd slot of pair + i. Plain loops, so that they
-    vectorise.
+def all_from_words(w, z, kind, a, b):  # type: ignore[no-untyped-def]
+    """z[i], z[BLOCK + i] = the draws of w[i], w[BLOCK + i] and of w[2*BLOCK + i], w[3*BLOCK + i]. Plain
+    loops, so that they vectorise.
     """
-    words_block(key, pair, w)
     if kind == UNIFORM:
         for i in range(BLOCK):
             z[i] = a + b * uniform53(w[i], w[BLOCK + i])
@@ -147,24 +156,35 @@ def _block(key, pair, w, z, kind, a, b, low, high, floor, ceiling):  # type: ign
     if kind == LOGNORMAL:
         for i in range(2 * BLOCK):
             z[i] = math.exp(z[i])
-    if low > -np.inf or high < np.inf:
-        for i in range(2 * BLOCK):
-            if not low <= z[i] <= high:
-                odd = i >= BLOCK
-                z[i] = _again(key, 2 * (pair + i - BLOCK * odd) + odd, kind, a, b, low, high)
-    for i in range(2 * BLOCK):
-        z[i] = min(max(z[i], floor), ceiling)
 
 
-@njit(cache=True, nogil=True)
-def _fill(key, first, out, grid, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
-    """out[i] = draw of slot first + i, rounded to a multiple of 1/grid (0: not rounded); `first` is even."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _again(key, slot, kind, a, b, low, high):  # type: ignore[no-untyped-def]
+    """The first draw of `slot` inside [low, high] after attempt 0."""
+    odd = slot & 1
+    for attempt in range(1, ATTEMPTS):
+        w = words(key, uint64(slot >> 1), attempt)
+        x = from_words(kind, a, b, w[2], w[3]) if odd else from_words(kind, a, b, w[0], w[1])
+        if low <= x <= high:
+            return x
+    return min(max(a, low), high)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill(key, first, out, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
+    """out[i] = draw of slot first + i; `first` is even."""
     w, z = np.empty(4 * BLOCK, dtype=np.uint64), np.empty(2 * BLOCK)
     for begin in range(0, out.size, 2 * BLOCK):
-        _block(key, (first + begin) >> 1, w, z, kind, a, b, low, high, floor, ceiling)
-        if grid > 0.0:
+        pair = (first + begin) >> 1
+        words_block(key, pair, w)
+        all_from_words(w, z, kind, a, b)
+        if low > -np.inf or high < np.inf:
             for i in range(2 * BLOCK):
-                z[i] = math.floor(z[i] * grid + 0.5) / grid
+                if not low <= z[i] <= high:
+                    odd = i >= BLOCK
+                    z[i] = _again(key, 2 * (pair + i - BLOCK * odd) + odd, kind, a, b, low, high)
+        for i in range(2 * BLOCK):
+            z[i] = min(max(z[i], floor), ceiling)
         part = out[begin : begin + 2 * BLOCK]
         for i in range(part.size >> 1):
             part[2 * i], part[2 * i + 1] = z[i], z[BLOCK + i]
@@ -172,32 +192,10 @@ def _fill(key, first, out, grid, kind, a, b, low, high, floor, ceiling):  # type
             part[part.size - 1] = z[part.size >> 1]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _fill_steps(key, first, out, dt, kind, a, b, low, high, floor, ceiling):  # type: ignore[no-untyped-def]
-    w, z = np.empty(4 * BLOCK, dtype=np.uint64), np.empty(2 * BLOCK)
-    for begin in range(0, out.size, 2 * BLOCK):
-        _block(key, (first + begin) >> 1, w, z, kind, a, b, low, high, floor, ceiling)
-        for i in range(2 * BLOCK):
-            z[i] = max(1.0, math.floor(z[i] / dt + 0.5))
-        part = out[begin : begin + 2 * BLOCK]
-        for i in range(part.size >> 1):
-            part[2 * i], part[2 * i + 1] = int64(z[i]), int64(z[BLOCK + i])
-        if part.size & 1:
-            part[part.size - 1] = int64(z[part.size >> 1])
-
-
-def fill(key: int, out: npt.NDArray[np.floating], distribution: Spec, grid: float = 0.0) -> None:
-    """Fill `out` (float64 or float32, length n) with draws of slots 0..n-1, rounded to multiples of 1/grid if
-    grid > 0.
-    """
+def fill(key: int, out: Floats, distribution: Spec) -> None:
+    """Fill `out` (float64, length n) with draws of slots 0..n-1."""
     k, arguments = np.uint64(key), distribution.arguments()
-    run(lambda lo, hi: _fill(k, lo, out[lo:hi], grid, *arguments), blocks(out.size, 2))
-
-
-def fill_steps(key: int, out: npt.NDArray[np.unsignedinteger], dt: float, distribution: Spec) -> None:
-    """Fill `out` (uint8 or uint16) with draws in whole steps of dt: the nearest, at least 1."""
-    k, arguments = np.uint64(key), distribution.arguments()
-    run(lambda lo, hi: _fill_steps(k, lo, out[lo:hi], dt, *arguments), blocks(out.size, 2))
+    run(lambda lo, hi: _fill(k, lo, out[lo:hi], *arguments), blocks(out.size, 2))
 
 
 def values(given: Value, size: int, key: int, path: str) -> float | Floats:

@@ -107,7 +107,8 @@ def count(q: Projection, offset: dict[str, int]) -> int:
 def _bytes_each(q: Projection, dt: float, weights32: bool) -> int:
     """Bytes of one connection: target, weight and delay, where they vary."""
     target = 2 if max(v.population.size for v in q.post) <= 65536 else 4
-    weight = 0 if isinstance(q.synapse.weight, Quantity) else 4 if weights32 else 8
+    wide = isinstance(q.synapse.weight, Array) and not weights32
+    weight = 0 if isinstance(q.synapse.weight, Quantity) else 8 if wide else 4
     match q.synapse.delay:
         case Quantity():
             return target + weight
@@ -171,5 +172,5 @@ def check_memory(found: Estimate, available_bytes: int | None = None, *, native:
             f"{found.neurons} cells and {found.total_synapses} synapses need {need / GIB:.2f} GiB of "
             f"memory, {have / GIB:.2f} GiB are available",
             f"the largest projection is '{largest}' with {found.synapses.get(largest, 0)} synapses; make "
-            "the network smaller, or use weights32",
+            "the network smaller",
         )

@@ -1,10 +1,14 @@
 """Times on the grid of whole steps: what the user gave must be on it, what was drawn is rounded and
-reported.
+reported. And weights in float32: what that changes is reported.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from portable.errors import ModelError
 from portable.resolve.program import Approximation, Ints
@@ -73,3 +77,23 @@ def rounded(path: str, asked: object, dt: float, least: int) -> Approximation:
         f"{dt / 2:g} ms",
         "drawn times are rounded to the grid",
     )
+
+
+_AT_ONCE = 1 << 20  # weights
+
+
+def float32_notes(
+    where: str, weights: Sequence[npt.NDArray[np.floating[Any]] | float]
+) -> list[Approximation]:
+    """What float32 changes of weights; nothing where it holds them all."""
+    largest = 0.0
+    for given in weights:
+        w = np.atleast_1d(given)
+        for low in range(0, w.size if w.dtype != np.float32 else 0, _AT_ONCE):
+            exact = w[low : low + _AT_ONCE]
+            error = np.abs(exact.astype(np.float32) - exact)
+            off = error > 0
+            largest = max(largest, float(np.max(error[off] / np.abs(exact[off]), initial=0.0)))
+    if not largest:
+        return []
+    return [Approximation(where, "float64", "float32", f"relative {largest:.1e}", "compact mode")]

@@ -32,8 +32,8 @@ def resolve(
     """Expand a network into arrays: the same network and seed give the same Program, bit for bit, whatever
     the threads.
 
-    dt: the step in ms. weights32: keep weights that vary as float32. progress(done, total): called with
-    numbers of synapses.
+    dt: the step in ms. weights32: keep arrays of weights that a user gives as float32, as drawn ones always
+    are. progress(done, total): called with numbers of synapses.
     threads: default one for each processor.
     Raises ModelError naming the object: off the grid, a connector that cannot be met, a drawn value out of
     range, too large for memory.
@@ -68,12 +68,6 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
         done += sizes.synapses[q.name]
         if progress is not None:
             progress(done, total)
-    if weights32 and any(not isinstance(c.weights, float) for c in joined):
-        notes.append(
-            Approximation(
-                "projections: weights", "float64", "float32", "6e-8 of each weight", "weights32 was asked for"
-            )
-        )
     traces = sampled([g for g in groups if isinstance(g, CellGroup)], links, shown)
     digest = model_hash(network)
     origin = (

@@ -93,7 +93,8 @@ class Connections:
     """Connections from one group to one group, compressed by source, each row sorted by (delay, target).
 
     Row i (a source) has targets[indptr[i]:indptr[i+1]] (uint16 where the target group allows, else uint32),
-    weights in the port's coherent unit (float64 or float32; one float if all are equal), delays in steps
+    weights in the port's coherent unit (drawn ones float32, which holds them without loss; a user's float64;
+    one float if all are equal), delays in steps
     (uint8/uint16; one int if all are equal). `one_to_one` says that row i is exactly target i.
     """
 

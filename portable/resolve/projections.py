@@ -1,33 +1,27 @@
 """A projection -> Connections, one for each pair of source and target group.
 
-Rows are drawn over the two sides (connect), delays of drawn slots are added, rows are sorted into blocks of
-(source group, target group), and weights are drawn in the final order: they are independent of target and
-delay, so no permutation is needed.
+Rows are drawn over the two sides (connect), and sorted by target into blocks of (source group, target group).
+There each connection is known by who meets whom, and its weight and delay are drawn (attributes); last, rows
+are sorted by delay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from portable.errors import ModelError
 from portable.model.network import Projection, Side
-from portable.model.values import Array
-from portable.resolve import draws, rows
+from portable.resolve import attributes, rows
+from portable.resolve.attributes import Attribute
 from portable.resolve.connect import Pattern, Sides, Targets, connect, narrow
-from portable.resolve.grid import nearest, on_grid, one_on_grid, rounded
 from portable.resolve.program import Approximation, Connections, Ints
 from portable.resolve.random import stream
-from portable.resolve.threads import blocks, even, run
-from portable.units import Quantity
+from portable.resolve.threads import blocks, even, portions, run
 
-LONGEST = 65535  # steps of delay
-Delays = int | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Weights = float | npt.NDArray[np.float32] | npt.NDArray[np.float64]
+_TOGETHER = 1 << 16  # connections that one thread draws and sorts at a time
 
 
 @dataclass(frozen=True)
@@ -61,76 +55,17 @@ def connections(
     p: Projection, offset: Mapping[str, int], seed: int, dt: float, weights32: bool
 ) -> tuple[list[Connections], list[Approximation]]:
     """Everything of one projection. `offset`: first cell of each population in the network."""
-    path = f"projection '{p.name}'"
+    path, owner = f"projection '{p.name}'", (seed, p.name)
     pattern = connect(
         p.connector, Sides(cells(p.pre, offset), cells(p.post, offset), path), stream(seed, p.name, "connect")
     )
-    delays, notes = _delays(p, pattern, path, stream(seed, p.name, "delay"), dt)
     pre, post = layout(p.pre), layout(p.post)
-    r = _canonical(pattern, delays, pre)
-    given = p.synapse.weight
-    values = _array(given, r.pattern, f"{path}.weight") if isinstance(given, Array) else None
+    r = _canonical(pattern, pre)
+    weights, notes = attributes.weight(p.synapse.weight, r.pattern, path, owner, weights32)
+    delays, more = attributes.delay(p.synapse.delay, r.pattern, path, owner, dt)
     start = _starts(r, (len(pre.names), len(post.names)), post)
-    targets, delays, order = _sorted(r, start, post, values is not None)
-    weights = _weights(p, values, order, path, stream(seed, p.name, "weight"), targets.size, weights32)
-    return _split(p, pre, post, r, start, targets, weights, delays), notes
-
-
-def _delays(
-    p: Projection, pattern: Pattern, path: str, key: int, dt: float
-) -> tuple[Delays, list[Approximation]]:
-    """Delays of the slots of a pattern, in whole steps."""
-    given, where = p.synapse.delay, f"{path}.delay"
-    if isinstance(given, Quantity):
-        return _short(one_on_grid(given.coherent(), dt, where, least=1), where, dt), []
-    if isinstance(given, Array):
-        steps = on_grid(_array(given, pattern, where), dt, where, least=1)
-        most = _short(int(steps.max()) if steps.size else 1, where, dt)
-        return steps.astype(_steps_type(most)), []
-    distribution = draws.spec(given, where)
-    top = distribution.bound()
-    most = max(1, int(nearest(np.array([min(top, (LONGEST + 1) * dt)]), dt)[0]))
-    if most > LONGEST:
-        raise ModelError(
-            where,
-            f"{given} can reach {top:g} ms, more than {LONGEST} steps of {dt:g} ms",
-            "give it a bound high=",
-        )
-    out = np.empty(pattern.targets.size, dtype=_steps_type(most))
-    draws.fill_steps(key, out, dt, distribution)
-    return out, [rounded(where, given, dt, 1)]
-
-
-def _steps_type(most: int) -> type[Any]:
-    return np.uint8 if most <= 255 else np.uint16
-
-
-def _short(steps: int, where: str, dt: float) -> int:
-    if steps > LONGEST:
-        raise ModelError(
-            where,
-            f"must be at most {LONGEST} steps of {dt:g} ms, got {steps} steps",
-            "use a larger dt or a shorter delay",
-        )
-    return steps
-
-
-def _array(given: Array, pattern: Pattern, where: str) -> npt.NDArray[np.float64]:
-    """A user's array in the order of the slots."""
-    if not pattern.ordered:
-        raise ModelError(
-            where,
-            f"an array of {len(given)} values has no order to follow in a random connector",
-            "use AllToAll, OneToOne or Explicit, or a distribution",
-        )
-    if len(given) != pattern.targets.size:
-        raise ModelError(
-            where,
-            f"has {len(given)} values for {pattern.targets.size} connections",
-            "give one value, or one per connection",
-        )
-    data = given.coherent()
-    return data if pattern.given is None else data[pattern.given]
+    targets, order = _sorted(r, start, post, weights.ordered or delays.ordered)
+    return _split(p, pre, post, r, start, targets, order, weights, delays), [*notes, *more]
 
 
 @dataclass(frozen=True)
@@ -138,12 +73,11 @@ class Rows:
     """A pattern whose rows are the distinct cells of the source side, in order of (group, cell)."""
 
     pattern: Pattern
-    delays: Delays
     group: npt.NDArray[np.int64]
     cell: npt.NDArray[np.int64]
 
 
-def _canonical(pattern: Pattern, delays: Delays, pre: Layout) -> Rows:
+def _canonical(pattern: Pattern, pre: Layout) -> Rows:
     """Reorder rows so that each source group's connections are one block; a cell named twice gets one row."""
     rank = (pre.group.astype(np.int64) << 32) | pre.position
     indptr, targets, given = pattern.indptr, pattern.targets, pattern.given
@@ -153,12 +87,10 @@ def _canonical(pattern: Pattern, delays: Delays, pre: Layout) -> Rows:
         old, indptr = indptr[:-1][order], np.concatenate([[0], np.cumsum(counts)])
         slots = np.repeat(old - indptr[:-1], counts) + np.arange(indptr[-1])
         given = slots if given is None else given[slots]
-        targets, delays = targets[slots], delays if isinstance(delays, int) else delays[slots]
+        targets = targets[slots]
     distinct, first = np.unique(rank, return_index=True)
     indptr = np.append(indptr[first], indptr[-1])
-    return Rows(
-        Pattern(indptr, targets, given, pattern.ordered), delays, distinct >> 32, distinct & 0xFFFFFFFF
-    )
+    return Rows(Pattern(indptr, targets, given, pattern.ordered), distinct >> 32, distinct & 0xFFFFFFFF)
 
 
 def _starts(r: Rows, groups: tuple[int, int], post: Layout) -> Ints:
@@ -185,52 +117,26 @@ def _starts(r: Rows, groups: tuple[int, int], post: Layout) -> Ints:
     return start
 
 
-def _sorted(r: Rows, start: Ints, post: Layout, carried: bool) -> tuple[Targets, Delays, Ints]:
-    """Targets and delays in their final order, and where each came from (final slot -> slot of the pattern)
-    if `carried`.
+def _sorted(r: Rows, start: Ints, post: Layout, carried: bool) -> tuple[Targets, Ints]:
+    """Targets of all blocks, each row sorted, and where each came from (slot -> slot of the pattern) if
+    `carried`.
     """
     pattern, total = r.pattern, r.pattern.targets.size
     dtype = narrow(max(post.sizes))
     same = start.shape[1] == 1 and pattern.targets.dtype == dtype
     targets: Targets = pattern.targets if same else np.empty(total, dtype=dtype)
-    constant = isinstance(r.delays, int)
-    delays_in = np.zeros(0, dtype=np.uint8) if isinstance(r.delays, int) else r.delays
-    delays = delays_in if same else np.empty_like(delays_in)
     order = np.empty(total if carried else 0, dtype=np.int64)
     target_bits = int(max(post.sizes) - 1).bit_length()
-    delay_bits = 0 if constant or not total else int(delays_in.max()).bit_length()
-    bits = target_bits + delay_bits + (start.shape[1] - 1).bit_length()
+    bits = target_bits + (start.shape[1] - 1).bit_length()
     template = np.empty(0, dtype=np.uint32 if bits <= 32 else np.uint64)
     run(
-        lambda lo, hi: rows.sort_rows(
-            lo, hi, pattern.indptr, pattern.targets, delays_in, post.group, post.position, start,
-            target_bits, delay_bits, bits, targets, delays, order, template,
+        lambda lo, hi: rows.by_target(
+            lo, hi, pattern.indptr, pattern.targets, post.group, post.position, start,
+            target_bits, bits, targets, order, template,
         ),
         even(pattern.indptr),
     )  # fmt: skip
-    return targets, r.delays if isinstance(r.delays, int) else delays, order
-
-
-def _weights(
-    p: Projection,
-    values: npt.NDArray[np.float64] | None,
-    order: Ints,
-    path: str,
-    key: int,
-    total: int,
-    weights32: bool,
-) -> Weights:
-    """Weights in the final order. `values`: the user's array in the order of the pattern's slots."""
-    given = p.synapse.weight
-    if isinstance(given, Quantity):
-        return given.coherent()
-    dtype: type[Any] = np.float32 if weights32 else np.float64
-    if values is not None:
-        return values[order].astype(dtype)
-    out = np.empty(total, dtype=dtype)
-    made = draws.spec(given, f"{path}.weight")
-    draws.fill(key, out, made, made.grid())
-    return out
+    return targets, order
 
 
 def _split(
@@ -240,10 +146,11 @@ def _split(
     r: Rows,
     start: Ints,
     targets: Targets,
-    weights: Weights,
-    delays: Delays,
+    order: Ints,
+    weights: Attribute,
+    delays: Attribute,
 ) -> list[Connections]:
-    """Cut the blocks apart; the arrays are views of the projection's."""
+    """Cut the blocks apart and give each connection what it carries."""
     out, low = [], 0
     for a, source in enumerate(pre.names):
         mine = r.group == a
@@ -261,10 +168,33 @@ def _split(
                 and bool(np.all(counts == 1))
                 and bool(np.all(small == np.arange(small.size)))
             )
-            w = weights if isinstance(weights, float) else weights[cut]
-            d = delays if isinstance(delays, int) else delays[cut]
-            out.append(Connections(name, p.name, source, target, p.receptor, indptr, small, w, d, straight))
+            keys = weights.key(source, target), delays.key(source, target)
+            w, d = weights.start(order[cut], small.size), delays.start(order[cut], small.size)
+            _carry(indptr, small, keys, weights, w, delays, d)
+            out.append(Connections(name, p.name, source, target, p.receptor, indptr, small, w, d, straight))  # type: ignore[arg-type]
     return out
+
+
+def _carry(
+    indptr: Ints,
+    targets: Targets,
+    keys: tuple[int, int],
+    weights: Attribute,
+    w: float | attributes.Numbers,
+    delays: Attribute,
+    d: int | float | attributes.Numbers,
+) -> None:
+    """Draw weights and delays of a block into `w` and `d`, and sort its rows by delay."""
+    light = w if isinstance(w, np.ndarray) else np.empty(0, dtype=np.float32)
+
+    def work(first: int, last: int) -> None:
+        for lo, hi in portions(indptr, first, last, _TOGETHER):
+            weights.draw(keys[0], lo, hi, indptr, targets, light)
+            if isinstance(d, np.ndarray):
+                delays.draw(keys[1], lo, hi, indptr, targets, d)
+                rows.by_delay(lo, hi, indptr, targets, d, light, delays.most.bit_length())
+
+    run(work, even(indptr))
 
 
 def _block_end(start: Ints, group: Ints, a: int, b: int, total: int) -> int:

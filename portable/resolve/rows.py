@@ -1,7 +1,6 @@
-"""Rows in their final order: by target group, then delay, then target. Compiled.
+"""Rows in order: by target group and target, as they are drawn for, then by delay. Compiled.
 
-A connection is packed in one number, group | delay | target, and each row is sorted by a radix sort of its
-bytes.
+Each row is sorted by a radix sort of its keys' bytes, which keeps the order of equal ones.
 """
 
 from __future__ import annotations
@@ -74,37 +73,22 @@ def count_groups(lo, hi, indptr, targets, group, counts):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True)
-def sort_rows(  # type: ignore[no-untyped-def]
-    lo,
-    hi,
-    indptr,
-    targets,
-    delays,
-    group,
-    position,
-    start,
-    target_bits,
-    delay_bits,
-    bits,
-    out_targets,
-    out_delays,
-    order,
-    template,
+def by_target(  # type: ignore[no-untyped-def]
+    lo, hi, indptr, targets, group, position, start, target_bits, bits, out_targets, order, template
 ):
-    """Sort rows lo..hi-1 into the outputs.
+    """Sort rows lo..hi-1 by target group and target, equal ones as they stand, into the outputs.
 
-    targets: positions in the side; group, position: where those are. delays: of each slot, or empty where
-    constant. start (rows, groups): first output slot. order: output slot -> input slot, or empty. `template`:
-    an empty array of the keys' type. The outputs may be the inputs where there is one group.
+    targets: positions in the side; group, position: where those are. start (rows, groups): first output slot.
+    order: output slot -> input slot, or empty. `template`: an empty array of the keys' type. The outputs may
+    be the inputs where there is one group.
     """
     n_max = longest(lo, hi, indptr)
     with_order = order.size > 0
-    with_delays = delays.size > 0
     keys, spare = np.empty(n_max, dtype=template.dtype), np.empty(n_max, dtype=template.dtype)
     m = n_max if with_order else 1
     own, spare_own = np.empty(m, dtype=np.uint32), np.empty(m, dtype=np.uint32)
-    target_shift, delay_shift = uint64(target_bits), uint64(delay_bits)
-    target_mask, delay_mask = (uint64(1) << target_shift) - uint64(1), (uint64(1) << delay_shift) - uint64(1)
+    shift = uint64(target_bits)
+    mask = (uint64(1) << shift) - uint64(1)
     at = np.empty(start.shape[1], dtype=np.int64)
     for row in range(lo, hi):
         first = indptr[row]
@@ -113,10 +97,7 @@ def sort_rows(  # type: ignore[no-untyped-def]
         before = uint64(0)
         for i in range(n):
             t = targets[first + i]
-            k = uint64(group[t])
-            if with_delays:
-                k = (k << delay_shift) | uint64(delays[first + i])
-            k = (k << target_shift) | uint64(position[t])
+            k = (uint64(group[t]) << shift) | uint64(position[t])
             sorted_already = sorted_already and k >= before
             before = k
             keys[i] = k
@@ -132,11 +113,47 @@ def sort_rows(  # type: ignore[no-untyped-def]
         at[:] = start[row]
         for i in range(n):
             k = uint64(result[i])
-            g = k >> (target_shift + delay_shift)
+            g = k >> shift
             slot = at[g]
             at[g] = slot + 1
-            out_targets[slot] = k & target_mask
-            if with_delays:
-                out_delays[slot] = (k >> target_shift) & delay_mask
+            out_targets[slot] = k & mask
             if with_order:
                 order[slot] = first + result_order[i]
+
+
+@njit(cache=True, nogil=True)
+def by_delay(lo, hi, indptr, targets, delays, weights, bits):  # type: ignore[no-untyped-def]
+    """Sort rows lo..hi-1 by delay (of `bits` bits), equal ones as they stand; weights (or none) go with
+    them.
+    """
+    n_max = longest(lo, hi, indptr)
+    heavy = weights.size > 0
+    keys, spare = np.empty(n_max, dtype=delays.dtype), np.empty(n_max, dtype=delays.dtype)
+    own, spare_own = np.empty(n_max, dtype=np.uint32), np.empty(n_max, dtype=np.uint32)
+    old_targets = np.empty(n_max, dtype=targets.dtype)
+    old_weights = np.empty(n_max if heavy else 1, dtype=weights.dtype)
+    for row in range(lo, hi):
+        first = indptr[row]
+        n = indptr[row + 1] - first
+        sorted_already = True
+        for i in range(n):
+            d = delays[first + i]
+            keys[i], own[i] = d, i
+            old_targets[i] = targets[first + i]
+            if i > 0 and d < keys[i - 1]:
+                sorted_already = False
+        if sorted_already:
+            continue
+        if heavy:
+            old_weights[:n] = weights[first : first + n]
+        swapped = False
+        if n <= _SHORT:
+            _insertion(keys, own, n, True)
+        else:
+            swapped = _radix(keys, own, spare, spare_own, n, bits, True)
+        result, order = (spare, spare_own) if swapped else (keys, own)
+        for i in range(n):
+            delays[first + i] = result[i]
+            targets[first + i] = old_targets[order[i]]
+            if heavy:
+                weights[first + i] = old_weights[order[i]]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,15 @@ def even(indptr: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     """Ranges of rows with about as many entries each."""
     cuts = [int(np.searchsorted(indptr, lo)) for lo, _ in blocks(int(indptr[-1]))]
     return [(lo, hi) for lo, hi in zip(cuts, [*cuts[1:], indptr.size - 1], strict=False) if hi > lo]
+
+
+def portions(indptr: npt.NDArray[np.int64], lo: int, hi: int, entries: int) -> list[tuple[int, int]]:
+    """Rows lo..hi-1 in ranges of about `entries` entries each, so that what one step writes is still in the
+    cache for the next.
+    """
+    starts = np.arange(indptr[lo], indptr[hi], entries)
+    cuts = np.unique(np.append(np.searchsorted(indptr[lo:hi], starts) + lo, hi)).tolist()
+    return [(a, b) for a, b in pairwise(cuts) if indptr[b] > indptr[a]]
 
 
 def run(work: Callable[[int, int], object], ranges: list[tuple[int, int]]) -> None:

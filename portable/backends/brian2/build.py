@@ -152,8 +152,10 @@ def synapses(
     """One Synapses object with all its connections; `general` where its port's arrivals act one by one, after
     the update.
     """
-    float32 = plan.weight is None and all(
-        getattr(p.connections.weights, "dtype", None) == np.float32 for p in plan.parts
+    float32 = (
+        not general
+        and plan.weight is None
+        and all(getattr(p.connections.weights, "dtype", None) == np.float32 for p in plan.parts)
     )
     made = brian2.Synapses(
         source,

@@ -220,7 +220,7 @@ def deliver_alone(  # type: ignore[no-untyped-def]
                 place = source * width + column * many + kind
                 begin, end = int64(segments[place]), int64(segments[place + 1])
                 for j in range(rows[source] + begin, rows[source] + end):
-                    w = float(weights[j] if one < 0 else weights[one])
+                    w = np.float64(weights[j] if one < 0 else weights[one])
                     invoke(code, (fields + FLOAT * where[targets[j]], mine, w, t))
 
 

@@ -13,6 +13,7 @@ from portable.backends.contract import Lowered, RunConfig, chosen_integrator
 from portable.dynamics.emit import emit
 from portable.dynamics.expressions import Expr, names
 from portable.dynamics.linear import plain_jumps
+from portable.resolve.grid import float32_notes
 from portable.resolve.program import Approximation, CellGroup, Connections, PoissonGroup, Program
 
 OWN_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3  # absolute; NEST's for its aeif and hh models, and for iaf_cond_*
@@ -80,7 +81,7 @@ class NativePlan:
 
 
 def lower(program: Program, config: RunConfig) -> Lowered:
-    """Pure. The only approximation it can make is float32 weights in compact mode."""
+    """Pure. The only approximation of numbers it can make is float32 weights in compact mode."""
     cells = tuple(_cell(g, program, config) for g in program.cells)
     by_name = {c.group: c for c in cells}
     drives = tuple(i for i, c in enumerate(program.connections) if _is_drive(c, program, by_name))
@@ -205,14 +206,11 @@ def _weights(
     ordered = len(alone) == len({p for p, _ in alone})
     if not arrays and len(single) <= MAX_WEIGHT_KINDS and ordered:
         return ""
-    scalars = [w for _, w in single]
-    narrow = all(a.dtype == np.float32 for a in arrays) and all(float(np.float32(w)) == w for w in scalars)
-    if narrow:
-        return "float32"
-    if config.compact:
-        out.append(Approximation("weights", "float64", "float32", "relative 6e-8 (2^-24)", "compact mode"))
-        return "float32"
-    return "float64"
+    notes = float32_notes("weights", [*arrays, *(float(w) for _, w in single)])
+    if notes and not config.compact:
+        return "float64"
+    out += notes
+    return "float32"
 
 
 def _delays(program: Program, rest: list[int]) -> tuple[int, ...]:

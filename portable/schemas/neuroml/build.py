@@ -22,7 +22,7 @@ from portable.model.connectors import Explicit, StaticSynapse
 from portable.model.network import Injection, Link, Population, Projection, View
 from portable.model.sources import DCSource
 from portable.model.values import Array
-from portable.resolve.projections import LONGEST
+from portable.resolve.attributes import LONGEST
 from portable.schemas.neuroml import sources
 from portable.schemas.neuroml.celltype import make
 from portable.schemas.neuroml.collect import Collector

@@ -27,6 +27,7 @@ from portable.dynamics.component import Assign, OnCondition
 from portable.dynamics.draws import unnumbered
 from portable.dynamics.expressions import Cmp, Expr, Name, Num, Where, names, substitute
 from portable.dynamics.flat import INJECTED, Flat, Port
+from portable.dynamics.linear import ONE, affine
 from portable.errors import ModelError
 from portable.resolve.program import CellGroup, PerCell
 from portable.schemas.neuroml.write_attachments import Shown
@@ -395,11 +396,19 @@ class _Type:
 
 
 def additive(flat: Flat, port: Port) -> bool:
-    """Whether arrivals of one step can be summed first: they only add to states, whatever these are."""
+    """Whether arrivals of one step can be summed first: they only add multiples of their weights to states,
+    whatever these are.
+    """
     jumps = port.jumps()
-    return jumps is not None and not any(
-        names(flat.inlined(e)) & (set(flat.state_names) | {"t"}) for e in jumps.values()
-    )
+    if jumps is None:
+        return False
+    for expr in map(flat.inlined, jumps.values()):
+        parts = affine(expr, frozenset({"weight"}))
+        if names(expr) & (set(flat.state_names) | {"t"}) or parts is None:
+            return False
+        if parts.get(ONE, Num(0.0)) != Num(0.0):  # added once for each arrival, and to none without one
+            return False
+    return True
 
 
 def _greater(name: str) -> Expr:
