@@ -596,7 +596,7 @@ def run_command(arguments: list[str]) -> int:
     except PortableError as error:
         if debug:
             traceback.print_exc()
-        text.warn(f"error: {error}")
+        text.warn(f"error: {text.as_options(str(error))}")
         if isinstance(error, BackendFailed) and not debug:
             text.warn("(--debug shows the simulator's traceback)")
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,11 @@ def on_terminal() -> bool:
 def say(line: str = "") -> None:
     """A line of output; its marks are never read as markup."""
     print(line)
+
+
+def as_options(message: str) -> str:
+    """A message that names arguments of functions (`folder=`), with the command line's options instead."""
+    return re.sub(r"(?<![\w-])(folder|network|dt|duration|seed)=(?=[\s.,;)]|$)", r"--\1", message)
 
 
 def heading(text: str, colour: str = "cyan") -> None:

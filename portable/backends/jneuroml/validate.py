@@ -11,7 +11,7 @@ from portable.backends.jneuroml.complaints import complaint
 from portable.backends.jneuroml.runner import command
 from portable.backends.jneuroml.tools import Tools
 from portable.errors import BackendFailed
-from portable.schemas.neuroml.problem import Problem
+from portable.schemas.neuroml.problem import JNEUROML, Problem
 
 # "  Test: 10040 (Population ids in projections should exist) failed! ... Pre population id: nope in
 # projection p not found"
@@ -40,11 +40,13 @@ def objections(path: Path, shown: str, lems: bool, timeout: float | None = None)
 
 def _problems(text: str, shown: str) -> list[Problem]:
     found = [
-        Problem(shown, 0, "jNeuroML", f"{t[3]} (test {t[1]}: {t[2]})")
+        Problem(shown, 0, "jNeuroML", f"{t[3]} (test {t[1]}: {t[2]})", JNEUROML)
         for line in text.splitlines()
         if (t := TEST.fullmatch(line))
     ]
     found += [
-        Problem(shown, 0, "jNeuroML", t[1]) for line in text.splitlines() if (t := OBJECTION.fullmatch(line))
+        Problem(shown, 0, "jNeuroML", t[1], JNEUROML)
+        for line in text.splitlines()
+        if (t := OBJECTION.fullmatch(line))
     ]
-    return found or [Problem(shown, 0, "jNeuroML", " ".join(complaint(text).split()))]
+    return found or [Problem(shown, 0, "jNeuroML", " ".join(complaint(text).split()), JNEUROML)]

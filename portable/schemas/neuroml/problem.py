@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+READER, SCHEMA, JNEUROML = "reader", "schema", "jneuroml"
+
 
 @dataclass(frozen=True, order=True)
 class Problem:
     """`file` as the user named it or relative to the main file's folder; line 0: of the whole file; `rule`
-    says what must hold and what was found.
+    says what must hold and what was found; `kind` who minds: READER (the file cannot be read), SCHEMA, or
+    JNEUROML.
     """
 
     file: str
     line: int
     element: str
     rule: str
+    kind: str = READER
 
     def __str__(self) -> str:
         return ": ".join(

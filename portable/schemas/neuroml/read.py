@@ -87,7 +87,8 @@ def problems(path: Path, folder: Path | None = None) -> list[Problem]:
         with catch(model.target_where):
             _simulation(model)
         with catch():
-            kept_network(model)
+            if kept_network(model) is not None and not catch.errors:
+                return []  # is read from what was kept of it; of its own elements the types may be elsewhere
         target = simulation.target if simulation else ""
         for component in model.components.values():
             if component.id == target or model.extends(component.type, "network"):

@@ -8,17 +8,19 @@ from __future__ import annotations
 import functools
 import importlib.util
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
 from portable.errors import BackendUnavailable, ModelError
-from portable.schemas.neuroml.problem import Problem
+from portable.schemas.neuroml.problem import SCHEMA, Problem
 from portable.schemas.neuroml.xml import name, parse, where
 
 VERSION = "2.3.1"
 NAMESPACE = re.compile(r"\{[^{}]*\}")
+_WORD = re.compile(r"[\w:.-]*\w")
 _ELEMENT = re.compile(r"Element '([^']*)'(, attribute '[^']*')?: ?")
 
 
@@ -69,7 +71,7 @@ def violations(main: Path, folder: Path | None = None) -> list[Problem]:
             root = parse(path, shown)
         except ModelError as error:
             file, line = re.fullmatch(r"(.*?)(?::(\d+))?", error.path).groups()  # type: ignore[union-attr]
-            found.append(Problem(file, int(line or 0), "", error.rule))
+            found.append(Problem(file, int(line or 0), "", error.rule, SCHEMA))
             continue
         if name(root) == "neuroml":
             found += _objections(root, shown)
@@ -84,6 +86,18 @@ def violations(main: Path, folder: Path | None = None) -> list[Problem]:
     return found
 
 
+def repeats(violation: Problem, read: Iterable[Problem]) -> bool:
+    """Whether the reader has said what the schema objects to: of the same element, and of the attribute that
+    the schema names, if it names one.
+    """
+    quoted = set(re.findall(r"'([\w:.-]+)'", violation.rule))
+    named = re.search(r"attribute '([\w:.-]+)'", violation.rule)
+    same = [p for p in read if (p.file, p.line) == (violation.file, violation.line)]
+    if named is None:
+        return any(p.element == violation.element or quoted & set(_WORD.findall(p.rule)) for p in same)
+    return any(named[1] in _WORD.findall(p.rule) for p in same)
+
+
 def _objections(root: Any, shown: str) -> list[Problem]:
     check = schema()
     if check.validate(root):
@@ -96,7 +110,7 @@ def _objections(root: Any, shown: str) -> list[Problem]:
         head = _ELEMENT.match(NAMESPACE.sub("", entry.message))
         text = NAMESPACE.sub("", entry.message)
         if head is None:
-            out.append(Problem(shown, entry.line, "", text))
+            out.append(Problem(shown, entry.line, "", text, SCHEMA))
             continue
         element = at.get(entry.line, "")
         element = element if element.startswith(f"<{head[1]}") else f"<{head[1]}>"
@@ -106,6 +120,7 @@ def _objections(root: Any, shown: str) -> list[Problem]:
                 entry.line,
                 element,
                 (head[2] or "").lstrip(", ") + (": " if head[2] else "") + text[head.end() :],
+                SCHEMA,
             )
         )
     return out
