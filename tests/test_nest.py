@@ -20,6 +20,7 @@ from portable.backends.contract import RunConfig
 from portable.backends.nest import BACKEND, builtin, codegen, compiled, generated
 from portable.backends.nest.nestml import Text
 from portable.backends.nest.plan import Nestml, Plan, summary
+from portable.dynamics.methods import choose
 from portable.resolve.network import resolve
 from portable.resolve.program import CellGroup, PoissonGroup, Program
 
@@ -340,9 +341,10 @@ def test_time_step_and_options_are_checked() -> None:
 
 
 def test_generated_model_depends_on_the_equations_only() -> None:
-    a, b = (generated.model(pt.HH_cond_exp(gbar_K=g).flat, "rk4")[0] for g in (6.0, 7.0))
+    a, b = (generated.model((f := pt.HH_cond_exp(gbar_K=g).flat), choose(f, "rk4"))[0] for g in (6.0, 7.0))
     assert a == b
-    assert generated.model(pt.HH_cond_exp().flat, "euler")[0].digest != a.digest
+    flat = pt.HH_cond_exp().flat
+    assert generated.model(flat, choose(flat, "euler"))[0].digest != a.digest
 
 
 # -- execution
@@ -637,7 +639,7 @@ def test_several_generated_models_in_one_network() -> None:
 @needs_nest
 def test_a_refused_model_says_what_the_compiler_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("PORTABLE_CACHE", str(tmp_path))
-    good = generated.model(pt.IF_curr_delta().flat, "rk4")[0]
+    good = generated.model((flat := pt.IF_curr_delta().flat), choose(flat, "rk4"))[0]
     with pytest.raises(pt.BackendFailed, match="code generator refused"):
         compiled.shared_objects([replace(good, text=good.text.replace("x_v real", "x_v nonsense"))])
     assert not list(tmp_path.rglob("*.so*"))

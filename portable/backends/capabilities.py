@@ -36,9 +36,10 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from portable.backends.contract import INTEGRATORS, RunConfig, Shortfall, chosen_integrator
+from portable.backends.contract import INTEGRATORS, RunConfig, Shortfall
 from portable.backends.features import FEATURES, requirements
 from portable.dynamics.linear import linear
+from portable.dynamics.methods import choose
 from portable.errors import ModelError, suggestion
 from portable.resolve.program import Program
 
@@ -205,7 +206,7 @@ class Capabilities:
 
     def _methods(self, program: Program, config: RunConfig) -> Iterator[Shortfall]:
         for group in program.cells:
-            method, where = chosen_integrator(group.flat, config), f"population '{group.name}'"
+            method, where = choose(group.flat, config.integrator).name, f"population '{group.name}'"
             if config.integrator == "exact" and linear(group.flat) is None:
                 why = (
                     f"the equations of {group.flat.base or group.flat.name} are not linear, so no step is "

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from portable.dynamics.flat import Flat
-from portable.dynamics.linear import linear
+from portable.dynamics.methods import NAMES
 from portable.resolve.program import Approximation, Ints, Program
 from portable.units import Floats
 
-INTEGRATORS = ("auto", "exact", "euler", "rk4", "rkf45")
+INTEGRATORS = ("auto", *NAMES)
 
 
 @dataclass(frozen=True)
@@ -164,18 +163,3 @@ class Backend(Protocol):
 
     def version(self) -> str | None:
         """The installed simulator's version, None if it is not installed; must not import the simulator."""
-
-
-def chosen_integrator(flat: Flat, config: RunConfig) -> str:
-    """ "exact" for linear cells; else what the run asks for, the cell type names, or "rk4". One of
-    INTEGRATORS[1:].
-
-    An explicit config.integrator other than "exact" is taken at its word for linear cells too.
-    """
-    if not flat.derivatives:
-        return "euler"  # no state, nothing to integrate
-    if config.integrator not in ("auto", "exact"):
-        return config.integrator
-    if linear(flat) is not None and not flat.integrator:
-        return "exact"
-    return flat.integrator or "rk4"

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from portable.backends.contract import RunConfig
 from portable.dynamics.draws import draws
-from portable.dynamics.expressions import Call, Expr, names, walk
-from portable.dynamics.flat import Flat
+from portable.dynamics.expressions import Call, walk
 from portable.dynamics.linear import linear, plain_jumps
 from portable.errors import ModelError, suggestion
 from portable.resolve.program import CellGroup, PoissonGroup, Program, TrainGroup
@@ -81,29 +80,18 @@ def requirements(program: Program, config: RunConfig) -> Iterator[tuple[str, str
         yield need, "the session"
 
 
-def expressions(flat: Flat) -> Iterator[Expr]:
-    """Every expression of a flat cell that can read a state."""
-    yield from flat.derivatives.values()
-    yield from (d.expr for d in flat.derived)
-    for c in flat.conditions:
-        yield c.test
-        yield from (a.expr for a in c.assignments)
-    for p in flat.ports:
-        yield from (a.expr for a in p.assignments)
-
-
 def _cell_needs(g: CellGroup, ports: set[str]) -> Iterator[str]:
     flat = g.flat
     yield "cells.linear" if linear(flat) is not None else "cells.nonlinear"
-    if any("t" in names(e) for e in expressions(flat)):
+    if flat.reads_time():
         yield "cells.time"
     if len(flat.conditions) > 1 or any(not c.spike for c in flat.conditions):
         yield "cells.conditions"
     if any(not isinstance(v, float) for v in (*g.parameters.values(), *g.initial.values())):
         yield "cells.heterogeneous"
-    if draws(expressions(flat)):
+    if draws(flat.expressions()):
         yield "cells.random"
-    if any(isinstance(x, Call) and x.fn == "factorial" for e in expressions(flat) for x in walk(e)):
+    if any(isinstance(x, Call) and x.fn == "factorial" for e in flat.expressions() for x in walk(e)):
         yield "cells.factorial"
     if flat.inputs:
         yield "links"

@@ -14,7 +14,7 @@ pA, pF, nS), names unique, derived variables in order of evaluation. One step k 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from portable.dynamics.component import (
@@ -124,6 +124,32 @@ class Flat:
         for d in self.derived:
             table[d.name] = substitute(d.expr, table)
         return substitute(expr, table)
+
+    def expressions(self) -> Iterator[Expr]:
+        """Every expression that can read a state: derivatives, derived variables, conditions, ports."""
+        yield from self.derivatives.values()
+        yield from (d.expr for d in self.derived)
+        for c in self.conditions:
+            yield c.test
+            yield from (a.expr for a in c.assignments)
+        for p in self.ports:
+            yield from (a.expr for a in p.assignments)
+
+    def needed(self, exprs: Iterable[Expr]) -> tuple[Derived, ...]:
+        """The derived variables that the expressions read, directly or not, in order of evaluation."""
+        wanted: set[str] = set()
+        for e in exprs:
+            wanted |= names(e)
+        out = []
+        for d in reversed(self.derived):
+            if d.name in wanted:
+                wanted |= names(d.expr)
+                out.append(d)
+        return tuple(out[::-1])
+
+    def reads_time(self) -> bool:
+        """Whether an expression reads t."""
+        return any("t" in names(e) for e in self.expressions())
 
     def reads_injected(self) -> bool:
         """Whether a current can be injected: some equation reads i_ext."""

@@ -88,23 +88,88 @@ def linear(flat: Flat) -> Linear | None:
     """The whole cell as a linear system, or None if any derivative is not affine with constant coefficients,
     or reads an input of links.
     """
-    variables = frozenset(flat.state_names) | {INJECTED}
-    a: dict[tuple[str, str], Expr] = {}
-    b: dict[str, Expr] = {}
-    c: dict[str, Expr] = {}
-    for state, raw in flat.derivatives.items():
-        expr = flat.inlined(raw)
-        row = None if names(expr) & {"t", *flat.inputs} else affine(expr, variables)
-        if row is None:
-            return None
-        for k, v in row.items():
-            if k == INJECTED:
-                b[state] = v
-            elif k == ONE:
-                c[state] = v
-            else:
-                a[state, k] = v
-    return Linear(tuple(s for s in flat.state_names if s in flat.derivatives), a, b, c)
+    rows = {s: _affine_row(flat, s) for s in flat.derivatives}
+    found = {s: row for s, row in rows.items() if row is not None}
+    return _system(flat, found) if len(found) == len(rows) else None
+
+
+def linear_part(flat: Flat) -> Linear | None:
+    """The states of a non-linear cell that obey linear equations among themselves, whatever the others do
+    (synaptic gating, alpha functions): the largest such set without states held while refractory. None if
+    there is none.
+    """
+    rows = {s: _affine_row(flat, s) for s in flat.derivatives if s not in flat.held}
+    part = {s: row for s, row in rows.items() if row is not None}
+    while outside := [s for s, row in part.items() if row.keys() - part.keys() - {INJECTED, ONE}]:
+        for s in outside:
+            del part[s]
+    return _system(flat, part) if part else None
+
+
+def with_means(system: Linear) -> Linear:
+    """The system and, for each state, the integral over the time since all of these were 0: state "mean" +
+    name. Their propagated values over a step divided by its length are the means of the states in it.
+    """
+    integrals = {(f"mean {s}", s): Num(1.0) for s in system.states}
+    states = (*system.states, *(f"mean {s}" for s in system.states))
+    return Linear(states, {**system.a, **integrals}, system.b, system.c)
+
+
+def _affine_row(flat: Flat, state: str) -> dict[str, Expr] | None:
+    """{state, i_ext or "1": coefficient} of a derivative, None if it is not affine with constant
+    coefficients.
+    """
+    expr = flat.inlined(flat.derivatives[state])
+    if names(expr) & {"t", *flat.inputs}:
+        return None
+    return affine(expr, frozenset(flat.state_names) | {INJECTED})
+
+
+def _system(flat: Flat, rows: Mapping[str, Mapping[str, Expr]]) -> Linear:
+    a = {(s, k): v for s, row in rows.items() for k, v in row.items() if k not in (INJECTED, ONE)}
+    b, c = ({s: row[k] for s, row in rows.items() if k in row} for k in (INJECTED, ONE))
+    return Linear(tuple(s for s in flat.state_names if s in rows), a, b, c)
+
+
+def fastest_rate(system: Linear, values: Mapping[str, Floats | float]) -> Floats:
+    """The largest absolute eigenvalue of A (1/ms) of each cell: length n, or 1 where parameters are equal."""
+    n = max([1, *(int(np.size(v)) for v in values.values())])
+    index = {s: i for i, s in enumerate(system.states)}
+    a = np.zeros((n, len(index), len(index)))
+    for (row, column), expr in system.a.items():
+        a[:, index[row], index[column]] = evaluate(expr, values)
+    distinct, inverse = np.unique(a.reshape(n, -1), axis=0, return_inverse=True)
+    rates = np.abs(np.linalg.eigvals(distinct.reshape(-1, *a.shape[1:]))).max(axis=1)
+    return np.asarray(rates[inverse.reshape(-1)], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Which entries of a propagator can be other than zero, whatever the parameters: for each state the
+    states that its new value reads, in the system's order; the states that i_ext and constants reach.
+    """
+
+    reads: Mapping[str, tuple[str, ...]]
+    driven: frozenset[str]
+    constant: frozenset[str]
+
+
+def structure(system: Linear, held: tuple[str, ...] = ()) -> Structure:
+    """What the matrix exponential reaches, the transitive closure of A; `held` states do not move."""
+    reach = {s: {s} for s in system.states}
+    direct = {s: ({c for r, c in system.a if r == s} if s not in held else set()) for s in system.states}
+    for _ in system.states:
+        for s in system.states:
+            for other in tuple(reach[s]):
+                reach[s] |= direct.get(other, set())
+    driven, constant = (
+        {s for s, e in row.items() if s not in held and e != Num(0.0)} for row in (system.b, system.c)
+    )
+    return Structure(
+        {s: tuple(c for c in system.states if c in reach[s]) for s in system.states},
+        frozenset(s for s in system.states if reach[s] & driven),
+        frozenset(s for s in system.states if reach[s] & constant),
+    )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from portable import caches
 from portable.backends.brian2.plan import Cells, Synapse, mangled
+from portable.dynamics.steps import SIZE, local
 from portable.errors import BackendUnavailable
 from portable.resolve.program import PerCell
 
@@ -102,9 +103,17 @@ def neuron_group(cells: Cells, values: Mapping[str, PerCell], clock: Any) -> tup
         ]
     if code.injected:
         lines.append("i_ext : 1")
+    stepper = code.function
+    own = {local(SIZE): float(clock.dt_) * 1e3} if stepper and local(SIZE) in stepper.results else {}
+    lines += [f"{n} : 1" for n in own]
     lines += [f"{mangled('u', n)} : 1" for n in code.linked]
     group = brian2.NeuronGroup(
-        cells.size, "\n".join(lines), threshold="fired", namespace=namespace(), name=cells.name, clock=clock
+        cells.size,
+        "\n".join(lines),
+        threshold="fired",
+        namespace=namespace(code.function),
+        name=cells.name,
+        clock=clock,
     )
     runners = [
         group.run_regularly("\n".join(code.update), when="groups", name=f"{cells.name}_update", clock=clock)
@@ -115,7 +124,7 @@ def neuron_group(cells: Cells, values: Mapping[str, PerCell], clock: Any) -> tup
                 "\n".join(code.after), when="before_thresholds", name=f"{cells.name}_after", clock=clock
             )
         )
-    for n, v in {**{mangled("x", s): v for s, v in cells.initial.items()}, **values}.items():
+    for n, v in {**{mangled("x", s): v for s, v in cells.initial.items()}, **values, **own}.items():
         assign(group, n, v)
     if code.refractory:
         assign(group, "steps_left", cells.refractory)

@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from portable.backends.brian2.plan import Code, mangled
-from portable.dynamics.component import Derived
+from portable.backends.brian2.plan import Code, Stepped, mangled
+from portable.backends.brian2.stepped import FIRED, LEFT, stepped
 from portable.dynamics.draws import draws
 from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, names
 from portable.dynamics.flat import INJECTED, Flat, Port
-from portable.dynamics.linear import ONE, affine, linear
+from portable.dynamics.linear import ONE, Linear, affine, linear, structure
+from portable.dynamics.methods import Method
+from portable.dynamics.steps import SIZE, local
 
 # pt_*: functions.py. Division is one of them: Cython's raises on 0 even in the branch that is not taken.
 DIALECT = PYTHON.but(
@@ -62,17 +64,6 @@ def _divisions(expr: Expr) -> Expr:
             return Cmp(op, _divisions(a), _divisions(b))
         case Logic(op, args):
             return Logic(op, tuple(_divisions(a) for a in args))
-
-
-def needed(flat: Flat, exprs: list[Expr]) -> list[Derived]:
-    """The derived variables that the expressions read, directly or not, in order of evaluation."""
-    wanted = {n for e in exprs for n in names(e)}
-    out = []
-    for d in reversed(flat.derived):
-        if d.name in wanted:
-            wanted |= names(d.expr)
-            out.append(d)
-    return out[::-1]
 
 
 def summed(port: Port, flat: Flat) -> dict[str, Expr] | None:
@@ -132,7 +123,7 @@ class Writer:
             **{p.name: mangled("p", p.name) for p in self.flat.parameters},
             **{c.name: mangled("p", c.name) for c in self.flat.constants},
         }
-        constant = set(table)
+        constant = table.keys() - states.keys()
         table |= {
             **states,
             INJECTED: "i_ext" if self.injected else "0.0",
@@ -140,18 +131,12 @@ class Writer:
             **self.given,
             **(extra or {}),
         }
-        needed, todo = set[str](), list(exprs)
-        derived = {d.name: d for d in self.flat.derived}
-        while todo:
-            for n in names(todo.pop()):
-                if n in constant:
-                    self.used[mangled("p", n)] = None
-                elif n in derived and n not in needed:
-                    needed.add(n)
-                    todo.append(derived[n].expr)
-        for d in self.flat.derived:
-            if d.name in needed:
-                table[d.name] = self.put(d.name, text(d.expr, table))
+        needed = self.flat.needed(exprs)
+        for e in (*exprs, *(d.expr for d in needed)):
+            for n in sorted(names(e) & constant):
+                self.used[mangled("p", n)] = None
+        for d in needed:
+            table[d.name] = self.put(d.name, text(d.expr, table))
         return table
 
     def use(self, name: str) -> str:
@@ -161,30 +146,30 @@ class Writer:
 
 def generate(
     flat: Flat,
-    method: str,
+    method: Method,
     dt: float,
-    substeps: int,
     ports: tuple[str, ...],
     injected: bool,
     layers: tuple[str, ...] = (),
     linked: tuple[str, ...] = (),
 ) -> Code:
     """The code of one step. `ports` are those that something is connected to; `layers` the ports of drives
-    that Brian2 draws itself, `linked` the inputs that links feed. `method` is "exact", "euler" or "rk4" (with
-    substeps)."""
+    that Brian2 draws itself, `linked` the inputs that links feed."""
     w = Writer(flat, dt, ports, injected, linked)
     jumps = {p.name: j for p in w.ports if (j := summed(p, flat)) is not None}
     events = {p.name: _event(w, p) for p in w.ports if p.name not in jumps}
     if w.held:
         w.lines.append("held = left > 0")
     added = _arrivals(w, jumps, layers)
-    if method == "exact":
+    function = None
+    if method.name == "exact":
         _exact(w)
-    elif method == "euler":
+    elif method.name == "euler":
         _euler(w, added)
     else:
-        _rk4(w, substeps)
-    if method != "euler":
+        function = stepped(flat, method, dt, w.given, injected)
+        _step(w, function)
+    if method.name != "euler":
         for state, amount in added.items():
             w.now[state] = w.put(state, f"{w.now[state]} + {amount}")
     after: tuple[str, ...] = ()
@@ -200,7 +185,9 @@ def generate(
     else:
         _finish(w)
         update = (*w.lines, *(f"{mangled('in', p)} = 0.0" for p in jumps))
-    return Code(update, after, tuple(w.used), tuple(jumps), events, bool(flat.refractory), injected, linked)
+    return Code(
+        update, after, tuple(w.used), tuple(jumps), events, bool(flat.refractory), injected, linked, function
+    )
 
 
 def _arrivals(w: Writer, jumps: Mapping[str, dict[str, Expr]], layers: tuple[str, ...]) -> dict[str, str]:
@@ -224,47 +211,25 @@ def _exact(w: Writer) -> None:
     """x_i <- sum_j P_i_j x_j + Q_i i_ext + R_i; refractory cells by H_i_j, S_i, T_i, where those rows
     differ.
     """
-    e = Entries(w.flat)
-    for i, state in enumerate(e.states):
-        new = _row(w, e, ("P", "Q", "R"), i)
+    system = linear(w.flat)
+    assert system is not None
+    reads = structure(system).reads
+    for state in system.states:
+        new = _row(w, system, ("P", "Q", "R"), state)
         if state in w.flat.held:
             new = f"pt_where({w.held}, {mangled('x', state)}, {new})"
-        elif w.held and e.moved_by(i, w.flat.held):
-            new = f"pt_where({w.held}, {_row(w, e, ('H', 'S', 'T'), i)}, {new})"
+        elif w.held and set(reads[state]) & set(w.flat.held):
+            new = f"pt_where({w.held}, {_row(w, system, ('H', 'S', 'T'), state)}, {new})"
         w.now[state] = w.put(state, new)
 
 
-class Entries:
-    """Which entries of a linear cell's propagator can differ from 0 (from its structure, so that code does
-    not depend on values).
-    """
-
-    def __init__(self, flat: Flat) -> None:
-        system = linear(flat)
-        assert system is not None
-        self.states = system.states
-        position = {s: i for i, s in enumerate(system.states)}
-        n = len(position)
-        reach = {i: {i} for i in range(n)}
-        direct = {(position[a], position[b]) for a, b in system.a if b in position}
-        for _ in range(n):
-            for a, b in direct:
-                reach[a] |= reach[b]
-        self.reads = {i: sorted(reach[i]) for i in range(n)}
-        self.injected = {i: any(system.states[j] in system.b for j in reach[i]) for i in range(n)}
-        self.constant = {i: any(system.states[j] in system.c for j in reach[i]) for i in range(n)}
-
-    def moved_by(self, i: int, held: tuple[str, ...]) -> bool:
-        """Whether row i differs in a refractory step: it reads a held state."""
-        return any(self.states[j] in held for j in self.reads[i])
-
-
-def _row(w: Writer, e: Entries, letters: tuple[str, str, str], i: int) -> str:
+def _row(w: Writer, system: Linear, letters: tuple[str, str, str], state: str) -> str:
     p, q, r = letters
-    terms = [f"{w.use(f'{p}_{i}_{j}')}*{mangled('x', e.states[j])}" for j in e.reads[i]]
-    if e.injected[i] and w.injected:
+    shape, i = structure(system), system.states.index(state)
+    terms = [f"{w.use(f'{p}_{i}_{system.states.index(s)}')}*{mangled('x', s)}" for s in shape.reads[state]]
+    if state in shape.driven and w.injected:
         terms.append(f"{w.use(f'{q}_{i}')}*i_ext")
-    if e.constant[i]:
+    if state in shape.constant:
         terms.append(w.use(f"{r}_{i}"))
     return " + ".join(terms)
 
@@ -291,30 +256,21 @@ def _euler(w: Writer, added: Mapping[str, str]) -> None:
             w.now[s] = w.put(s, f"{mangled('x', s)} + ({change})")
 
 
-def _rk4(w: Writer, substeps: int) -> None:
-    """The classical method; with substeps, conditions that reset are tested after each of them (as NEST's
-    aeif does).
-    """
-    h = w.dt / substeps
-    resets = substeps > 1 and len(w.flat.conditions) == 1 and bool(w.flat.conditions[0].assignments)
-    guard = w.held
-    for k in range(substeps):
-        base = dict(w.now)
-        times = [f"(t_in_timesteps*{w.dt!r} + {offset!r})" for offset in (k * h, k * h + h / 2, k * h + h)]
-        k1 = _slopes(w, base, times[0], guard)
-        k2 = _slopes(w, _moved(w, base, k1, h / 2), times[1], guard)
-        k3 = _slopes(w, _moved(w, base, k2, h / 2), times[1], guard)
-        k4 = _slopes(w, _moved(w, base, k3, h), times[2], guard)
-        for s in k1:
-            slope = f"{1 / 6!r}*{k1[s]} + {1 / 3!r}*{k2[s]} + {1 / 3!r}*{k3[s]} + {1 / 6!r}*{k4[s]}"
-            w.now[s] = w.put(s, f"{base[s]} + {h!r}*({slope})")
-        if resets and k + 1 < substeps:
-            _conditions(w, f"(t_in_timesteps*{w.dt!r})", guard, extra=True)
-            guard = w.put("held", f"{w.left} > 0") if w.held else ""
-
-
-def _moved(w: Writer, base: Mapping[str, str], slopes: Mapping[str, str], h: float) -> dict[str, str]:
-    return {**base, **{s: w.put(s, f"{base[s]} + {h!r}*{k}") for s, k in slopes.items()}}
+def _step(w: Writer, function: Stepped) -> None:
+    """Take the step and read its results."""
+    own = [a for a in function.arguments.values() if a.startswith(("p_", "pq_", "own_", "key_", "cell"))]
+    for name in own:
+        if name != local(SIZE):
+            w.use(name)
+    w.put("taken", function.call(0))
+    found = {n: w.put(n, function.call(i)) for i, n in enumerate(function.results, start=1)}
+    w.now |= {s: found[f"{s}_"] for s in w.flat.state_names}
+    if local(SIZE) in found:
+        w.lines.append(f"{local(SIZE)} = {found[local(SIZE)]}")
+    if FIRED in found:
+        w.fired = w.put(FIRED, f"{found[FIRED]} > 0.5")
+    if LEFT in found:
+        w.left = w.put("left", f"int({found[LEFT]})")
 
 
 def _finish(w: Writer) -> None:
@@ -368,7 +324,7 @@ def _event(w: Writer, port: Port) -> tuple[str, ...]:
         **{n: u if u == "0.0" else f"{u}_post" for n, u in w.given.items()},
     }
     out = []
-    for d in needed(w.flat, [a.expr for a in port.assignments]):
+    for d in w.flat.needed([a.expr for a in port.assignments]):
         for n in sorted(names(d.expr) & fixed):
             w.use(mangled("p", n))
         out.append(f"{mangled('d', d.name)} = {text(d.expr, table)}")

@@ -7,12 +7,15 @@ harmless.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from brian2 import Function
 from numba import njit, uint64
 
+from portable.backends.brian2.plan import Stepped
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Call, Name
 from portable.resolve.draw_c import BODY
@@ -32,6 +35,21 @@ def _random(low: Any, high: Any, cells: Any, stamp: Any, number: Any) -> Any:
     return _draws(
         np.atleast_1d(low), np.atleast_1d(high), np.atleast_1d(cells), int(stamp), int(number)
     ).reshape(cells.shape)
+
+
+@njit(cache=True)
+def _random_number(low, high, cell, stamp, number):  # type: ignore[no-untyped-def]
+    return draw(uint64(low) | (uint64(high) << uint64(32)), uint64(cell), uint64(stamp), 0, number)
+
+
+@njit(cache=True, error_model="numpy")
+def _factorial(x):  # type: ignore[no-untyped-def]
+    if not x >= 0.0 or x != np.floor(x) or x > 170.0:
+        return np.inf if x > 170.0 and x == np.floor(x) else np.nan
+    product = 1.0
+    for i in range(2, int(x) + 1):
+        product *= i
+    return product
 
 
 # name: (argument types, C expression of a, b, c, ... or a whole body; numpy function)
@@ -84,6 +102,54 @@ def _function(name: str, types: tuple[str, ...], body: str, fallback: Any) -> Fu
     return made
 
 
-def namespace() -> dict[str, Function]:
-    """All of them, for one group's namespace."""
-    return {name: _function(name, *row) for name, row in _TABLE.items()}
+def namespace(step: Stepped | None = None) -> dict[str, Function]:
+    """All of them, for one group's namespace, and the step of its cells."""
+    table = {name: _function(name, *row) for name, row in _TABLE.items()}
+    return table | {step.name: _stepper(step)} if step else table
+
+
+def _stepper(step: Stepped) -> Function:
+    """The function of a step, with own copies of what it calls: in which order Brian2 writes functions is its
+    own affair.
+    """
+    many, by_numpy = len(step.arguments) + 1, _kept(step)
+    made = Function(
+        by_numpy, arg_units=[1] * many, return_unit=1, arg_types=["float"] * many, return_type="float",
+        stateless=True, auto_vectorise=False,
+    )  # fmt: skip
+    draw, factorial = f"{step.name}_draw", f"{step.name}_factorial"
+    product = _TABLE["pt_factorial"][1].replace("pt_factorial", factorial)
+    c = (
+        f"static inline double {draw}(double a, double b, double c, double d, double e) {BODY}\n"
+        f"static double {factorial}(double a) {{ return {product}; }}\n{step.c(draw, factorial)}"
+    )
+    made.implementations.add_implementation("cpp", c, name=step.name)
+    cython = (
+        f'cdef extern from *:\n    """\n#include <math.h>\n#include <stdint.h>\n{c}\n    """\n'
+        f"    double {step.name}({', '.join(['double'] * many)}) noexcept nogil\n"
+    )
+    made.implementations.add_implementation("cython", cython, name=step.name)
+    made.implementations.add_implementation("numpy", by_numpy)
+    return made
+
+
+def _kept(step: Stepped) -> Callable[..., Any]:
+    """The step in numpy's target, compiled by numba: place 0 takes it, place i gives result i."""
+    results = np.zeros((len(step.results), 0))
+    compiled: list[Any] = []
+
+    def take(place: float, *arguments: Any) -> Any:
+        nonlocal results
+        if place > 0.0:
+            return results[int(place) - 1]
+        if not compiled:
+            scope = {"random_number": _random_number, "factorial": _factorial}
+            scope |= {n: getattr(math, n) for n in dir(math)}
+            exec(step.python(), scope)  # text of steps.py, which has numbers, names and operators only
+            compiled.append(njit(error_model="numpy")(scope["rows"]))
+        columns = np.stack([np.atleast_1d(x) for x in np.broadcast_arrays(*arguments)]).astype(np.float64)
+        results = np.empty((len(step.results), columns.shape[1]))
+        compiled[0](columns, results)
+        return np.zeros(columns.shape[1])
+
+    return take

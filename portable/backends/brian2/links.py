@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from portable.backends.brian2.build import array
-from portable.backends.brian2.code import needed
 from portable.backends.brian2.plan import Brian2Plan, Cells, mangled
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Name
@@ -70,7 +69,7 @@ def _reader(
         n: array(group, mangled("u", n)) if n in cells.code.linked else 0.0 for n in cells.flat.inputs
     }
     known[INJECTED] = array(group, "i_ext") if cells.code.injected else 0.0
-    derived, size = needed(cells.flat, [Name(variable)]), cells.size
+    derived, size = cells.flat.needed([Name(variable)]), cells.size
 
     def read(step: int) -> Floats:
         scope = {**known, "t": step * dt}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.brian2.code import Entries, generate, summed
+from portable.backends.brian2.code import generate, summed
 from portable.backends.brian2.plan import (
     Brian2Plan,
     Cells,
@@ -23,10 +23,12 @@ from portable.backends.brian2.plan import (
     Synapse,
     mangled,
 )
-from portable.backends.contract import Lowered, RunConfig, chosen_integrator
+from portable.backends.contract import Lowered, RunConfig
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Flat
-from portable.dynamics.linear import linear, propagator
+from portable.dynamics.linear import linear, propagator, structure
+from portable.dynamics.methods import Method, choose
+from portable.dynamics.steps import local, quantities
 from portable.resolve.program import (
     Approximation,
     CellGroup,
@@ -40,14 +42,13 @@ from portable.resolve.program import (
     TrainGroup,
 )
 
-RKF45_SUBSTEPS = 10
 _NO_CODE = Code((), (), (), (), {}, False, False)
 
 
 def lower(program: Program, config: RunConfig) -> Lowered:
     """Pure. Populations with the same flat form become one NeuronGroup, so a network compiles and steps as
     few objects as a hand-written script would."""
-    methods = {g.name: chosen_integrator(g.flat, config) for g in program.cells}
+    methods = {g.name: choose(g.flat, config.integrator) for g in program.cells}
     cells = tuple(
         _cells(f"pt_cells_{i}", groups, methods[groups[0].name], program)
         for i, groups in enumerate(_alike(program.cells, methods))
@@ -75,17 +76,13 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     )
     return Lowered(
         plan,
-        (*_approximations(program, config, methods, inputs), *_orders(synapses, cells)),
-        {n: _described(m) for n, m in methods.items()},
+        (*_approximations(config, inputs), *_orders(synapses, cells)),
+        {n: m.described for n, m in methods.items()},
     )
 
 
-def _described(method: str) -> str:
-    return f"rk4, {RKF45_SUBSTEPS} substeps" if method == "rkf45" else method
-
-
-def _alike(groups: Iterable[CellGroup], methods: Mapping[str, str]) -> list[list[CellGroup]]:
-    found: dict[tuple[str, str], list[CellGroup]] = {}
+def _alike(groups: Iterable[CellGroup], methods: Mapping[str, Method]) -> list[list[CellGroup]]:
+    found: dict[tuple[str, Method], list[CellGroup]] = {}
     for g in groups:
         found.setdefault((g.flat.text(), methods[g.name]), []).append(g)
     return list(found.values())
@@ -109,14 +106,14 @@ def _members(groups: Iterable[CellGroup | PoissonGroup | TrainGroup]) -> tuple[M
     return tuple(out)
 
 
-def _cells(name: str, groups: list[CellGroup], method: str, program: Program) -> Cells:
+def _cells(name: str, groups: list[CellGroup], method: Method, program: Program) -> Cells:
     flat, members = groups[0].flat, _members(groups)
     refractory: int | Ints = 0
     if flat.refractory:
         steps = joined([(np.asarray(g.refractory, dtype=np.float64), g.size) for g in groups])
         refractory = int(steps) if isinstance(steps, float) else steps.astype(np.int64)
     return Cells(
-        name, sum(g.size for g in groups), flat, method, RKF45_SUBSTEPS if method == "rkf45" else 1, members,
+        name, sum(g.size for g in groups), flat, method, members,
         {p.name: joined([(g.parameters[p.name], g.size) for g in groups]) for p in flat.parameters},
         {s: joined([(g.initial[s], g.size) for g in groups]) for s in flat.state_names},
         refractory, _NO_CODE, _currents(program, members), (),
@@ -229,7 +226,6 @@ def _with_code(cells: Cells, program: Program) -> Cells:
         cells.flat,
         cells.method,
         program.dt,
-        cells.substeps,
         ports,
         bool(cells.currents),
         tuple(x.port for x in cells.layers),
@@ -294,7 +290,10 @@ def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[
     for d in cells.flat.constants:
         values[d.name] = evaluate(d.expr, values)
     out = {mangled("p", n): v for n, v in values.items() if mangled("p", n) in cells.code.values}
-    if cells.method == "exact":
+    if cells.code.function:
+        found = quantities(cells.flat, cells.method, values, dt)
+        out |= {local(n): v for n, v in found.items() if local(n) in cells.code.values}
+    if cells.method.name == "exact":
         out |= _propagators(cells, values, dt)
     return out | (_places(cells) if "cell" in cells.code.values else {})
 
@@ -314,12 +313,12 @@ def _places(cells: Cells) -> dict[str, PerCell]:
 def _propagators(cells: Cells, values: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
     system = linear(cells.flat)
     assert system is not None
-    e = Entries(cells.flat)
+    reads = structure(system).reads
     out: dict[str, PerCell] = {}
     for letters, held in (("PQR", ()), ("HST", cells.flat.held)):
         step = propagator(system, values, dt, held)
-        for i in range(len(e.states)):
-            found = {f"{letters[0]}_{i}_{j}": step.P[:, i, j] for j in e.reads[i]}
+        for i, state in enumerate(step.states):
+            found = {f"{letters[0]}_{i}_{j}": step.P[:, i, j] for j in map(step.states.index, reads[state])}
             found |= {f"{letters[1]}_{i}": step.Q[:, i], f"{letters[2]}_{i}": step.R[:, i]}
             out |= {
                 n: float(v[0]) if bool(np.all(v == v[0])) else v
@@ -340,9 +339,7 @@ def refractory_steps(flat: Flat, parameters: Mapping[str, PerCell], dt: float) -
     return int(steps) if steps.ndim == 0 else steps
 
 
-def _approximations(
-    program: Program, config: RunConfig, methods: Mapping[str, str], inputs: Mapping[str, str]
-) -> Iterable[Approximation]:
+def _approximations(config: RunConfig, inputs: Mapping[str, str]) -> Iterable[Approximation]:
     for name, how in inputs.items():
         if config.inputs == "native" and how == "frozen":
             yield Approximation(
@@ -352,15 +349,6 @@ def _approximations(
                 "none: the trains that every backend gets",
                 "its spikes are recorded or go to several cells; Brian2's PoissonGroup fires at most once a "
                 "step",
-            )
-    for name, method in methods.items():
-        if method == "rkf45":
-            yield Approximation(
-                f"population '{name}'.integrator",
-                "rkf45 (adaptive)",
-                f"rk4 with {RKF45_SUBSTEPS} substeps of {program.dt / RKF45_SUBSTEPS:g} ms",
-                "of the order of rkf45's own tolerance for subthreshold dynamics",
-                "Brian2's code generation has no loop of adaptive length",
             )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from portable.dynamics.ctext import statements
 from portable.dynamics.flat import Flat
+from portable.dynamics.methods import Method
 from portable.resolve.program import (
     CellGroup,
     Connections,
@@ -29,6 +31,43 @@ def mangled(prefix: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
+class Stepped:
+    """A function of generated code.
+
+    arguments: the step's locals, each with the abstract code that gives it; body: Python source that sets the
+    results' locals from them.
+    """
+
+    name: str
+    arguments: Mapping[str, str]
+    body: str
+    results: tuple[str, ...]
+
+    def call(self, place: int) -> str:
+        return f"{self.name}({', '.join([f'{float(place)!r}', *self.arguments.values()])})"
+
+    def c(self, draw: str, factorial: str) -> str:
+        """The function in C, `draw` and `factorial` being the names of functions that it may call."""
+        body, assigned = statements(self.body, {"random_number": draw, "factorial": factorial})
+        own = [n for n in assigned if n not in self.arguments]
+        keep = "\n".join(f"    kept[{i}] = {n};" for i, n in enumerate(self.results, start=1))
+        head = ", ".join(f"double {n}" for n in ("place", *self.arguments))
+        return (
+            f"static double {self.name}({head}) {{\n"
+            f"    static thread_local double kept[{len(self.results) + 1}];\n"
+            f"    if (place > 0.0) return kept[(int)place];\n"
+            f"    double {', '.join(f'{n} = 0.0' for n in own)};\n{body}\n{keep}\n    return 0.0;\n}}"
+        )
+
+    def python(self) -> str:
+        """`rows(columns, out)` in Python: the step of every cell, arguments and results one in a row."""
+        lines = "\n".join(f"        {line}" for line in self.body.splitlines())
+        takes = "\n".join(f"        {a} = columns[{i}, cell]" for i, a in enumerate(self.arguments))
+        gives = "\n".join(f"        out[{i}, cell] = {r}" for i, r in enumerate(self.results))
+        return f"def rows(columns, out):\n    for cell in range(out.shape[1]):\n{takes}\n{lines}\n{gives}\n"
+
+
+@dataclass(frozen=True)
 class Code:
     """Abstract code of one step of a NeuronGroup.
 
@@ -46,6 +85,7 @@ class Code:
     refractory: bool
     injected: bool
     linked: tuple[str, ...] = ()  # inputs that links feed: variables u_
+    function: Stepped | None = None  # the step of a cell that is not linear
 
 
 @dataclass(frozen=True)
@@ -92,8 +132,7 @@ class Cells:
     name: str
     size: int
     flat: Flat
-    method: str
-    substeps: int
+    method: Method
     members: tuple[Member, ...]
     parameters: Mapping[str, PerCell]
     initial: Mapping[str, PerCell]

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portable.backends.contract import Lowered, RunConfig, Shortfall, chosen_integrator
+from portable.backends.contract import Lowered, RunConfig, Shortfall
+from portable.dynamics.methods import choose
 from portable.errors import ModelError
 from portable.resolve.program import Approximation, CellGroup, PoissonGroup, Program
 from portable.schemas.neuroml.write_lems import LemsFiles, write_lems
@@ -104,7 +105,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
             )
         )
     for g in program.cells:
-        asked = chosen_integrator(g.flat, config)
+        asked = choose(g.flat, config.integrator).name
         if plan.engine != "jlems" or asked != "euler":
             notes.append(
                 Approximation(

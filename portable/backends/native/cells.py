@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from portable.backends.native.layout import BLOCK, CURRENT, LEFT, SIZE, Layout, arrange
+from portable.backends.native.layout import BLOCK, CURRENT, LEFT, Layout, arrange
 from portable.backends.native.lower import CellPlan, NativePlan
+from portable.dynamics.steps import SIZE
 from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Ints, PerCell, Program
 from portable.units import Floats

@@ -8,25 +8,26 @@ fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from portable.backends.native.lower import CellPlan
-from portable.dynamics.component import Derived
 from portable.dynamics.draws import draws
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Expr, Name, names
 from portable.dynamics.flat import INJECTED, Flat
 from portable.dynamics.linear import linear, propagator
+from portable.dynamics.methods import Method
+from portable.dynamics.steps import PIECES, SIZE
+from portable.dynamics.steps import quantities as step_quantities
 from portable.resolve.program import CellGroup, PerCell
 from portable.units import Floats
 
 BLOCK = 64
 # The engine's own quantities start with *, which no name of a model does.
 LEFT = "*left"  # refractory updates still to come, counted down at the start of an update
-SIZE = "*size"  # rkf45's own step size (ms)
 CURRENT = "*current"  # injected current (pA)
 SEEN = "*seen_"  # and a variable's name: what links read
 CELL, KEY0, KEY1 = (
@@ -38,7 +39,7 @@ STAMP, ARRIVED = (
     "*stamp",
     "*arrived",
 )  # and where arrivals call it: the step's end, how many that drew came before in the step
-PERIOD, TOLERANCE = "*period", "*tolerance"  # refractory updates after a spike; error of an rkf45 substep
+PERIOD = "*period"  # refractory updates after a spike
 Row = tuple[tuple[str, str], ...]  # ((state, CURRENT or "", quantity or ""), ...): terms of a propagator row
 
 
@@ -51,8 +52,7 @@ class Layout:
     """
 
     flat: Flat
-    method: str
-    substeps: bool
+    method: Method
     fields: tuple[str, ...]
     scalars: tuple[str, ...]
     free: tuple[tuple[str, Row], ...]
@@ -61,6 +61,11 @@ class Layout:
     general: tuple[str, ...]
     refractory: bool
     injected: bool
+
+    @property
+    def substepped(self) -> bool:
+        """Whether rk4 takes several substeps in a step."""
+        return PIECES in self.fields or PIECES in self.scalars
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -72,8 +77,7 @@ class Layout:
         """The same for equal layouts."""
         channels = [[(s, repr(e)) for s, e in c] for c in self.channels]
         rest = (
-            self.method,
-            self.substeps,
+            (self.method.name, self.method.within_step),
             self.fields,
             self.scalars,
             self.free,
@@ -84,19 +88,6 @@ class Layout:
             self.injected,
         )
         return f"{self.flat.text()}\n{rest!r}"
-
-
-def needed_derived(flat: Flat, exprs: Iterable[Expr]) -> list[Derived]:
-    """The derived variables that the expressions read, directly or not, in order of evaluation."""
-    wanted: set[str] = set()
-    for e in exprs:
-        wanted |= names(e)
-    out = []
-    for d in reversed(flat.derived):
-        if d.name in wanted:
-            wanted |= names(d.expr)
-            out.append(d)
-    return out[::-1]
 
 
 def arrange(
@@ -116,23 +107,25 @@ def arrange(
     exprs += [e for jumps in cell.channels for e in jumps.values()]
     general = tuple(p for p, channel in cell.ports.items() if channel < 0)
     exprs += [a.expr for p in flat.ports if p.name in general for a in p.assignments]
-    if cell.method != "exact":
+    if cell.method.name != "exact":
         exprs += flat.derivatives.values()
     exprs += [Name(v) for v in seen]
     drawn, counted = (
         bool(draws(exprs)),
         bool(draws(a.expr for p in flat.ports if p.name in general for a in p.assignments)),
     )
-    exprs += [d.expr for d in needed_derived(flat, exprs)]
+    exprs += [d.expr for d in flat.needed(exprs)]
     read = frozenset().union(*(names(e) for e in exprs)) if exprs else frozenset()
     quantities: dict[str, PerCell] = {n: v for n, v in values.items() if n in read}
-    free, held = _rows(flat, values, dt, injected, quantities) if cell.method == "exact" else ((), ())
+    free, held = _rows(flat, values, dt, injected, quantities) if cell.method.name == "exact" else ((), ())
     refractory = refractory_steps(group, values, dt)
     has_refractory = flat.refractory is not None
     if has_refractory:
         quantities[PERIOD] = refractory.astype(np.float64)
-    if cell.method == "rkf45":
-        quantities[TOLERANCE] = cell.tolerance
+    numbers = step_quantities(flat, cell.method, values, dt)
+    if np.all(np.asarray(numbers.get(PIECES, 1.0)) == 1.0):
+        numbers.pop(PIECES, None)  # a straight line of code, in vectors of cells
+    quantities |= numbers
     if drawn:
         quantities |= {
             CELL: np.arange(group.size, dtype=np.float64),
@@ -144,7 +137,7 @@ def arrange(
     own += (
         [LEFT] * has_refractory
         + [CURRENT] * injected
-        + [SIZE] * (cell.method == "rkf45")
+        + [SIZE] * (cell.method.name == "rkf45")
         + [STAMP, ARRIVED] * counted
     )
     fields = (*flat.state_names, *own, *(n for n, v in quantities.items() if not isinstance(v, float)))
@@ -153,7 +146,6 @@ def arrange(
     layout = Layout(
         flat,
         cell.method,
-        cell.substeps,
         fields,
         scalars,
         free,

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from portable.backends.contract import Lowered, RunConfig, chosen_integrator
+from portable.backends.contract import Lowered, RunConfig
 from portable.dynamics.emit import emit
-from portable.dynamics.expressions import Expr, names
+from portable.dynamics.expressions import Expr
 from portable.dynamics.linear import plain_jumps
+from portable.dynamics.methods import Method, choose
 from portable.resolve.grid import float32_notes
 from portable.resolve.program import Approximation, CellGroup, Connections, PoissonGroup, Program
 
-OWN_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3  # absolute; NEST's for its aeif and hh models, and for iaf_cond_*
 MAX_INTERVAL = 16  # steps between two exchanges of spikes, at most
 MAX_WEIGHT_KINDS = 6  # above it weights are stored per synapse even if each projection has only one
 RING, DUE = "ring", "due"
@@ -30,23 +30,9 @@ class CellPlan:
     handled alone."""
 
     group: str
-    method: str
-    tolerance: float
-    # rkf45: conditions are tested after every substep, and the tolerance grows with the slope (NEST's aeif
-    # models)
-    substeps: bool
+    method: Method
     channels: tuple[Mapping[str, Expr], ...]
     ports: Mapping[str, int]
-
-    @property
-    def described(self) -> str:
-        if self.method != "rkf45":
-            return self.method
-        return (
-            "rkf45 (abs "
-            f"{self.tolerance:g}"
-            f"{f', rel {self.tolerance:g} of h*dy/dt, spikes within the step' * self.substeps})"
-        )
 
 
 @dataclass(frozen=True)
@@ -123,20 +109,12 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         delays,
         weights,
     )
-    return Lowered(plan, tuple(approximations), {c.group: c.described for c in cells})
+    return Lowered(plan, tuple(approximations), {c.group: c.method.described for c in cells})
 
 
 def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
     flat = g.flat
-    method = chosen_integrator(flat, config)
-    tested = names(flat.inlined(flat.conditions[0].test)) if len(flat.conditions) == 1 else frozenset()
-    reset = {a.variable for c in flat.conditions for a in c.assignments}
-    substeps = method == "rkf45" == flat.integrator and bool(tested & reset)
-    tolerance = float(
-        config.options.get(
-            "rkf45_tolerance", OWN_TOLERANCE if flat.integrator == "rkf45" else ASKED_TOLERANCE
-        )
-    )
+    method = choose(flat, config.integrator, config.options.get("rkf45_tolerance"))
     channels: dict[str, int] = {}
     jumps: list[Mapping[str, Expr]] = []
     ports: dict[str, int] = {}
@@ -152,7 +130,7 @@ def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
             channels[key] = len(jumps)
             jumps.append(added)
         ports[port.name] = channels[key]
-    return CellPlan(g.name, method, tolerance, substeps, tuple(jumps), ports)
+    return CellPlan(g.name, method, tuple(jumps), ports)
 
 
 def _port_order(c: Connections, program: Program) -> int:

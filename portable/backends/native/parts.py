@@ -159,7 +159,7 @@ class Parts:
         """Spikes of a group's slice in one step, at most."""
         size = int(np.diff(self.cuts(g.size))[p])
         if isinstance(g, CellGroup):
-            return size * (WITHIN_STEP if self.arena.cells[g.name].layout.substeps else 1)
+            return size * (WITHIN_STEP if self.arena.cells[g.name].layout.method.within_step else 1)
         return size * self.tables.most[g.name] if isinstance(g, PoissonGroup) else self.trains[p].most[g.name]
 
     def _record(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from portable.backends.contract import RunConfig, Shortfall, chosen_integrator
-from portable.backends.features import expressions
-from portable.backends.nest import builtin, compiled, generated, nestml
+from portable.backends.contract import RunConfig, Shortfall
+from portable.backends.nest import builtin, compiled, generated
 from portable.backends.nest.lower import tics
+from portable.backends.nest.text import FUNCTIONS
 from portable.dynamics.expressions import Call, walk
+from portable.dynamics.methods import choose
 from portable.resolve.program import Program
 
 
@@ -28,8 +29,8 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
             continue
         where = f"population '{group.name}'"
         if {
-            e.fn for x in expressions(group.flat) for e in walk(x) if isinstance(e, Call)
-        } - nestml.FUNCTIONS.keys():
+            e.fn for x in group.flat.expressions() for e in walk(x) if isinstance(e, Call)
+        } - FUNCTIONS.keys():
             continue  # the table of capabilities says so
         if reason := generated.problem(
             group.flat, {c.port for c in program.connections if c.post == group.name}
@@ -43,7 +44,7 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
                 )
             )
         else:
-            texts.append((where, generated.model(group.flat, chosen_integrator(group.flat, config))[0]))
+            texts.append((where, generated.model(group.flat, choose(group.flat, config.integrator))[0]))
     for where, text in texts:
         if compiled.module_of(text) is None and (reason := compiled.missing()):
             out.append(

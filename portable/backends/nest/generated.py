@@ -12,10 +12,14 @@ import numpy as np
 
 from portable.backends.nest import nestml
 from portable.backends.nest.plan import Cells, Nestml, PortMap
+from portable.backends.nest.text import DRAWN
+from portable.backends.nest.values import split
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import names
 from portable.dynamics.flat import Flat
 from portable.dynamics.linear import linear, propagator
+from portable.dynamics.methods import Method
+from portable.dynamics.steps import quantities
 from portable.resolve.program import CellGroup, PerCell
 
 
@@ -25,7 +29,7 @@ class Layout:
     its method.
     """
 
-    method: str
+    method: Method
     used: tuple[str, ...]
     numbers: Mapping[str, float]
 
@@ -35,10 +39,10 @@ class _Key:
     """A flat cell and a method; compared by meaning, since Flat holds mappings."""
 
     flat: Flat
-    method: str
+    method: Method
 
     def __hash__(self) -> int:
-        return hash((self.flat.digest, self.method))
+        return hash((self.flat.digest, self.method.described))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Key) and (self.flat.digest, self.method) == (
@@ -57,20 +61,18 @@ def _model(key: _Key) -> tuple[Nestml, Layout]:
     )
 
 
-def model(flat: Flat, method: str) -> tuple[Nestml, Layout]:
+def model(flat: Flat, method: Method) -> tuple[Nestml, Layout]:
     """The generated model of a flat cell integrated by `method`. The text does not depend on dt or on
     parameter values.
     """
     return _model(_Key(flat, method))
 
 
-def cells(group: CellGroup, method: str, dt: float) -> Cells:
+def cells(group: CellGroup, method: Method, dt: float) -> Cells:
     """The plan of a population."""
-    from portable.backends.nest.lower import split
-
     text, layout = model(group.flat, method)
     start: dict[str, Any] = {f"x_{s}": group.initial[s] for s in group.flat.state_names}
-    if method == "rkf45":
+    if method.name == "rkf45":
         start["size"] = dt
     scalars, arrays = split({**parameters(layout, group, group.parameters, dt), **start}, group.size)
     shown = {s: f"x_{s}" for s in group.flat.state_names}
@@ -88,12 +90,14 @@ def parameters(layout: Layout, group: CellGroup, values: Mapping[str, PerCell], 
         table[d.name] = evaluate(d.expr, table)
     out: dict[str, Any] = {"step_h": dt, "refractory": group.refractory, **layout.numbers}
     out |= {n: table[n[2:]] for n in layout.used if n[:2] in ("p_", "c_") and n != "p_injected"}
-    if layout.method == "exact":
+    numbers = quantities(group.flat, layout.method, table, dt)
+    out |= {f"q_{n[1:]}": v for n, v in numbers.items() if f"q_{n[1:]}" in layout.used}
+    if layout.method.name == "exact":
         out |= _propagators(layout, group, table, dt)
     if "place" in layout.used:
         out |= dict(
             zip(
-                nestml.DRAWN,
+                DRAWN,
                 (
                     float(group.key & 0xFFFFFFFF),
                     float(group.key >> 32),

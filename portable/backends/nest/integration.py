@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
-from portable.backends.nest.nestml import (
-    _A,
-    _B4,
-    _B5,
-    _C,
-    Text,
-    structure,
-    test_conditions,
-    tolerance,
-    within_step,
-)
-from portable.dynamics.linear import linear
+from portable.backends.nest.text import Text, test_conditions
+from portable.dynamics.flat import INJECTED
+from portable.dynamics.linear import Linear, linear, linear_part, structure
+from portable.dynamics.methods import GROW_BELOW, LARGEST_CHANGE, SAFETY, SHRINK_ABOVE, TRIES
+from portable.dynamics.steps import HALF, PIECES, WHOLE, rows
+
+
+def _terms(weights: Sequence[Fraction], tag: str) -> list[tuple[float, str]]:
+    return [(float(x), f"{i}{tag}") for i, x in enumerate(weights, start=1)]
 
 
 def _both(w: Text, step: Callable[[Text, bool], None]) -> None:
@@ -46,10 +44,10 @@ def _propagate(w: Text, held: bool) -> None:
     assert system is not None
     kind = "h" if held else "f"
     stay = w.flat.held if held else ()
-    shape = structure(w.flat, stay)
+    shape = structure(system, stay)
     moving = [s for s in system.states if s not in stay]
     for s in moving:
-        terms = [f"P{kind}_{s}__{c} * x_{c}" for r, c in shape.pairs if r == s]
+        terms = [f"P{kind}_{s}__{c} * x_{c}" for c in shape.reads[s]]
         terms += [f"Q{kind}_{s} * p_injected"] * (s in shape.driven) + [f"R{kind}_{s}"] * (
             s in shape.constant
         )
@@ -60,9 +58,11 @@ def _propagate(w: Text, held: bool) -> None:
         w.line(f"x_{s} = next{kind}_{s}")
 
 
-def _slopes(w: Text, states: dict[str, str], mark: str, time: str, held: bool) -> list[str]:
-    """Declare k<mark>_<state> for every state that moves; returns those states."""
-    moving = [s for s in w.flat.derivatives if not (held and s in w.flat.held)]
+def _slopes(
+    w: Text, states: dict[str, str], mark: str, time: str, held: bool, known: Sequence[str] = ()
+) -> list[str]:
+    """Declare k<mark>_<state> for every state that moves and is not known; returns those states."""
+    moving = [s for s in w.flat.derivatives if s not in known and not (held and s in w.flat.held)]
     exprs = [w.flat.derivatives[s] for s in moving]
     w.derive(exprs, states, mark, time)
     for s, e in zip(moving, exprs, strict=True):
@@ -98,39 +98,51 @@ def euler(w: Text) -> None:
 
 
 def rk4(w: Text) -> None:
-    """The classical Runge-Kutta method."""
+    """The classical Runge-Kutta method, with the linear part propagated exactly (dynamics.steps)."""
+    part = linear_part(w.flat)
+    if part is None:
+        _both(w, lambda w, held: _classical(w, held, None, "step_h", "clock * step_h"))
+        return
+    w.line(f"part_h real = step_h / {w.quantity(PIECES)}")
+    w.line("piece real = 0.0")
+    w.line(f"while piece < {w.quantity(PIECES)}:")
+    w.depth += 1
+    _both(w, lambda w, held: _classical(w, held, part, "part_h", "(clock * step_h + piece * part_h)"))
+    w.line("piece = piece + 1.0")
+    w.depth -= 1
 
-    def step(w: Text, held: bool) -> None:
-        tag = "h" * held
-        moving = _slopes(w, _current(w), "1" + tag, "clock * step_h", held)
-        for before, now, part in (
-            ("1", "2", "step_h / 2.0"),
-            ("2", "3", "step_h / 2.0"),
-            ("3", "4", "step_h"),
-        ):
-            states = _moved(w, moving, now + tag, f"({part})", [(1.0, before + tag)])
-            _slopes(w, states, now + tag, f"clock * step_h + {part}", held)
-        _moved(
-            w,
-            moving,
-            "5" + tag,
-            "step_h",
-            [(1 / 6, "1" + tag), (1 / 3, "2" + tag), (1 / 3, "3" + tag), (1 / 6, "4" + tag)],
-        )
-        for s in moving:
-            w.line(f"x_{s} = y5{tag}_{s}")
 
-    _both(w, step)
+def _classical(w: Text, held: bool, part: Linear | None, h: str, begin: str) -> None:
+    tag, known = "h" * held, part.states if part else ()
+    for kind in (HALF, WHOLE) if part else ():
+        for s, row in rows(part, kind).items() if part else ():
+            terms = [w.quantity(q) + (f" * {_factor(x)}" if x else "") for q, x in row]
+            w.line(f"{kind[1:]}{tag}_{s} real = {' + '.join(terms)}")
+    moving = _slopes(w, _current(w), "1" + tag, begin, held, known)
+    for before, now, part_h, kind in (
+        ("1", "2", f"{h} / 2.0", HALF),
+        ("2", "3", f"{h} / 2.0", HALF),
+        ("3", "4", h, WHOLE),
+    ):
+        states = _moved(w, moving, now + tag, f"({part_h})", [(1.0, before + tag)])
+        states |= {s: f"{kind[1:]}{tag}_{s}" for s in known}
+        _slopes(w, states, now + tag, f"{begin} + {part_h}", held, known)
+    weights = [(1 / 6, "1" + tag), (1 / 3, "2" + tag), (1 / 3, "3" + tag), (1 / 6, "4" + tag)]
+    _moved(w, moving, "5" + tag, h, weights)
+    for s in moving:
+        w.line(f"x_{s} = y5{tag}_{s}")
+    for s in known:
+        w.line(f"x_{s} = whole{tag}_{s}")
+
+
+def _factor(what: str) -> str:
+    return "p_injected" if what == INJECTED else f"x_{what}"
 
 
 def rkf45(w: Text) -> None:
-    """Fehlberg's 4(5) pair, step size by the rule of the GNU Scientific Library's manual ("Adaptive Step-size
-    Control"). Models with `within_step` have the error level that NEST's aeif models were measured to have:
-    eps_abs = eps_rel on h*y' at the end of the substep.
-
-    Where the model is defined by this method (`within_step`), its condition is tested after each substep.
-    """
+    """Substeps of an embedded pair by the control of `methods`."""
     w.line("done real = 0.0")
+    w.line("tries integer = 0")
     w.line("while done < step_h:")
     w.depth += 1
     w.line("rest real = step_h - done")
@@ -140,38 +152,42 @@ def rkf45(w: Text) -> None:
     w.line("    span = rest")
     w.line("    last = 1")
     w.line("error real = 0.0")
-    _both(w, _fehlberg)
+    w.line("tries = tries + 1")
+    _both(w, _embedded)
+    w.line(f"if tries > {TRIES}:")
+    w.line("    done = step_h")
+    w.line("    size = step_h")
+    for s in w.flat.derivatives:
+        w.line(f"    x_{s} = {w.number(1e300)} * {w.number(1e300)}")
     w.depth -= 1
 
 
-def _fehlberg(w: Text, held: bool) -> None:
+def _embedded(w: Text, held: bool) -> None:
     tag = "h" * held
     begin = "clock * step_h + done"
     moving = _slopes(w, _current(w), "1" + tag, begin, held)
-    for stage, (row, c) in enumerate(zip(_A, _C, strict=True), start=2):
-        states = _moved(w, moving, f"{stage}{tag}", "span", [(a, f"{i + 1}{tag}") for i, a in enumerate(row)])
-        _slopes(w, states, f"{stage}{tag}", f"({begin}) + {w.number(c)} * span", held)
-    after = _moved(w, moving, "7" + tag, "span", [(b, f"{i + 1}{tag}") for i, b in enumerate(_B5)])
-    within = within_step(w.flat)
-    level = w.number(tolerance(w.flat))
+    tableau, within = w.method.tableau, w.method.within_step
+    assert tableau is not None
+    for stage, (row, c) in enumerate(zip(tableau.rows[1:], tableau.nodes[1:], strict=True), start=2):
+        states = _moved(w, moving, f"{stage}{tag}", "span", _terms(row, tag))
+        _slopes(w, states, f"{stage}{tag}", f"({begin}) + {w.number(float(c))} * span", held)
+    after = _moved(w, moving, "7" + tag, "span", _terms(tableau.weights, tag))
+    level = w.number(w.method.tolerance)
     if within:
         _slopes(w, after, "8" + tag, f"({begin}) + span", held)
     for s in moving:
-        terms = [
-            f"{w.number(b5 - b4)} * k{i + 1}{tag}_{s}"
-            for i, (b5, b4) in enumerate(zip(_B5, _B4, strict=True))
-            if b5 != b4
-        ]
+        terms = [f"{w.number(e)} * k{mark}_{s}" for e, mark in _terms(tableau.error, tag) if e]
         limit = f"({level} + {level} * abs(span * k8{tag}_{s}))" if within else level
         w.line(f"error = max(error, abs(span * ({' + '.join(terms)})) / {limit})")
     w.line(f"ratio{tag} real = max(error, {w.number(1e-300)})")
     w.line("size = span")
-    w.line(f"if ratio{tag} > 1.1:")
-    w.line(f"    size = span * max(0.9 * ratio{tag}**{w.number(-1 / 5)}, 0.2)")
+    w.line(f"less{tag} real = span * max({SAFETY} * ratio{tag}**{w.number(-1 / 5)}, {1 / LARGEST_CHANGE})")
+    w.line(f"if ratio{tag} > {SHRINK_ABOVE} and less{tag} < span and done + less{tag} > done:")
+    w.line(f"    size = less{tag}")
     w.line("else:")
     w.depth += 1
-    w.line(f"if ratio{tag} < 0.5:")
-    w.line(f"    size = span * min(max(0.9 * ratio{tag}**{w.number(-1 / 6)}, 1.0), 5.0)")
+    w.line(f"if ratio{tag} < {GROW_BELOW}:")
+    w.line(f"    size = span * min(max({SAFETY} * ratio{tag}**{w.number(-1 / 6)}, 1.0), {LARGEST_CHANGE})")
     for s in moving:
         w.line(f"x_{s} = y7{tag}_{s}")
     w.line("if last == 1:")

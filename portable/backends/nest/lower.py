@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from portable.backends.contract import Lowered, RunConfig, chosen_integrator
-from portable.backends.nest import builtin, generated, nestml
+from portable.backends.contract import Lowered, RunConfig
+from portable.backends.nest import builtin, generated
 from portable.backends.nest.plan import Cells, Edges, Plan, PortMap, Source, where
+from portable.backends.nest.values import split
+from portable.dynamics.methods import choose
 from portable.resolve.program import Approximation, CellGroup, PerCell, PoissonGroup, Program, TrainGroup
-from portable.units import Floats
 
 TICS_PER_MS = (1000, 10000, 100000, 1000000)
 MAX_SEED = 2**32 - 1
@@ -31,9 +30,9 @@ def lower(program: Program, config: RunConfig) -> Lowered:
             cells.append(_built_in(choice, group, program.dt))
             integrators[group.name] = choice.row.integrator
         else:
-            method = chosen_integrator(group.flat, config)
+            method = choose(group.flat, config.integrator)
             cells.append(generated.cells(group, method, program.dt))
-            integrators[group.name] = nestml.described(group.flat, method)
+            integrators[group.name] = method.described
     ports = {c.group.name: c.ports for c in cells}
     edges = tuple(Edges(c, ports[c.post][c.port]) for c in program.connections if c.count)
     sources = tuple(_source(g, program, config) for g in program.groups if not isinstance(g, CellGroup))
@@ -89,24 +88,6 @@ def parameters_of(
     if mapping == "builtin":
         return builtin.parameters(choice, group, values, dt)
     return generated.parameters(choice, group, values, dt)
-
-
-def split(values: Mapping[str, Any], size: int) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """(the same for every cell, per cell): numbers and (k,) vectors; arrays (n,) and (n, k). Arrays of one
-    value become numbers.
-    """
-    scalars: dict[str, Any] = {}
-    arrays: dict[str, Floats] = {}
-    for name, value in values.items():
-        data = np.asarray(value)
-        vector = name == "tau_syn"
-        if data.ndim == int(vector):
-            scalars[name] = value if isinstance(value, bool) else data.tolist()
-        elif size and np.all(data == data[:1]):
-            scalars[name] = data[0].tolist()
-        else:
-            arrays[name] = data
-    return scalars, arrays
 
 
 def _source(group: PoissonGroup | TrainGroup, program: Program, config: RunConfig) -> Source:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from portable.backends.reference.lower import ReferencePlan
 from portable.dynamics.draws import draws
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Port
-from portable.dynamics.linear import linear, plain_jumps, propagator
+from portable.dynamics.linear import linear, linear_part, plain_jumps, propagator
+from portable.dynamics.methods import TRIES, Method, own_rates
+from portable.dynamics.steps import HALF, MEAN, PIECES, WHOLE, quantities
 from portable.errors import BackendFailed
 from portable.resolve import poisson
 from portable.resolve.program import CellGroup, Connections, Ints, PoissonGroup, Program, TrainGroup
@@ -29,7 +32,7 @@ from portable.units import Floats
 class _Cells:
     """State and arithmetic of one group of cells."""
 
-    def __init__(self, group: CellGroup, method: str, dt: float) -> None:
+    def __init__(self, group: CellGroup, method: Method, dt: float) -> None:
         self.group, self.flat, self.method, self.dt, self.n = group, group.flat, method, dt, group.size
         self.parameters: dict[str, Any] = dict(group.parameters)
         self.states: States = {
@@ -44,6 +47,8 @@ class _Cells:
         # what random() is called for, by port and by condition
         self.drawn = {p.name: draws(a.expr for a in p.assignments) for p in self.flat.ports}
         self.drawn_by = [draws(a.expr for a in c.assignments) for c in self.flat.conditions]
+        self.part = linear_part(self.flat) if method.name in ("rk4", "exponential_euler") else None
+        self.rates = own_rates(self.flat)
         self.prepare()
 
     def prepare(self) -> None:
@@ -56,7 +61,8 @@ class _Cells:
             self.refractory += np.rint(
                 np.asarray(evaluate(self.flat.refractory.duration, self.values)) / self.dt
             ).astype(np.int64)
-        if self.method == "exact":
+        self.numbers = quantities(self.flat, self.method, self.values, self.dt)
+        if self.method.name == "exact":
             system = linear(self.flat)
             assert system is not None
             self.free = propagator(system, self.values, self.dt)
@@ -80,11 +86,11 @@ class _Cells:
         spiked = np.zeros(self.n, dtype=bool)
         for state, amount in jumps.items():
             jumps[state] = np.where(held, 0.0, amount) if state in self.flat.held else amount
-        if self.method == "exact":
+        if self.method.name == "exact":
             self._exact(held, i_ext)
         else:
             self._numerical(step, held, i_ext, jumps, spiked)
-        if self.method != "euler":
+        if self.method.name != "euler":
             for state, amount in jumps.items():
                 self.states[state] = self.states[state] + amount
         for port, cells, weights in events:
@@ -112,9 +118,11 @@ class _Cells:
     ) -> None:
         f = integrate.right_hand_side(self.flat, {**self.values, **self.given}, i_ext, held)
         t = step * self.dt
-        if self.method == "rk4":
-            self.states = integrate.rk4(self.states, t, self.dt, f)
-        elif self.method == "euler":  # arrivals join the increment: x + (h*f + jump)
+        if self.method.name == "rk4":
+            self._pieces(t, i_ext, f)
+        elif self.method.name == "exponential_euler":
+            self._exponential(t, i_ext, f)
+        elif self.method.name == "euler":  # arrivals join the increment: x + (h*f + jump)
             slope = f(self.states, t)
             for s in self.flat.state_names:
                 increment = self.dt * slope[s] if s in slope else np.zeros(self.n)
@@ -122,25 +130,63 @@ class _Cells:
         else:
             self._adaptive(t, i_ext, spiked)
 
-    def _adaptive(self, t: float, i_ext: Floats, spiked: Bools) -> None:
-        """rkf45: each cell takes its own substeps; a condition that resets is tested after each of them (as
-        in NEST's aeif).
-        """
-        done = np.zeros(self.n)
-        resets = (
-            any(c.spike and c.assignments for c in self.flat.conditions) and len(self.flat.conditions) == 1
+    def _pieces(self, t: float, i_ext: Floats, f: integrate.Rhs) -> None:
+        """rk4 in as many equal substeps as each cell needs, with the linear part propagated exactly."""
+        assert self.method.tableau is not None
+        many = self.numbers.get(PIECES, np.ones(1))
+        h = self.dt / many
+        for piece in range(int(np.max(many))):
+            known = {
+                node: integrate.known(self.part, self.numbers, kind, self.states, i_ext)
+                for node, kind in ((Fraction(1, 2), HALF), (Fraction(1), WHOLE))
+                if self.part
+            }
+            new = integrate.step(self.method.tableau, self.states, t + piece * h, h, f, known)
+            active = piece < many
+            self.states = {s: np.where(active, new[s], x) for s, x in self.states.items()}
+
+    def _exponential(self, t: float, i_ext: Floats, f: integrate.Rhs) -> None:
+        """x + h f exprel(h a), f = a x + b, with the linear part's means over the step in f and a."""
+        means, ends = (
+            integrate.known(self.part, self.numbers, kind, self.states, i_ext) if self.part else {}
+            for kind in (MEAN, WHOLE)
         )
+        middle = {**self.states, **means}
+        slopes = f(middle, t)
+        scope: dict[str, Any] = {**self.values, **self.given, **middle, "i_ext": i_ext, "t": t}
+        for d in self.flat.derived:
+            scope[d.name] = evaluate(d.expr, scope)
+        for s, slope in slopes.items():
+            share: Any = 1.0
+            if s in self.rates:
+                z = np.asarray(self.dt * evaluate(self.rates[s], scope))
+                share = np.where(z == 0.0, 1.0, np.expm1(z) / np.where(z == 0.0, 1.0, z))
+            self.states[s] = ends[s] if s in ends else self.states[s] + self.dt * slope * share
+
+    def _adaptive(self, t: float, i_ext: Floats, spiked: Bools) -> None:
+        """rkf45: each cell takes its own substeps; with `within_step` the condition is tested after each."""
+        done, tries = np.zeros(self.n), 0
         while (active := done < self.dt).any():
             f = integrate.right_hand_side(self.flat, {**self.values, **self.given}, i_ext, self.left > 0)
             last = self.h > self.dt - done
             h = np.where(last, self.dt - done, self.h)
-            new, ratio = integrate.fehlberg(self.states, t + done, h, f, sloped=resets)
+            new, ratio = integrate.embedded(self.method, self.states, t + done, h, f)
             suggested, repeat = integrate.next_size(h, ratio)
+            smallest = repeat & ~((suggested < h) & (done + suggested != done))
+            repeat, suggested = repeat & ~smallest, np.where(smallest, h, suggested)
+            tries += 1
+            if tries > TRIES:
+                self.states = {
+                    s: np.where(active & (s in self.flat.derivatives), np.inf, x)
+                    for s, x in self.states.items()
+                }
+                self.h = np.where(active, self.dt, self.h)
+                return
             keep = active & ~repeat
             self.states = {s: np.where(keep, new[s], x) for s, x in self.states.items()}
             self.h = np.where(active, suggested, self.h)
             done = np.where(keep, np.where(last, self.dt, done + h), done)  # `last`: cut to the end of dt
-            if resets:
+            if self.method.within_step:
                 self._conditions(t, i_ext, (self.left > 0) | ~keep, spiked, extra=1)
 
     def _general(
@@ -238,7 +284,7 @@ class ReferenceSession:
         self.program: Program = plan.program
         self.now = 0
         p = self.program
-        self.cells = {g.name: _Cells(g, plan.integrators[g.name], p.dt) for g in p.cells}
+        self.cells = {g.name: _Cells(g, plan.methods[g.name], p.dt) for g in p.cells}
         self.poisson = {g.name: (g, poisson.table(g, p.dt)) for g in p.groups if isinstance(g, PoissonGroup)}
         self.trains = {
             g.name: (np.repeat(np.arange(g.size), np.diff(g.indptr)), g.steps)

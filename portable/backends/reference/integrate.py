@@ -4,32 +4,23 @@ length n.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.flat import Flat
+from portable.dynamics.flat import INJECTED, Flat
+from portable.dynamics.linear import Linear
+from portable.dynamics.methods import GROW_BELOW, LARGEST_CHANGE, SAFETY, SHRINK_ABOVE, Method, Tableau
+from portable.dynamics.steps import rows
 from portable.units import Floats
 
 States = dict[str, Floats]
 Bools = npt.NDArray[np.bool_]
 Rhs = Callable[[States, Floats | float], States]
-
-# Fehlberg 1969 (NASA TR R-315), table III: the 4(5) pair.
-_A = (
-    (1 / 4,),
-    (3 / 32, 9 / 32),
-    (1932 / 2197, -7200 / 2197, 7296 / 2197),
-    (8341 / 4104, -32832 / 4104, 29440 / 4104, -845 / 4104),
-    (-6080 / 20520, 41040 / 20520, -28352 / 20520, 9295 / 20520, -5643 / 20520),
-)
-_C = (0.0, 1 / 4, 3 / 8, 12 / 13, 1.0, 1 / 2)
-_B5 = (16 / 135, 0.0, 6656 / 12825, 28561 / 56430, -9 / 50, 2 / 55)
-_ERROR = (1 / 360, 0.0, -128 / 4275, -2197 / 75240, 1 / 50, 2 / 55)  # fifth minus fourth order
-TOLERANCE = 1e-6  # in coherent units (mV, pA, nS), as NEST's aeif models have it
 
 
 def right_hand_side(flat: Flat, values: Mapping[str, Any], i_ext: Floats, held: Bools) -> Rhs:
@@ -50,48 +41,77 @@ def right_hand_side(flat: Flat, values: Mapping[str, Any], i_ext: Floats, held: 
     return rhs
 
 
-def moved(states: States, h: Floats | float, terms: list[tuple[float, States]]) -> States:
-    """states + h * sum of coefficient * derivative, for the states that have one."""
+def moved(states: States, h: Floats | float, weights: Sequence[Fraction], slopes: list[States]) -> States:
+    """states + h * sum of weight * derivative, for the states that have one."""
     out = dict(states)
-    for name in terms[0][1]:
-        total = sum(c * k[name] for c, k in terms)
+    for name in slopes[0]:
+        total = sum(float(w) * k[name] for w, k in zip(weights, slopes, strict=True))
         out[name] = states[name] + h * total
     return out
 
 
-def rk4(states: States, t: float, h: float, f: Rhs) -> States:
-    """The classical Runge-Kutta method."""
-    k1 = f(states, t)
-    k2 = f(moved(states, h / 2, [(1.0, k1)]), t + h / 2)
-    k3 = f(moved(states, h / 2, [(1.0, k2)]), t + h / 2)
-    k4 = f(moved(states, h, [(1.0, k3)]), t + h)
-    return moved(states, h, [(1 / 6, k1), (1 / 3, k2), (1 / 3, k3), (1 / 6, k4)])
-
-
-def fehlberg(states: States, t: Floats, h: Floats, f: Rhs, sloped: bool) -> tuple[States, Floats]:
-    """One step of the 4(5) pair, per cell: the fifth-order result, and the largest of error / tolerance over
-    the states.
-
-    The tolerance is absolute, or with `sloped` TOLERANCE (1 + |h y'|) with y' at the end of the step, as NEST
-    3.10's aeif models have it.
+def stages(
+    tableau: Tableau,
+    states: States,
+    t: Floats | float,
+    h: Floats | float,
+    f: Rhs,
+    known: Mapping[Fraction, States] = {},
+) -> list[States]:
+    """The derivatives at the stages of an explicit Runge-Kutta method; `known` gives at its nodes the states
+    that are not integrated.
     """
     k = [f(states, t)]
-    for row, c in zip(_A, _C[1:], strict=True):
-        k.append(f(moved(states, h, list(zip(row, k, strict=True))), t + c * h))
-    new = moved(states, h, list(zip(_B5, k, strict=True)))
-    difference = list(zip(_ERROR, k, strict=True))
-    end = f(new, t + h) if sloped else {}
+    for row, node in zip(tableau.rows[1:], tableau.nodes[1:], strict=True):
+        k.append(f({**moved(states, h, row, k), **known.get(node, {})}, t + float(node) * h))
+    return k
+
+
+def step(
+    tableau: Tableau,
+    states: States,
+    t: Floats | float,
+    h: Floats | float,
+    f: Rhs,
+    known: Mapping[Fraction, States],
+) -> States:
+    """One step of size h by the tableau, and the known states at its end."""
+    new = moved(states, h, tableau.weights, stages(tableau, states, t, h, f, known))
+    return {**new, **known.get(Fraction(1), {})}
+
+
+def known(
+    part: Linear, numbers: Mapping[str, Any], kind: str, states: States, i_ext: Floats
+) -> dict[str, Floats]:
+    """The linear part's values by the rows `kind` of dynamics.steps."""
+    return {
+        s: np.sum([numbers[q] * ({**states, INJECTED: i_ext}[x] if x else 1.0) for q, x in row], axis=0)
+        for s, row in rows(part, kind).items()
+    }
+
+
+def embedded(method: Method, states: States, t: Floats, h: Floats, f: Rhs) -> tuple[States, Floats]:
+    """One substep of an embedded pair, per cell: the result, and the largest of error / tolerance over the
+    states.
+    """
+    tableau = method.tableau
+    assert tableau is not None
+    k = stages(tableau, states, t, h, f)
+    new = moved(states, h, tableau.weights, k)
+    end = f(new, t + h) if method.within_step else {}
     ratios = []
     for name in k[0]:
-        allowed = TOLERANCE + TOLERANCE * np.abs(h * end[name]) if sloped else TOLERANCE
-        ratios.append(np.abs(h * sum(c * x[name] for c, x in difference)) / allowed)
+        allowed = method.tolerance * (1.0 + np.abs(h * end[name]) if method.within_step else 1.0)
+        ratios.append(
+            np.abs(h * sum(float(w) * x[name] for w, x in zip(tableau.error, k, strict=True))) / allowed
+        )
     return new, np.asarray(np.max(ratios, axis=0))
 
 
 def next_size(h: Floats, ratio: Floats) -> tuple[Floats, Bools]:
-    """Step size control of the GNU Scientific Library's manual, section "Adaptive Step-size Control": the
-    next h and whether the step must be repeated. ratio = error / tolerance, per cell."""
+    """The next h, and whether the step must be repeated (`methods`). ratio = error / tolerance, per cell."""
     ratio = np.maximum(ratio, 1e-300)
-    smaller = h * np.maximum(0.9 / ratio ** (1 / 5), 0.2)
-    larger = h * np.clip(0.9 / ratio ** (1 / 6), 1.0, 5.0)
-    return np.where(ratio > 1.1, smaller, np.where(ratio < 0.5, larger, h)), ratio > 1.1
+    smaller = h * np.maximum(SAFETY / ratio ** (1 / 5), 1 / LARGEST_CHANGE)
+    larger = h * np.clip(SAFETY / ratio ** (1 / 6), 1.0, LARGEST_CHANGE)
+    repeat = ratio > SHRINK_ABOVE
+    return np.where(repeat, smaller, np.where(ratio < GROW_BELOW, larger, h)), repeat

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portable.backends.contract import Lowered, RunConfig, chosen_integrator
+from portable.backends.contract import Lowered, RunConfig
+from portable.dynamics.methods import Method, choose
 from portable.resolve.program import Program
 
 
 @dataclass(frozen=True)
 class ReferencePlan:
-    """The program itself, and "exact", "euler", "rk4" or "rkf45" for each group of cells."""
+    """The program itself, and the method of each group of cells."""
 
     program: Program
-    integrators: Mapping[str, str]
+    methods: Mapping[str, Method]
 
 
 def lower(program: Program, config: RunConfig) -> Lowered:
     """Pure; changes nothing."""
-    methods = {g.name: chosen_integrator(g.flat, config) for g in program.cells}
-    return Lowered(ReferencePlan(program, methods), (), methods)
+    methods = {g.name: choose(g.flat, config.integrator) for g in program.cells}
+    return Lowered(ReferencePlan(program, methods), (), {n: m.described for n, m in methods.items()})
