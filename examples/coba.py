@@ -27,7 +27,8 @@ def network(
     from fixed-step rk4 in two of three seeds. `portable compare FILE --option nest.nestml=always` gives NEST
     the same rk4, and the spikes are identical.
 
-    Rates after 200 ms: 19 Hz (E and I); the paper shows raster plots of sustained irregular activity.
+    Rates after 200 ms of seed 0: 20 Hz (E and I); the paper shows raster plots of sustained irregular
+    activity.
     """
     cell = pt.IF_cond_exp(
         cm="200 pF", tau_m="20 ms", v_rest="-60 mV", v_reset="-60 mV", v_thresh="-50 mV", tau_refrac="5 ms",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -207,6 +209,53 @@ def test_step_currents():
     ).currents
     assert c.steps.tolist() == [0, 10, 25]
     assert c.amplitude.tolist() == [[100.0, -200.0, 0.0]]
+
+
+def test_a_cell_that_an_injection_names_twice_gets_the_sum():
+    """Each cell once in a Current; cells named once keep their order, and one amplitude stays one row."""
+    (a, b) = one(
+        pt.IF_curr_exp(),
+        inputs=lambda p: [
+            pt.Injection(pt.DCSource([0.1, 0.2, 0.4], stop=2.0), p[[3, 1, 3]]),
+            pt.Injection(pt.DCSource("50 pA"), p[[3, 1]]),
+        ],
+    ).currents
+    assert (a.ids.tolist(), a.amplitude.tolist()) == ([1, 3], [[200.0, 0.0], [500.0, 0.0]])
+    assert (b.ids.tolist(), b.amplitude.tolist()) == ([3, 1], [[50.0]])
+
+
+@pytest.mark.parametrize(
+    ("delay", "remedy"), [(0.05, "use 0.1 ms,"), (0.15, "use 0.1 or 0.2 ms,"), (0.01, "use 0.1 ms,")]
+)
+def test_the_remedy_of_a_delay_off_the_grid_is_accepted(delay, remedy):
+    with pytest.raises(pt.ModelError, match=re.escape(remedy)):
+        one(pt.IF_curr_exp(), **connected(pt.StaticSynapse(1.0, delay)))
+    least = float(remedy.split()[1])
+    assert one(pt.IF_curr_exp(), **connected(pt.StaticSynapse(1.0, least))).connections[0].delays == 1
+
+
+def test_no_connections_may_have_arrays_of_none():
+    """Empty lists are what a script has that found no pair."""
+    synapse = pt.StaticSynapse([], [])
+    more = {"projections": lambda p: [pt.Projection(p, p, pt.Explicit([], []), synapse)]}
+    assert one(pt.IF_curr_exp(), **more).synapses == 0
+    with pytest.raises(pt.ModelError, match=r"tau_m: has 0 values for 4 cells"):
+        one(pt.IF_curr_exp(tau_m=[]))
+
+
+@pytest.mark.parametrize("attribute", ["weight", "delay"])
+def test_a_matrix_is_told_how_to_become_a_list(attribute):
+    """What the message says works: rows by source for AllToAll, what is not 0 for Explicit."""
+    m = np.array([[0.5, 0.0], [1.5, 2.5]])
+    with pytest.raises(pt.ModelError, match=r"got shape \(2, 2\).*m\.ravel\(\) with AllToAll"):
+        one(pt.IF_curr_exp(), 2, **connected(pt.StaticSynapse(**{attribute: m})))
+    for connector, numbers in ((pt.AllToAll(), m.ravel()), (pt.Explicit(*m.nonzero()), m[m != 0])):
+        synapse = pt.StaticSynapse(numbers)
+        more = {"projections": lambda p, c=connector, s=synapse: [pt.Projection(p, p, c, s)]}
+        (made,) = one(pt.IF_curr_exp(), 2, **more).connections
+        found = np.zeros((2, 2))
+        found[made.sources(), made.targets] = made.weights
+        assert np.array_equal(found, 1000.0 * m)
 
 
 def test_records_of_one_variable_are_joined():

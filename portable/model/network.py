@@ -106,7 +106,7 @@ def _typed(synapse: StaticSynapse, post: Side, receptor: str, path: str) -> Stat
     weight = value(synapse.weight, units.pop(), f"{path}.weight")
     delay = value(synapse.delay, "ms", f"{path}.delay")
     low, high = extremes(delay)
-    if high <= 0 or (isinstance(delay, (Quantity, Array)) and low <= 0):
+    if (low if isinstance(delay, (Quantity, Array)) else high) <= 0:
         raise ModelError(
             f"{path}.delay",
             f"must be > 0 ms, got {delay if not isinstance(delay, Array) else low}",

@@ -180,7 +180,8 @@ def _array(values: Any, own: str, default_unit: str, path: str) -> Array:
         raise ModelError(
             path,
             f"expected a one-dimensional array, got shape {result.values.shape}",
-            "pass one value per cell",
+            "pass one value per cell, or per connection: a matrix m of sources x targets is m.ravel() with "
+            "AllToAll, and m[m != 0] with Explicit(*m.nonzero())",
         )
     bad = (
         np.zeros(0, dtype=np.int64)
@@ -197,7 +198,9 @@ def _array(values: Any, own: str, default_unit: str, path: str) -> Array:
 
 
 def extremes(given: Value) -> tuple[float, float]:
-    """Smallest and largest value (coherent units) that it can have; infinite where unbounded."""
+    """Smallest and largest value (coherent units) that it can have; infinite where unbounded; of none, those
+    that are within any bounds: (inf, -inf).
+    """
     match given:
         case Quantity():
             return given.coherent(), given.coherent()
@@ -206,7 +209,7 @@ def extremes(given: Value) -> tuple[float, float]:
             return (
                 (float(shift(data.min(), power)), float(shift(data.max(), power)))
                 if data.size
-                else (0.0, 0.0)
+                else (np.inf, -np.inf)
             )
         case Uniform(low, high):
             return low.coherent(), high.coherent()

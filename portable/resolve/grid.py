@@ -44,11 +44,11 @@ def on_grid(times: Floats, dt: float, path: str, least: int = 0) -> Ints:
     bad = np.flatnonzero(np.abs(ratio - steps) > _FRACTION + _RELATIVE * np.abs(ratio))
     where = f"{path}[{bad[0]}]" if bad.size and ms.size > 1 else path
     if bad.size:
-        low = np.floor(ratio[bad[0]]) * dt
+        near = [max(k, least) * dt for k in (np.floor(ratio[bad[0]]), np.ceil(ratio[bad[0]]))]
         raise ModelError(
             where,
             f"must be a whole number of steps of {dt:g} ms, got {float(ms[bad[0]])!r} ms",
-            f"use {low:.12g} or {low + dt:.12g} ms, or another dt",
+            f"use {' or '.join(dict.fromkeys(f'{x:.12g}' for x in near))} ms, or another dt",
         )
     few = np.flatnonzero(steps < least)
     if few.size:

@@ -34,8 +34,18 @@ def currents(inputs: Sequence[Injection], seed: int, dt: float) -> tuple[Current
         for view in injection.target:
             rows = amplitude if amplitude.shape[0] == 1 else amplitude[low : low + len(view)]
             low += len(view)
-            out.append(Current(view.population.name, view.ids.astype(np.int64), steps, rows))
+            out.append(Current(view.population.name, *_once(view.ids, rows, steps)))
     return tuple(out)
+
+
+def _once(ids: Ints, amplitude: Floats, steps: Ints) -> tuple[Ints, Ints, Floats]:
+    """Each cell once: one that a view names twice gets the sum of both currents."""
+    cells, which = np.unique(ids, return_inverse=True)
+    if cells.size == ids.size:
+        return ids.astype(np.int64), steps, amplitude
+    summed = np.zeros((cells.size, amplitude.shape[1]))
+    np.add.at(summed, which.reshape(-1), np.broadcast_to(amplitude, (ids.size, amplitude.shape[1])))
+    return cells.astype(np.int64), steps, summed
 
 
 def _course(injection: Injection, key: int, dt: float, path: str) -> tuple[Ints, Floats]:

@@ -132,8 +132,8 @@ class Current:
     """An injected current of some cells: takes amplitude[:, j] (pA) from step steps[j] on (in the update
     steps[j] -> steps[j]+1).
 
-    ids (n,), steps (m,) increasing, amplitude (n, m) or (1, m) where all cells get the same; 0 before
-    steps[0].
+    ids (n,) each once, steps (m,) increasing, amplitude (n, m) or (1, m) where all cells get the same; 0
+    before steps[0].
     """
 
     group: str
