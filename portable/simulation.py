@@ -6,6 +6,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, cast
@@ -184,6 +185,7 @@ class Simulation:
         self.lowered, self.session, self.phases = lowered, session, {**phases, "run": 0.0}
         self.approximations = approximations
         self.interrupted, self._closed = False, False
+        self.began = datetime.now(UTC).isoformat(timespec="seconds")
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
         self._changes: dict[
             str, list[tuple[int, dict[str, Any]]]
@@ -331,6 +333,7 @@ class Simulation:
             "python": platform.python_version(),
             "numpy": np.__version__,
             "machine": platform.platform(),
+            "began": self.began,
             "seed": self.program.seed,
             "model_hash": self.program.model_hash,
             "threads": facts.threads,

@@ -157,3 +157,29 @@ def test_bad_set_leaves_the_session_usable(backend: str) -> None:
         assert sim.steps == 100
     with pytest.raises(pt.ModelError, match="is closed"):
         sim.run("1 ms")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda n: pt.validate(n, "native"), "needs two or more different backends, got native"),
+        (lambda n: pt.compare(n, "native"), "needs two or more different backends, got native"),
+        (lambda n: pt.validate(n, 5), "backends: must be names, got 5"),
+        (lambda n: pt.compare(n, [1, 2]), "backend: must be one name, got 1"),
+        (lambda n: pt.run(n, ["native"]), r"backend: must be one name, got \['native'\]"),
+        (lambda n: pt.check(n, ["native"]), "backend: must be one name"),
+        (lambda n: pt.validate(n, "native,reference", seeds="10"), "seeds: must be a number of seeds, or a"),
+        (lambda n: pt.validate(n, "native,reference", seeds=1.5), "seeds: must be a number of seeds, or a"),
+    ],
+)
+def test_a_text_where_a_list_is_meant_and_the_reverse(call, said):
+    """The letters of a name are no backends."""
+    cells = pt.Population("a", 2, pt.IF_curr_exp())
+    with pytest.raises(pt.ModelError, match=said):
+        call(pt.Network("n", [cells], recordings=[pt.Record(cells)]))
+
+
+def test_names_with_commas_between_are_a_list():
+    cells = pt.Population("a", 2, pt.IF_curr_exp(i_offset="1 nA"))
+    network = pt.Network("n", [cells], recordings=[pt.Record(cells)])
+    assert pt.compare(network, "reference, native", duration=50).identical

@@ -1,6 +1,8 @@
 """Results as neo objects: units, annotations, and that elephant and neo's files take them."""
 
+import json
 import pickle
+from datetime import UTC, datetime
 
 import elephant.statistics
 import neo
@@ -33,6 +35,7 @@ def results():
         "seconds": {"run": 0.5},
         "integrators": {"exc": "exact"},
         "threads": np.int64(2),
+        "began": "2026-01-02T03:04:05+00:00",
     }
     changed = (Approximation("exc", "1.23 ms", "1.2 ms", "0.03 ms", "off the grid"),)
     return Results("net", "native", 0.1, 100, {"exc": 8, "inh": 2}, spikes, traces, provenance, changed)
@@ -89,12 +92,52 @@ def test_provenance_is_in_the_annotations_and_survives_a_file(results, tmp_path)
     path = tmp_path / "block.pkl"
     neo.io.PickleIO(str(path)).write(block(results))
     back = neo.io.PickleIO(str(path)).read_block()
-    assert back.annotations["provenance"]["seed"] == 3
+    assert json.loads(back.annotations["provenance"])["seed"] == 3
     assert back.annotations["backend"] == "native"
-    assert back.annotations["approximations"] == ["exc: 1.23 ms -> 1.2 ms: off the grid"]
+    assert back.annotations["approximations"] == "exc: 1.23 ms -> 1.2 ms: off the grid"
     assert np.array_equal(back.segments[0].spiketrains[0].magnitude, [1.0, 2.0, 4.0])
     assert back.segments[0].analogsignals[0].units == pq.mV
     assert pickle.loads(path.read_bytes()).name == "net"
+
+
+def test_nix_keeps_everything(results, tmp_path):
+    """Also all of the provenance: NIX keeps of a dictionary its keys only, and of a list of one its item."""
+    nix = pytest.importorskip("neo.io.nixio")
+    pytest.importorskip("nixio")
+    path = tmp_path / "block.nix"
+    wrote = block(results)
+    with nix.NixIO(str(path), mode="ow") as file:
+        file.write_block(wrote)
+    with nix.NixIO(str(path), mode="ro") as file:
+        back = file.read_block()
+    for name in ("backend", "dt", "duration", "sizes", "approximations", "provenance"):
+        assert back.annotations[name] == wrote.annotations[name]
+    assert json.loads(back.annotations["provenance"]) == {**results.provenance, "threads": 2}
+    assert json.loads(back.annotations["sizes"]) == {"exc": 8, "inh": 2}
+    assert back.rec_datetime.replace(tzinfo=UTC) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    (segment,), (wrote_segment,) = back.segments, wrote.segments
+    for mine, theirs in zip(wrote_segment.spiketrains, segment.spiketrains, strict=True):
+        assert np.array_equal(mine.rescale("ms").magnitude, theirs.rescale("ms").magnitude)
+        assert mine.annotations == theirs.annotations
+    for mine, theirs in zip(wrote_segment.analogsignals, segment.analogsignals, strict=True):
+        assert np.array_equal(mine.magnitude, theirs.magnitude)
+        assert mine.units == theirs.units
+        assert mine.annotations == theirs.annotations
+        assert np.array_equal(mine.array_annotations["channel_ids"], theirs.array_annotations["channel_ids"])
+
+
+def test_nwb_takes_the_block_as_it_is(results, tmp_path):
+    """NWB asks for the time at which a session began, with its time zone."""
+    pytest.importorskip("pynwb")
+    path = str(tmp_path / "block.nwb")
+    neo.io.NWBIO(path, "w").write(block(results))
+    back = neo.io.NWBIO(path, "r").read_block()
+    assert back.annotations["session_start_time"] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    (segment,) = back.segments
+    assert len(segment.spiketrains) == 5
+    assert np.allclose(segment.spiketrains[0].rescale("ms").magnitude, [1.0, 2.0, 4.0], rtol=1e-12, atol=0)
+    v = next(s for s in segment.analogsignals if s.units == pq.mV)
+    assert np.array_equal(v.magnitude, results.traces["exc", "v"].values)
 
 
 def test_elephant_takes_the_trains(results):

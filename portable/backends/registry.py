@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portable.errors import BackendNotFound, suggestion
+from portable.errors import BackendNotFound, ModelError, suggestion
 
 if TYPE_CHECKING:  # a command line starts without numpy
     from portable.backends.contract import Backend
@@ -31,9 +32,39 @@ def names() -> list[str]:
     return sorted(_table(), key=lambda name: name != DEFAULT)
 
 
-@functools.cache
 def get(name: str) -> Backend:
-    """The backend of that name; BackendNotFound with a suggestion and what is installed."""
+    """The backend of that name; BackendNotFound with a suggestion and what is installed, ModelError for what
+    is no name.
+    """
+    if not isinstance(name, str):
+        raise ModelError("backend", f"must be one name, got {name!r}", 'for example "native"')
+    return _loaded(name)
+
+
+def several(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of backends to compare, checked: a sequence of them, or one text with commas between; those of
+    `compared` where there is none.
+
+    BackendNotFound for an unknown one; ModelError where there are not two or more different ones.
+    """
+    if not isinstance(given, Iterable):
+        raise ModelError("backends", f"must be names, got {given!r}", 'for example ["native", "nest"]')
+    listed = given.split(",") if isinstance(given, str) else given
+    names = tuple(n.strip() if isinstance(n, str) else n for n in listed if n != "")
+    names = names or tuple(compared())
+    for name in names:
+        get(name)
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ModelError(
+            "backends",
+            f"needs two or more different backends, got {', '.join(names) or 'none'}",
+            "for example native,nest,brian2",
+        )
+    return names
+
+
+@functools.cache
+def _loaded(name: str) -> Backend:
     if name not in _table():
         raise BackendNotFound(
             f"no backend '{name}'; {suggestion(name, _table())}; installed: {', '.join(installed())}"

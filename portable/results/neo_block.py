@@ -4,7 +4,9 @@ formats.
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import datetime
 from typing import Any
 
 import neo
@@ -18,7 +20,9 @@ def block(results: Results) -> neo.Block:
     """One block with one segment: a SpikeTrain (ms) per recorded cell, an AnalogSignal per recorded variable.
 
     Trains are annotated with `population` and `source_id` (the position in the population); signals have one
-    channel a cell, with the array annotation `channel_ids`. The block's annotations hold the provenance.
+    channel a cell, with the array annotation `channel_ids`. The block's annotations are numbers and text, as
+    neo's file formats keep them (of a dictionary NIX keeps the keys, of a list of one its item): `provenance`
+    and `sizes` are JSON, `approximations` one a line; `session_start_time` is when the run began.
     """
     segment = neo.Segment(name=results.network, description=f"{results.duration:g} ms on {results.backend}")
     stop = results.duration * pq.ms
@@ -43,10 +47,15 @@ def block(results: Results) -> neo.Block:
         backend=results.backend,
         dt=results.dt,
         duration=results.duration,
-        sizes=dict(results.sizes),
-        approximations=[f"{a.where}: {a.asked} -> {a.got}: {a.reason}" for a in results.approximations],
-        provenance=_plain(results.provenance),
+        sizes=json.dumps(dict(results.sizes)),
+        approximations="\n".join(
+            f"{a.where}: {a.asked} -> {a.got}: {a.reason}" for a in results.approximations
+        ),
+        provenance=json.dumps(dict(results.provenance), default=_plain),
     )
+    if began := results.provenance.get("began"):  # NWB asks for it
+        whole.rec_datetime = datetime.fromisoformat(began)
+        whole.annotate(session_start_time=whole.rec_datetime)
     return whole
 
 
@@ -60,7 +69,6 @@ def _signal(population: str, variable: str, trace: TraceTable) -> neo.AnalogSign
         name=f"{population}.{variable}",
         population=population,
         variable=variable,
-        source_ids=[int(i) for i in trace.ids],
         array_annotations={"channel_ids": np.asarray(trace.ids)},
     )
 
@@ -92,11 +100,5 @@ def _unit(text: str) -> pq.Quantity:
 
 
 def _plain(value: Any) -> Any:
-    """Provenance as neo allows it in annotations: dictionaries, lists, numbers and text; None becomes ''."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if value is None:
-        return ""
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
+    """numpy numbers as numbers, anything else as text."""
+    return value.item() if isinstance(value, np.generic) else str(value)

@@ -30,7 +30,7 @@ NAMES = {
 
 def assert_agree(
     network: Network,
-    backends: Iterable[str] = (),
+    backends: str | Iterable[str] = (),
     level: str = "spikes",
     seeds: int | Iterable[int] | None = None,
     duration: Any = None,

@@ -36,7 +36,7 @@ class Answer:
 
 def validate(
     network: Network,
-    backends: Iterable[str] = (),
+    backends: str | Iterable[str] = (),
     seeds: int | Iterable[int] = 10,
     duration: Any = None,
     dt: Any = None,
@@ -54,6 +54,7 @@ def validate(
 ) -> Answer:
     """Compare backends on a network; the first is the reference.
 
+    backends: their names, in a sequence or with commas between.
     seeds: how many (1, 2, ...), or which. duration, dt: as in `run`. warmup: left out of statistics (default:
     a tenth, at most 500 ms).
     inputs: "frozen" (the same input spikes everywhere: levels 3 and 4 are paired) or "native" (each backend

@@ -135,7 +135,7 @@ def _told(p: Pair) -> str:
 
 def compare(
     network: Network,
-    backends: Sequence[str] = (),
+    backends: str | Iterable[str] = (),
     duration: Any = "1 s",
     dt: Any = "0.1 ms",
     seeds: int | Iterable[int] = 0,
@@ -149,18 +149,19 @@ def compare(
     """Run the network on each backend, once per seed, and compare spikes and traces with those of the first
     backend.
 
-    backends: the first is compared with; by default the default engine and every fast one that is installed.
+    backends: names, in a sequence or with commas between; the first is compared with; by default the default
+    engine and every fast one that is installed.
     options: a backend's own, by its name. single_cells: compare non-linear cells also out of the loop, with
     the same input (None = where there are any). tell: called with a line of what is being done.
 
     A backend that lacks a feature or its simulator, or fails, is listed in `failures`; the others are still
     compared. ModelError if the network is wrong, records no spikes, or fewer than two backends are named.
     """
-    names = tuple(backends) or tuple(registry.compared())
+    names = registry.several(backends)  # an unknown name is refused before anything runs
     chosen = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     step = step_size(dt)
     steps = whole_steps(duration, step, "duration")
-    _usable(network, names, chosen)
+    _usable(network, chosen)
     bench = _Bench(network, names, steps, threads, integrator, options or {}, tell or _silent)
     for seed in chosen:
         bench.say(f"seed {seed}: resolving")
@@ -265,15 +266,7 @@ def run_program(
         return sim.results()
 
 
-def _usable(network: Network, names: Sequence[str], seeds: Sequence[int]) -> None:
-    for name in names:
-        registry.get(name)  # an unknown name is refused before anything runs
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise ModelError(
-            "backends",
-            f"needs two or more different backends, got {', '.join(names) or 'none'}",
-            "for example native,nest",
-        )
+def _usable(network: Network, seeds: Sequence[int]) -> None:
     if not seeds:
         raise ModelError("seeds", "is empty", "give at least one seed")
     if not any("spikes" in r.variables for r in network.recordings):

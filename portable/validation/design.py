@@ -54,7 +54,7 @@ class Design:
 
 def design(
     network: Network,
-    backends: Iterable[str],
+    backends: str | Iterable[str],
     seeds: int | Iterable[int],
     duration: Any,
     dt: Any,
@@ -70,15 +70,7 @@ def design(
     """Read and check. ModelError naming the argument, the rule, the value and the remedy; BackendNotFound for
     an unknown name.
     """
-    names = tuple(backends) or tuple(registry.compared())
-    for name in names:
-        registry.get(name)
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise ModelError(
-            "backends",
-            f"needs two or more different backends, got {', '.join(names) or 'none'}",
-            "for example native,nest,brian2",
-        )
+    names = registry.several(backends)
     check_arguments(threads, inputs, integrator)
     if inputs == "auto":
         raise ModelError(
@@ -141,7 +133,9 @@ def _seeds(given: int | Iterable[int]) -> tuple[int, ...]:
                 "10 is a good number",
             )
         return tuple(range(1, given + 1))
-    chosen = tuple(given)  # type: ignore[arg-type]
+    if isinstance(given, (str, bool)) or not isinstance(given, Iterable):
+        raise ModelError("seeds", f"must be a number of seeds, or a list, got {given!r}", "for example 10")
+    chosen = tuple(given)
     wrong = [s for s in chosen if isinstance(s, bool) or not isinstance(s, int) or s < 0]
     if not chosen or wrong or len(set(chosen)) < len(chosen):
         raise ModelError(
