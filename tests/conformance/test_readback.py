@@ -68,7 +68,14 @@ def test_what_is_held_is_the_program(backend: str) -> None:
 def _changed(program):
     first = program.connections[0]
     for what, change in (
-        ("weight", {"weights": np.where(np.arange(first.count) == 7, first.weights + 1e-9, first.weights)}),
+        (
+            "weight",
+            {
+                "weights": np.where(
+                    np.arange(first.count) == 7, np.nextafter(first.weights, np.inf), first.weights
+                )
+            },
+        ),
         (
             "delay",
             {
