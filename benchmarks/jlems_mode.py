@@ -101,7 +101,7 @@ def compare(models: Path, example: str) -> Row:
         began = time.perf_counter()
         theirs = run_lems(file, "jlems")
         java = time.perf_counter() - began
-        source = pt.read_neuroml(file, folder=folder).lems
+        source = pt.read_neuroml(file, folder=folder).origin
         began = time.perf_counter()
         ours = run_jlems(source.model, source.network, source.simulation, source.context)
         row.seconds = java, time.perf_counter() - began

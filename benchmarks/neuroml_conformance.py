@@ -92,12 +92,12 @@ def series(net: Any, results: Any, e: Row) -> np.ndarray:
     """Spike times (ms) of one entry."""
     name = e["outfile"].rsplit("/", 1)[-1]
     if e["detect"] is None:
-        for s, place in net.lems.selections:
+        for s, place in net.origin.selections:
             if s.file.rsplit("/", 1)[-1] == name and place is not None:
                 found = results.spikes[place[0]]
                 return np.asarray(found.times)[np.asarray(found.ids) == place[1]]
         raise LookupError(f"no recorded events for {name}")
-    columns = [(c, p) for c, p in net.lems.columns if c.file.rsplit("/", 1)[-1] == name]
+    columns = [(c, p) for c, p in net.origin.columns if c.file.rsplit("/", 1)[-1] == name]
     c, place = columns[e["columns"][1] - 1]
     if place is None:
         raise LookupError(f"{c.quantity} is not simulated (several compartments)")

@@ -59,7 +59,7 @@ def lems(
 
 
 def ours(file: Path):
-    source = pt.read_neuroml(file).lems
+    source = pt.read_neuroml(file).origin
     return run_jlems(source.model, source.network, source.simulation, source.context)
 
 
@@ -197,10 +197,10 @@ def test_what_cannot_be_run_as_jlems_says_so(tmp_path: Path):
         pt.run(net, "jlems", integrator="rk4")
     with (
         pt.open(net, "jlems") as sim,
-        pytest.raises(UnsupportedError, match="cannot change parameters during a run"),
+        pytest.raises(UnsupportedError, match="jlems has no changing parameters between pieces"),
     ):
         sim.set(net.population("pop"), C="3 nF")
-    source = net.lems
+    source = net.origin
     with pytest.raises(ModelError, match="nothing called 'nowhere'"):
         run_jlems(source.model, source.network, _other(source.simulation, "pop[0]/nowhere/v"), None)
 

@@ -47,7 +47,7 @@ def read(folder: Path, text: str, name: str = "L.xml") -> pt.Network:
 
 
 def said(net: pt.Network) -> str:
-    return "\n".join(f"{place}: {what}" for place, what in net.lems.notes)
+    return "\n".join(f"{place}: {what}" for place, what in net.origin.notes)
 
 
 def own(dynamics: str, more: str = "", use: str = '<mine id="c"/>') -> str:
@@ -59,7 +59,7 @@ def own(dynamics: str, more: str = "", use: str = '<mine id="c"/>') -> str:
 
 def test_two_columns_of_one_id(tmp_path: Path) -> None:
     net = read(tmp_path, HEAD + IAF + NETWORK + simulation(column("p[0]/v") + column("p[1]/v")))
-    assert [place.cell for _, place in net.lems.columns] == [0, 1]
+    assert [place.cell for _, place in net.origin.columns] == [0, 1]
     assert said(net) == ""
 
 

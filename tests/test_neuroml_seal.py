@@ -46,7 +46,7 @@ def edited(path: Path, old: str, new: str) -> None:
 
 
 def notes(made: pt.Network) -> str:
-    return " ".join(what for _, what in made.lems.notes)
+    return " ".join(what for _, what in made.origin.notes)
 
 
 def test_files_as_written_give_the_network_with_its_rules(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_an_edited_file_is_read_as_it_stands(name: str, old: str, new: str, tmp_
     made = pt.write_neuroml(net, tmp_path)
     edited(tmp_path / name, old, new)
     got = pt.read_neuroml(made.path)
-    assert got.lems is not None
+    assert got.origin is not None
     assert f"rules kept there are left out: {name} changed" in notes(got)
     result = pt.run(got, "native", duration="20 ms", dt="0.1 ms", seed=0)
     assert any("left out" in a.got for a in result.approximations), "what was run says so"

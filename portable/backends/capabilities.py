@@ -183,11 +183,11 @@ class Capabilities:
         for name, values in support.unless.items():
             if config is not None and self._value(name, config) in values:
                 return True
-        return bool(support.only) and program is not None and program.lems is None
+        return bool(support.only) and program is not None and program.origin is None
 
     def shortfalls(self, program: Program, config: RunConfig) -> list[Shortfall]:
         """Every need of the program and of the run that the table does not cover."""
-        if self.origin and program.lems is None:
+        if self.origin and (program.origin is None or program.origin.format != self.origin):
             reason = (
                 f"{self.backend} runs only networks that were read from {self.origin}, and not changed since"
             )

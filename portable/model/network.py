@@ -10,6 +10,7 @@ from portable.errors import ModelError, suggestion
 from portable.model.cells import Cell
 from portable.model.connectors import Connector, StaticSynapse
 from portable.model.links import Link, ordered
+from portable.model.origin import Origin
 from portable.model.populations import All, Node, Population, Side, View, side
 from portable.model.settings import RunSettings
 from portable.model.sources import DCSource, StepCurrentSource
@@ -203,9 +204,7 @@ class Network:
     recordings: tuple[Record, ...] = field(default=())
     links: tuple[Link, ...] = field(default=())
     settings: RunSettings | None = field(default=None, compare=False)
-    lems: Any = field(
-        default=None, compare=False, repr=False
-    )  # the origin of a network that was read from NeuroML
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     def __init__(
         self,
@@ -216,13 +215,13 @@ class Network:
         recordings: Iterable[Record] = (),
         links: Iterable[Link] = (),
         settings: RunSettings | None = None,
-        lems: Any = None,
+        origin: Origin | None = None,
     ) -> None:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ModelError("Network.name", f"must be a line of text, got {name!r}", 'for example "brunel"')
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "settings", settings)
-        object.__setattr__(self, "lems", lems)
+        object.__setattr__(self, "origin", origin)
         for attribute, kind, given in (
             ("populations", Population, populations), ("projections", Projection, projections),
             ("inputs", Injection, inputs), ("recordings", Record, recordings), ("links", Link, links),

@@ -77,7 +77,7 @@ def _parts(item: Any) -> Iterator[bytes]:
             yield type(item).__name__.encode()
             for f in dataclasses.fields(item):
                 if isinstance(item, Network) and (
-                    f.name in ("settings", "lems") or (f.name == "links" and not item.links)
+                    f.name in ("settings", "origin") or (f.name == "links" and not item.links)
                 ):
                     # how it is run and where it comes from; networks without links have the fingerprint that
                     # they had before there were any

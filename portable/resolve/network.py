@@ -70,12 +70,12 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
             progress(done, total)
     traces = sampled([g for g in groups if isinstance(g, CellGroup)], links, shown)
     digest = model_hash(network)
-    origin = (
-        network.lems if network.lems is not None and network.lems.digest == digest else None
-    )  # a changed network is no file's
+    origin = network.origin
+    if origin is not None and origin.digest != digest:
+        origin = None  # a changed network is no file's
     if origin is not None:
         notes += [
-            Approximation(place, "as the file says", what, "see there", "reading NeuroML")
+            Approximation(place, "as the file says", what, "see there", f"reading {origin.format}")
             for place, what in origin.notes
         ]
     return Program(
@@ -91,7 +91,7 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
         digest,
         shown=shown,
         links=links,
-        lems=origin,
+        origin=origin,
     )
 
 

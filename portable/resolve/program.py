@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 import numpy.typing as npt
 
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Flat
+from portable.model.origin import Origin
 from portable.units import Floats
 
 Ints = npt.NDArray[np.int64]
@@ -192,7 +193,7 @@ class Program:
     traces: tuple[Trace, ...] = ()
     approximations: tuple[Approximation, ...] = ()
     model_hash: str = ""
-    lems: Any = None  # the origin of a network that was read from NeuroML (schemas.neuroml.source.LemsSource)
+    origin: Origin | None = None  # of a network that was read from a file and not changed since
     shown: tuple[Trace, ...] = ()
     links: tuple[Coupling, ...] = ()  # in the order in which they are evaluated
 

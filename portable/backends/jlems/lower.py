@@ -12,10 +12,10 @@ import numpy as np
 from portable.backends.contract import Lowered, RunConfig, Shortfall
 from portable.backends.jlems.plan import Plan, Planner
 from portable.backends.jlems.quantities import slot
-from portable.dynamics.lems.names import identifier
 from portable.errors import ModelError
 from portable.resolve.derived import dimension
 from portable.resolve.program import CellGroup, Program, Trace
+from portable.schemas.neuroml.source import LemsSource, lems_source
 from portable.units import coherent_power
 
 DEFAULT_SEED = 1234  # of jLEMS, where the Simulation has none
@@ -41,7 +41,8 @@ class JlemsPlan:
 def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
     """Everything that keeps a program that was read from NeuroML from being run as jLEMS would."""
     found, seen = list[Shortfall](), dict[tuple[str, str], Trace]()
-    if program.lems is None:
+    source = lems_source(program.origin)
+    if source is None:
         return found
     if config.integrator not in ("auto", "euler"):
         reason = f"jLEMS has forward Euler only, and '{config.integrator}' was asked for"
@@ -50,7 +51,7 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         )
     for t in program.shown:
         where = f"recording of '{t.group}.{t.variable}'"
-        if not all(_path(program, t, int(i)) for i in t.ids):
+        if not all(_path(source, t, int(i)) for i in t.ids):
             found.append(
                 Shortfall(
                     "origin",
@@ -77,15 +78,15 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
     return found
 
 
-def _path(program: Program, t: Trace, cell: int) -> str:
+def _path(source: LemsSource, t: Trace, cell: int) -> str:
     """The path of a recorded variable: below its cell, or as the file's Simulation has it."""
-    path = str(program.lems.path_of(t.group, cell, t.variable))
+    path = source.path_of(t.group, cell, t.variable)
     if path:
         return path
     return next(
         (
             c.quantity
-            for c, p in program.lems.columns
+            for c, p in source.columns
             if p is not None and (p.population, p.variable, p.cell) == (t.group, t.variable, cell)
         ),
         "",
@@ -96,11 +97,12 @@ def lower(program: Program) -> Lowered:
     """See JlemsPlan. The seed of random numbers is the run's, and where that is 0 the file's, as jLEMS has
     it.
     """
-    source = program.lems
+    source = lems_source(program.origin)
+    assert source is not None  # the capabilities ask for it
     planner = Planner(source.model, source.network, source.context)
     recorded, recorders = list[tuple[str | int, Any]](), list[tuple[str, Any]]()
     for name, ids in program.spikes.items():
-        key = _sender(source, name)
+        key = source.senders.get(name)
         if key is not None:
             recorded.append((key, ids))
             recorders.append((name, ids))
@@ -111,7 +113,7 @@ def lower(program: Program) -> Lowered:
         assert isinstance(group, CellGroup)
         traces.append((t, len(slots), coherent_power(dimension(group.flat, t.variable))))
         slots += [
-            slot(plan, source.network, _path(program, t, int(i)), f"recording of '{t.group}.{t.variable}'")
+            slot(plan, source.network, _path(source, t, int(i)), f"recording of '{t.group}.{t.variable}'")
             for i in t.ids
         ]
         every += [t.every] * t.ids.size
@@ -130,25 +132,3 @@ def lower(program: Program) -> Lowered:
         tuple(recorders),
     )
     return Lowered(made, (), {g.name: "jLEMS forward Euler" for g in program.cells})
-
-
-def _sender(source: Any, name: str) -> str | int | None:
-    """Who sends the spikes of a population of the network: a population of the file, or the inputs of that
-    number. None: nobody in it.
-    """
-    ids: dict[str, str] = {own: id for id, own in source.populations.items()}
-    id = ids.get(name, "")
-    if source.network.population(id) is not None:
-        return id
-    taken = set[str]()
-    for number, x in enumerate(
-        source.network.inputs
-    ):  # named as they were when they were read, one after the other
-        base, n = identifier(f"{x.component.id}_{x.population}"), 1
-        while (own := base if n == 1 else f"{base}_{n}") in taken:
-            n += 1
-        if f"{own} (input)" in source.populations:
-            taken.add(own)
-            if own == name:
-                return number
-    return None

@@ -10,6 +10,7 @@ from portable.backends.contract import Lowered, RunConfig, Shortfall
 from portable.dynamics.methods import choose
 from portable.errors import ModelError
 from portable.resolve.program import Approximation, CellGroup, PoissonGroup, Program
+from portable.schemas.neuroml.source import lems_source
 from portable.schemas.neuroml.write_lems import LemsFiles, write_lems
 
 # jLEMS takes our own types in exactly our steps; jNeuroML's export to NEURON knows NeuroML's best.
@@ -31,7 +32,7 @@ class JNeuroMLPlan:
     @property
     def trains(self) -> dict[str, str]:
         """Where the trains of each group of sources come from: a file of its own has its own generators."""
-        poisson = "native" if self.program.lems is not None else self.inputs
+        poisson = "native" if lems_source(self.program.origin) is not None else self.inputs
         return {
             g.name: poisson if isinstance(g, PoissonGroup) else "given"
             for g in self.program.groups
@@ -44,10 +45,11 @@ class JNeuroMLPlan:
 
         Of others, times are shifted so that jLEMS acts in the steps of ARCHITECTURE.md.
         """
-        if self.program.lems is not None:
+        source = lems_source(self.program.origin)
+        if source is not None:
             from portable.schemas.neuroml.origin import for_run
 
-            return for_run(self.program, steps)
+            return for_run(source, self.program, steps)
         return write_lems(
             self.program,
             steps=steps,

@@ -75,7 +75,8 @@ class NetworkBuilder:
         self.sizes = {p.id: p.size for p in network.populations}
         self.sites: dict[str, Site] = {}
         self.sources: dict[str, Any] = {}
-        self.names: dict[str, str] = {}
+        self.names: dict[str, str] = {}  # what the file calls it, or a group of ours -> its population
+        self.senders: dict[str, str | int] = {}  # as in LemsSource
         self.taken = set[str]()
         self.kinds: dict[str, CellType] = {}
         self.made: dict[str, Population] = {}
@@ -110,11 +111,11 @@ class NetworkBuilder:
             if p.size and p.id not in self.made and p.id not in self.sites
         }
         events = list(self.network.events)
-        for x in self.network.inputs:
+        for number, x in enumerate(self.network.inputs):
             if x.population in failed:
                 continue
             with self.catch(x.where):
-                events += self._input(x)
+                events += self._input(number, x)
         for e in events:
             with self.catch(e.where):
                 self._synapse(e)
@@ -137,6 +138,7 @@ class NetworkBuilder:
     def _start(self, p: Cells) -> None:
         name = self._name(p.id)
         self.names[p.id] = name
+        self.senders[name] = p.id
         if p.size == 0:
             self.notes.append((str(p.where), f"population '{p.id}' has no cells and is left out"))
             return
@@ -168,7 +170,7 @@ class NetworkBuilder:
 
     # -- inputs
 
-    def _input(self, x: Inputs) -> list[Events]:
+    def _input(self, number: int, x: Inputs) -> list[Events]:
         """Attach an input; those that are spikes into a synapse become a source and a projection."""
         if x.population not in self.sites:
             raise ModelError(
@@ -197,6 +199,7 @@ class NetworkBuilder:
             name = self._name(f"{x.component.id}_{x.population}")
             id = f"{name} (input)"
             self.names[id] = name
+            self.senders[name] = number
             self.made[id] = Population(name, int(x.ids.size), source)
             return [
                 Events(

@@ -8,14 +8,13 @@ All that the elements hold is kept: notes, annotations, attributes with a namesp
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
 from portable.dynamics.lems.model import Component, Model
-from portable.resolve.program import Approximation, CellGroup, Program
+from portable.resolve.program import CellGroup, Program
 from portable.schemas.neuroml.hdf5 import Hdf5Network
 from portable.schemas.neuroml.source import LemsSource
 from portable.schemas.neuroml.write_lems import LemsFiles
@@ -125,9 +124,8 @@ def network_only(source: LemsSource) -> LemsFiles:
     return LemsFiles(files, "", source.network.id, Recorded(), {})
 
 
-def for_run(program: Program, steps: int) -> LemsFiles:
+def for_run(source: LemsSource, program: Program, steps: int) -> LemsFiles:
     """The files with a Simulation of `steps` steps that records what the program does."""
-    source: LemsSource = program.lems
     lines, spikes, columns = [], dict[str, tuple[str, tuple[int, ...]]](), list[Column]()
     for n, t in enumerate(program.traces):
         group = program.group(t.group)
@@ -172,9 +170,3 @@ def for_run(program: Program, steps: int) -> LemsFiles:
 def _seed(source: LemsSource) -> str:
     seed = source.simulation.seed if source.simulation else None
     return "" if seed is None else f' seed="{seed}"'
-
-
-def notes(source: LemsSource) -> Iterable[Approximation]:
-    """What reading changed or chose, as approximations."""
-    for place, what in source.notes:
-        yield Approximation(place, "as the file says", what, "see there", "reading NeuroML")

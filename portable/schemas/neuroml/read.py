@@ -43,7 +43,7 @@ def read_neuroml(
     includes must lie inside it; default the folder of the file.
 
     The result runs like any network. Its `settings` hold duration and dt of the Simulation, so that
-    `pt.run(net)` needs neither; its `recordings` what the Simulation records, and all spikes; `lems` the
+    `pt.run(net)` needs neither; its `recordings` what the Simulation records, and all spikes; `origin` the
     model as it was written, and notes on what was changed.
 
     Raises ModelError naming file, line and element.
@@ -172,13 +172,13 @@ def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:
         tuple(columns),
         tuple(selections),
         tuple(notes),
-        dict(builder.names),
+        builder.senders,
         context,
         steps,
         cells,
         model_hash(made),
     )
-    return replace(made, lems=source)
+    return replace(made, origin=source)
 
 
 def _simulation(model: Model) -> Component | None:

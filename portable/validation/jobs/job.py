@@ -102,19 +102,19 @@ def packed(job: Job) -> Job:
     """The job as it is sent to another process. A network that was read from NeuroML leaves its XML behind;
     where the run needs it (jLEMS step by step, jNeuroML with the file as it is), the other process reads the
     file again."""
-    lems = job.network.lems
-    if lems is None:
+    origin = job.network.origin
+    if origin is None:
         return job
-    bare = replace(job.network, lems=None)
+    bare = replace(job.network, origin=None)
     needed = (
         job.program is None
         and registry.get(job.backend).capabilities.own_files
-        and lems.digest == _hash_of(job.network)
+        and origin.digest == _hash_of(job.network)
     )
     return replace(
         job,
         network=bare,
-        origin=Origin(str(lems.path), lems.network.id, str(lems.folder), lems.digest) if needed else None,
+        origin=Origin(str(origin.path), origin.part, str(origin.folder), origin.digest) if needed else None,
     )
 
 

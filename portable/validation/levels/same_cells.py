@@ -66,7 +66,7 @@ def loops(program: Program, seen: Results) -> list[Loop]:
     for name in representatives(program):
         loop, cells, missing = isolate(program, seen, name)
         out.append(
-            Loop(name, {f: refined(replace(loop, links=(), lems=None), f) for f in FACTORS}, cells, missing)
+            Loop(name, {f: refined(replace(loop, links=(), origin=None), f) for f in FACTORS}, cells, missing)
         )
     return out
 
