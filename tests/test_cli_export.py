@@ -72,7 +72,7 @@ def test_json_hdf5_and_no_simulation(model: str, tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--format", "sonata"], "--format: unknown format 'sonata'; known: neuroml"),
+        (["--format", "sonata"], "--format: unknown format 'sonata'; known: json, yaml, neuroml"),
         (["--types", "best"], "types: unknown word 'best'"),
         (["--dt", "0"], "dt: must be > 0 ms"),
     ],

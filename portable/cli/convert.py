@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from portable.cli import text
-from portable.cli.model import DOCUMENTS, Model
+from portable.cli.model import Model
 from portable.errors import ModelError
+from portable.schemas import formats
 
 
 def import_(model: Model, options: Mapping[str, Any], *, dt: str, out: str, as_json: bool) -> int:
     """Read, save, tell what was read and what was changed. Returns 0."""
-    from portable.schemas.document import save
-
     target = Path(out)
-    if target.suffix.lower() not in DOCUMENTS:
-        raise ModelError("--out", f"cannot write '{out}'", f"name it {', '.join(DOCUMENTS)}")
+    form = formats.of(target)
+    if form is None or not form.whole or form.write is None:
+        named = ", ".join(formats.suffixes(whole=True))
+        raise ModelError("--out", f"cannot write '{out}'", f"name it {named}")
     if not target.parent.is_dir():
         raise ModelError("--out", f"there is no folder '{target.parent}'", "make it first")
     began = time.perf_counter()
     network = model.build(options, {"dt": dt})
     spent = time.perf_counter() - began
-    save(network, target)
-    notes = network.lems.notes if network.lems is not None else ()
+    form.write(network, target)
+    notes = network.origin.notes if network.origin is not None else ()
     if as_json:
         settings = network.settings
         found = {

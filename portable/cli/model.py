@@ -1,7 +1,7 @@
-"""MODEL on the command line: a Python file that defines `network`, a JSON or YAML document, or a NeuroML or
-LEMS file.
+"""MODEL on the command line: a Python file that defines `network`, or a file of a registered format: a JSON
+or YAML document, NeuroML or LEMS, or another distribution's.
 
-A Python file is executed: it is the user's own program. A document never is. Where `network` is a function,
+A Python file is executed: it is the user's own program. Other files never are. Where `network` is a function,
 its parameters become options, with types from the annotations and help from the docstring ("scale: what it
 is" lines).
 """
@@ -9,6 +9,7 @@ is" lines).
 from __future__ import annotations
 
 import enum
+import functools
 import importlib.util
 import inspect
 import re
@@ -22,12 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from portable.errors import ModelError, PortableError, suggestion
+from portable.schemas import formats
 
 if TYPE_CHECKING:
     from portable.model.network import Network
 
-PYTHON, DOCUMENTS, NEUROML = (".py",), (".json", ".yaml", ".yml"), (".nml", ".xml", ".h5")
-SUFFIXES = PYTHON + DOCUMENTS + NEUROML
+PYTHON = ".py"
 DEFAULTS = ("backend", "backends", "duration", "dt", "seed", "threads", "inputs", "integrator")
 
 
@@ -70,29 +71,29 @@ class Model:
     """A model file, read but not yet built."""
 
     path: Path
-    source: Any  # a Network, a function, or None for a document
+    source: Any  # a Network, or a function
     options: tuple[ModelOption, ...] = ()
     shared: tuple[
         str, ...
     ] = ()  # parameters of the function that the run has too (dt, seed, ...): it gets the run's
     defaults: Mapping[str, Any] = field(default_factory=dict)
     about: str = ""
+    executed: bool = True  # the user's own program, whose errors are told with its line; a file's name theirs
 
     def build(self, options: Mapping[str, Any], run: Mapping[str, Any]) -> Network:
         """The network, with the model's own options and the run's (for `shared`)."""
         from portable.model.network import Network
 
-        if self.source is None:
-            from portable.schemas.document import load
-
-            return load(self.path)
         made = self.source
         if callable(made) and not isinstance(made, Network):
             arguments = {o.name: o.value(options[o.name]) for o in self.options if o.name in options} | {
                 n: run[n] for n in self.shared if n in run
             }
-            own = self.path.suffix.lower() in NEUROML  # whose errors name file and line themselves
-            made = self.source(**arguments) if own else _guarded(self.path, lambda: self.source(**arguments))
+            made = (
+                _guarded(self.path, lambda: self.source(**arguments))
+                if self.executed
+                else self.source(**arguments)
+            )
         if not isinstance(made, Network):
             raise ModelError(
                 f"{self.path}: network", f"must be a pt.Network or a function that returns one, got {made!r}"
@@ -108,7 +109,7 @@ def find(arguments: list[str], takes_value: frozenset[str]) -> Path | None:
             skip = False
         elif a.startswith("-"):
             skip = a in takes_value
-        elif a.lower().endswith(SUFFIXES):
+        elif a.lower().endswith((PYTHON, *formats.suffixes())):
             return Path(a)
     return None
 
@@ -116,12 +117,12 @@ def find(arguments: list[str], takes_value: frozenset[str]) -> Path | None:
 def load(path: Path) -> Model:
     """Read a model file. ModelError if it is none, ModelFileError with file and line if it raises."""
     if not path.is_file():
-        near = [p.name for p in path.parent.glob("*") if p.suffix in SUFFIXES] if path.parent.is_dir() else []
+        known = (PYTHON, *formats.suffixes())
+        near = [p.name for p in path.parent.glob("*") if p.suffix in known] if path.parent.is_dir() else []
         raise ModelError(str(path), "there is no such file", suggestion(path.name, near) if near else "")
-    if path.suffix.lower() in DOCUMENTS:
-        return Model(path, None)
-    if path.suffix.lower() in NEUROML:
-        return _neuroml(path)
+    form = formats.of(path)
+    if form is not None:
+        return _file(path, form)
     module = _execute(path)
     if not hasattr(module, "network"):
         raise ModelError(
@@ -143,18 +144,14 @@ def load(path: Path) -> Model:
     )
 
 
-def _neuroml(path: Path) -> Model:
-    """A NeuroML or LEMS file; its Simulation says how long and with which step."""
-    from portable.schemas.neuroml.available import read_neuroml, simulation_defaults
-
-    def network(network: str = "", folder: str = "", dt: Any = None) -> Any:
-        return read_neuroml(path, network=network, dt=dt, folder=folder or None)
-
-    options = (
-        ModelOption("network", str, "", "Which network of the file to run, by its id, where it has several."),
-        ModelOption("folder", str, "", "The folder that included files may lie in. Default: that of FILE."),
-    )
-    return Model(path, network, options, ("dt",), simulation_defaults(path), "A NeuroML or LEMS file.")
+def _file(path: Path, form: formats.Format) -> Model:
+    """A file of a format, which may say how long it is to be run and with which step."""
+    if form.read is None:
+        raise ModelError(str(path), f"is {form.title}, which is written and not read", "give another MODEL")
+    options = tuple(ModelOption(name, str, "", help) for name, help in form.extras.items())
+    about = f"{form.title[:1].upper()}{form.title[1:]}."
+    read = functools.partial(form.read, path)
+    return Model(path, read, options, form.shared, form.defaults(path), about, executed=False)
 
 
 def _execute(path: Path) -> types.ModuleType:

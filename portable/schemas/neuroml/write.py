@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +12,13 @@ from portable.model.network import Network
 from portable.model.settings import RunSettings
 from portable.resolve import resolve
 from portable.resolve.digest import model_hash
-from portable.resolve.program import Approximation
 from portable.schemas.neuroml.origin import as_written, for_run, network_only
+from portable.schemas.neuroml.source import lems_source
 from portable.schemas.neuroml.write_lems import SPLIT, LemsFiles, write_lems
+from portable.schemas.written import Written
 from portable.units import milliseconds
 
 HDF5_ABOVE = 10_000  # connections
-
-
-@dataclass(frozen=True, repr=False)
-class Written:
-    """What was written: the files, the one to run or to open (`main`), and everything that is not as in the
-    model.
-    """
-
-    folder: Path
-    files: tuple[str, ...]
-    main: str
-    approximations: tuple[Approximation, ...]
-
-    @property
-    def path(self) -> Path:
-        """The main file."""
-        return self.folder / self.main
-
-    def __repr__(self) -> str:
-        sizes = ", ".join(
-            f"{n} ({_size((self.folder / n).stat().st_size) if (self.folder / n).exists() else 'gone'})"
-            for n in self.files
-        )
-        notes = "".join(
-            f"\n  {a.where}: {a.got} instead of {a.asked}; error: {a.largest_error}"
-            for a in self.approximations
-        )
-        return f"Written({str(self.folder)!r}, main {self.main!r}: {sizes}){notes}"
-
-
-def _size(count: int) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count = count / 1000  # type: ignore[assignment]
-    return f"{count:.3g} GB"
 
 
 def write_neuroml(
@@ -101,14 +65,15 @@ def write_neuroml(
     if not isinstance(network, Network):
         raise ModelError("", f"expected a Network, got {network!r}", "pass the network itself")
     settings = network.settings or RunSettings()
+    source = lems_source(network.origin)
     if (
-        network.lems is not None
+        source is not None
         and duration is None
         and dt is None
         and simulation
-        and network.lems.digest == model_hash(network)
+        and source.digest == model_hash(network)
     ):
-        return _saved(as_written(network.lems), Path(folder))
+        return _saved(as_written(source), Path(folder))
     duration = duration if duration is not None else settings.duration or "1 s"
     dt = dt if dt is not None else settings.dt or "0.1 ms"
     step = milliseconds(dt, "dt")
@@ -116,9 +81,10 @@ def write_neuroml(
         raise ModelError("dt", f"must be > 0 ms, got {step} ms")
     steps = _steps(duration, step) if simulation else None
     program = resolve(network, seed, step)
-    if program.lems is not None:
+    source = lems_source(program.origin)
+    if source is not None:
         return _saved(
-            for_run(program, steps) if steps is not None else network_only(program.lems), Path(folder)
+            for_run(source, program, steps) if steps is not None else network_only(source), Path(folder)
         )
     kept = network if keep else None
     made = write_lems(
