@@ -81,7 +81,7 @@ def network(
     inh = pt.Population(
         "inh",
         cells - exc.size,
-        Quadratic(tau_syn_E="5 ms", tau_syn_I="10 ms", e_rev_I="-80 mV"),
+        Quadratic(tau_syn_E="5 ms", tau_syn_I="10 ms", e_rev_E="0 mV", e_rev_I="-80 mV"),
         initial={"v": pt.Uniform("-65 mV", "-55 mV")},
     )
     noise = pt.Population("noise", cells, pt.SpikeSourcePoisson(rate=f"{drive} Hz"))

@@ -90,7 +90,12 @@ def cells(draw: st.DrawFn, n: int) -> object:
     if kind is pt.Izhikevich:
         return kind(c=draw(values(n, "mV", "V")))
     if kind is QUADRATIC:
-        return kind(gain=draw(quantities("Hz", "1/ms")), free=draw(values(n, "1")), v_r=draw(values(n, "uV")))
+        return kind(
+            gain=draw(quantities("Hz", "1/ms")),
+            free=draw(values(n, "1")),
+            v_r=draw(values(n, "uV")),
+            e_rev_fast=draw(values(n, "mV")),
+        )
     extra = {
         "slow": draw(
             st.sampled_from(

@@ -328,16 +328,50 @@ def test_a_receptor_type_of_ones_own_is_like_a_built_in() -> None:
     mine = pt.receptor_type(
         "CondExp",
         equations="dgsyn/dt = -gsyn/tau_syn : uS",
-        parameters={"tau_syn": "5 ms", "e_rev": "0 mV"},
+        parameters={"tau_syn": "5 ms", "e_rev": "mV"},
         positive=("tau_syn",),
         requires={"v": "mV"},
         events={"in": "gsyn += weight"},
         exposes={"i_syn": "gsyn*(e_rev - v)"},
     )
     assert (
-        pt.IF_cond_exp(receptors={"x": mine(tau_syn=3)}).flat.text()
-        == pt.IF_cond_exp(receptors={"x": pt.CondExp(tau_syn=3)}).flat.text()
+        pt.IF_cond_exp(receptors={"x": mine(tau_syn=3, e_rev=0)}).flat.text()
+        == pt.IF_cond_exp(receptors={"x": pt.CondExp(tau_syn=3, e_rev=0)}).flat.text()
     )
+
+
+def test_what_inhibits_is_not_a_matter_of_a_receptors_name() -> None:
+    """A conductance has no reversal potential of its own: one of 0 mV made a receptor named "inhibitory"
+    excite."""
+    own = pt.cell_type(
+        "Own",
+        equations="dv/dt = (v_r - v)/tau + i_syn/cm : mV",
+        parameters={"v_r": "-65 mV", "tau": "10 ms", "cm": "1 nF"},
+        receptors={"excitatory": pt.CondExp, "inhibitory": pt.CondAlpha},
+    )
+    with pytest.raises(pt.ModelError, match=r"Own\.e_rev_E: has no default.*give it in mV"):
+        own()
+    with pytest.raises(pt.ModelError, match=r"Own\.e_rev_I: has no default"):
+        own(e_rev_E=0)
+    with pytest.raises(pt.ModelError, match=r"CondExp\.e_rev: has no default"):
+        pt.CondExp(tau_syn=2)
+    assert "e_rev_I=-80.0 mV" in repr(own(e_rev_E=0, e_rev_I=-80))
+    for standard in (pt.IF_cond_exp, pt.IF_cond_alpha, pt.EIF_cond_exp_isfa_ista, pt.HH_cond_exp):
+        values = standard().parameters
+        reversal = -70 if standard.name.startswith("IF") else -80  # PyNN's
+        assert (str(values["e_rev_E"]), str(values["e_rev_I"])) == ("0.0 mV", f"{reversal}.0 mV")
+
+
+def test_a_type_does_not_lose_values_of_a_receptor() -> None:
+    """They were dropped without a word."""
+    how: dict[str, Any] = {
+        "equations": "dv/dt = -v/tau + i_syn/cm : mV",
+        "parameters": {"tau": "10 ms", "cm": "1 nF"},
+    }
+    with pytest.raises(pt.ModelError, match=r"\['slow'\]: has values, which a type does not keep.*pt\.Curr"):
+        pt.cell_type("x", receptors={"slow": pt.CurrExp(tau_syn="50 ms")}, **how)
+    plain = pt.cell_type("x", receptors={"slow": pt.CurrExp()}, **how)
+    assert plain == pt.cell_type("x", receptors={"slow": pt.CurrExp}, **how)
 
 
 def test_a_receptor_type_attaches_with_its_parameters() -> None:
@@ -413,7 +447,9 @@ def test_every_standard_type_says_what_it_is(kind: Any) -> None:
     assert c.description.endswith(".")
     assert any(mark in c.source for mark in ("doi:10.", "&")), "the paper"
     assert c.aliases
-    assert kind().type == kind
+    required = {p.name: 0 for p in kind.component.parameters if p.default is None}
+    assert set(required) <= {"e_rev"}  # which says whether a conductance excites
+    assert kind(**required).type == kind
 
 
 def test_conditions_and_inputs_of_a_cell_type() -> None:

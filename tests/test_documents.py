@@ -30,7 +30,7 @@ def small() -> pt.Network:
     exc = pt.Population(
         "exc", 8, pt.IF_curr_exp(tau_m="20 ms", v_thresh=-50), initial={"v": pt.Uniform(-65, -50)}
     )
-    own = pt.Population("own", 3, QUADRATIC(gain="2 Hz", free=[0.1, -0.0, 1e-300]))
+    own = pt.Population("own", 3, QUADRATIC(e_rev_fast="0 mV", gain="2 Hz", free=[0.1, -0.0, 1e-300]))
     noise = pt.Population("noise", 8, pt.SpikeSourcePoisson(rate="20 Hz"))
     return pt.Network(
         "everything",
@@ -102,7 +102,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Any) -> None:
         match=r"populations\[0\].component: the cell type 'quadratic' has no text to write down; make it "
         r"with pt.cell_type",
     ):
-        pt.save(pt.Network("x", [pt.Population("a", 1, by_hand(gain=1, free=1))]), path)
+        pt.save(pt.Network("x", [pt.Population("a", 1, by_hand(gain=1, free=1, e_rev_fast=0))]), path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -274,7 +274,7 @@ def test_quadratic_cell_has_the_closed_form_period() -> None:
     time from reset to peak is C/(k sqrt D) (atan(x_peak/sqrt D) - atan(x_reset/sqrt D)). Rounded up to a
     step, plus the refractory 1 ms; 0.1 ms of margin."""
     m = example("own_equations")
-    cell = pt.Population("cell", 1, m.Quadratic(i_offset="120 pA"))
+    cell = pt.Population("cell", 1, m.Quadratic(i_offset="120 pA", e_rev_E=0, e_rev_I=-80))
     results = pt.run(pt.Network("one", [cell], recordings=[pt.Record(cell)]), duration="1 s", seed=1)
     middle, root = -57.5, math.sqrt(120.0 / 0.7 - 15.0**2 / 4)
     rise = 200.0 / (0.7 * root) * (math.atan((0.0 - middle) / root) - math.atan((-60.0 - middle) / root))

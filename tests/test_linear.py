@@ -213,7 +213,7 @@ def test_time_in_an_equation_is_not_linear() -> None:
 
 
 def test_names_of_receptors_on_the_cell_are_pynns() -> None:
-    flat = pt.IF_cond_exp(receptors={"nmda": pt.CondAlpha()}).flat
+    flat = pt.IF_cond_exp(receptors={"nmda": pt.CondAlpha(e_rev=0)}).flat
     assert {p.name for p in flat.parameters} >= {
         "tau_syn_E",
         "tau_syn_I",

@@ -228,7 +228,7 @@ def test_what_the_built_in_cannot_do_is_generated() -> None:
     assert model_of(one(pt.IF_curr_exp(), isyn_exc=0.1)) == "nestml"  # cannot be set
     assert model_of(one(pt.IF_cond_exp(), gsyn_exc=0.1)) == "iaf_cond_exp"
     assert model_of(one(pt.IF_curr_exp(v_reset=-40.0))) == "nestml"  # NEST refuses v_reset >= v_thresh
-    assert model_of(one(pt.IF_cond_exp(receptors={"third": pt.CondExp()}))) == "nestml"
+    assert model_of(one(pt.IF_cond_exp(receptors={"third": pt.CondExp(e_rev=0)}))) == "nestml"
     assert model_of(one(pt.IF_curr_exp(receptors={"third": pt.CurrExp()}))) == "iaf_psc_exp_multisynapse"
     assert model_of(one(pt.IF_curr_exp(receptors={"third": pt.CurrAlpha()}))) == "nestml"
     assert model_of(one(pt.IF_cond_exp()), integrator="rk4") == "nestml"

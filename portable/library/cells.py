@@ -65,7 +65,7 @@ IF_curr_alpha = _leaky(
 IF_cond_exp = _leaky(
     "IF_cond_exp",
     CondExp,
-    {"e_rev_I": "-70 mV"},
+    {"e_rev_E": "0 mV", "e_rev_I": "-70 mV"},
     description="Leaky integrate-and-fire with exponentially decaying conductances.",
     source="Brette et al. 2007, doi:10.1007/s10827-007-0038-6",
     aliases={"PyNN": "IF_cond_exp", "NEST": "iaf_cond_exp", "NeuroML": "IF_cond_exp"},
@@ -73,7 +73,7 @@ IF_cond_exp = _leaky(
 IF_cond_alpha = _leaky(
     "IF_cond_alpha",
     CondAlpha,
-    {"tau_syn_E": "0.3 ms", "tau_syn_I": "0.5 ms", "e_rev_I": "-70 mV"},
+    {"tau_syn_E": "0.3 ms", "tau_syn_I": "0.5 ms", "e_rev_E": "0 mV", "e_rev_I": "-70 mV"},
     description="Leaky integrate-and-fire with alpha-function conductances.",
     source="Brette et al. 2007, doi:10.1007/s10827-007-0038-6",
     aliases={"PyNN": "IF_cond_alpha", "NEST": "iaf_cond_alpha", "NeuroML": "IF_cond_alpha"},
@@ -145,7 +145,7 @@ EIF_cond_exp_isfa_ista = CellType(
         },
     ),
     _two(CondExp),
-    defaults={"e_rev_I": "-80 mV"},
+    defaults={"e_rev_E": "0 mV", "e_rev_I": "-80 mV"},
 )
 
 Izhikevich = CellType(
@@ -218,7 +218,7 @@ HH_cond_exp = CellType(
         aliases={"PyNN": "HH_cond_exp", "NEST": "hh_cond_exp_traub", "NeuroML": "HH_cond_exp"},
     ),
     _two(CondExp),
-    defaults={"tau_syn_E": "0.2 ms", "tau_syn_I": "2 ms", "e_rev_I": "-80 mV"},
+    defaults={"tau_syn_E": "0.2 ms", "tau_syn_I": "2 ms", "e_rev_E": "0 mV", "e_rev_I": "-80 mV"},
 )
 
 CELLS = {

@@ -2,7 +2,8 @@
 potential.
 
 Current-based weights are in nA (negative = inhibitory), conductance-based in uS (always positive), as in
-PyNN.
+PyNN. A conductance excites or inhibits by its reversal potential, so `e_rev` has no default here: a cell's
+type or the cell gives it. The standard cells have PyNN's.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ CondExp = ReceptorType(
         "CondExp",
         "receptor",
         equations="dgsyn/dt = -gsyn/tau_syn : uS",
-        parameters={"tau_syn": "5 ms", "e_rev": "0 mV"},
+        parameters={"tau_syn": "5 ms", "e_rev": "mV"},
         positive=("tau_syn",),
         requires={"v": "mV"},
         events={"in": "gsyn += weight"},
@@ -55,7 +56,7 @@ CondAlpha = ReceptorType(
         dhsyn/dt = -hsyn/tau_syn : uS/ms
         dgsyn/dt = hsyn - gsyn/tau_syn : uS
     """,
-        parameters={"tau_syn": "5 ms", "e_rev": "0 mV"},
+        parameters={"tau_syn": "5 ms", "e_rev": "mV"},
         positive=("tau_syn",),
         requires={"v": "mV"},
         events={"in": "hsyn += exp(1)*weight/tau_syn"},

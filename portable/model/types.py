@@ -11,6 +11,7 @@ from portable.dynamics.text import component
 from portable.errors import ModelError
 from portable.frozen import Frozen
 from portable.model.cells import CellType, Receptor, ReceptorType
+from portable.model.values import value
 from portable.units import unit
 
 
@@ -66,6 +67,13 @@ def cell_type(
             f"must be a whole number > 0, got {compartments!r}",
             "leave it out",
         )
+    for k, r in (receptors or {}).items():
+        if isinstance(r, Receptor) and not _plain(r):
+            raise ModelError(
+                f"cell_type '{name}'.receptors['{k}']",
+                f"has values, which a type does not keep: {r!r}",
+                f"write pt.{r.type.name}, and give the values to the cells",
+            )
     kinds = {k: (r.type if isinstance(r, Receptor) else r) for k, r in (receptors or {}).items()}
     for k, r in kinds.items():
         if not isinstance(r, ReceptorType):
@@ -105,6 +113,14 @@ def cell_type(
     )
     _ = result.parameters  # folds the receptors in, so that name clashes and algebraic loops show now
     return result
+
+
+def _plain(receptor: Receptor) -> bool:
+    """Whether every parameter has the value that its type gives it."""
+    return all(
+        p.default is not None and receptor.parameters[p.name] == value(p.default, p.unit, p.name)
+        for p in receptor.type.component.parameters
+    )
 
 
 def receptor_type(
