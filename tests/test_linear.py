@@ -12,7 +12,7 @@ import portable as pt
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import parse
 from portable.dynamics.flat import Flat
-from portable.dynamics.linear import Propagator, affine, linear, propagator
+from portable.dynamics.linear import Propagator, affine, linear, propagator, structure
 
 # The matrix exponential of these small, well-scaled matrices is good to a few units in the last place of its
 # largest entry (Higham 2005: backward stable); 1e-13 relative leaves two digits of room, and a wrong term
@@ -280,3 +280,30 @@ def test_ports_that_add_and_ports_that_do_not() -> None:
     assert ports["add"] == {"v": parse("2*weight", frozenset({"weight"}))}
     assert ports["scale"] is None
     assert ports["twice"] is None
+
+
+def test_the_structure_says_what_can_differ_from_zero():
+    """x decays by itself, y is driven by x and a constant that happens to be 0, z by the current alone. With
+    y held, y's row is the identity and x and z are as before."""
+    cell = pt.cell_type(
+        "chain",
+        equations="dx/dt = -x/tau : mV\n dy/dt = (x - y + c)/tau : mV\n dz/dt = i_ext/cm : mV",
+        parameters={"tau": "10 ms", "c": "0 mV", "cm": "1 nF"},
+    )()
+    system = linear(cell.flat)
+    assert system is not None
+    found, held = structure(system), structure(system, ("y",))
+    assert dict(found.reads) == {"x": ("x",), "y": ("x", "y"), "z": ("z",)}
+    assert (found.driven, found.constant) == ({"z"}, {"y"})
+    assert dict(held.reads) == {"x": ("x",), "y": ("y",), "z": ("z",)}
+    assert not held.constant
+
+
+@pytest.mark.parametrize("cell", [pt.IF_curr_exp, pt.IF_curr_alpha, pt.IF_curr_delta])
+def test_nothing_outside_the_structure_differs_from_zero(cell):
+    for held in ((), cell().flat.held):
+        p, form = step(cell(i_offset=0.1), 0.1, held), structure(linear(cell().flat), held)
+        for i, state in enumerate(p.states):
+            assert tuple(np.array(p.states)[p.P[0, i] != 0.0]) == form.reads[state]
+            assert (p.Q[0, i] != 0.0) == (state in form.driven)
+            assert (p.R[0, i] != 0.0) == (state in form.constant)

@@ -11,6 +11,7 @@ import pytest
 import portable as pt
 from portable.backends.contract import RunConfig
 from portable.backends.native import BACKEND
+from portable.backends.native.cells import Arena
 from portable.backends.native.codegen import CellCode
 from portable.backends.native.layout import arrange
 from portable.backends.native.lower import DUE, RING, lower
@@ -176,7 +177,24 @@ def test_one_text_for_all_populations_of_a_type():
         ).source()
 
     for cell, other in (
-        (pt.IF_curr_exp(), pt.IF_curr_exp(tau_m=7, cm=3, tau_syn_E=2, v_thresh=-40, tau_refrac=5)),
+        (pt.IF_curr_exp(v_rest=0), pt.IF_curr_exp(tau_m=7, cm=3, tau_syn_E=2, v_thresh=-40, tau_refrac=5)),
         (pt.IF_cond_exp(), pt.IF_cond_exp(cm=3, e_rev_E=-1, v_reset=-70)),
     ):
-        assert source(cell, 3, 0.1) == source(other, 900, 0.05)
+        assert source(cell, 3, 0.1) == source(other, 200, 0.05)
+
+
+@pytest.mark.parametrize(("size", "texts"), [(200, 1), (2000, 4)])
+def test_small_populations_share_code_and_large_ones_have_only_what_they_use(size, texts):
+    """Two receptors or one in use, with and without injected current."""
+    cells = [pt.Population(f"p{i}", size, pt.IF_cond_exp()) for i in range(4)]
+    used = [
+        (p, r) for p in cells for r in ("excitatory", "inhibitory") if r == "excitatory" or p in cells[2:]
+    ]
+    projections = [
+        pt.Projection(p, p, pt.OneToOne(), pt.StaticSynapse(0.1, 1.0), receptor=r) for p, r in used
+    ]
+    net = pt.Network(
+        "net", cells, projections, inputs=[pt.Injection(pt.DCSource(0.1), p) for p in cells[::2]]
+    )
+    arena = Arena(lower(resolve(net, 1, 0.1), RunConfig()).plan, 1)
+    assert len({CellCode(c.layout).source() for c in arena.cells.values()}) == texts

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.backends.native.layout import BLOCK, CURRENT, LEFT, Layout, arrange
-from portable.backends.native.lower import CellPlan, NativePlan
+from portable.backends.native.lower import FEW_CELLS, CellPlan, NativePlan
 from portable.dynamics.steps import SIZE
 from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Ints, PerCell, Program
@@ -68,7 +68,8 @@ class Arena:
     def __init__(self, plan: NativePlan, parts: int) -> None:
         self.program: Program = plan.program
         self.parts = parts
-        self.injected = {c.group for c in plan.program.currents}
+        few = {g.name for g in plan.program.cells if g.size <= FEW_CELLS}
+        self.injected = {c.group for c in plan.program.currents} | few
         self.cells: dict[str, Cells] = {}
         for cell, group in zip(plan.cells, plan.program.cells, strict=True):
             layout, values = arrange(

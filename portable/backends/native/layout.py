@@ -18,7 +18,7 @@ from portable.dynamics.draws import draws
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Expr, Name, names
 from portable.dynamics.flat import INJECTED, Flat
-from portable.dynamics.linear import linear, propagator
+from portable.dynamics.linear import Propagator, Structure, linear, propagator, structure
 from portable.dynamics.methods import Method
 from portable.dynamics.steps import PIECES, SIZE
 from portable.dynamics.steps import quantities as step_quantities
@@ -177,65 +177,38 @@ def _rows(
 ) -> tuple[tuple[tuple[str, Row], ...], tuple[tuple[str, Row | None], ...]]:
     system = linear(flat)
     assert system is not None
-    free = propagator(system, values, dt)
-    stuck = propagator(system, values, dt, flat.held)
     rows: list[tuple[str, Row]] = []
     held: list[tuple[str, Row | None]] = []
-    for i, state in enumerate(free.states):
-        rows.append(
-            (
-                state,
-                _row(
-                    "*P", i, free.states, free.P[:, i], free.Q[:, i] if injected else None, free.R[:, i], out
-                ),
-            )
-        )
+    free, stuck = propagator(system, values, dt), propagator(system, values, dt, flat.held)
+    form, stuck_form = structure(system), structure(system, flat.held)
+    for state in free.states:
+        rows.append((state, _row("*P", state, free, form, injected, out)))
         if state in flat.held:
             held.append((state, ((state, ""),)))
-        elif all(
-            np.array_equal(a[:, i], b[:, i])
-            for a, b in ((free.P, stuck.P), (free.Q, stuck.Q), (free.R, stuck.R))
-        ):
+        elif not set(form.reads[state]) & set(flat.held):
             held.append((state, None))
         else:
-            held.append(
-                (
-                    state,
-                    _row(
-                        "*H",
-                        i,
-                        free.states,
-                        stuck.P[:, i],
-                        stuck.Q[:, i] if injected else None,
-                        stuck.R[:, i],
-                        out,
-                    ),
-                )
-            )
+            held.append((state, _row("*H", state, stuck, stuck_form, injected, out)))
     return tuple(rows), tuple(held)
 
 
 def _row(
-    prefix: str,
-    i: int,
-    states: tuple[str, ...],
-    p: Floats,
-    q: Floats | None,
-    r: Floats,
-    out: dict[str, PerCell],
+    prefix: str, state: str, step: Propagator, form: Structure, injected: bool, out: dict[str, PerCell]
 ) -> Row:
-    """Terms of one row that are not zero: own state first, so that a lone state is one product."""
+    """Terms of one row that can differ from zero, whatever the parameters, so that equal types have equal
+    code: own state first, so that a lone state is one product."""
     terms: list[tuple[str, str]] = []
-    for j in sorted(range(len(states)), key=lambda j: j != i):
-        if np.any(p[:, j] != 0.0):
-            one = bool(np.all(p[:, j] == 1.0))
-            terms.append((states[j], "" if one else f"{prefix}_{i}_{j}"))
-            if not one:
-                out[f"{prefix}_{i}_{j}"] = p[:, j]
-    if q is not None and np.any(q != 0.0):
+    i, reads = step.states.index(state), form.reads[state]
+    for other in sorted(reads, key=lambda other: other != state):
+        j = step.states.index(other)
+        one = len(reads) == 1 and bool(np.all(step.P[:, i, j] == 1.0))  # nothing moves it
+        terms.append((other, "" if one else f"{prefix}_{i}_{j}"))
+        if not one:
+            out[f"{prefix}_{i}_{j}"] = step.P[:, i, j]
+    if injected and state in form.driven:
         terms.append((INJECTED, f"{prefix}_{i}_q"))
-        out[f"{prefix}_{i}_q"] = q
-    if np.any(r != 0.0):
+        out[f"{prefix}_{i}_q"] = step.Q[:, i]
+    if state in form.constant:
         terms.append(("", f"{prefix}_{i}_r"))
-        out[f"{prefix}_{i}_r"] = r
+        out[f"{prefix}_{i}_r"] = step.R[:, i]
     return tuple(terms)

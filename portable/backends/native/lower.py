@@ -20,6 +20,9 @@ from portable.resolve.program import Approximation, CellGroup, Connections, Pois
 MAX_INTERVAL = 16  # steps between two exchanges of spikes, at most
 MAX_WEIGHT_KINDS = 6  # above it weights are stored per synapse even if each projection has only one
 RING, DUE = "ring", "due"
+# Groups of at most so many cells carry what any of their type can use (every receptor's arrivals, an injected
+# current): one code for all of them; a larger one has only what it uses, which is less to read at every step.
+FEW_CELLS = 256
 SHORT_SEGMENT = 3.0  # synapses; shorter segments are read faster all at once into ring buffers
 
 
@@ -119,17 +122,18 @@ def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
     jumps: list[Mapping[str, Expr]] = []
     ports: dict[str, int] = {}
     for port in flat.ports:
-        if not any(c.post == g.name and c.port == port.name and c.count for c in program.connections):
-            continue
-        added = plain_jumps(port, flat)
+        used = any(c.post == g.name and c.port == port.name and c.count for c in program.connections)
+        added = plain_jumps(port, flat) if used or g.size <= FEW_CELLS else None
         if added is None:
-            ports[port.name] = -1
+            if used:
+                ports[port.name] = -1
             continue
         key = "; ".join(f"{s} += {emit(e)}" for s, e in sorted(added.items()))
         if key not in channels:
             channels[key] = len(jumps)
             jumps.append(added)
-        ports[port.name] = channels[key]
+        if used:
+            ports[port.name] = channels[key]
     return CellPlan(g.name, method, tuple(jumps), ports)
 
 
