@@ -15,10 +15,10 @@ import numpy.typing as npt
 from portable.errors import ModelError
 from portable.model.values import Array, Value
 from portable.resolve import draws, pairs
-from portable.resolve.connect import Pattern
 from portable.resolve.grid import float32_notes, nearest, on_grid, one_on_grid, rounded
 from portable.resolve.program import Approximation, Ints
 from portable.resolve.random import stream
+from portable.resolve.sides import Pattern
 from portable.units import Floats, Quantity
 
 LONGEST = 65535  # steps of delay
@@ -128,10 +128,10 @@ def _array(given: Array, pattern: Pattern, where: str) -> Floats:
             f"an array of {len(given)} values has no order to follow in a random connector",
             "use AllToAll, OneToOne or Explicit, or a distribution",
         )
-    if len(given) != pattern.targets.size:
+    if len(given) != pattern.total:
         raise ModelError(
             where,
-            f"has {len(given)} values for {pattern.targets.size} connections",
+            f"has {len(given)} values for {pattern.total} connections",
             "give one value, or one per connection",
         )
     data = given.coherent()

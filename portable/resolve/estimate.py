@@ -9,23 +9,17 @@ import psutil
 
 from portable.errors import ModelError
 from portable.model.cells import Cell
-from portable.model.connectors import (
-    AllToAll,
-    Explicit,
-    FixedInDegree,
-    FixedProbability,
-    FixedTotalNumber,
-    OneToOne,
-)
 from portable.model.network import Network, Projection
 from portable.model.sources import SpikeSourceArray
 from portable.model.values import Array
 from portable.resolve import draws
-from portable.resolve.connect import Sides
-from portable.resolve.projections import cells
+from portable.resolve.connectors import RULES, count
+from portable.resolve.part import Part
+from portable.resolve.projections import sides
 from portable.units import Quantity
 
 GIB = 1024.0**3
+_KEPT = 12  # bytes a connection of a part, while those of its ranges of rows are joined
 _ENGINE = 2.0  # the native engine holds its own sorted copy beside the Program while it builds
 
 
@@ -66,14 +60,16 @@ class Estimate:
         )
 
 
-def estimate(network: Network, dt: float, *, weights32: bool = False) -> Estimate:
-    """Count cells and (expected) synapses and the bytes that they take. Exact but for FixedProbability."""
+def estimate(network: Network, dt: float, *, weights32: bool = False, part: Part | None = None) -> Estimate:
+    """Count cells and (expected) synapses and the bytes that they take, of a part those onto its cells. Exact
+    but for connectors that draw the number.
+    """
     offset, first = {}, 0
     for p in network.populations:
         offset[p.name], first = first, first + p.size
     synapses, sizes, transient = {}, {}, 0
     for q in network.projections:
-        n = synapses[q.name] = count(q, offset)
+        n = synapses[q.name] = count(q.connector, sides(q, offset, part))
         each = _bytes_each(q, dt, weights32)
         rows = (
             8
@@ -81,27 +77,9 @@ def estimate(network: Network, dt: float, *, weights32: bool = False) -> Estimat
             * len({v.population.name for v in q.post})
         )
         sizes[q.name] = n * each + rows
-        transient = max(transient, n * _transient_each(q))
+        transient = max(transient, n * (_transient_each(q) + (_KEPT if part is not None else 0)))
     groups = sum(_group_bytes(p.size, p.cell) for p in network.populations)
     return Estimate(first, synapses, sizes, groups, transient)
-
-
-def count(q: Projection, offset: dict[str, int]) -> int:
-    """Connections of a projection: exact, the rounded mean for FixedProbability."""
-    pre, post = sum(len(v) for v in q.pre), sum(len(v) for v in q.post)
-    match q.connector:
-        case OneToOne():
-            return pre
-        case FixedInDegree(n):
-            return n * post
-        case FixedTotalNumber(n):
-            return n
-        case Explicit(sources):
-            return len(sources)
-        case AllToAll(allow_self) | FixedProbability(_, allow_self):
-            p = q.connector.p if isinstance(q.connector, FixedProbability) else 1.0
-            own = 0 if allow_self else int(Sides(cells(q.pre, offset), cells(q.post, offset), "").own().sum())
-            return round((pre * post - own) * p)
 
 
 def _bytes_each(q: Projection, dt: float, weights32: bool) -> int:
@@ -121,19 +99,13 @@ def _bytes_each(q: Projection, dt: float, weights32: bool) -> int:
 
 def _transient_each(q: Projection) -> int:
     """Bytes a connection that are given back when the projection is done."""
-    arrays = (
-        isinstance(q.synapse.weight, Array)
-        or isinstance(q.synapse.delay, Array)
-        or isinstance(q.connector, Explicit)
-    )
-    moved = (
-        28 if arrays or len({v.population.name for v in q.pre}) < len(q.pre) else 0
-    )  # int64 permutations and copies in their order
-    transposed = 4 if isinstance(q.connector, FixedInDegree) else 0
-    copied = (
-        6 if len({v.population.name for v in q.post}) > 1 else 0
-    )  # unsorted targets and delays beside the sorted ones
-    return moved + max(transposed, copied)
+    rule = RULES[type(q.connector)].TRANSIENT
+    arrays = isinstance(q.synapse.weight, Array) or isinstance(q.synapse.delay, Array)
+    # int64 permutations and copies in their order
+    moved = 28 if arrays or len({v.population.name for v in q.pre}) < len(q.pre) else 0
+    # unsorted targets beside the sorted ones
+    copied = 4 if len({v.population.name for v in q.post}) > 1 else 0
+    return max(moved, rule) + copied
 
 
 def _group_bytes(size: int, cell: object) -> int:

@@ -13,6 +13,7 @@ from portable.resolve.digest import model_hash
 from portable.resolve.estimate import check_memory, estimate
 from portable.resolve.grid import check_dt
 from portable.resolve.injected import currents, recordings
+from portable.resolve.part import Part
 from portable.resolve.program import Approximation, CellGroup, Connections, Group, Program
 from portable.resolve.projections import connections
 from portable.resolve.threads import using
@@ -28,9 +29,13 @@ def resolve(
     weights32: bool = False,
     progress: Progress | None = None,
     threads: int | None = None,
+    part: Part | None = None,
 ) -> Program:
     """Expand a network into arrays: the same network and seed give the same Program, bit for bit, whatever
     the threads.
+
+    part: make only the connections onto its cells (resolve.part), equal to the same ones of the whole, in
+    memory that goes with the part; groups are whole.
 
     dt: the step in ms. weights32: keep arrays of weights that a user gives as float32, as drawn ones always
     are. progress(done, total): called with numbers of synapses.
@@ -42,29 +47,32 @@ def resolve(
     if not isinstance(network, Network):
         raise ModelError("network", f"expected a Network, got {network!r}")
     with using(threads):
-        return _resolve(network, seed, dt, weights32, progress)
+        return _resolve(network, seed, dt, weights32, progress, part)
 
 
-def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: Progress | None) -> Program:
-    sizes = estimate(network, dt, weights32=weights32)
+def _resolve(
+    network: Network, seed: int, dt: float, weights32: bool, progress: Progress | None, part: Part | None
+) -> Program:
+    sizes = estimate(network, dt, weights32=weights32, part=part)
     check_memory(sizes)
     notes: list[Approximation] = []
     groups: list[Group] = []
     offset: dict[str, int] = {}
     first = 0
     for p in network.populations:
-        made, more = group(p, seed, dt)
-        groups.append(made)
+        cells, more = group(p, seed, dt)
+        groups.append(cells)
         notes += more
         offset[p.name], first = first, first + p.size
     injected, (spikes, shown) = currents(network.inputs, seed, dt), recordings(network.recordings, dt)
     links = couplings(network.links)
     joined: list[Connections] = []
-    done, total = 0, sizes.total_synapses
+    done, total, whole = 0, sizes.total_synapses, 0
     for q in network.projections:
-        parts, more = connections(q, offset, seed, dt, weights32)
-        joined += parts
+        made, size, more = connections(q, offset, seed, dt, weights32, part)
+        joined += made
         notes += more
+        whole += size
         done += sizes.synapses[q.name]
         if progress is not None:
             progress(done, total)
@@ -92,6 +100,8 @@ def _resolve(network: Network, seed: int, dt: float, weights32: bool, progress: 
         shown=shown,
         links=links,
         origin=origin,
+        part=part,
+        synapses_total=whole,
     )
 
 

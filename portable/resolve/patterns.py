@@ -52,17 +52,26 @@ def _picks_block(key, first, n, w):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def picks(key, first, out, n):  # type: ignore[no-untyped-def]
-    """out[i] = a number in [0, n) for slot first + i; `first` is a multiple of 4."""
-    w = np.empty(4 * BLOCK, dtype=np.uint64)
-    for begin in range(0, out.size, 4 * BLOCK):
-        _picks_block(key, first + begin, n, w)
-        part = out[begin : begin + 4 * BLOCK]
-        whole = part.size >> 2
-        for i in range(whole):
+    """out[i] = a number in [0, n) for slot first + i."""
+    w, line = np.empty(4 * BLOCK, dtype=np.uint64), np.empty(4 * BLOCK, dtype=out.dtype)
+    for begin in range(first - (first & 3), first + out.size, 4 * BLOCK):
+        _picks_block(key, begin, n, w)
+        for i in range(BLOCK):
             for j in range(4):
-                part[4 * i + j] = w[j * BLOCK + i] >> _32
-        for j in range(part.size & 3):
-            part[4 * whole + j] = w[j * BLOCK + whole] >> _32
+                line[4 * i + j] = w[j * BLOCK + i] >> _32
+        skip = max(0, first - begin)
+        last = min(4 * BLOCK, first + out.size - begin)
+        out[begin + skip - first : begin + last - first] = line[skip:last]
+
+
+@njit(cache=True, nogil=True)
+def picks_of_rows(key, lo, hi, indptr, whole, out, n):  # type: ignore[no-untyped-def]
+    """picks() for the rows lo..hi-1, which start at slot whole[row] and lie at indptr[row] of `out`: for rows
+    that are not one after another in the whole.
+    """
+    for row in range(lo, hi):
+        for i in range(indptr[row + 1] - indptr[row]):
+            out[indptr[row] + i] = pick(key, whole[row] + i, n, 0)
 
 
 @njit(cache=True, nogil=True)
@@ -101,13 +110,13 @@ def without_replacement(key, k, room, most, out):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def not_self(key, lo, hi, indptr, targets, pre_cell, post_cell):  # type: ignore[no-untyped-def]
-    """Draw again where a row met its own cell."""
+def not_self(key, lo, hi, indptr, whole, targets, pre_cell, post_cell):  # type: ignore[no-untyped-def]
+    """Draw again where a row met its own cell; whole[row]: its first slot in the whole."""
     for row in range(lo, hi):
         for slot in range(indptr[row], indptr[row + 1]):
             attempt = _AGAIN
             while post_cell[targets[slot]] == pre_cell[row]:
-                targets[slot] = pick(key, slot, post_cell.size, attempt)
+                targets[slot] = pick(key, whole[row] + slot - indptr[row], post_cell.size, attempt)
                 attempt += _AGAIN
 
 
@@ -120,6 +129,8 @@ def distinct(key, lo, hi, indptr, targets, own_cell, other_cell, room, no_self):
     mark = np.full(n, -1, dtype=np.int64)
     for row in range(lo, hi):
         want = indptr[row + 1] - indptr[row]
+        if want == 0:
+            continue
         few = want if 2 * want <= room[row] else room[row] - want  # else draw the ones to leave out
         made = 0
         attempt = 0
@@ -201,12 +212,12 @@ def count_columns(columns, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def transpose(lo, hi, n, columns, at, targets):  # type: ignore[no-untyped-def]
-    """Row r of `columns` (n entries a row) becomes target r of each of its sources; at[c] is where the next
-    one of source c goes.
+def transpose(lo, hi, indptr, columns, at, targets):  # type: ignore[no-untyped-def]
+    """Row r of `columns` becomes target r of each of its sources; at[c] is where the next one of source c
+    goes.
     """
     for row in range(lo, hi):
-        for slot in range(row * n, row * n + n):
+        for slot in range(indptr[row], indptr[row + 1]):
             c = columns[slot]
             targets[at[c]] = row
             at[c] += 1

@@ -196,6 +196,8 @@ class Program:
     origin: Origin | None = None  # of a network that was read from a file and not changed since
     shown: tuple[Trace, ...] = ()
     links: tuple[Coupling, ...] = ()  # in the order in which they are evaluated
+    part: object = None  # the resolve.part.Part whose incoming connections these are; None: the whole
+    synapses_total: int = 0  # connections of the whole network
 
     def group(self, name: str) -> Group:
         """The group of that name; KeyError if there is none."""
@@ -210,5 +212,5 @@ class Program:
 
     @property
     def synapses(self) -> int:
-        """Number of connections of the whole network."""
+        """Number of connections that are here: of a part, those onto its cells."""
         return sum(c.count for c in self.connections)

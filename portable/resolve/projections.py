@@ -16,9 +16,11 @@ import numpy.typing as npt
 from portable.model.network import Projection, Side
 from portable.resolve import attributes, rows
 from portable.resolve.attributes import Attribute
-from portable.resolve.connect import Pattern, Sides, Targets, connect, narrow
+from portable.resolve.connectors import connect
+from portable.resolve.part import Part, places
 from portable.resolve.program import Approximation, Connections, Ints
 from portable.resolve.random import stream
+from portable.resolve.sides import Pattern, Sides, Targets, narrow
 from portable.resolve.threads import blocks, even, portions, run
 
 _TOGETHER = 1 << 16  # connections that one thread draws and sorts at a time
@@ -51,21 +53,26 @@ def cells(side: Side, offset: Mapping[str, int]) -> Ints:
     return np.concatenate([offset[v.population.name] + v.ids for v in side])
 
 
+def sides(p: Projection, offset: Mapping[str, int], part: Part | None = None) -> Sides:
+    """What the connector works on."""
+    return Sides(cells(p.pre, offset), cells(p.post, offset), f"projection '{p.name}'", places(part, p.post))
+
+
 def connections(
-    p: Projection, offset: Mapping[str, int], seed: int, dt: float, weights32: bool
-) -> tuple[list[Connections], list[Approximation]]:
-    """Everything of one projection. `offset`: first cell of each population in the network."""
+    p: Projection, offset: Mapping[str, int], seed: int, dt: float, weights32: bool, part: Part | None = None
+) -> tuple[list[Connections], int, list[Approximation]]:
+    """Everything of one projection, or of it what is onto a part, and the number of connections of the whole.
+    `offset`: first cell of each population in the network.
+    """
     path, owner = f"projection '{p.name}'", (seed, p.name)
-    pattern = connect(
-        p.connector, Sides(cells(p.pre, offset), cells(p.post, offset), path), stream(seed, p.name, "connect")
-    )
+    pattern = connect(p.connector, sides(p, offset, part), stream(seed, p.name, "connect"))
     pre, post = layout(p.pre), layout(p.post)
     r = _canonical(pattern, pre)
     weights, notes = attributes.weight(p.synapse.weight, r.pattern, path, owner, weights32)
     delays, more = attributes.delay(p.synapse.delay, r.pattern, path, owner, dt)
     start = _starts(r, (len(pre.names), len(post.names)), post)
     targets, order = _sorted(r, start, post, weights.ordered or delays.ordered)
-    return _split(p, pre, post, r, start, targets, order, weights, delays), [*notes, *more]
+    return _split(p, pre, post, r, start, targets, order, weights, delays), pattern.total, [*notes, *more]
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,9 @@ def _canonical(pattern: Pattern, pre: Layout) -> Rows:
         targets = targets[slots]
     distinct, first = np.unique(rank, return_index=True)
     indptr = np.append(indptr[first], indptr[-1])
-    return Rows(Pattern(indptr, targets, given, pattern.ordered), distinct >> 32, distinct & 0xFFFFFFFF)
+    return Rows(
+        Pattern(indptr, targets, pattern.total, given, pattern.ordered), distinct >> 32, distinct & 0xFFFFFFFF
+    )
 
 
 def _starts(r: Rows, groups: tuple[int, int], post: Layout) -> Ints:
