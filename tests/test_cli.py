@@ -512,3 +512,21 @@ def test_help_imports_nothing_heavy(model):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "LOADED []" in done.stdout
+
+
+def test_every_command_says_what_it_is_and_can_be_done():
+    """One file each; what it does is imported when it is called, so a wrong name would show only then."""
+    from importlib import import_module
+    from inspect import signature
+
+    from portable.cli.commands import COMMANDS
+
+    for name, command in COMMANDS.items():
+        assert command.summary.endswith("."), name
+        module, _, function = command.does.partition(":")
+        takes = signature(getattr(import_module(module), function)).parameters
+        given = {p.name for p in (*command.arguments(), *command.parameters({}))} - {"debug"}
+        given |= {"model", "options"} if command.takes_model else set()
+        anything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        assert given <= set(takes) or anything, (name, given - set(takes))
+        assert {n for n, p in takes.items() if p.default is p.empty and p.kind is p.KEYWORD_ONLY} <= given

@@ -1,29 +1,26 @@
-"""The commands, their options and help. A command with a MODEL gets the model's own options too, so the model
-file is read first.
+"""The application: the commands (command.py, commands/) as typer takes them. A command with a MODEL gets the
+model's own options too, so the model file is read first.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import typer
 
-from portable.backends import registry
 from portable.cli import text
+from portable.cli.command import Command, option
+from portable.cli.commands import COMMANDS
 from portable.cli.model import PYTHON, Model, ModelOption, find, load
-from portable.cli.validation_options import validation_options
 from portable.errors import BackendFailed, ModelError, PortableError
 from portable.process import read_as_programs
 
-# What is compared where nobody says (registry.compared): to find out, every backend would have to be loaded.
-COMPARED = "the built-in engine and every other fast simulator that is installed"
 ABOUT = """Describe a spiking network once; run it on NEST, Brian2 or the built-in engine; see that the
 spikes are identical.
 
@@ -53,424 +50,56 @@ Exit codes: 0 done, identical, or can run; 1 different, or cannot run;
 2 could not do it (the message says why); 130 interrupted.
 """
 EPILOG = "Give MODEL before --help to see the model's own options."
-MODEL_COMMANDS = ("run", "compare", "validate", "show", "check", "import", "export")
-FILE_COMMANDS = {"validate-file": "A NeuroML or LEMS file."}
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg")
 AUTOMATIC = "auto"  # --plot without a file
-_P = inspect.Parameter
 
 
-def _parameter(name: str, annotation: Any, default: Any, *flags: str, **about: Any) -> inspect.Parameter:
-    return _P(name, _P.KEYWORD_ONLY, default=typer.Option(default, *flags, **about), annotation=annotation)
-
-
-def _model_argument(needed: bool = True) -> inspect.Parameter:
-    return _P(
-        "model",
-        _P.KEYWORD_ONLY,
-        default=typer.Argument(
-            ... if needed else "",
-            show_default=False,
-            metavar="MODEL",
-            help="A .py file that defines `network`, a .json or .yaml document, or a NeuroML or LEMS file.",
-        ),
-        annotation=str,
-    )
-
-
-def _shared(given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
-    """The options that several commands have; `given` are the model's run_defaults."""
-    made = [
-        _parameter(
-            "backend",
-            str,
-            given.get("backend", registry.DEFAULT),
-            "--backend",
-            "-b",
-            help="Which simulator: see `portable backends`.",
-        ),
-        _parameter(
-            "duration",
-            str,
-            str(given.get("duration", "1 s")),
-            "--duration",
-            "-t",
-            help='Biological time: "500 ms", "2 s", or a number in ms.',
-        ),
-        _parameter("dt", str, str(given.get("dt", "0.1 ms")), "--dt", help="Time step."),
-        _parameter(
-            "seed",
-            int,
-            int(given.get("seed", 0)),
-            "--seed",
-            "-s",
-            help="Draws connections, parameters and inputs; the same seed is the same network.",
-        ),
-        _parameter(
-            "threads",
-            int | None,
-            given.get("threads"),
-            "--threads",
-            min=1,
-            help="Threads; the spikes do not depend on it.",
-        ),
-        _parameter(
-            "inputs",
-            str,
-            given.get("inputs", "auto"),
-            "--inputs",
-            help="Poisson trains: frozen (the same on every backend), native (the simulator's own), auto "
-            "(frozen below a size).",
-        ),
-        _parameter(
-            "integrator",
-            str,
-            given.get("integrator", "auto"),
-            "--integrator",
-            help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact.",
-        ),
-        _parameter(
-            "compact",
-            bool,
-            False,
-            "--compact",
-            help="float32 for arrays of weights too (drawn ones always are).",
-        ),
-        _parameter(
-            "as_json", bool, False, "--json", help="One JSON document on standard output, for machines."
-        ),
-        _parameter("debug", bool, False, "--debug", help="Show the traceback of an error."),
-        _parameter(
-            "plot",
-            str | None,
-            None,
-            "--plot",
-            metavar="[FILE]",
-            help="Draw a picture; FILE may be left out (.png, .pdf, .svg).",
-        ),
-    ]
-    return {p.name: p for p in made}
-
-
-def _own(given: Mapping[str, Any]) -> dict[str, dict[str, inspect.Parameter]]:
-    """The options that only one command has."""
-    backends, seeds = given.get("backends", ""), str(given.get("seed", 0))
-    listed = backends if isinstance(backends, str) else ",".join(backends)
-    return {
-        "run": {
-            "out": _parameter(
-                "out",
-                list[str],
-                [],
-                "--out",
-                "-o",
-                metavar="FILE",
-                help="Save results: .npz (all), .json (summary), .pkl (neo block), .nix (neo, needs nixio). "
-                "Repeatable.",
-            ),
-            "option": _parameter(
-                "option",
-                list[str],
-                [],
-                "--option",
-                metavar="NAME=VALUE",
-                help="A backend's own option: see `portable backends`. Repeatable.",
-            ),
-        },
-        "compare": {
-            "backends": _parameter(
-                "backends",
-                str,
-                listed,
-                "--backends",
-                "-b",
-                help="Two or more, separated by commas; the first is the reference. Default: "
-                f"{listed or COMPARED}.",
-                show_default=False,
-            ),
-            "seed": _parameter(
-                "seed",
-                list[str],
-                [seeds],
-                "--seed",
-                "-s",
-                help="Seeds: repeat the option, or separate by commas.",
-            ),
-            "single_cells": _parameter(
-                "single_cells",
-                bool | None,
-                None,
-                "--single-cells/--no-single-cells",
-                help="Compare cells out of the loop too, with the same input. Default: where equations are "
-                "not linear.",
-            ),
-            "option": _parameter(
-                "option",
-                list[str],
-                [],
-                "--option",
-                metavar="BACKEND.NAME=VALUE",
-                help="A backend's own option. Repeatable.",
-            ),
-        },
-        "validate": validation_options(_parameter, listed or COMPARED),
-        "export": {
-            "format": _parameter(
-                "format",
-                str,
-                "neuroml",
-                "--format",
-                "-f",
-                help="neuroml: NeuroML 2 with the LEMS file that runs it.",
-            ),
-            "out": _parameter(
-                "out",
-                str,
-                ...,
-                "--out",
-                "-o",
-                metavar="DIR",
-                help="The folder for the files; made if it is not there.",
-            ),
-            "simulation": _parameter(
-                "simulation",
-                bool,
-                True,
-                "--simulation/--no-simulation",
-                help="Also the LEMS file that runs the network for --duration and records what it records.",
-            ),
-            "inputs": _parameter(
-                "inputs",
-                str,
-                "frozen",
-                "--inputs",
-                help="Poisson trains: frozen (written out for --duration), native (drawn by the simulator).",
-            ),
-            "types": _parameter(
-                "types",
-                str,
-                "auto",
-                "--types",
-                help="auto (NeuroML's cells where they do the same), core (also where nearly the same), "
-                "custom (own types only).",
-            ),
-            "timing": _parameter(
-                "timing",
-                str,
-                "steps",
-                "--timing",
-                help="steps (jLEMS at --dt spikes in our steps) or nominal (the model's numbers as they "
-                "are).",
-            ),
-            "hdf5_above": _parameter(
-                "hdf5_above",
-                int,
-                10_000,
-                "--hdf5-above",
-                min=0,
-                metavar="N",
-                help="Write HDF5, in float32, for more than N connections.",
-            ),
-        },
-        "import": {
-            "out": _parameter(
-                "out",
-                str,
-                ...,
-                "--out",
-                "-o",
-                metavar="FILE",
-                help="The document to write: .yaml, .yml or .json.",
-            )
-        },
-        "validate-file": {
-            "jnml": _parameter(
-                "jnml", bool, False, "--jnml", help="Ask jNeuroML as well (needs Java; it gives no lines)."
-            ),
-            "folder": _parameter(
-                "folder",
-                str,
-                "",
-                "--folder",
-                metavar="DIR",
-                help="The folder that included files may lie in. Default: that of FILE.",
-                show_default=False,
-            ),
-        },
-    }
-
-
-_OPTIONS = {
-    "run": (
-        "backend",
-        "duration",
-        "dt",
-        "seed",
-        "threads",
-        "inputs",
-        "integrator",
-        "compact",
-        "option",
-        "out",
-        "plot",
-        "as_json",
-        "debug",
-    ),
-    "compare": (
-        "backends",
-        "duration",
-        "dt",
-        "seed",
-        "threads",
-        "integrator",
-        "single_cells",
-        "option",
-        "as_json",
-        "debug",
-    ),
-    "validate": (
-        "backends",
-        "seeds",
-        "duration",
-        "dt",
-        "warmup",
-        "inputs",
-        "integrator",
-        "option",
-        "margin",
-        "power",
-        "report",
-        "suite",
-        "case",
-        "quick",
-        "executor",
-        "workers",
-        "time_limit",
-        "memory_limit",
-        "cache",
-        "as_json",
-        "debug",
-    ),
-    "show": ("dt", "plot", "as_json", "debug"),
-    "check": ("backend", "dt", "seed", "inputs", "integrator", "compact", "as_json", "debug"),
-    "backends": ("as_json", "debug"),
-    "import": ("dt", "out", "as_json", "debug"),
-    "export": (
-        "format",
-        "out",
-        "simulation",
-        "duration",
-        "dt",
-        "seed",
-        "inputs",
-        "types",
-        "timing",
-        "hdf5_above",
-        "as_json",
-        "debug",
-    ),
-    "validate-file": ("jnml", "folder", "as_json", "debug"),
-}
-_SUMMARY = {
-    "run": "Run MODEL on a backend and report spikes, rates and times.",
-    "compare": "Run MODEL on several backends and say whether the spikes are identical. Exit code 0 "
-    "identical, 1 different, 2 could not run.",
-    "validate": (
-        "Run MODEL on several backends for several seeds and say whether they agree: same network, cells, "
-        "spikes, statistics, cost, and what would have been "
-        "detected. Exit code 0 identical or equivalent, 1 different or undecided, 2 not comparable or could "
-        "not run."
-    ),
-    "show": "Show what MODEL is: sizes, synapses, memory, parameters, a drawing.",
-    "check": "List everything in MODEL that a backend cannot do. Exit code 0 it can run, 1 it cannot, 2 the "
-    "model is wrong.",
-    "backends": "Show which simulators are installed and what each can do.",
-    "import": "Read a NeuroML or LEMS file and save it as a document that every command takes, with all its "
-    "types.",
-    "export": "Write MODEL for other software: NeuroML 2 and LEMS, which jNeuroML runs with the same spikes.",
-    "validate-file": "List everything that is wrong in a NeuroML or LEMS file, with its line. Exit code 0 "
-    "nothing, 1 something, 2 could not look.",
-}
-
-
-_MODULES = {
-    "run": "run",
-    "compare": "compare",
-    "show": "show",
-    "check": "backends",
-    "backends": "backends",
-    "validate-file": "validate",
-    "validate": "validation",
-    "import": "convert",
-    "export": "export",
-}
-_FUNCTIONS = {"validate-file": "validate_file", "import": "import_"}
-
-
-def _implementation(command: str) -> Callable[..., int]:
-    """The function behind a command, imported when it is called."""
-    found: Callable[..., int] = getattr(
-        importlib.import_module(f"portable.cli.{_MODULES[command]}"), _FUNCTIONS.get(command, command)
-    )
-    return found
-
-
-def _command(name: str, model: Model | None) -> Callable[..., None]:
-    """A function whose signature typer reads: MODEL, the command's options, the model's own (of commands that
-    take one).
+def _function(command: Command, model: Model | None) -> Callable[..., None]:
+    """A function whose signature typer reads: MODEL or FILE, the command's options, the model's own (of
+    commands that take one).
     """
-    model = model if name in MODEL_COMMANDS else None
-    given = model.defaults if model else {}
-    known = {**_shared(given), **_own(given).get(name, {})}
-    parameters = [known[n] for n in _OPTIONS[name]]
-    taken = {p.name for p in parameters} | {"model"}
-    own = {}
-    for option in model.options if model else ():
-        if option.name in taken or f"--{_dashed(option.name)}" in _flags(parameters):
-            raise ModelError(
-                f"{model.path if model else ''}: network",
-                f"its parameter '{option.name}' is an option of `portable {name}`",
-                "rename it",
-            )
-        own["own_" + option.name] = option
-    parameters += [_own_parameter(key, option) for key, option in own.items()]
-    if name in MODEL_COMMANDS:
-        parameters.insert(0, _model_argument(name != "validate"))
-    if name in FILE_COMMANDS:
-        parameters.insert(
-            0,
-            _P(
-                "file",
-                _P.KEYWORD_ONLY,
-                default=typer.Argument(..., metavar="FILE", help=FILE_COMMANDS[name]),
-                annotation=str,
-            ),
-        )
+    model = model if command.takes_model else None
+    parameters = command.parameters(model.defaults if model else {})
+    own = _options_of(model, command, parameters) if model else {}
+    parameters = [*command.arguments(), *parameters, *(_own_parameter(k, o) for k, o in own.items())]
 
     def run_it(**values: Any) -> None:
         values.pop("debug", None)
-        if name in MODEL_COMMANDS:
+        if command.takes_model:
             path = values.pop("model")
-            if model is None and not (name == "validate" and values.get("suite")):
+            if model is None and not (command.model == "optional" and values.get("suite")):
                 raise ModelError(
                     path or "MODEL",
                     "is no model",
                     "give a .py file that defines `network`, a .json or .yaml document, or a NeuroML or "
                     "LEMS file",
                 )
-            values["options"] = {option.name: values.pop(key) for key, option in own.items()}
-            values["options"] = {k: v for k, v in values["options"].items() if v is not None}
+            options = {o.name: values.pop(key) for key, o in own.items()}
+            values["options"] = {k: v for k, v in options.items() if v is not None}
             values["model"] = model
-        raise typer.Exit(_implementation(name)(**values))
+        raise typer.Exit(command(**values))
 
     run_it.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run_it.__annotations__ = {p.name: p.annotation for p in parameters}
-    run_it.__doc__ = (
-        _SUMMARY[name]
-        if model is None or not model.about
-        else f"{_SUMMARY[name]}\n\n{_literal(f'{model.path.name}: {model.about}')}"
-    )
+    run_it.__doc__ = command.summary
+    if model is not None and model.about:
+        run_it.__doc__ += f"\n\n{_literal(f'{model.path.name}: {model.about}')}"
     return run_it
+
+
+def _options_of(
+    model: Model, command: Command, parameters: list[inspect.Parameter]
+) -> dict[str, ModelOption]:
+    """The model's own options. ModelError where one is the command's, too."""
+    taken = {p.name for p in parameters} | {"model"}
+    for o in model.options:
+        if o.name in taken or f"--{_dashed(o.name)}" in _flags(parameters):
+            raise ModelError(
+                f"{model.path}: network",
+                f"its parameter '{o.name}' is an option of `portable {command.name}`",
+                "rename it",
+            )
+    return {"own_" + o.name: o for o in model.options}
 
 
 def _literal(said: str) -> str:
@@ -508,7 +137,7 @@ def _own_parameter(key: str, o: ModelOption) -> inspect.Parameter:
     panel = {"rich_help_panel": "Options of the model"}
     shown = True if default is not None or o.default is None else repr(o.default)
     annotation = o.annotation | None if default is None else o.annotation
-    return _parameter(key, annotation, default, flag, help=_literal(o.help), show_default=shown, **panel)
+    return option(key, annotation, default, flag, help=_literal(o.help), show_default=shown, **panel)
 
 
 def build(model: Model | None = None) -> typer.Typer:
@@ -526,12 +155,12 @@ def build(model: Model | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback(invoke_without_command=True)(_top)
-    for name in _OPTIONS:
+    for command in COMMANDS.values():
         app.command(
-            name,
-            epilog=EPILOG if name in MODEL_COMMANDS and model is None else None,
-            no_args_is_help=name in MODEL_COMMANDS or name in FILE_COMMANDS,
-        )(_command(name, model))
+            command.name,
+            epilog=EPILOG if command.takes_model and model is None else None,
+            no_args_is_help=bool(command.arguments()),
+        )(_function(command, model))
     return app
 
 
@@ -554,18 +183,13 @@ def prepared(arguments: list[str]) -> list[str]:
     return out
 
 
-def _takes_value(command: str) -> frozenset[str]:
-    known = {**_shared({}), **_own({}).get(command, {})}
-    return frozenset(
-        _flags([known[n] for n in _OPTIONS[command] if known[n].annotation not in (bool, bool | None)])
-    )
-
-
 def model_path(arguments: list[str]) -> Path | None:
     """The MODEL on a command line, None if the command takes none or none is given."""
-    if not arguments or arguments[0] not in MODEL_COMMANDS:
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    if command is None or not command.takes_model:
         return None
-    return find(arguments[1:], _takes_value(arguments[0]))
+    with_value = [p for p in command.parameters({}) if p.annotation not in (bool, bool | None)]
+    return find(arguments[1:], frozenset(_flags(with_value)))
 
 
 def _unarmed(model: Path | None) -> None:

@@ -1,27 +1,24 @@
-"""The options that only `portable validate` has."""
+"""`portable validate`."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-
-Make = Callable[..., inspect.Parameter]
+from portable.cli.command import COMPARED, Command, Given, Options, listed, option
 
 
-def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter]:
-    """By name; `make(name, annotation, default, *flags, **about)` makes one."""
+def _own(given: Given) -> Options:
     return {
-        "backends": make(
+        "backends": option(
             "backends",
             str | None,
             None,
             "--backends",
             "-b",
-            help=f"Two or more, separated by commas; the first is the reference. Default: {backends}; with "
-            "--suite, all that are installed (those that take minutes by name only).",
+            help="Two or more, separated by commas; the first is the reference. Default: "
+            f"{listed(given) or COMPARED}; with --suite, all that are installed (those that take minutes by "
+            "name only).",
             show_default=False,
         ),
-        "seeds": make(
+        "seeds": option(
             "seeds",
             str,
             "10",
@@ -29,7 +26,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             "-s",
             help='How many seeds (1, 2, ...), or which: "3,7,9". Statistics need three or more.',
         ),
-        "warmup": make(
+        "warmup": option(
             "warmup",
             str | None,
             None,
@@ -37,7 +34,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             help="Left out of the statistics. Default: a tenth of the duration, at most 500 ms.",
             show_default=False,
         ),
-        "inputs": make(
+        "inputs": option(
             "inputs",
             str,
             "frozen",
@@ -45,7 +42,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             help="frozen: the same Poisson trains everywhere, compared pair by pair. native: each backend "
             "draws its own, compared as ensembles.",
         ),
-        "option": make(
+        "option": option(
             "option",
             list[str],
             [],
@@ -53,7 +50,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             metavar="BACKEND.NAME=VALUE",
             help="A backend's own option. Repeatable.",
         ),
-        "margin": make(
+        "margin": option(
             "margin",
             str | None,
             None,
@@ -62,7 +59,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             "the reference's seed-to-seed SD.",
             show_default=False,
         ),
-        "power": make(
+        "power": option(
             "power",
             str,
             "full",
@@ -70,7 +67,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             help="Known deviations put into the native engine: full (enlarged until the statistics see "
             "them), quick (as they are), none.",
         ),
-        "report": make(
+        "report": option(
             "report",
             str | None,
             None,
@@ -79,23 +76,25 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             metavar="FILE.html",
             help="Write the report; beside it .json, .xml (JUnit), .md and a badge (.svg).",
         ),
-        "suite": make(
+        "suite": option(
             "suite",
             bool,
             False,
             "--suite",
             help="Run the reference cases with published numbers in place of MODEL.",
         ),
-        "case": make("case", list[str], [], "--case", help="With --suite: only this case. Repeatable."),
-        "quick": make("quick", bool, False, "--quick", help="With --suite: only the cases of a few seconds."),
-        "executor": make(
+        "case": option("case", list[str], [], "--case", help="With --suite: only this case. Repeatable."),
+        "quick": option(
+            "quick", bool, False, "--quick", help="With --suite: only the cases of a few seconds."
+        ),
+        "executor": option(
             "executor",
             str,
             "local",
             "--executor",
             help="local: processes on this machine. dask://HOST:PORT: the workers of a Dask cluster.",
         ),
-        "workers": make(
+        "workers": option(
             "workers",
             int,
             0,
@@ -103,7 +102,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             min=0,
             help="Runs at a time, as far as memory goes. 0: one for each processor.",
         ),
-        "time_limit": make(
+        "time_limit": option(
             "time_limit",
             float | None,
             None,
@@ -112,7 +111,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             help="Stop a run that takes longer; it becomes a row of the report.",
             show_default=False,
         ),
-        "memory_limit": make(
+        "memory_limit": option(
             "memory_limit",
             str | None,
             None,
@@ -121,7 +120,7 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             help='Memory of one run: "4 GiB".',
             show_default=False,
         ),
-        "cache": make(
+        "cache": option(
             "cache",
             str | None,
             None,
@@ -132,3 +131,39 @@ def validation_options(make: Make, backends: str) -> dict[str, inspect.Parameter
             show_default=False,
         ),
     }
+
+
+COMMAND = Command(
+    name="validate",
+    does="portable.cli.validation:validate",
+    summary=(
+        "Run MODEL on several backends for several seeds and say whether they agree: same network, "
+        "cells, spikes, statistics, cost, and what would have been detected. Exit code 0 identical or "
+        "equivalent, 1 different or undecided, 2 not comparable or could not run."
+    ),
+    options=(
+        "backends",
+        "seeds",
+        "duration",
+        "dt",
+        "warmup",
+        "inputs",
+        "integrator",
+        "option",
+        "margin",
+        "power",
+        "report",
+        "suite",
+        "case",
+        "quick",
+        "executor",
+        "workers",
+        "time_limit",
+        "memory_limit",
+        "cache",
+        "as_json",
+        "debug",
+    ),
+    own=_own,
+    model="optional",
+)
