@@ -15,7 +15,7 @@ from test_jneuroml_run import needs_jar
 import portable as pt
 from portable.backends.jneuroml.runner import run_lems
 from portable.dynamics.lems.network import whole_steps
-from portable.errors import UnsupportedError
+from portable.errors import BackendFailed, UnsupportedError
 
 HEAD = (
     '<Lems><Target component="sim"/><Include file="Cells.xml"/><Include file="Networks.xml"/>'
@@ -243,3 +243,60 @@ def test_a_sum_over_thousands(tmp_path: Path) -> None:
     text = text.replace("<ComponentType", f"{part}<ComponentType", 1)
     net = read(tmp_path, text + simulation(column("p[0]/v"), length="1ms"))
     assert pt.run(net, "reference").traces["p", "v"].values[-1, 0] == pytest.approx(2.0)
+
+
+STIFF = (
+    '<ionChannelKS id="k" conductance="10pS"><gateKS id="m" instances="1"><closedState id="c1"/><closedState '
+    'id="c2"/><openState id="o1"/>'
+    + "".join(
+        f'<{direction}Transition id="{direction}{n}" from="{a}" to="{b}"><rate type="HHExpRate" '
+        f'rate="{rate}per_ms" midpoint="-65mV" scale="{sign}20mV"/></{direction}Transition>'
+        for n, (a, b, rate) in enumerate((("c1", "c2", 1000), ("c2", "o1", 1)))
+        for direction, sign in (("forward", ""), ("reverse", "-"))
+    )
+    + '</gateKS></ionChannelKS><pointCellCondBased id="c" C="10pF" v0="-65mV" thresh="0mV">'
+    '<channelPopulation id="p" ionChannel="k" number="1000" erev="-50mV" ion="k"/></pointCellCondBased>'
+)
+
+
+def test_a_stiff_kinetic_scheme(tmp_path: Path) -> None:
+    """Two states that exchange at 1000/ms, dt 0.01 ms: no explicit method with fixed steps follows; rkf45
+    does, and the error names it.
+    """
+    solve_ivp = pytest.importorskip("scipy.integrate").solve_ivp
+
+    def slopes(_t: float, y: list[float]) -> list[float]:
+        v, c1, c2, o = y
+        up, down = math.exp((v + 65) / 20), math.exp(-(v + 65) / 20)
+        first, second = 1000 * (up * c1 - down * c2), up * c2 - down * o
+        return [o * (-50 - v), -first, first - second, second]  # 10 nS over 10 pF is 1/ms
+
+    want = solve_ivp(slopes, (0, 5), [-65, 1 / 3, 1 / 3, 1 / 3], "LSODA", rtol=1e-9, atol=1e-10).y[0, -1]
+    net = read(tmp_path, HEAD + STIFF + NETWORK + simulation(column("p[0]/v"), length="5ms"))
+    with pytest.raises(BackendFailed, match="use a smaller dt or integrator='rkf45'"):
+        pt.run(net, "reference", integrator="euler")
+    v = pt.run(net, "reference", integrator="rkf45").traces["p", "v"].values[-1, 0]
+    assert v == pytest.approx(want, abs=1e-3)  # rkf45's own tolerance is 1e-6 a step, of 500
+
+
+def test_rounded_times_are_one_note(tmp_path: Path) -> None:
+    """Three projections with delays between steps, and two trains of spikes."""
+    spikes = "".join(f'<spikeArray id="s{n}"><spike id="0" time="1.0{n}5ms"/></spikeArray>' for n in range(2))
+    populations = "".join(f'<population id="a{n}" component="s{n}" size="1"/>' for n in range(2))
+    projections = "".join(
+        f'<projection id="q{n}" presynapticPopulation="a0" postsynapticPopulation="p" synapse="syn">'
+        f'<connectionWD id="0" preCellId="../a0[0]" postCellId="../p[0]" weight="1" delay="1.0{n}3ms"/>'
+        "</projection>"
+        for n in range(3)
+    )
+    text = (
+        f'{HEAD}<expOneSynapse id="syn" gbase="1nS" erev="0mV" tauDecay="3ms"/>{spikes}<iafCell id="c" '
+        'leakReversal="-60mV" thresh="-50mV" reset="-65mV" C="0.2nF" leakConductance="10nS"/><network id="n">'
+        f'{populations}<population id="p" component="c" size="1"/>{projections}</network>'
+        f"{simulation(column('p[0]/v'))}"
+    )
+    net = read(tmp_path, text)
+    (delays,) = [what for _, what in net.origin.notes if "delays" in what]
+    assert delays.endswith("changed by up to 0.007 ms, here and in 2 other places")
+    (times,) = [what for _, what in net.origin.notes if "spike times" in what]
+    assert times.endswith("changed by up to 0.005 ms, here and in 1 other place")

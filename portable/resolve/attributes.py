@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.errors import ModelError
+from portable.model.limits import MAX_DELAY
 from portable.model.values import Array, Value
 from portable.resolve import draws, pairs
 from portable.resolve.grid import float32_notes, nearest, on_grid, one_on_grid, rounded
@@ -21,7 +22,6 @@ from portable.resolve.random import stream
 from portable.resolve.sides import Pattern
 from portable.units import Floats, Quantity
 
-LONGEST = 65535  # steps of delay
 Numbers = npt.NDArray[np.floating[Any]] | npt.NDArray[np.unsignedinteger[Any]]
 
 
@@ -95,11 +95,11 @@ def delay(
         return Attribute(steps.astype(_steps_type(most)), own, most=most), []
     distribution = draws.spec(given, where)
     top = distribution.bound()
-    most = max(1, int(nearest(np.array([min(top, (LONGEST + 1) * dt)]), dt)[0]))
-    if most > LONGEST:
+    most = max(1, int(nearest(np.array([min(top, (MAX_DELAY + 1) * dt)]), dt)[0]))
+    if most > MAX_DELAY:
         raise ModelError(
             where,
-            f"{given} can reach {top:g} ms, more than {LONGEST} steps of {dt:g} ms",
+            f"{given} can reach {top:g} ms, more than {MAX_DELAY} steps of {dt:g} ms",
             "give it a bound high=",
         )
     drawn = Attribute(distribution, own, _steps_type(most), pairs.Rounding(dt, least=1.0), most)
@@ -111,10 +111,10 @@ def _steps_type(most: int) -> type[Any]:
 
 
 def _short(steps: int, where: str, dt: float) -> int:
-    if steps > LONGEST:
+    if steps > MAX_DELAY:
         raise ModelError(
             where,
-            f"must be at most {LONGEST} steps of {dt:g} ms, got {steps} steps",
+            f"must be at most {MAX_DELAY} steps of {dt:g} ms, got {steps} steps",
             "use a larger dt or a shorter delay",
         )
     return steps

@@ -14,12 +14,12 @@ from portable.dynamics.expressions import Expr, names, substitute
 from portable.dynamics.flat import Flat
 from portable.errors import ModelError
 from portable.model.cells import Cell
+from portable.model.limits import MAX_MEAN
 from portable.model.network import Network, Population
 from portable.model.sources import SpikeSourceArray, SpikeSourcePoisson
 from portable.model.values import Array, Value, value
 from portable.resolve import draws
 from portable.resolve.grid import nearest, on_grid, one_on_grid, rounded
-from portable.resolve.poisson import MAX_MEAN
 from portable.resolve.program import Approximation, CellGroup, Group, Ints, PerCell, PoissonGroup, TrainGroup
 from portable.resolve.random import draw_all, stream
 from portable.units import Quantity, coherent_unit

@@ -15,10 +15,9 @@ import numpy.typing as npt
 from numba import njit, uint64
 
 from portable.errors import ModelError
+from portable.model.limits import MAX_MEAN
 from portable.resolve.program import PoissonGroup
 from portable.resolve.random import LOW, philox
-
-MAX_MEAN = 500.0  # spikes per step and source; above it exp(-mean) nears underflow, and no drive is like that
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]
                 m = next(m for m in c.members if m.offset <= bad[0] < m.offset + m.size)
                 raise BackendFailed(
                     f"population '{m.name}': {s} of cell {bad[0] - m.offset} is not finite at "
-                    f"{now * plan.dt:g} ms; use a smaller dt or another integrator"
+                    f"{now * plan.dt:g} ms; use a smaller dt or integrator='rkf45'"
                 )
 
 

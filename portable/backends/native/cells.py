@@ -154,7 +154,7 @@ class Arena:
                     raise BackendFailed(
                         f"population '{name}': {state} of cell {bad[0]} is {data[bad[0]]} at "
                         f"{step * self.program.dt:g} ms "
-                        f"({bad.size} cell{'s' * (bad.size > 1)}); use a smaller dt or another integrator"
+                        f"({bad.size} cell{'s' * (bad.size > 1)}); use a smaller dt or integrator='rkf45'"
                     )
 
 

@@ -310,7 +310,7 @@ class ReferenceSession:
                 if bad.size:
                     raise BackendFailed(
                         f"population '{name}': {s} of cell {bad[0]} is {x[bad[0]]} at "
-                        f"{self.now * self.program.dt:g} ms; use a smaller dt or another integrator"
+                        f"{self.now * self.program.dt:g} ms; use a smaller dt or integrator='rkf45'"
                     )
 
     def _step(self) -> None:

@@ -19,18 +19,18 @@ from portable.dynamics.lems.network import Cells, Continuous, Events, Inputs, In
 from portable.errors import ModelError
 from portable.model.cells import CellType
 from portable.model.connectors import Explicit, StaticSynapse
+from portable.model.limits import MAX_DELAY
 from portable.model.network import Injection, Link, Population, Projection, View
 from portable.model.sources import DCSource
 from portable.model.values import Array
-from portable.resolve.attributes import LONGEST
 from portable.schemas.neuroml import sources
 from portable.schemas.neuroml.celltype import make
 from portable.schemas.neuroml.collect import Collector
+from portable.schemas.neuroml.notes import Notes
 from portable.schemas.neuroml.start import Start
 from portable.schemas.neuroml.synapses import Attacher, Site, Synapse, site, symbol_of
 from portable.units import Floats
 
-Notes = list[tuple[str, str]]
 PARTS = {  # what has no cells in it
     "network": "a network",
     "Simulation": "a Simulation",
@@ -87,7 +87,7 @@ class NetworkBuilder:
         self.masks: dict[str, dict[str, Floats]] = {}
         self._later: list[tuple[DCSource, str, Ints]] = []
         self._weighted: dict[str, list[Instance]] = {}
-        self.notes: Notes = [(network.id, x) for x in network.ignored]
+        self.notes = Notes((network.id, x) for x in network.ignored)
 
     def _context(self, component: Component | None) -> Instance | None:
         if component is None:
@@ -140,7 +140,7 @@ class NetworkBuilder:
         self.names[p.id] = name
         self.senders[name] = p.id
         if p.size == 0:
-            self.notes.append((str(p.where), f"population '{p.id}' has no cells and is left out"))
+            self.notes.append(str(p.where), f"population '{p.id}' has no cells and is left out")
             return
         part = next((what for base, what in PARTS.items() if self.model.extends(p.component.type, base)), "")
         if part:
@@ -288,7 +288,7 @@ class NetworkBuilder:
         if compartments > 1:  # is kept, and not run by its equations: they stand for the first
             del s.cell.children["morphology"].lists["segments"][1:]
         s.flat = Flattener(self.model, [s.cell], attached=s.attached, complete=compartments == 1).flatten()
-        self.notes += s.flat.notes
+        self.notes.extend(s.flat.notes)
         if compartments == 1:
             start = Start(s.flat, dict.fromkeys(s.flat.inputs, 0.0))  # nothing is linked yet
             start.check([*s.cell.everything(), *_above(s.cell)])
@@ -381,21 +381,16 @@ class NetworkBuilder:
         """
         given = np.zeros(e.pre_ids.size) if e.delays is None else e.delays * 1e3
         steps = np.maximum(np.ceil(given / self.dt - 1e-6), 1.0)
-        if steps.max(initial=0.0) > LONGEST:
+        if steps.max(initial=0.0) > MAX_DELAY:
             raise ModelError(
                 str(e.where),
-                f"delays must be at most {LONGEST} steps of {self.dt:g} ms, got {given.max():g} ms",
+                f"delays must be at most {MAX_DELAY} steps of {self.dt:g} ms, got {given.max():g} ms",
                 "is the unit right? Else use a larger dt=",
             )
         off = np.abs(steps * self.dt - given)
         if off.max(initial=0.0) > 1e-9:
-            self.notes.append(
-                (
-                    str(e.where),
-                    f"delays of '{e.id}' are whole steps of {self.dt:g} ms, at least one: changed by up to "
-                    f"{off.max():.3g} ms",
-                )
-            )
+            why = f"delays are whole steps of {self.dt:g} ms, at least one"
+            self.notes.changed(str(e.where), why, float(off.max()))
         delays = np.round(steps * self.dt, 9)
         return (
             f"{float(delays[0])!r} ms"
@@ -406,7 +401,7 @@ class NetworkBuilder:
     def _separate(self, e: Events, s: Site, synapse: Synapse, weights: Floats, delay: Any) -> None:
         """A group with one instance per connection."""
         flat = self.attach.alone(s, synapse.instance, synapse.slot)
-        self.notes += flat.notes
+        self.notes.extend(flat.notes)
         size, name = int(e.pre_ids.size), self._name(f"{e.id}_{e.synapse.id if e.synapse else ''}")
         kind = self._kind(synapse.component.id, name, flat)
         weight = flat.symbol(synapse.instance, "weight")
@@ -434,13 +429,8 @@ class NetworkBuilder:
                 f"{self.dt!r} ms",
                 identifier(theirs),
             )
-            self.notes.append(
-                (
-                    str(e.where),
-                    f"'{synapse.component.id}' sees the spikes of its own cell one step of {self.dt:g} ms "
-                    "later",
-                )
-            )
+            why = f"sees the spikes of its own cell one step of {self.dt:g} ms later"
+            self.notes.append(str(synapse.component), why)
 
     @staticmethod
     def _port(flat: FlatModel, synapse: Synapse, e: Events) -> str:
@@ -541,7 +531,7 @@ class NetworkBuilder:
             spiking=False,
             taken=taken,
         ).flatten()
-        self.notes += flat.notes
+        self.notes.extend(flat.notes)
         flat.events.clear()
         size, name = int(c.pre_ids.size), self._name(c.id)
         parameters: dict[str, Any] = {}

@@ -135,7 +135,7 @@ class _Finder:
         population, position, rest = self._address(c.quantity, c.where)
         if population not in self.b.sites:
             self.b.notes.append(
-                (str(c.where), f"'{c.quantity}' is a variable of a source of spikes, which has none here")
+                str(c.where), f"'{c.quantity}' is a variable of a source of spikes, which has none here"
             )
             return None
         parts = [p for p in rest.split("/") if p]
@@ -164,7 +164,7 @@ class _Finder:
                 why or f"it has: {', '.join(instance.type.exposures)}",
             )
         if symbol in flat.parameters:
-            self.b.notes.append((str(c.where), f"'{c.quantity}' is a constant and is not recorded"))
+            self.b.notes.append(str(c.where), f"'{c.quantity}' is a constant and is not recorded")
             return None
         return Place(name, symbol, cell, self._dimension(flat, symbol))
 
@@ -178,7 +178,7 @@ class _Finder:
         """A variable of the component around the network."""
         if self.b.context is not None and "/" not in c.quantity:
             self.b.notes.append(
-                (str(c.where), f"'{c.quantity}' belongs to what is around the network and is not recorded")
+                str(c.where), f"'{c.quantity}' belongs to what is around the network and is not recorded"
             )
             return True
         return False

@@ -145,7 +145,7 @@ def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:
     builder.build()
     columns, selections, records = placed(builder, simulation)
     steps, cells = paths(builder)
-    notes = [*((str(w), what) for w, what in model.ignored), *dict.fromkeys(builder.notes)]
+    notes = [*((str(w), what) for w, what in model.ignored), *builder.notes.told()]
     duration = None
     if simulation is not None:
         duration = round(simulation.steps * round(simulation.step * 1e3, 12), 9)

@@ -12,11 +12,11 @@ import numpy as np
 from portable.dynamics.lems.instance import Builder, Instance
 from portable.dynamics.lems.model import Component, Model
 from portable.errors import ModelError
+from portable.model.limits import MAX_MEAN
 from portable.model.sources import SpikeSourceArray, SpikeSourcePoisson
-from portable.resolve.poisson import MAX_MEAN
+from portable.schemas.neuroml.notes import Notes
 
 LONGEST = 1e6  # s; what ends later, or begins later, does so never
-Notes = list[tuple[str, str]]
 Source = SpikeSourceArray | SpikeSourcePoisson
 POISSON = (
     "draws its spikes as an exact Poisson process from the network's seed; jLEMS and NEURON draw "
@@ -34,11 +34,11 @@ def spikes(builder: Builder, component: Component, dt: float, watched: bool, not
         return None
     if component.type == "spikeGeneratorPoisson":
         rate = _rate(builder.build(component), "averageRate", dt)
-        notes.append((str(component), POISSON))
+        notes.append(str(component), POISSON)
         return SpikeSourcePoisson(f"{rate!r} Hz")
     if component.type == "SpikeSourcePoisson":
         made = builder.build(component)
-        notes.append((str(component), POISSON))
+        notes.append(str(component), POISSON)
         return _poisson(made, "rate", "start", dt)
     return None
 
@@ -72,7 +72,7 @@ def into_synapse(
     if component.type == "timedSynapticInput":
         return _array(builder, component, dt, notes), synapse
     made = builder.build(component)
-    notes.append((str(component), POISSON))
+    notes.append(str(component), POISSON)
     if component.type == "poissonFiringSynapse":
         return SpikeSourcePoisson(f"{_rate(made, 'averageRate', dt)!r} Hz"), synapse
     return _poisson(made, "averageRate", "delay", dt), synapse
@@ -93,13 +93,8 @@ def _array(builder: Builder, component: Component, dt: float, notes: Notes) -> S
     grid = np.round(steps * dt, 9)
     off = np.abs(grid - times * 1e3).max(initial=0.0)
     if off > 1e-9:
-        notes.append(
-            (
-                str(component),
-                f"spike times are on the grid of {dt:g} ms, the first step at or after them: changed by up "
-                f"to {off:.3g} ms",
-            )
-        )
+        why = f"spike times are on the grid of {dt:g} ms, the first step at or after them"
+        notes.changed(str(component), why, float(off))
     return SpikeSourceArray(np.sort(grid).tolist())
 
 
