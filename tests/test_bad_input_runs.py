@@ -145,9 +145,10 @@ def test_numerical_blow_up_names_the_cell(backend: str) -> None:
         pt.run(net, backend, "20 ms")
 
 
+@pytest.mark.needs("session.set")
 def test_bad_set_leaves_the_session_usable(backend: str) -> None:
     net, population = cells()
-    with pt.open(net, backend) as sim:
+    with pt.open(net, backend, needs=["session.pieces", "session.set"]) as sim:
         sim.run("5 ms")
         with pytest.raises(pt.ModelError, match=r"tau_mm.*did you mean 'tau_m'"):
             sim.set(population, tau_mm=1.0)

@@ -13,8 +13,10 @@ import portable as pt
 from portable.backends.contract import RunConfig
 from portable.backends.native import BACKEND
 from portable.backends.reference import BACKEND as REFERENCE
+from portable.conformance.test_readback import network as conformance_network
 from portable.errors import BackendFailed
 from portable.resolve import poisson, resolve
+from portable.validation.readback import read_back
 
 
 def session(program, **config):
@@ -397,3 +399,20 @@ def test_compact_mode_uses_float32_weights():
     assert sim.synapses[0].weights.dtype == np.float32
     sim.run(500)
     same_spikes(sim.recorded(), ran(program, 500))
+
+
+@pytest.mark.parametrize("delivery", ["due", "ring"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_native_in_every_layout(delivery: str, threads: int) -> None:
+    net = conformance_network()
+    program = resolve(net, 3, 0.1)
+    with pt.open(
+        net, "native", dt=0.1, seed=3, program=program, threads=threads, options={"delivery": delivery}
+    ) as sim:
+        found = read_back(program, sim.connections())
+    assert (found.connections, found.missing, found.weight_error, found.delay_error) == (
+        program.synapses,
+        0,
+        0.0,
+        0.0,
+    )

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import portable as pt
+from portable.conformance.test_cells import NAMES, network
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import parse
 from portable.errors import BackendUnavailable, ModelError
@@ -22,9 +22,6 @@ from portable.schemas.neuroml.write_expressions import Writer
 from portable.schemas.neuroml.write_lems import write_lems
 from portable.schemas.neuroml.write_units import _CORE, Units
 from portable.units import CONDUCTANCE, CURRENT, NONE, TIME, VOLTAGE, Dimension, coherent_power
-
-sys.path.insert(0, str(Path(__file__).parent / "conformance"))
-from test_cells import NAMES, network
 
 etree = pytest.importorskip("lxml.etree")
 h5py = pytest.importorskip("h5py")

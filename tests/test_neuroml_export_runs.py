@@ -23,10 +23,10 @@ from portable.resolve import resolve
 from portable.schemas.neuroml.write import save
 from portable.schemas.neuroml.write_lems import LemsFiles, write_lems
 
-sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 import own_equations
-from test_cells import NAMES, network
+
+from portable.conformance.test_cells import NAMES, network
 
 try:
     command()

@@ -175,15 +175,17 @@ class Capabilities:
             return None
 
     def word(self, feature: str, config: RunConfig | None = None, program: Program | None = None) -> str:
-        """ "exact", "lowered", "approximate" or "" (not there), with these options, for this program."""
+        """ "exact", "lowered", "approximate" or "" (not there): with these options, else the defaults; for
+        this program, else one that was not read from a file.
+        """
         support = self.support.get(feature) or self.integrators.get(feature.removeprefix("integrators."))
         return support.word if support is not None and not self._against(support, config, program) else ""
 
     def _against(self, support: Support, config: RunConfig | None, program: Program | None) -> bool:
         for name, values in support.unless.items():
-            if config is not None and self._value(name, config) in values:
+            if self._value(name, config or RunConfig()) in values:
                 return True
-        return bool(support.only) and program is not None and program.origin is None
+        return bool(support.only) and (program is None or program.origin is None)
 
     def shortfalls(self, program: Program, config: RunConfig) -> list[Shortfall]:
         """Every need of the program and of the run that the table does not cover."""

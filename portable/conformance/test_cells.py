@@ -10,6 +10,17 @@ import pytest
 import portable as pt
 from portable.conformance.reference import ReferenceRuns
 
+pytestmark = pytest.mark.needs(
+    "cells.heterogeneous",
+    "inputs.current",
+    "receptors.jump",
+    "record.spikes",
+    "record.states",
+    "sources.trains",
+    "synapses.static",
+)
+
+
 JUMP = ("IF_curr_delta", "Izhikevich")
 WEIGHT = {
     "IF_curr_exp": 0.4,
@@ -56,7 +67,17 @@ def network(name: str) -> pt.Network:
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+LINEAR = ("IF_curr_exp", "IF_curr_alpha", "IF_curr_delta")
+
+
+def features(name: str) -> list[str]:
+    """What a cell has besides what the whole network has."""
+    found = ["cells.linear" if name in LINEAR else "cells.nonlinear"]
+    found += ["cells.conditions"] if name == "HH_cond_exp" else []
+    return found if name in ("HH_cond_exp", "Izhikevich") else [*found, "cells.refractory"]
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.needs(*features(n))) for n in NAMES])
 def test_cell(backend: str, name: str, method: str, printed: float, reference: ReferenceRuns) -> None:
     net = network(name)
     duration = DURATION.get(name, "200 ms")

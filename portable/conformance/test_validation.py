@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import portable as pt
+from portable.backends import registry
 from portable.validation import validate
 from portable.validation.verdicts import CELLS, COMPARABLE, IDENTICAL, NETWORK, PASS, SPIKES
 
@@ -41,17 +42,28 @@ def network() -> pt.Network:
     )
 
 
+@pytest.mark.needs(
+    "cells.linear",
+    "cells.refractory",
+    "cells.heterogeneous",
+    "receptors.jump",
+    "synapses.static",
+    "sources.poisson.frozen",
+    "record.spikes",
+)
 def test_validated_against_native(backend: str, method: str, tmp_path: Path) -> None:
-    if backend == "native":
+    if short := pt.check(network(), backend):
+        raise pt.UnsupportedError(backend, short)
+    if backend == registry.DEFAULT:
         pytest.skip("the reference of the comparison")
     v = validate(
-        network(), ("native", backend), 1, "80 ms", integrator=method, power="none", cache=tmp_path
+        network(), (registry.DEFAULT, backend), 1, "80 ms", integrator=method, power="none", cache=tmp_path
     ).validation
     assert v.answers == {backend: IDENTICAL}, repr(v)
     verdicts = {x.level: x.verdict for x in v.levels}
     assert all(verdicts[n] == PASS for n in (COMPARABLE, NETWORK, CELLS, SPIKES)), repr(v)
     assert sum(sum(r.spikes.values()) for r in v.runs) > 20
-    assert {c.backend for c in v.cells} == {"native", backend}
+    assert {c.backend for c in v.cells} == {registry.DEFAULT, backend}
     # both integrate alike: of the same order, whichever it is; float32 records leave its third digit open
     one, two = (c.order for c in v.cells)
     assert one == two or abs(one - two) < 0.05

@@ -12,6 +12,20 @@ import pytest
 import portable as pt
 from portable.conformance.reference import ReferenceRuns
 
+pytestmark = pytest.mark.needs("cells.heterogeneous", "cells.linear", "cells.random")
+NETWORK = pytest.mark.needs(
+    "inputs.current",
+    "receptors.general",
+    "receptors.random",
+    "record.spikes",
+    "record.states",
+    "sources.poisson.frozen",
+    "synapses.static",
+    "cells.conditions",
+    "cells.refractory",
+)  # of `network`
+
+
 # Draws in a reset, in a condition without a spike, in two ports and in initial values. Currents jump by a
 # drawn part of the weight.
 DRAWING = pt.cell_type(
@@ -63,13 +77,6 @@ def network() -> pt.Network:
     )
 
 
-def refused(net: pt.Network, backend: str) -> bool:
-    """Whether the backend says that it cannot draw, which must then be among its reasons."""
-    short = {s.feature for s in pt.check(net, backend)}
-    assert not short or "cells.random" in short
-    return bool(short)
-
-
 def same(a: pt.Results, b: pt.Results) -> None:
     np.testing.assert_array_equal(a.spikes["cells"].steps, b.spikes["cells"].steps)
     np.testing.assert_array_equal(a.spikes["cells"].ids, b.spikes["cells"].ids)
@@ -86,25 +93,23 @@ def truth(reference: ReferenceRuns) -> pt.Results:
     return reference(network(), "40 ms", seed=3, inputs="frozen")
 
 
+@NETWORK
 def test_same_numbers_as_the_reference(backend: str, truth: pt.Results) -> None:
-    if refused(network(), backend):
-        return
     assert len(truth.spikes["cells"]) > 100
     same(pt.run(network(), backend, "40 ms", seed=3, inputs="frozen"), truth)
 
 
+@NETWORK
+@pytest.mark.needs("session.pieces")
 def test_in_pieces_the_same(backend: str, truth: pt.Results) -> None:
-    if refused(network(), backend):
-        return
-    with pt.open(network(), backend, seed=3, inputs="frozen") as sim:
+    with pt.open(network(), backend, seed=3, inputs="frozen", needs=["session.pieces"]) as sim:
         for piece in (0.1, 0.1, 7.3, 32.5):
             sim.run(piece)
         same(sim.results(), truth)
 
 
+@NETWORK
 def test_two_threads_the_same(backend: str, truth: pt.Results) -> None:
-    if refused(network(), backend):
-        return
     same(pt.run(network(), backend, "40 ms", seed=3, inputs="frozen", threads=2), truth)
 
 
@@ -118,14 +123,13 @@ COIN = pt.cell_type(
 )
 
 
+@pytest.mark.needs("cells.conditions", "record.states")
 def test_draws_are_uniform_and_independent(backend: str) -> None:
     """100 000 numbers of each call: mean and variance within 4.5 standard errors, Kolmogorov-Smirnov below
     1.95/sqrt(n) (p = 0.001), correlations between calls, steps and cells below 4.5/sqrt(n). The seed is
     fixed, so the test never fails by chance."""
     cells = pt.Population("coins", 200, COIN())
     net = pt.Network("coins", [cells], recordings=[pt.Record(cells, ["u", "w", "z"])])
-    if refused(net, backend):
-        return
     r = pt.run(net, backend, "50 ms", seed=7)
     u, w, z = (r.traces["coins", x].values[1:] / top for x, top in (("u", 2.0), ("w", 4.0), ("z", 1.0)))
     n = u.size
@@ -142,6 +146,7 @@ def test_draws_are_uniform_and_independent(backend: str) -> None:
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 4.5 / np.sqrt(a.size)
 
 
+@pytest.mark.needs("cells.time", "record.spikes")
 def test_a_poisson_source_in_equations(backend: str) -> None:
     """Intervals -log(random(1))/rate, kept as times: rate and coefficient of variation within 4 standard
     errors (both 1/sqrt(n)); rounding of spikes to the grid adds less than (dt rate)^2/6 = 2e-5 to the CV."""
@@ -155,8 +160,6 @@ def test_a_poisson_source_in_equations(backend: str) -> None:
     )
     cells = pt.Population("sources", 100, source())
     net = pt.Network("sources", [cells], recordings=[pt.Record(cells, "spikes")])
-    if refused(net, backend):
-        return
     r = pt.run(net, backend, "2 s", seed=5)
     n = len(r.spikes["sources"])
     intervals = np.concatenate([np.diff(t) for t in r.spikes["sources"].trains()])
@@ -164,6 +167,7 @@ def test_a_poisson_source_in_equations(backend: str) -> None:
     assert abs(intervals.std() / intervals.mean() - 1) < 4 / np.sqrt(n) + 2e-5
 
 
+@pytest.mark.needs("cells.conditions", "record.spikes", "record.states")
 def test_draws_in_conditions_are_those_of_the_reference(backend: str) -> None:
     """Two populations of one kind, with their own streams, and resets of cells that spike one by one: to the
     last bit.
@@ -179,8 +183,6 @@ def test_draws_in_conditions_are_those_of_the_reference(backend: str) -> None:
     )
     a, b = pt.Population("a", 7, tossed()), pt.Population("b", 3, tossed())
     net = pt.Network("tossed", [a, b], recordings=[pt.Record([a, b], ["spikes", "u", "v"])])
-    if refused(net, backend):
-        return
     found, want = (pt.run(net, x, "30 ms", seed=2, integrator="euler") for x in (backend, "reference"))
     for name in ("a", "b"):
         assert len(want.spikes[name]) > 10

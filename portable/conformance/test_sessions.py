@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import portable as pt
 from portable.conformance.reference import ReferenceRuns
+
+pytestmark = pytest.mark.needs("cells.linear", "cells.refractory")
+NETWORK = pytest.mark.needs(
+    "cells.heterogeneous",
+    "receptors.jump",
+    "record.spikes",
+    "record.states",
+    "sources.poisson.frozen",
+    "synapses.static",
+)  # of `network`
 
 
 def network(rate: float = 3000.0) -> tuple[pt.Network, pt.Population, pt.Population]:
@@ -44,6 +55,7 @@ def same(a: pt.Results, b: pt.Results, printed: float = 0.0) -> None:
     )
 
 
+@NETWORK
 def test_frozen_network_equals_reference(
     backend: str, method: str, printed: float, reference: ReferenceRuns
 ) -> None:
@@ -56,49 +68,57 @@ def test_frozen_network_equals_reference(
     same(pt.run(net, backend, "200 ms", seed=11, inputs="frozen", integrator=method), truth, printed)
 
 
+@NETWORK
+@pytest.mark.needs("session.pieces")
 def test_pieces_equal_whole(backend: str) -> None:
     net, _, _ = network()
     whole = pt.run(net, backend, "100 ms", seed=5, inputs="frozen")
-    with pt.open(net, backend, seed=5, inputs="frozen") as sim:
+    with pt.open(net, backend, seed=5, inputs="frozen", needs=["session.pieces"]) as sim:
         for piece in (0.1, 9.9, 40.0, 50.0):
             sim.run(piece)
             assert sim.results().steps == sim.steps
         same(sim.results(), whole)
 
 
+@NETWORK
+@pytest.mark.needs("session.pieces", "session.set")
 def test_set_changes_from_now_on(backend: str) -> None:
     """The same change on the reference gives the same spikes, before and after."""
     out = []
     for name in (backend, "reference"):
         net, cells, _ = network()
-        with pt.open(net, name, seed=2, inputs="frozen") as sim:
+        with pt.open(net, name, seed=2, inputs="frozen", needs=["session.pieces", "session.set"]) as sim:
             sim.run("40 ms")
             sim.set(cells, tau_m="10 ms", i_offset=0.9)
             sim.run("30 ms")
             sim.set(cells[:10], v_thresh=-55.0)
             sim.run("30 ms")
             out.append(sim.results())
-    same(*out)
+    same(out[0], out[1])
 
 
+@NETWORK
+@pytest.mark.needs("session.pieces", "session.set")
 def test_set_rate_of_poisson(backend: str) -> None:
     out = []
     for name in (backend, "reference"):
         net, _, noise = network()
-        with pt.open(net, name, seed=2, inputs="frozen") as sim:
+        with pt.open(net, name, seed=2, inputs="frozen", needs=["session.pieces", "session.set"]) as sim:
             sim.run("30 ms")
             sim.set(noise, rate=0.0)
             sim.run("70 ms")
             out.append(sim.results())
-    same(*out)
+    same(out[0], out[1])
 
 
+@NETWORK
+@pytest.mark.needs("session.pieces")
 def test_two_sessions_do_not_disturb_each_other(backend: str) -> None:
     net, _, _ = network()
     whole = pt.run(net, backend, "60 ms", seed=7, inputs="frozen")
     with (
-        pt.open(net, backend, seed=7, inputs="frozen") as a,
-        pt.open(net, backend, seed=8, inputs="frozen") as b,
+        pt.open(net, backend, seed=7, inputs="frozen", needs=["session.pieces"]) as a,
+        pt.open(net, backend, seed=8, inputs="frozen", needs=["session.pieces"]) as b,
     ):
         a.run(30)
         b.run(30)
@@ -106,6 +126,7 @@ def test_two_sessions_do_not_disturb_each_other(backend: str) -> None:
         same(a.results(), whole)
 
 
+@NETWORK
 def test_results_survive_the_next_run(backend: str) -> None:
     """A second run does not corrupt earlier data (PyNN's does)."""
     net, _, _ = network()

@@ -9,6 +9,9 @@ import pytest
 
 import portable as pt
 
+pytestmark = pytest.mark.needs("cells.heterogeneous", "cells.linear", "links", "record.states")
+
+
 PASSIVE = pt.cell_type(
     "passive",
     equations="dv/dt = (g_leak*(E - v) + i_gap)/C : mV",
@@ -53,6 +56,7 @@ def two_cells(backend: str, dt: float, integrator: str) -> float:
 
 
 @pytest.mark.parametrize("integrator", ["auto", "euler", "rkf45"])
+@pytest.mark.needs("cells.nonlinear")
 def test_a_gap_junction_against_the_closed_form(backend: str, integrator: str) -> None:
     """Inputs are constant over a step, so whatever the integrator of the cells the error is of order dt: it
     halves with dt.
@@ -64,6 +68,7 @@ def test_a_gap_junction_against_the_closed_form(backend: str, integrator: str) -
     assert coarse / fine == pytest.approx(2.0, abs=0.03)
 
 
+@pytest.mark.needs("cells.conditions", "cells.nonlinear", "cells.time", "inputs.current")
 def test_what_links_read_and_when(backend: str) -> None:
     """Links given in the wrong order, through two derived variables, which read the time, an injected current
     and inputs.
@@ -141,6 +146,7 @@ DEPRESSING = pt.cell_type(
 )
 
 
+@pytest.mark.needs("cells.nonlinear", "receptors.general", "sources.trains", "synapses.static")
 def test_tsodyks_markram_for_each_connection(backend: str) -> None:
     """Six connections of three sources onto two cells; R, u and g of each from its own spikes, in closed form
     from event to event.
@@ -235,6 +241,15 @@ DRIVEN = pt.cell_type(
 )
 
 
+@pytest.mark.needs(
+    "cells.nonlinear",
+    "cells.refractory",
+    "inputs.current",
+    "receptors.general",
+    "record.spikes",
+    "sources.trains",
+    "synapses.static",
+)
 def test_pair_stdp_for_each_connection(backend: str) -> None:
     """Weights from the recorded spikes: every spike of the two cells of a connection moves w by the other's
     trace, from event to event.
@@ -308,6 +323,7 @@ def stdp(w: float, pre: np.ndarray, post: np.ndarray, end: int) -> float:
     return float(w)
 
 
+@pytest.mark.needs("cells.nonlinear", "session.pieces", "session.set")
 def test_running_in_pieces_and_changing_parameters(backend: str) -> None:
     """Stronger junctions from 10 ms on: the same as the reference, to rounding of the integrators' sums;
     pieces make no difference.
@@ -317,7 +333,7 @@ def test_running_in_pieces_and_changing_parameters(backend: str) -> None:
         cells = pt.Population("cells", 30, PASSIVE(), initial={"v": pt.Uniform(-70, -40)})
         edges, links = junctions(cells, np.arange(29), np.arange(1, 30), [*np.linspace(0.5, 3.0, 29)] * 2)
         net = pt.Network("pieces", [cells, edges], recordings=[pt.Record(cells, "v")], links=links)
-        with pt.open(net, name, seed=3) as sim:
+        with pt.open(net, name, seed=3, needs=["session.pieces", "session.set"]) as sim:
             for piece in pieces:
                 if sim.time == 10:
                     sim.set(edges, g="5 nS")
@@ -327,6 +343,7 @@ def test_running_in_pieces_and_changing_parameters(backend: str) -> None:
     np.testing.assert_allclose(out[0], out[2], atol=1e-11, rtol=0)
 
 
+@pytest.mark.needs("receptors.general", "sources.trains", "synapses.static")
 def test_an_event_reads_what_is_linked(backend: str) -> None:
     """Arrivals at k + 1 belong to the step k -> k+1: they see the source's state after step k, directly and
     through a derived variable.

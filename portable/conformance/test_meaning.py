@@ -8,9 +8,13 @@ import pytest
 import portable as pt
 from portable.conformance.reference import ReferenceRuns
 
+pytestmark = pytest.mark.needs("cells.refractory", "record.states")
+
 
 def one(
-    cell: pt.Cell, inputs: list[pt.Injection] | None = None, initial: dict[str, float] | None = None
+    cell: pt.Cell,
+    inputs: list[pt.DCSource | pt.StepCurrentSource] | None = None,
+    initial: dict[str, float] | None = None,
 ) -> pt.Network:
     population = pt.Population("cell", 1, cell, initial=initial)
     return pt.Network(
@@ -21,6 +25,7 @@ def one(
     )
 
 
+@pytest.mark.needs("cells.linear", "record.spikes")
 def test_lif_dc_closed_form(backend: str) -> None:
     """v(t) = v_rest + R I (1 - exp(-t/tau)) until threshold; spike times by the logarithm, rounded up to the
     grid.
@@ -43,6 +48,7 @@ def test_lif_dc_closed_form(backend: str) -> None:
     )  # 138 steps of rounding at 60 mV: 138 * 1.4e-14
 
 
+@pytest.mark.needs("cells.linear", "receptors.jump", "sources.trains", "synapses.static")
 def test_equal_time_constants(backend: str) -> None:
     """tau_m = tau_syn: the propagator's closed form is singular, the answer is not: v = w/C t exp(-t/tau)."""
     tau, c, w = 10.0, 0.5, 0.3
@@ -65,6 +71,7 @@ def test_equal_time_constants(backend: str) -> None:
 
 
 @pytest.mark.parametrize(("delay", "arrival"), [(0.1, 11), (1.0, 20), (2.5, 35)])
+@pytest.mark.needs("cells.linear", "receptors.jump", "sources.trains", "synapses.static")
 def test_delay(backend: str, delay: float, arrival: int) -> None:
     """A voltage jump of a spike stamped k with delay d is in the state of step k + d and not before."""
     cell = pt.Population(
@@ -82,6 +89,7 @@ def test_delay(backend: str, delay: float, arrival: int) -> None:
     assert list(trace.steps[jump]) == [arrival]
 
 
+@pytest.mark.needs("cells.linear", "receptors.jump", "record.spikes", "sources.trains", "synapses.static")
 def test_jump_to_threshold_spikes_at_once(backend: str) -> None:
     """Step 3 comes before step 4: an arrival at k that reaches threshold gives a spike stamped k, recorded v
     is the reset.
@@ -106,6 +114,7 @@ def test_jump_to_threshold_spikes_at_once(backend: str) -> None:
 
 
 @pytest.mark.parametrize("t_ref", [0.1, 0.5, 2.0])
+@pytest.mark.needs("cells.linear", "record.spikes")
 def test_refractory_counts_whole_updates(backend: str, t_ref: float) -> None:
     """With a current that crosses in one step, the interval between spikes is 1 + R updates."""
     cell = pt.IF_curr_exp(i_offset=1e5, tau_refrac=t_ref)
@@ -114,6 +123,7 @@ def test_refractory_counts_whole_updates(backend: str, t_ref: float) -> None:
     assert set(np.diff(steps)) == {1 + round(t_ref / 0.1)}
 
 
+@pytest.mark.needs("cells.linear", "inputs.current", "record.spikes")
 def test_step_current(backend: str) -> None:
     """An amplitude from t_on on acts in the update that starts at t_on."""
     cell = pt.IF_curr_exp(tau_m=1e9, cm=1.0, v_thresh=1000, v_rest=0, v_reset=0)
@@ -125,6 +135,7 @@ def test_step_current(backend: str) -> None:
     np.testing.assert_allclose(v, expected, atol=1e-6)  # tau_m = 1e9 ms leaks 4e-9 relative
 
 
+<<<<<<< HEAD:tests/conformance/test_meaning.py
 def test_a_cell_named_twice_gets_both_currents_and_is_recorded_once(backend: str) -> None:
     """As by two injections: cells 0, 1, 2 get 1 + 2, 0 + 2*0.5 and 4 + 0.5 nA for 1 ms at 1 nF."""
     cells = pt.Population(
@@ -146,6 +157,9 @@ def test_a_cell_named_twice_gets_both_currents_and_is_recorded_once(backend: str
     np.testing.assert_allclose(trace.values[-1], [3.0, 1.0, 4.5], atol=1e-6)
 
 
+=======
+@pytest.mark.needs("cells.heterogeneous", "cells.linear", "record.spikes")
+>>>>>>> 80988d8 (wip):portable/conformance/test_meaning.py
 def test_heterogeneous_parameters(
     backend: str, method: str, printed: float, reference: ReferenceRuns
 ) -> None:
@@ -175,6 +189,7 @@ def test_heterogeneous_parameters(
     assert len({len(t) for t in truth.spikes["cells"].trains()}) > 1
 
 
+@pytest.mark.needs("cells.heterogeneous", "cells.nonlinear", "record.spikes")
 def test_adex_uses_each_cells_reset_and_b(backend: str, method: str, reference: ReferenceRuns) -> None:
     """v_reset, b, tau_refrac of cell 0 must not be used for all (PyNN's Brian2 backend does)."""
     cells = pt.Population(
@@ -192,6 +207,7 @@ def test_adex_uses_each_cells_reset_and_b(backend: str, method: str, reference: 
     assert [len(t) for t in ours.spikes["cells"].trains()] == counts
 
 
+@pytest.mark.needs("cells.heterogeneous", "cells.linear", "record.spikes")
 def test_recorded_interval_and_subset(backend: str) -> None:
     cells = pt.Population("cells", 6, pt.IF_curr_exp(i_offset=np.linspace(0.1, 0.6, 6)))
     net = pt.Network(

@@ -9,6 +9,9 @@ import pytest
 
 import portable as pt
 
+pytestmark = pytest.mark.needs("record.states")
+
+
 CROSSING = pt.cell_type(
     "crossing",
     equations="""
@@ -71,6 +74,7 @@ def run(backend: str, cell: pt.CellType, duration: str, states: list[str]) -> pt
     )
 
 
+@pytest.mark.needs("cells.conditions", "cells.nonlinear", "cells.time", "record.spikes")
 def test_conditions_in_order_at_every_step(backend: str) -> None:
     """v = 10/(2 pi) sin(2 pi t/10 ms) mV crosses 1 mV upwards at 1.0808 ms and downwards at 3.9192 ms of each
     period.
@@ -84,6 +88,7 @@ def test_conditions_in_order_at_every_step(backend: str) -> None:
     )
 
 
+@pytest.mark.needs("cells.conditions", "cells.linear", "record.spikes")
 def test_a_condition_sees_what_those_before_it_assigned(backend: str) -> None:
     """a passes 0.95 every 10 steps: b becomes 1, then 0 again in the next condition, whose derived variable
     still is 2; the third never holds.
@@ -116,6 +121,15 @@ def by_hand(steps: int, dt: float = 0.1) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("integrator", ["auto", "rk4"])
+@pytest.mark.needs(
+    "cells.linear",
+    "cells.time",
+    "inputs.current",
+    "links",
+    "receptors.general",
+    "sources.trains",
+    "synapses.static",
+)
 def test_events_whose_order_matters(backend: str, integrator: str) -> None:
     cells = pt.Population("cells", 2, ORDERED())
     source = pt.Population("source", 2, pt.SpikeSourceArray([[1.0, 1.0, 3.0, 5.0], [3.0, 7.0]]))
@@ -143,6 +157,7 @@ def test_events_whose_order_matters(backend: str, integrator: str) -> None:
     assert traces["cells", "seen"].values[[19, 20]].tolist() == [[0.0, 0.0], [3.0, 3.0]]
 
 
+@pytest.mark.needs("cells.conditions", "cells.linear", "cells.refractory", "record.spikes")
 def test_only_spiking_conditions_wait_for_the_refractory_period(backend: str) -> None:
     """v rises by 1 mV/ms and is held for 2 ms after its reset at 1 mV; the other condition counts every step,
     in the refractory ones too.

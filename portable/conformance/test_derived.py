@@ -8,6 +8,9 @@ import pytest
 import portable as pt
 from portable.resolve import resolve
 
+pytestmark = pytest.mark.needs("cells.heterogeneous", "cells.nonlinear", "record.states")
+
+
 # A leaky cell that shows what a derived variable can read: states, parameters, a constant, the time, the
 # injected current.
 SHOWING = pt.cell_type(
@@ -42,6 +45,9 @@ def conductances() -> tuple[pt.Network, pt.Population]:
     ), cells
 
 
+@pytest.mark.needs(
+    "cells.refractory", "receptors.jump", "record.spikes", "sources.poisson.frozen", "synapses.static"
+)
 def test_synaptic_current_is_conductance_times_driving_force(backend: str) -> None:
     """To the last bit: the same operations on the recorded states."""
     r = pt.run(conductances()[0], backend, "60 ms", seed=3, inputs="frozen")
@@ -51,6 +57,9 @@ def test_synaptic_current_is_conductance_times_driving_force(backend: str) -> No
     np.testing.assert_array_equal(r.traces["cells", "i_syn"].values, g_e * (0.0 - v) + g_i * (-80.0 - v))
 
 
+@pytest.mark.needs(
+    "cells.refractory", "receptors.jump", "record.spikes", "sources.poisson.frozen", "synapses.static"
+)
 def test_only_what_was_asked_for_is_shown(backend: str) -> None:
     """i_syn of two cells every 0.4 ms and v of all every 1 ms need v every 0.2 ms; results show neither that
     nor the conductances.
@@ -73,6 +82,7 @@ def test_only_what_was_asked_for_is_shown(backend: str) -> None:
     np.testing.assert_array_equal(v.values, whole.traces["cells", "v"].values[::10])
 
 
+@pytest.mark.needs("cells.time", "inputs.current")
 def test_time_injected_current_and_constants(backend: str) -> None:
     """At k*dt, i_ext is what holds from then on; sin of numpy and of the closed form below are the same
     function.
@@ -95,10 +105,20 @@ def test_time_injected_current_and_constants(backend: str) -> None:
     )  # last bits of t
 
 
+@pytest.mark.needs(
+    "cells.refractory",
+    "receptors.jump",
+    "record.spikes",
+    "session.pieces",
+    "session.set",
+    "sources.poisson.frozen",
+    "synapses.static",
+)
 def test_parameters_changed_between_pieces(backend: str) -> None:
     """From the step of the change on, the new parameter; before it, the old one."""
     net, cells = conductances()
-    with pt.open(net, backend, seed=3, inputs="frozen") as sim:
+    needs = ["session.pieces", "session.set"]
+    with pt.open(net, backend, seed=3, inputs="frozen", needs=needs) as sim:
         sim.run(20.0)
         sim.set(cells[1:], e_rev_E="-10 mV")
         sim.run(20.0)
@@ -111,6 +131,7 @@ def test_parameters_changed_between_pieces(backend: str) -> None:
     np.testing.assert_array_equal(r.traces["cells", "i_syn"].values, g_e * (e - v) + g_i * (i - v))
 
 
+@pytest.mark.needs("cells.linear", "links")
 def test_over_links(backend: str) -> None:
     """Currents of gap junctions from recorded voltages, and the sum that a cell gets: to the last bit. By
     forward Euler that sum, at step k, must be what moved the cell from k to k + 1."""
@@ -140,9 +161,6 @@ def test_over_links(backend: str) -> None:
     ]
     asked = [pt.Record(cells, "v"), pt.Record(edges, "i"), pt.Record(cells[3:8], "i_gap")]
     net = pt.Network("gap", [cells, edges], recordings=asked, links=links)
-    if short := pt.check(net, backend):
-        assert {s.feature for s in short} == {"links"}
-        return
     r = pt.run(net, backend, "20 ms", seed=2)
     v, i = r.traces["cells", "v"].values, r.traces["edges", "i"].values
     g = resolve(net, 2).group("edges").parameters["g"]  # type: ignore[union-attr]
