@@ -135,7 +135,9 @@ def test_step_current(backend: str) -> None:
     np.testing.assert_allclose(v, expected, atol=1e-6)  # tau_m = 1e9 ms leaks 4e-9 relative
 
 
-<<<<<<< HEAD:tests/conformance/test_meaning.py
+@pytest.mark.needs(
+    "cells.linear", "cells.refractory", "inputs.current", "record.spikes", "cells.heterogeneous"
+)
 def test_a_cell_named_twice_gets_both_currents_and_is_recorded_once(backend: str) -> None:
     """As by two injections: cells 0, 1, 2 get 1 + 2, 0 + 2*0.5 and 4 + 0.5 nA for 1 ms at 1 nF."""
     cells = pt.Population(
@@ -157,9 +159,7 @@ def test_a_cell_named_twice_gets_both_currents_and_is_recorded_once(backend: str
     np.testing.assert_allclose(trace.values[-1], [3.0, 1.0, 4.5], atol=1e-6)
 
 
-=======
 @pytest.mark.needs("cells.heterogeneous", "cells.linear", "record.spikes")
->>>>>>> 80988d8 (wip):portable/conformance/test_meaning.py
 def test_heterogeneous_parameters(
     backend: str, method: str, printed: float, reference: ReferenceRuns
 ) -> None:

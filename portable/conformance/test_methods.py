@@ -4,13 +4,14 @@ errors that fall with dt as the method's order says.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 import portable as pt
-from portable.backends import registry
+
+EIF = pytest.mark.needs(
+    "cells.nonlinear", "cells.heterogeneous", "inputs.current", "record.spikes", "record.states"
+)
 
 # An exponential integrate-and-fire cell of one's own: v runs away within a step.
 _EQUATIONS = """
@@ -25,12 +26,18 @@ def eif(refractory: bool, integrator: str = "") -> pt.CellType:
         equations=_EQUATIONS.format(held=" (held)" if refractory else ""),
         threshold="v >= -30 mV",
         reset="v = -65 mV; z += 1 mV",
-        refractory="2 ms" if refractory else None,
+        refractory="2 ms" if refractory else "",
         parameters={"tau": "10 ms", "r": "100 Mohm"},
         initial={"v": "-65 mV"},
         receptors={"excitatory": pt.CurrExp},
         integrator=integrator,
     )
+
+
+REFRACTORY = [
+    pytest.param(False, id="free"),
+    pytest.param(True, id="refractory", marks=pytest.mark.needs("cells.refractory")),
+]
 
 
 def driven(cell: pt.CellType) -> pt.Network:
@@ -43,20 +50,11 @@ def driven(cell: pt.CellType) -> pt.Network:
     )
 
 
-def without(backend: str, method: str, net: pt.Network, **more: Any) -> bool:
-    """Whether the backend lacks the method; it then refuses with exactly that feature."""
-    if method in registry.get(backend).capabilities.integrators:
-        return False
-    assert {s.feature for s in pt.check(net, backend, integrator=method, **more)} >= {f"integrators.{method}"}
-    return True
-
-
-@pytest.mark.parametrize("refractory", [False, True], ids=["free", "refractory"])
+@pytest.mark.parametrize("refractory", REFRACTORY)
 @pytest.mark.parametrize("method", ["rkf45", "rk4", "exponential_euler"])
+@EIF
 def test_asked_for(backend: str, method: str, refractory: bool) -> None:
     net = driven(eif(refractory))
-    if without(backend, method, net):
-        return
     ours, truth = (pt.run(net, b, "60 ms", integrator=method) for b in (backend, "reference"))
     assert len(truth.spikes["cells"]) > 30
     assert ours.provenance["integrators"] == truth.provenance["integrators"]
@@ -64,12 +62,11 @@ def test_asked_for(backend: str, method: str, refractory: bool) -> None:
     np.testing.assert_array_equal(ours.spikes["cells"].ids, truth.spikes["cells"].ids)
 
 
-@pytest.mark.parametrize("refractory", [False, True], ids=["free", "refractory"])
+@pytest.mark.parametrize("refractory", REFRACTORY)
+@EIF
 def test_defined_by_rkf45(backend: str, refractory: bool) -> None:
     """A type of one's own that is defined by rkf45, tested within the step at the tighter tolerance."""
     net = driven(eif(refractory, "rkf45"))
-    if without(backend, "rkf45", net):
-        return
     ours, truth = (pt.run(net, b, "60 ms") for b in (backend, "reference"))
     assert truth.provenance["integrators"] == {
         "cells": "rkf45 (abs 1e-06, rel 1e-06 of h*dy/dt, spikes within the step)"
@@ -90,14 +87,13 @@ ORDERS = {"euler": 1, "exponential_euler": 1, "rk4": 4}
 
 
 @pytest.mark.parametrize("method", [*ORDERS, "rkf45"])
+@pytest.mark.needs("cells.nonlinear", "record.states")
 def test_order_of_convergence(backend: str, method: str) -> None:
     """The error after 2 ms against steps of half the size: log2 of the ratio of two such differences is the
     order. By rkf45 the error does not depend on dt, it is below its tolerance.
     """
     cells = pt.Population("cells", 1, _SMOOTH())
     net = pt.Network("smooth", [cells], recordings=[pt.Record(cells, ["x", "y"], interval=0.4)])
-    if without(backend, method, net):
-        return
     at = {}
     for dt in (0.1, 0.05, 0.025):
         traces = pt.run(net, backend, "2 ms", dt=dt, integrator=method).traces

@@ -25,8 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--portable-backends",
         metavar="NAMES",
         default="",
-        help="Backends that assert_agree compares, the first with the others (default: native and every other "
-        "fast one that is installed), and that portable.conformance tests (default: all).",
+        help="Backends that assert_agree compares, the first with the others (default: native and every "
+        "other fast one that is installed), and that portable.conformance tests (default: all).",
     )
     group.addoption(
         "--portable-report",
