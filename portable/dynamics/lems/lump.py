@@ -9,7 +9,7 @@ linear assignments only.
 from __future__ import annotations
 
 from portable.dynamics.expressions import Bin, Expr, Name, Num, names
-from portable.dynamics.lems.flatten import SPIKE, FlatModel
+from portable.dynamics.lems.flat_model import SPIKE, FlatModel
 from portable.dynamics.linear import ONE, affine
 
 

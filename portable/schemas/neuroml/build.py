@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from portable.dynamics.lems.flatten import Attached, FlatModel, Flattener
+from portable.dynamics.lems.flat_model import Attached, FlatModel
+from portable.dynamics.lems.flatten import Flattener
 from portable.dynamics.lems.instance import Builder, Instance
 from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.names import identifier, unused

@@ -26,7 +26,7 @@ from portable.dynamics.expressions import (
     substitute,
     walk,
 )
-from portable.dynamics.lems.flatten import SPIKE, FlatModel
+from portable.dynamics.lems.flat_model import SPIKE, FlatModel
 from portable.errors import ModelError
 from portable.model.cells import CellType
 from portable.model.types import cell_type

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from portable.dynamics.lems.flatten import FlatModel
+from portable.dynamics.lems.flat_model import FlatModel
 from portable.dynamics.lems.instance import Instance, find
 from portable.dynamics.lems.network import Column, LemsSimulation, Selection
 from portable.dynamics.lems.types import Where

@@ -12,7 +12,7 @@ import numpy as np
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Expr, names
 from portable.dynamics.flat import INJECTED
-from portable.dynamics.lems.flatten import FlatModel
+from portable.dynamics.lems.flat_model import FlatModel
 from portable.dynamics.lems.instance import Instance
 from portable.errors import ModelError
 from portable.schemas.neuroml.celltype import quantity_text, text

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from portable.dynamics.lems.flatten import Attached, FlatModel, Flattener
+from portable.dynamics.lems.flat_model import Attached, FlatModel
+from portable.dynamics.lems.flatten import Flattener
 from portable.dynamics.lems.instance import Builder, Instance
 from portable.dynamics.lems.lump import lumpable
 from portable.dynamics.lems.model import Component, Model, Scope

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from portable.dynamics.dimensions import inferred
 from portable.dynamics.expressions import Call, Cmp, Logic, names, parse, walk
-from portable.dynamics.lems.flatten import Attached, Flattener
+from portable.dynamics.lems.flat_model import Attached
+from portable.dynamics.lems.flatten import Flattener
 from portable.dynamics.lems.inherit import FullType, Types
 from portable.dynamics.lems.instance import READ, Instance
 from portable.dynamics.lems.model import Component, Model
