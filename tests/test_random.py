@@ -218,3 +218,14 @@ def test_steps_are_the_nearest_of_the_same_draw(dtype):
     pairs.fill(1, 0, 1, indptr, targets, x, pairs.NONE, spec)
     assert np.array_equal(out, np.maximum(1, np.floor(x / 0.1 + 0.5)))
     assert (out == 1).mean() > 0.02  # 2.6 % of the mass lies below 0.05 ms and moves to one step
+
+
+def test_a_distribution_of_one_value_is_that_value_at_its_bound():
+    """exp(log(mean)) may lie an ulp above a bound at the mean; nothing is drawn again for it."""
+    for mean in np.geomspace(0.01, 100.0, 50).tolist():
+        out = np.empty(4)
+        for given in (pt.Lognormal(mean, 0.0, high=mean), pt.Lognormal(mean, 0.0, low=mean)):
+            spec = draws.spec(value(given, "1", "x"), "x")
+            assert (spec.low, spec.high) == (-math.inf, math.inf)
+            draws.fill(1, out, spec)
+            np.testing.assert_allclose(out, mean, rtol=1e-15)
