@@ -19,7 +19,6 @@ from portable.dynamics.expressions import (
     FUNCTIONS,
     MAX_CHAIN,
     MAX_DEPTH,
-    MAX_LENGTH,
     Bin,
     Call,
     Cmp,
@@ -29,9 +28,9 @@ from portable.dynamics.expressions import (
     Num,
     Where,
     names,
-    parse,
     substitute,
 )
+from portable.dynamics.grammar import MAX_LENGTH, parse
 from portable.errors import ModelError
 from portable.units import CAPACITANCE, CONDUCTANCE, CURRENT, NONE, TIME, VOLTAGE
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.expressions import MAX_DEPTH, Bin, Call, Name, Num, parse
+from portable.dynamics.expressions import MAX_DEPTH, Bin, Call, Name, Num
+from portable.dynamics.grammar import parse
 from portable.errors import ModelError
 
 VALUES = {"x": 3.0, "y": -0.5, "z": 7.0}

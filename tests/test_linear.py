@@ -10,8 +10,8 @@ import pytest
 
 import portable as pt
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.expressions import parse
 from portable.dynamics.flat import Flat
+from portable.dynamics.grammar import parse
 from portable.dynamics.linear import Propagator, affine, linear, propagator, structure
 
 # The matrix exponential of these small, well-scaled matrices is good to a few units in the last place of its

@@ -14,7 +14,7 @@ import pytest
 import portable as pt
 from portable.conformance.test_cells import NAMES, network
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.expressions import parse
+from portable.dynamics.grammar import parse
 from portable.errors import BackendUnavailable, ModelError
 from portable.resolve import resolve
 from portable.schemas.neuroml.write_annotation import network_from_annotation

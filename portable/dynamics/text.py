@@ -26,18 +26,8 @@ from portable.dynamics.component import (
 )
 from portable.dynamics.dimensions import inferred
 from portable.dynamics.draws import check_places
-from portable.dynamics.expressions import (
-    FUNCTIONS,
-    MAX_LENGTH,
-    Bin,
-    Cmp,
-    Expr,
-    Logic,
-    Name,
-    Num,
-    names,
-    parse,
-)
+from portable.dynamics.expressions import FUNCTIONS, Bin, Cmp, Expr, Logic, Name, Num, names
+from portable.dynamics.grammar import MAX_LENGTH, parse
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
 from portable.units import CURRENT, NONE, TIME, Dimension, describe, dimensionality, quantity, unit

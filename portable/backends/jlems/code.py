@@ -14,7 +14,8 @@ from pathlib import Path
 from portable.backends.jlems.kinds import Block, Kind
 from portable.backends.jlems.tables import SECTIONS
 from portable.dynamics.emit import PYTHON, emit
-from portable.dynamics.expressions import Expr, Num, names, parse, substitute
+from portable.dynamics.expressions import Expr, Num, names, substitute
+from portable.dynamics.grammar import parse
 from portable.dynamics.lems.types import DerivedVariable, Where
 from portable.errors import ModelError, suggestion
 

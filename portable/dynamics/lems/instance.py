@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.expressions import Call, names, parse, walk
+from portable.dynamics.expressions import Call, names, walk
+from portable.dynamics.grammar import parse
 from portable.dynamics.lems.inherit import FullType, Types
 from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.types import Node, Quantity, Where

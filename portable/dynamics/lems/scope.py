@@ -7,19 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from portable.dynamics.dimensions import inferred
-from portable.dynamics.expressions import (
-    Bin,
-    Cmp,
-    Expr,
-    Logic,
-    Name,
-    Num,
-    Where,
-    parse,
-    rebuild,
-    walk,
-)
+from portable.dynamics.expressions import Bin, Cmp, Expr, Logic, Name, Num, Where, rebuild, walk
 from portable.dynamics.flat import INJECTED, MAX_TERMS
+from portable.dynamics.grammar import parse
 from portable.dynamics.lems.flat_model import (
     Attached,
     FlatModel,

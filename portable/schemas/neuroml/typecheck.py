@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from portable.dynamics.dimensions import inferred
-from portable.dynamics.expressions import Call, Cmp, Logic, names, parse, walk
+from portable.dynamics.expressions import Call, Cmp, Logic, names, walk
+from portable.dynamics.grammar import parse
 from portable.dynamics.lems.flat_model import Attached
 from portable.dynamics.lems.flatten import Flattener
 from portable.dynamics.lems.inherit import FullType, Types
