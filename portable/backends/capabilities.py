@@ -39,7 +39,7 @@ from typing import Any
 from portable.backends.contract import INTEGRATORS, RunConfig, Shortfall
 from portable.backends.features import FEATURES, requirements
 from portable.dynamics.linear import linear
-from portable.dynamics.methods import choose
+from portable.dynamics.methods import choose, too_coarse
 from portable.errors import ModelError, suggestion
 from portable.resolve.program import Program
 
@@ -208,7 +208,8 @@ class Capabilities:
 
     def _methods(self, program: Program, config: RunConfig) -> Iterator[Shortfall]:
         for group in program.cells:
-            method, where = choose(group.flat, config.integrator).name, f"population '{group.name}'"
+            chosen, where = choose(group.flat, config.integrator), f"population '{group.name}'"
+            method = chosen.name
             if config.integrator == "exact" and linear(group.flat) is None:
                 why = (
                     f"the equations of {group.flat.base or group.flat.name} are not linear, so no step is "
@@ -224,6 +225,8 @@ class Capabilities:
                 yield Shortfall(f"integrators.{method}", where, why, remedy)
             elif self._against(support, config, program):
                 yield Shortfall(f"integrators.{method}", where, support.reason, support.remedy)
+            elif (coarse := too_coarse(group.flat, chosen, group.values(), program.dt))[0]:
+                yield Shortfall(f"integrators.{method}", where, *coarse)
 
     def _beyond(self, program: Program) -> Iterator[Shortfall]:
         most = self.limits.get("delay_steps", float("inf"))

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.dynamics.expressions import Expr, Num, names, substitute
-from portable.dynamics.flat import Flat
+from portable.dynamics.flat import Flat, FlatState
 from portable.dynamics.linear import affine, fastest_rate, linear, linear_part
+from portable.units import VOLTAGE
 
 Row = tuple[Fraction, ...]
 NAMES = ("exact", "euler", "exponential_euler", "rk4", "rkf45")
@@ -27,6 +28,7 @@ DEFINING = NAMES[1:]  # what a cell type can be defined by
 # rk4 takes so many equal substeps that the fastest rate of the linear part times a substep is at most this:
 # Simpson's rule, which rk4 is for a known function of time, then integrates exp(-t/tau) to 0.5^4/2880 = 2e-5.
 LONGEST_PIECE = 0.5
+MOST_PIECES = 1000
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,33 @@ TRIES = 20_000
 # Errors of a substep in coherent units (mV, pA, nS): NEST's for aeif and hh models, which are defined by the
 # method, and for the others that are run with it (iaf_cond_*).
 DEFINED_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-3
+
+
+# A state beyond this has exploded (a step too long for its equations), though it is still a number: 1 kV, or
+# 1e18 in the coherent unit of anything else. Methods with an error of their own make it nan, which stays.
+LARGEST_POTENTIAL, LARGEST = 1e6, 1e18
+
+
+def largest(state: FlatState) -> float:
+    """What a state that is integrated numerically may be at the start of a step, in coherent units."""
+    return LARGEST_POTENTIAL if state.dimension == VOLTAGE else LARGEST
+
+
+def exploded(flat: Flat, method: Method, state: str, values: npt.NDArray[np.float64], t: float) -> str:
+    """What to say at t ms of the first value of a state that has exploded, of a whole population; "" if none
+    has.
+    """
+    most = np.inf if method.name == "exact" else next(largest(s) for s in flat.states if s.name == state)
+    wild = np.flatnonzero(~(np.abs(values) <= most) | ~np.isfinite(values))
+    if not wild.size:
+        return ""
+    others = "" if method.name == "exact" else f": {method.described} diverged"
+    stable = [n for n in ("rkf45", "exponential_euler") if n != method.name]
+    many = f"{wild.size} cell{'s' * (wild.size > 1)}"
+    return (
+        f"{state} of cell {wild[0]} is {values[wild[0]]:g} at {t:g} ms ({many}){others}; use a smaller dt or "
+        f"integrator={' or '.join(map(repr, stable))}"
+    )
 
 
 @dataclass(frozen=True)
@@ -162,6 +191,19 @@ def pieces(flat: Flat, method: Method, values: Mapping[str, Any], dt: float) -> 
         return np.ones(1, dtype=np.int64)
     many = np.ceil(fastest_rate(part, values) * dt / LONGEST_PIECE * (1 - 1e-12))
     return np.asarray(np.clip(many, 1, np.iinfo(np.int64).max / 2), dtype=np.int64)
+
+
+def too_coarse(flat: Flat, method: Method, values: Mapping[str, Any], dt: float) -> tuple[str, str]:
+    """(why a step cannot be taken, what to do instead); ("", "") if it can."""
+    most = int(np.max(pieces(flat, method, values, dt)))
+    if most <= MOST_PIECES:
+        return "", ""
+    rate = most * LONGEST_PIECE / dt
+    return (
+        f"rk4 would need {most:.3g} substeps of dt = {dt:g} ms for its shortest time constant, "
+        f"{1 / rate:.3g} ms (at most {MOST_PIECES})",
+        "use a longer time constant, or integrator='exponential_euler', which has none of its own there",
+    )
 
 
 def _remaining(flat: Flat) -> list[str]:

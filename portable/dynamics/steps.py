@@ -29,6 +29,7 @@ from portable.dynamics.methods import (
     TRIES,
     Method,
     Row,
+    largest,
     own_rates,
     pieces,
 )
@@ -186,8 +187,19 @@ class CellStep:
 
     def write(self, code: Lines) -> None:
         """From the states' locals to the states' locals after dt, without arrivals."""
+        self.guard(code)
         {"rk4": self._rk4, "rkf45": self._adaptive, "exponential_euler": self._exponential}[self.method.name](
             code
+        )
+
+    def guard(self, code: Lines) -> None:
+        """What has exploded becomes nan."""
+        code.add(
+            *(
+                f"{s.name}_ = {s.name}_ if abs({s.name}_) <= {largest(s)!r} else 1e300 * 1e300 * 0.0"
+                for s in self.flat.states
+                if s.name in self.moving
+            )
         )
 
     def derived(self, code: Lines, exprs: list[Expr]) -> None:

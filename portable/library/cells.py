@@ -19,6 +19,7 @@ _LIF = {
     "v_thresh": "-50 mV",
 }
 _POSITIVE = ("cm", "tau_m")
+LARGEST_EXPONENT = 30.0  # of AdEx's exponential; it stands in the equation, too
 
 
 def _two(kind: ReceptorType) -> Mapping[str, ReceptorType]:
@@ -106,7 +107,7 @@ EIF_cond_exp_isfa_ista = CellType(
         equations="""
         g_leak = cm/tau_m : uS
         v_peak = where(delta_T > 0, v_spike, v_thresh) : mV
-        i_spike = where(delta_T > 0, g_leak*delta_T*exp((min(v, v_peak) - v_thresh)/max(delta_T, 1e-12 mV)), 0 nA) : nA
+        i_spike = where(delta_T > 0, g_leak*delta_T*exp(min((min(v, v_peak) - v_thresh)/max(delta_T, 1e-12 mV), 30)), 0 nA) : nA
         dv/dt = (g_leak*(v_rest - min(v, v_peak)) + i_spike + i_syn - w + i_offset + i_ext)/cm : mV (held)
         dw/dt = (a*(min(v, v_peak) - v_rest) - w)/tau_w : nA
     """,  # noqa: E501
@@ -136,7 +137,7 @@ EIF_cond_exp_isfa_ista = CellType(
         initial={"v": "v_rest"},
         integrator="rkf45",
         description="Adaptive exponential integrate-and-fire (AdEx) with exponentially decaying "
-        "conductances.",
+        "conductances. The exponent stays at 30, from where v needs 1e-13 tau_m to infinity.",
         source="Brette & Gerstner 2005, doi:10.1152/jn.00686.2005",
         aliases={
             "PyNN": "EIF_cond_exp_isfa_ista",

@@ -18,7 +18,7 @@ from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, names
 from portable.dynamics.flat import INJECTED, Flat, Port
 from portable.dynamics.linear import ONE, Linear, affine, linear, structure
-from portable.dynamics.methods import Method
+from portable.dynamics.methods import Method, largest
 from portable.dynamics.steps import SIZE, local
 
 # pt_*: functions.py. Division is one of them: Cython's raises on 0 even in the branch that is not taken.
@@ -248,12 +248,17 @@ def _slopes(w: Writer, states: Mapping[str, str], t: str, guard: str = "") -> di
 
 def _euler(w: Writer, added: Mapping[str, str]) -> None:
     """x + (h*f + arrivals), the order of operations of NEST's Izhikevich."""
+    for x in w.flat.states:
+        if x.name in w.flat.derivatives:
+            here = w.now[x.name]
+            guarded = f"pt_where(pt_abs({here}) <= {largest(x)!r}, {here}, pt_divide(0.0, 0.0))"
+            w.now[x.name] = w.put(x.name, guarded)
     slopes = _slopes(w, w.now, f"(t_in_timesteps*{w.dt!r})", w.held)
     for s in w.flat.state_names:
         step = f"{w.dt!r}*{slopes[s]}" if s in slopes else ""
         change = " + ".join(x for x in (step, added.get(s, "")) if x)
         if change:
-            w.now[s] = w.put(s, f"{mangled('x', s)} + ({change})")
+            w.now[s] = w.put(s, f"{w.now[s]} + ({change})")
 
 
 def _step(w: Writer, function: Stepped) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from portable.backends.brian2.inputs import PoissonTrains, unfold
 from portable.backends.brian2.plan import Brian2Plan, Cells, Synapse
 from portable.backends.contract import Held
+from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed
 from portable.resolve.program import Ints, TrainGroup
 from portable.units import Floats
@@ -56,18 +57,16 @@ def _kept(ids: Ints, steps: Ints, recorded: Ints) -> tuple[Ints, Ints]:
 
 
 def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]) -> None:
-    """BackendFailed that names the first cell whose state is no number; `state(cells, name)` gives the
+    """BackendFailed that names the first cell whose state has exploded; `state(cells, name)` gives the
     values.
     """
     for c in plan.cells:
         for s in c.flat.state_names:
-            bad = np.flatnonzero(~np.isfinite(state(c.name, s)))
-            if bad.size:
-                m = next(m for m in c.members if m.offset <= bad[0] < m.offset + m.size)
-                raise BackendFailed(
-                    f"population '{m.name}': {s} of cell {bad[0] - m.offset} is not finite at "
-                    f"{now * plan.dt:g} ms; use a smaller dt or integrator='rkf45'"
-                )
+            values = np.asarray(state(c.name, s), dtype=np.float64)
+            for m in c.members:
+                own = values[m.offset : m.offset + m.size]
+                if problem := exploded(c.flat, c.method, s, own, now * plan.dt):
+                    raise BackendFailed(f"population '{m.name}': {problem}")
 
 
 def held(plan: Synapse, made: Any, dt: float) -> Iterator[Held]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from portable.backends.native.layout import BLOCK, CURRENT, LEFT, Layout, arrange
 from portable.backends.native.lower import FEW_CELLS, CellPlan, NativePlan
+from portable.dynamics.methods import exploded
 from portable.dynamics.steps import SIZE
 from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Ints, PerCell, Program
@@ -143,19 +144,14 @@ class Arena:
         return not same
 
     def check(self, step: int) -> None:
-        """BackendFailed if any state is not finite."""
-        if all(np.isfinite(f.sum()) for f in self.fields):
-            return
+        """BackendFailed if any state has exploded."""
+        finite = all(np.isfinite(f.sum()) for f in self.fields)
         for name, c in self.cells.items():
-            for state in c.group.flat.state_names:
-                data = self.read(c, state)
-                bad = np.flatnonzero(~np.isfinite(data))
-                if bad.size:
-                    raise BackendFailed(
-                        f"population '{name}': {state} of cell {bad[0]} is {data[bad[0]]} at "
-                        f"{step * self.program.dt:g} ms "
-                        f"({bad.size} cell{'s' * (bad.size > 1)}); use a smaller dt or integrator='rkf45'"
-                    )
+            method = c.plan.method
+            for state in () if finite and method.name == "exact" else c.group.flat.state_names:
+                values, t = self.read(c, state), step * self.program.dt
+                if problem := exploded(c.group.flat, method, state, values, t):
+                    raise BackendFailed(f"population '{name}': {problem}")
 
 
 def _full(value: PerCell, size: int) -> Floats:

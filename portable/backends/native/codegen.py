@@ -223,6 +223,7 @@ class CellCode:
         return " + ".join(terms) or "0.0"
 
     def euler(self, code: Code, jumps: dict[str, list[str]]) -> None:
+        self.step.guard(code)
         self.step.slopes(code, "f_")
         for s in self.states:
             terms = ([f"dt * f_{s}"] if s in self.flat.derivatives else []) + jumps.get(s, [])

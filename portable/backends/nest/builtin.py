@@ -17,10 +17,11 @@ import numpy as np
 from portable.backends.contract import RunConfig
 from portable.backends.nest.plan import PortMap
 from portable.dynamics.flat import Flat, flatten, receptor_parameter, receptor_state
-from portable.library.cells import CELLS
+from portable.library.cells import CELLS, LARGEST_EXPONENT
 from portable.library.receptors import RECEPTORS
 from portable.resolve.program import CellGroup, PerCell, Program
 
+LARGEST_RATIO = 300.0  # dt/tau up to which NEST's exact models are taken; exp(300) squared is still a number
 # NEST's parameter: ours (both in the unit of the comment)
 _LEAKY = {
     "E_L": "v_rest",  # mV
@@ -175,6 +176,7 @@ def choose(group: CellGroup, program: Program, config: RunConfig) -> Choice | No
         or config.options.get("nestml") == "always"
         or not _method_fits(row, config)
         or not _legal(row, group)
+        or not _resolved(row, group, program.dt)
     ):
         return None
     recorded = {t.variable for t in program.traces if t.group == group.name}
@@ -206,11 +208,23 @@ def _legal(row: Model, group: CellGroup) -> bool:
             np.all(np.less(p["v_reset"], p["v_spike"]))
             and np.all(np.less_equal(p["v_thresh"], p["v_spike"]))
             and np.all(
-                np.less((np.asarray(p["v_spike"]) - p["v_thresh"]), 600.0 * np.asarray(p["delta_T"]))
+                # the library's cell bounds the exponent, NEST's does not
+                np.less_equal(
+                    np.asarray(p["v_spike"]) - p["v_thresh"], LARGEST_EXPONENT * np.asarray(p["delta_T"])
+                )
                 | np.equal(p["delta_T"], 0.0)
             )
         )
     return bool(np.all(np.less(p["v_reset"], p["v_thresh"])))
+
+
+def _resolved(row: Model, group: CellGroup, dt: float) -> bool:
+    """NEST's propagators hold exp(dt/tau) and overflow where it is beyond 709; ours do not."""
+    names = ["tau_m", *(receptor_parameter(p, "tau_syn") for p in group.flat.receptors)]
+    shortest = min(
+        (float(np.min(group.parameters[n])) for n in names if n in group.parameters), default=np.inf
+    )
+    return row.integrator != "exact" or dt / shortest < LARGEST_RATIO
 
 
 def _initial_fits(choice: Choice, group: CellGroup) -> bool:

@@ -16,6 +16,7 @@ from portable.backends.nest.kernel import failing, part, with_refractory
 from portable.backends.nest.lower import parameters_of, split
 from portable.backends.nest.plan import Cells, Edges, Plan
 from portable.backends.nest.record import Traces, stop_quietly
+from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed, ModelError, suggestion
 from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
@@ -199,13 +200,9 @@ class NestSession:
                 cells.recordables.items() if cells.nestml is not None and cells.group.size else ()
             ):
                 x = np.atleast_1d(np.asarray(self.nodes[cells.group.name].get(name), dtype=np.float64))
-                bad = np.flatnonzero(~np.isfinite(x))
-                if bad.size:
-                    t, path = self.now * self.plan.dt, f"population '{cells.group.name}'"
-                    raise BackendFailed(
-                        f"{path}: {state} of cell {bad[0]} is {x[bad[0]]} at {t:g} ms; use a smaller dt or "
-                        "another integrator"
-                    )
+                t = self.now * self.plan.dt
+                if problem := exploded(cells.group.flat, cells.choice.method, state, x, t):
+                    raise BackendFailed(f"population '{cells.group.name}': {problem}")
 
     def _next_stop(self, end: int) -> int:
         stop = min([end, *(k for k in self.changes if k > self.now)])

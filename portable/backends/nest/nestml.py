@@ -9,7 +9,7 @@ from __future__ import annotations
 from portable.backends.nest.integration import STEPS
 from portable.backends.nest.text import Text, jump_states, test_conditions
 from portable.dynamics.flat import Flat
-from portable.dynamics.methods import Method
+from portable.dynamics.methods import Method, largest
 
 
 def write(flat: Flat, method: Method, name: str) -> tuple[str, Text]:
@@ -54,6 +54,11 @@ def _update(w: Text) -> None:
     w.depth = 2
     for s in jump_states(w.flat):
         w.line(f"jump_{s} = 0.0")
+    if w.method.name != "exact":
+        for state in w.flat.states:
+            if state.name in w.flat.derivatives:
+                w.line(f"if not (abs(x_{state.name}) <= {w.number(largest(state))}):")
+                w.line(f"    x_{state.name} = {w.number(1e300)} * {w.number(1e300)} * 0.0")
     STEPS[w.method.name](w)
     w.depth = 1
     w.line("")

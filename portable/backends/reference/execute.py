@@ -20,7 +20,7 @@ from portable.dynamics.draws import draws
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Port
 from portable.dynamics.linear import linear, linear_part, plain_jumps, propagator
-from portable.dynamics.methods import TRIES, Method, own_rates
+from portable.dynamics.methods import TRIES, Method, exploded, largest, own_rates
 from portable.dynamics.steps import HALF, MEAN, PIECES, WHOLE, quantities
 from portable.errors import BackendFailed
 from portable.resolve import poisson
@@ -118,6 +118,10 @@ class _Cells:
     ) -> None:
         f = integrate.right_hand_side(self.flat, {**self.values, **self.given}, i_ext, held)
         t = step * self.dt
+        for state in self.flat.states:
+            x, known = self.states[state.name], self.part.states if self.part else ()
+            if state.name in self.flat.derivatives and state.name not in known:
+                self.states[state.name] = np.where(np.abs(x) <= largest(state), x, np.nan)
         if self.method.name == "rk4":
             self._pieces(t, i_ext, f)
         elif self.method.name == "exponential_euler":
@@ -306,12 +310,8 @@ class ReferenceSession:
                     raise KeyboardInterrupt
         for name, group in self.cells.items():
             for s, x in group.states.items():
-                bad = np.flatnonzero(~np.isfinite(x))
-                if bad.size:
-                    raise BackendFailed(
-                        f"population '{name}': {s} of cell {bad[0]} is {x[bad[0]]} at "
-                        f"{self.now * self.program.dt:g} ms; use a smaller dt or integrator='rkf45'"
-                    )
+                if problem := exploded(group.flat, group.method, s, x, self.now * self.program.dt):
+                    raise BackendFailed(f"population '{name}': {problem}")
 
     def _step(self) -> None:
         stamp = self.now + 1
