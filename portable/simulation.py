@@ -51,7 +51,7 @@ def run(
     0.1 ms. threads: default what the backend says (native: all processors for a large network). inputs:
     "frozen" (every backend gets the same Poisson trains), "native" (the simulator draws its own), "auto"
     (frozen below a size).
-    integrator: "auto", "exact", "euler", "rk4" or "rkf45".
+    integrator: "auto", "exact", "euler", "exponential_euler", "rk4" or "rkf45".
     compact: float32 for arrays of weights too (drawn ones always are). progress: True for a bar, or a
     function of (steps done, steps in all).
 

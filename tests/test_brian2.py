@@ -339,7 +339,7 @@ def test_a_state_that_blows_up_is_named() -> None:
         integrator="euler",
     )
     population = pt.Population("p", 2, cell())
-    with pytest.raises(BackendFailed, match="population 'p': v of cell 0 is (nan|inf|-inf) at"):
+    with pytest.raises(BackendFailed, match=r"population 'p': v of cell 0 is (nan|inf|-inf) at"):
         pt.run(
             pt.Network("r", [population], recordings=[pt.Record(population, "v")]),
             "brian2",

@@ -275,7 +275,8 @@ MISTAKES = [
     ),
     (
         changed(integrator="rk5"),
-        'cell_type \'x\'.integrator: unknown method \'rk5\'; one of "euler", "rk4", "rkf45", or leave it out',
+        "cell_type 'x'.integrator: unknown method 'rk5'; "
+        'one of "euler", "exponential_euler", "rk4", "rkf45", or leave it out',
     ),
     (changed(positive=("taw",)), "cell_type 'x'.positive: 'taw' is no parameter; parameters: tau, E, v_t"),
     (

@@ -136,7 +136,7 @@ def shared(given: Given) -> Options:
             str,
             given.get("integrator", "auto"),
             "--integrator",
-            help="For non-linear cells: auto, euler, rk4, rkf45; linear cells are exact.",
+            help="For non-linear cells: auto, euler, exponential_euler, rk4, rkf45; linear cells are exact.",
         ),
         option(
             "compact",

@@ -53,7 +53,8 @@ def cell_type(
     threshold; each sees what those before it assigned; the statement `spike` sends a spike, one a step. Only
     those with `spike` are not tested while refractory.
     positive, nonnegative: parameters that must be > 0 or >= 0, such as time constants.
-    integrator: "euler", "rk4", "rkf45" fixes the method; left out, linear equations are exact and others use
+    integrator: "euler", "exponential_euler", "rk4", "rkf45" fixes the method; left out, linear
+    equations are exact and others use
     the run's.
 
     compartments: more than one says that the equations are only the first compartment's of an imported cell:
@@ -82,11 +83,11 @@ def cell_type(
                 f"expected a receptor type, got {r!r}",
                 "write for example pt.CurrExp",
             )
-    if integrator not in ("", "euler", "rk4", "rkf45"):
+    if integrator not in ("", "euler", "exponential_euler", "rk4", "rkf45"):
         raise ModelError(
             f"cell_type '{name}'.integrator",
             f"unknown method '{integrator}'",
-            'one of "euler", "rk4", "rkf45", or leave it out',
+            'one of "euler", "exponential_euler", "rk4", "rkf45", or leave it out',
         )
     reads = {"i_syn": "nA"} if _mentions(equations, "i_syn") else {}
     shared: dict[str, Any] = {

@@ -313,7 +313,8 @@ CELL_TYPE = Obj(
             MapOf(Text(example='"CurrExp"')), "Receptors of the type and their receptor types."
         ),
         "integrator": _optional(
-            Const(("", "euler", "rk4", "rkf45")), "The method that this model is defined with, if one is."
+            Const(("", "euler", "exponential_euler", "rk4", "rkf45")),
+            "The method that this model is defined with, if one is.",
         ),
     },
 )
