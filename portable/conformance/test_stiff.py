@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -19,7 +21,7 @@ CASES = [
 ]
 
 
-def one_input(kind: pt.CellType, dt: float, weight: float, **parameters: float) -> pt.Network:
+def one_input(kind: pt.CellType, dt: float, weight: float, **parameters: Any) -> pt.Network:
     source = pt.Population("source", 1, pt.SpikeSourceArray([dt]))
     cell = pt.Population("cell", 1, kind(v_thresh=1e6, tau_refrac=0.0, **parameters))
     up = pt.Projection(source, cell, pt.AllToAll(), pt.StaticSynapse(weight=weight, delay=dt))
