@@ -185,3 +185,18 @@ def test_an_interrupted_session_and_its_simulator_agree(backend: str, second: bo
     early = table.steps <= steps
     np.testing.assert_array_equal(table.steps[early], whole.spikes["a"].steps)
     np.testing.assert_array_equal(table.ids[early], whole.spikes["a"].ids)
+
+
+def test_approximations_of_one_kind_are_one_line() -> None:
+    """Rounded delays of twenty projections are told once, with their number."""
+    a = pt.Population("a", 4, pt.IF_curr_exp())
+    made = [
+        pt.Projection(
+            a, a, pt.AllToAll(), pt.StaticSynapse(0.1, pt.Uniform(1.0, 2.0 + 0.01 * i)), name=f"p{i}"
+        )
+        for i in range(20)
+    ]
+    results = pt.run(pt.Network("many", [a], made), "reference", "1 ms")
+    assert len(results.approximations) == 20
+    (line,) = [x for x in repr(results).splitlines() if "approximation" in x]
+    assert "and 19 more" in line

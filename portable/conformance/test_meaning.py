@@ -7,6 +7,7 @@ import pytest
 
 import portable as pt
 from portable.conformance.reference import ReferenceRuns
+from portable.model.connectors import Connector
 
 pytestmark = pytest.mark.needs("cells.refractory", "record.states")
 
@@ -221,3 +222,36 @@ def test_recorded_interval_and_subset(backend: str) -> None:
     assert list(trace.steps) == list(range(0, 101, 5))
     assert list(results.spikes["cells"].recorded) == [0, 3]
     assert trace.values[0] == pytest.approx([-65, -65])
+
+
+@pytest.mark.parametrize(
+    "connector", [pt.FixedProbability(0.0), pt.FixedInDegree(0), pt.Explicit([], [])], ids=repr
+)
+@pytest.mark.needs(
+    "cells.linear", "cells.refractory", "synapses.static", "sources.trains", "receptors.jump", "record.spikes"
+)
+def test_a_source_without_any_connection(backend: str, connector: Connector) -> None:
+    """It fires all the same, and nothing hears it."""
+    cells = pt.Population("cells", 2, pt.IF_curr_exp())
+    source = pt.Population("source", 1, pt.SpikeSourceArray([1.0]))
+    net = pt.Network(
+        "alone",
+        [cells, source],
+        [pt.Projection(source, cells, connector, pt.StaticSynapse(weight=1.0))],
+        recordings=[pt.Record([cells], ["spikes", "v"]), pt.Record(source, "spikes")],
+    )
+    results = pt.run(net, backend, "2 ms")
+    assert results.spikes["source"].steps.tolist() == [10]
+    np.testing.assert_allclose(results.traces["cells", "v"].values, -65.0, atol=1e-5)
+
+
+@pytest.mark.needs(
+    "cells.linear", "cells.refractory", "cells.heterogeneous", "record.spikes", "record.states"
+)
+def test_a_refractory_period_of_more_steps_than_32_bits_count(backend: str) -> None:
+    """1e9 ms are 1e10 steps of 0.1 ms: one spike, and the cell with 1 ms goes on."""
+    cells = pt.Population("cells", 2, pt.IF_curr_exp(i_offset=1e5, tau_refrac=[1.0, 1e9]))
+    net = pt.Network("long", [cells], recordings=[pt.Record(cells, ["spikes", "v"])])
+    spikes = pt.run(net, backend, "5 ms").spikes["cells"]
+    assert spikes.steps[spikes.ids == 0].tolist() == [1, 12, 23, 34, 45]
+    assert spikes.steps[spikes.ids == 1].tolist() == [1]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from portable.errors import ModelError, suggestion
 from portable.resolve.program import Approximation, Ints
+from portable.results.approximations import grouped
 from portable.units import Floats
 
 if TYPE_CHECKING:
@@ -124,5 +125,5 @@ class Results:
         rows = [f"Results of '{self.network}' on {self.backend}: {self.duration:g} ms at dt {self.dt:g} ms"]
         rows += [f"  {n}: {len(t)} spikes, {self.rate(n):.2f} Hz" for n, t in self.spikes.items()]
         rows += [f"  {n}.{v}: {t!r}" for (n, v), t in self.traces.items()]
-        rows += [f"  approximation: {a.where}: {a.reason}" for a in self.approximations]
+        rows += [f"  approximation: {line}" for line in grouped(self.approximations)]
         return "\n".join(rows)

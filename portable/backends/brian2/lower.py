@@ -41,7 +41,9 @@ from portable.resolve.program import (
     Program,
     TrainGroup,
 )
+from portable.units import Floats
 
+LONGEST = 2**31 - 1
 _NO_CODE = Code((), (), (), (), {}, False, False)
 
 
@@ -111,13 +113,21 @@ def _cells(name: str, groups: list[CellGroup], method: Method, program: Program)
     refractory: int | Ints = 0
     if flat.refractory:
         steps = joined([(np.asarray(g.refractory, dtype=np.float64), g.size) for g in groups])
-        refractory = int(steps) if isinstance(steps, float) else steps.astype(np.int64)
+        refractory = within(np.asarray(steps))
     return Cells(
         name, sum(g.size for g in groups), flat, method, members,
         {p.name: joined([(g.parameters[p.name], g.size) for g in groups]) for p in flat.parameters},
         {s: joined([(g.initial[s], g.size) for g in groups]) for s in flat.state_names},
         refractory, _NO_CODE, _currents(program, members), (),
     )  # fmt: skip
+
+
+def within(steps: Ints | Floats) -> int | Ints:
+    """Refractory steps as Brian2's 32-bit integers hold them: a period of more than 2^31 - 1 steps outlasts
+    any run, as the longest one does.
+    """
+    whole = np.minimum(np.asarray(steps), LONGEST).astype(np.int64)
+    return int(whole) if whole.ndim == 0 else whole
 
 
 def _currents(program: Program, members: tuple[Member, ...]) -> tuple[Current, ...]:
@@ -210,7 +220,7 @@ def drive_numbers(cells: Cells, rates: Mapping[str, PerCell], dt: float) -> dict
 
 
 def _sources(program: Program, rest: list[Connections]) -> tuple[Source, ...]:
-    used = {c.pre for c in rest}
+    used = {c.pre for c in rest if c.count}  # without a connection nothing reads its spikes
     groups = tuple(g for g in program.groups if not isinstance(g, CellGroup) and g.name in used)
     return (Source("pt_source", sum(g.size for g in groups), _members(groups), groups),) if groups else ()
 
@@ -336,7 +346,7 @@ def refractory_steps(flat: Flat, parameters: Mapping[str, PerCell], dt: float) -
     for d in flat.constants:
         values[d.name] = evaluate(d.expr, values)
     steps = np.rint(np.asarray(evaluate(flat.refractory.duration, values)) / dt).astype(np.int64)
-    return int(steps) if steps.ndim == 0 else steps
+    return within(steps)
 
 
 def _approximations(config: RunConfig, inputs: Mapping[str, str]) -> Iterable[Approximation]:
