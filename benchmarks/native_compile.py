@@ -40,7 +40,7 @@ def quadratic():  # type: ignore[no-untyped-def]
             "v_reset": "-60 mV",
         },
         initial={"v": "v_rest"},
-    )()  # fmt: skip
+    )(e_rev_E="0 mV", e_rev_I="-80 mV")  # fmt: skip
 
 
 def small(cell):  # type: ignore[no-untyped-def]
