@@ -9,12 +9,15 @@ and so does naming its file.
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
+import rehearsal
 
 from portable.conformance import plugin
 
+BUILDING = pytest.StashKey[subprocess.Popen[bytes] | None]()
 PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
 
 
@@ -44,6 +47,20 @@ def of_folders(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     plugin.join(config.pluginmanager)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Beside a run of everything NEST's generated models are built, all at once."""
+    config = session.config
+    whole = of_folders(config) and not config.option.keyword and not config.option.markexpr
+    if whole and "PYTEST_XDIST_WORKER" not in os.environ and not config.pluginmanager.has_plugin("rehearsal"):
+        config.stash[BUILDING] = rehearsal.start()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    building = session.config.stash.get(BUILDING, None)
+    if building is not None and building.poll() is None:  # the run was cut short
+        building.terminate()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,0 +1,57 @@
+"""The models that the suite has NEST compile, built in one go: NESTML is started and NEST's headers are read
+once for all of them, where one test after another takes some 15 s of processor time for each.
+
+    PYTHONPATH=tests python -m pytest -p rehearsal -n 0 portable/conformance --portable-backends nest
+
+Each test goes as far as the plan that it hands to NEST, and is skipped there. conftest.py starts this beside
+a run of everything; a test that needs a model while it is being built waits for it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portable import process
+from portable.backends.nest import compiled, opening
+from portable.backends.nest.plan import Nestml, Plan
+
+FOLDER = Path(__file__).parent
+_MODELS: dict[str, Nestml] = {}
+
+
+def start() -> subprocess.Popen[bytes] | None:
+    """Begin in a process of its own; None where nothing can be compiled."""
+    if compiled.missing():
+        return None
+    command = [*process.python(), "-m", "pytest", "-p", "rehearsal", "-p", "no:cacheprovider", "-n", "0"]
+    suite = FOLDER.parent / "portable" / "conformance"
+    return subprocess.Popen(
+        [*command, str(suite), "--portable-backends", "nest"],
+        cwd=FOLDER.parent,
+        env={**process.environment(), "PYTHONPATH": str(FOLDER)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _note(plan: Plan) -> Any:
+    for cells in plan.cells:
+        if cells.nestml is not None:
+            _MODELS[cells.nestml.digest] = cells.nestml
+    pytest.skip("rehearsed")
+
+
+def pytest_configure() -> None:
+    """As a plugin: no test reaches NEST. Where this file is only imported, nothing changes."""
+    opening.open_session = _note  # type: ignore[assignment]
+
+
+def pytest_sessionfinish() -> None:
+    """Build what was noted and is in no module yet."""
+    compiled.shared_objects(list(_MODELS.values()))
+    print(f"{len(_MODELS)} models", file=sys.stderr)
