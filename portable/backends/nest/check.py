@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portable.backends.contract import RunConfig, Shortfall
 from portable.backends.nest import builtin, compiled, generated
+from portable.backends.nest.integration import STEPS
 from portable.backends.nest.lower import tics
 from portable.backends.nest.text import FUNCTIONS
 from portable.dynamics.expressions import Call, walk
@@ -43,8 +44,8 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
                     "write it as sums of weights, or use native or reference",
                 )
             )
-        else:
-            texts.append((where, generated.model(group.flat, choose(group.flat, config.integrator))[0]))
+        elif (method := choose(group.flat, config.integrator)).name in STEPS:  # else the table says so
+            texts.append((where, generated.model(group.flat, method)[0]))
     for where, text in texts:
         if compiled.module_of(text) is None and (reason := compiled.missing()):
             out.append(
