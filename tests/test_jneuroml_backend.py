@@ -12,8 +12,10 @@ import pytest
 
 import portable as pt
 from portable.backends import registry
+from portable.backends.contract import RunConfig
 from portable.backends.jneuroml.runner import run_lems
 from portable.errors import BackendUnavailable
+from portable.resolve import resolve
 
 
 def missing(engine: str) -> str:
@@ -163,3 +165,34 @@ def test_a_network_read_from_neuroml_runs_as_its_file(tmp_path: Path) -> None:
         rtol=1e-15,
     )
     np.testing.assert_array_equal(r.spikes["a"].steps, np.rint(whole.events["s"].times / 0.02e-3))
+
+
+def _with_sources() -> pt.Network:
+    noise = pt.Population("noise", 200, pt.SpikeSourcePoisson(rate="50 Hz"))
+    trains = pt.Population("trains", 3, pt.SpikeSourceArray([[1.0, 5.0], [2.0], []]))
+    cells = pt.Population("cells", 2, pt.IF_curr_exp())
+    up = [pt.Projection(s, cells, pt.AllToAll(), pt.StaticSynapse(0.05, 1.0)) for s in (noise, trains)]
+    return pt.Network(
+        "sources", [noise, trains, cells], up, recordings=[pt.Record([noise, trains], "spikes")]
+    )
+
+
+@needs_jar
+def test_spikes_of_sources_are_the_programs() -> None:
+    """Sources are written as inputs, whose spikes no file records; they are known all the same."""
+    ours = pt.run(_with_sources(), "jneuroml", "20 ms", seed=4)
+    native = pt.run(_with_sources(), "native", "20 ms", seed=4, inputs="frozen")
+    assert len(native.spikes["noise"]) > 100
+    for name in ("noise", "trains"):
+        a, b = ours.spikes[name], native.spikes[name]
+        mine, theirs = np.lexsort((a.ids, a.steps)), np.lexsort((b.ids, b.steps))
+        np.testing.assert_array_equal(a.steps[mine], b.steps[theirs])
+        np.testing.assert_array_equal(a.ids[mine], b.ids[theirs])
+    assert not [x for x in ours.approximations if "seed" in x.asked or "recorded spikes" in x.where]
+
+
+def test_draws_of_the_simulator_are_told() -> None:
+    """jNeuroML takes no seed: where it draws, the answer says so."""
+    program = resolve(_with_sources(), 7, 0.1)
+    notes = registry.get("jneuroml").lower(program, RunConfig(inputs="native")).approximations
+    assert [n.where for n in notes if "seed 7" in n.asked] == ["population 'noise'"]

@@ -5,7 +5,7 @@ repeats itself exactly.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ from portable.backends.jneuroml.lower import JNeuroMLPlan
 from portable.backends.jneuroml.outputs import EventFile, Outputs, TraceFile
 from portable.backends.jneuroml.runner import command, run_lems
 from portable.errors import BackendFailed
-from portable.resolve.program import CellGroup, Ints, Program, Trace
+from portable.resolve.program import CellGroup, Ints, PoissonGroup, Program, Trace, TrainGroup
 from portable.schemas.neuroml.write_lems import LemsFiles
+from portable.schemas.neuroml.write_sources import frozen
 from portable.units import Floats
 
 
@@ -38,6 +39,7 @@ class JNeuroMLSession:
                 Path(name, file).write_bytes(data)
             outputs = run_lems(Path(name, files.main), self.plan.engine, timeout=self.plan.timeout)
         self.result = read(self.plan.program, files, outputs, reach)
+        self.result.spikes.update(sent(self.plan, reach, self.result.spikes.keys()))
         self.now = reach
         for phase, spent in outputs.seconds.items():
             if phase != "run":  # the whole piece is timed as the run by whoever called
@@ -79,6 +81,24 @@ def read(program: Program, files: LemsFiles, outputs: Outputs, steps: int) -> Re
     for t in program.traces:
         rows = np.arange(0, steps + 1, t.every)
         out.traces[t.group, t.variable] = (t.ids, rows, _values(t, files, traces, steps)[rows])
+    return out
+
+
+def sent(plan: JNeuroMLPlan, steps: int, recorded: Collection[str]) -> dict[str, tuple[Ints, Ints]]:
+    """Spikes of sources that no file records, because they stand inside an input: those of the program, up to
+    `steps`.
+    """
+    out = {}
+    for name, cells in plan.program.spikes.items():
+        if name in recorded or name not in plan.known:
+            continue
+        group = plan.program.group(name)
+        if isinstance(group, PoissonGroup):
+            group = frozen(group, plan.program.dt, steps)
+        assert isinstance(group, TrainGroup)
+        ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
+        kept = np.isin(ids, cells) & (group.steps <= steps)
+        out[name] = ids[kept], group.steps[kept]
     return out
 
 

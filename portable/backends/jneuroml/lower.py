@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portable.backends.contract import Lowered, RunConfig, Shortfall
+from portable.dynamics.draws import draws
 from portable.dynamics.methods import choose
 from portable.errors import ModelError
 from portable.resolve.program import Approximation, CellGroup, PoissonGroup, Program
@@ -38,6 +39,11 @@ class JNeuroMLPlan:
             for g in self.program.groups
             if not isinstance(g, CellGroup)
         }
+
+    @property
+    def known(self) -> set[str]:
+        """The groups of sources whose spikes are the program's, and need no file to be recorded."""
+        return {name for name, how in self.trains.items() if how in ("given", "frozen")}
 
     def files(self, steps: int) -> LemsFiles:
         """The files of a run of so many steps from the start: of a network that was read from NeuroML, the
@@ -95,8 +101,8 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     notes = [
         a for a in files.approximations if a not in program.approximations and a.got != "forward Euler at dt"
     ]
-    kept = {group for group, _ in files.recorded.spikes.values()}
-    for name in program.spikes.keys() - kept:
+    kept = {group for group, _ in files.recorded.spikes.values()} | plan.known
+    for name in sorted(program.spikes.keys() - kept):
         notes.append(
             Approximation(
                 f"recorded spikes of '{name}'",
@@ -118,6 +124,18 @@ def lower(program: Program, config: RunConfig) -> Lowered:
                     "the simulator has no other; compare runs at dt and dt/2",
                 )
             )
+    drawing = [name for name, how in plan.trains.items() if how == "native"]
+    drawing += [g.name for g in program.cells if draws(g.flat.expressions())]
+    for name in drawing:
+        notes.append(
+            Approximation(
+                f"population '{name}'",
+                f"random numbers of seed {program.seed}",
+                "the simulator's own, whatever the seed",
+                "other draws of the same distribution",
+                "jNeuroML takes no seed",
+            )
+        )
     if program.traces:
         digits = "float32" if plan.engine == "jlems" else "seven digits"
         notes.append(
