@@ -68,6 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    # The fast tier first, and in it last what NEST's models are being built for; the sort is stable.
     items.sort(
-        key=lambda item: item.get_closest_marker("slow") is not None
-    )  # the fast tier first; the sort is stable
+        key=lambda item: (item.get_closest_marker("slow") is not None, plugin.backend_of(item) == "nest")
+    )

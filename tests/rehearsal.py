@@ -53,5 +53,7 @@ def pytest_configure() -> None:
 
 def pytest_sessionfinish() -> None:
     """Build what was noted and is in no module yet."""
-    compiled.shared_objects(list(_MODELS.values()))
+    models = list(_MODELS.values())
+    for low in range(0, len(models), compiled.AT_ONCE):  # whoever waits for one of them waits for a few only
+        compiled.shared_objects(models[low : low + compiled.AT_ONCE])
     print(f"{len(_MODELS)} models", file=sys.stderr)

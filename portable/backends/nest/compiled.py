@@ -28,6 +28,7 @@ from portable.locks import alone
 
 HEADERS = ("gsl/gsl_odeiv.h", "ltdl.h", "boost/version.hpp")
 PACKAGES = "apt-get install g++ libgsl-dev libltdl-dev libboost-dev"
+AT_ONCE = 6  # models of a module: NESTML looks through the symbols of all, which grows with their square
 FLAGS = ("-O2", "-std=c++20", "-fPIC", "-fopenmp", "-ffp-contract=off", "-D_GLIBCXX_USE_CXX11_ABI=0")
 
 
@@ -117,15 +118,15 @@ def shared_objects(models: Sequence[Nestml]) -> list[Path]:
 
 
 def _build_together(models: Sequence[Nestml]) -> None:
-    if not models:
-        return
-    try:
-        _finish(models)
-    except BackendFailed:
-        if len(models) == 1:
-            raise
-        for model in models:  # one at a time: the message is then of the model that was refused
-            _finish([model])
+    for low in range(0, len(models), AT_ONCE):
+        some = models[low : low + AT_ONCE]
+        try:
+            _finish(some)
+        except BackendFailed:
+            if len(some) == 1:
+                raise
+            for model in some:  # one at a time: the message is then of the model that was refused
+                _finish([model])
 
 
 def _finish(models: Sequence[Nestml]) -> None:
