@@ -15,6 +15,11 @@ import numpy as np
 from portable.errors import ModelError
 from portable.units import Floats, Quantity, dimensionality, quantity, shift, unit
 
+MATRIX = (
+    "pass one value, or one per connection: a matrix m of sources x targets is m.ravel() with AllToAll, and "
+    "m[m != 0] with Explicit(*m.nonzero())"
+)
+
 
 class Array:
     """One value per cell (or per connection), in `unit`. Immutable; compares by content."""
@@ -177,11 +182,11 @@ def _array(values: Any, own: str, default_unit: str, path: str) -> Array:
             path, "expected numbers in an array", "pass a one-dimensional numpy array of floats"
         ) from None
     if result.values.ndim != 1:
+        of_connections = path.startswith("projection ")
         raise ModelError(
             path,
             f"expected a one-dimensional array, got shape {result.values.shape}",
-            "pass one value per cell, or per connection: a matrix m of sources x targets is m.ravel() with "
-            "AllToAll, and m[m != 0] with Explicit(*m.nonzero())",
+            MATRIX if of_connections else "pass one value per cell",
         )
     bad = (
         np.zeros(0, dtype=np.int64)
