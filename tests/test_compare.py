@@ -94,7 +94,8 @@ def test_the_same_engine_twice_is_identical_for_every_seed():
     assert (found.verdict, found.exit_code) == ("identical", 0)
     assert [(p.seed, p.second, p.identical) for p in found.pairs] == [(1, "same", True), (2, "same", True)]
     assert found.pairs[0].spikes[0] > 12
-    assert found.pairs[0].spikes != found.pairs[1].spikes  # the seed did something
+    # the seed did something: by spikes alone two seeds may agree in number
+    assert found.pairs[0].traces[0].values != found.pairs[1].traces[0].values
     assert all(t.largest == 0.0 for p in found.pairs for t in p.traces)
 
 
