@@ -336,8 +336,9 @@ def test_missing_compiler_is_a_shortfall(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_time_step_and_options_are_checked() -> None:
     p = replace(program(network(pt.IF_curr_exp())), dt=1e-7 / 3)
-    found = BACKEND.check(p, RunConfig(options={"nestml": "perhaps"}))
-    assert {s.feature for s in found} == {"dt", "options"}
+    assert {s.feature for s in BACKEND.check(p, RunConfig())} == {"dt"}
+    [found] = pt.check(network(pt.IF_curr_exp()), "nest", options={"nestml": "perhaps"})
+    assert str(found) == "options['nestml']: must be one of auto, always, got 'perhaps' [options]"
 
 
 def test_generated_model_depends_on_the_equations_only() -> None:
