@@ -108,8 +108,8 @@ def _of_path_files() -> set[str]:
         m.strip().partition(".")[0]
         for line in lines
         if line.startswith("import ")
-        for m in re.findall(r"import ([\w., ]+)", line)
-        for m in m.split(",")
+        for named in re.findall(r"(?<!_)import ([\w., ]+)|__import__\(['\"]([\w.]+)", line)
+        for m in ",".join(filter(None, named)).split(",")
     }
 
 
