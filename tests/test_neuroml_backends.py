@@ -47,7 +47,16 @@ def judge(backend: str) -> str:
     return "native" if registry.get(backend).capabilities.word("cells.linear") == "exact" else "jlems"
 
 
-@pytest.mark.parametrize("model", ["hh", "network", "plastic", "coupled", "regimes"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "hh",
+        "network",
+        pytest.param("plastic", marks=pytest.mark.needs("links", "receptors.general")),
+        pytest.param("coupled", marks=pytest.mark.needs("links")),
+        "regimes",
+    ],
+)
 def test_the_same_spikes_as_on_native(backend: str, judge: str, printed: float, model: str) -> None:
     """The same steps and cells, not nearly the same. States within the rounding of sums that are added up in
     another order (measured 1e-12 mV).
