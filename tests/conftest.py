@@ -18,6 +18,9 @@ import rehearsal
 from portable.conformance import plugin
 
 BUILDING = pytest.StashKey[subprocess.Popen[bytes] | None]()
+# Of the suite, what takes minutes on all backends together (a model compiled for each test): in a run of
+# everything on native alone, on all with -m long or by the file's name.
+MINUTES = ("test_methods", "test_stiff")
 PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
 
 
@@ -64,6 +67,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in MINUTES and plugin.backend_of(item) not in ("", "native"):
+            item.add_marker(pytest.mark.long)
     if of_folders(config) and "long" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
