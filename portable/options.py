@@ -51,7 +51,7 @@ def run_config(
         (needs,) if isinstance(needs, str) else tuple(needs),
     )
     check_needs(config.needs)
-    if threads > 1 and not backend.capabilities.word("session.threads", config, program):
+    if threads > 1 and not backend.capabilities.word("session.threads", config, program.origin is not None):
         return replace(config, threads=1), (_one_thread(backend, threads),)
     return config, ()
 

@@ -211,7 +211,7 @@ class Simulation:
         """How the backend does something ("session.set"), with these options, for this network: "exact",
         "lowered", "approximate", or "" where it cannot.
         """
-        return str(self.backend.capabilities.word(feature, self.config, self.program))
+        return str(self.backend.capabilities.word(feature, self.config, self.program.origin is not None))
 
     def _require(self, feature: str, where: str) -> None:
         """UnsupportedError, in the words of the table, where the backend has not got it."""

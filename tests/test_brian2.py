@@ -366,5 +366,5 @@ def test_standalone() -> None:
     with pt.open(net, "brian2", seed=2, options={"target": "cpp_standalone"}) as sim:
         with pytest.raises(UnsupportedError, match="GB of frozen input"):
             sim.run("300 s")
-        with pytest.raises(UnsupportedError, match="cannot change in a standalone program"):
+        with pytest.raises(UnsupportedError, match="nothing can change in a standalone program"):
             sim.set(net.population("a"), tau_m=5.0)

@@ -52,8 +52,8 @@ def judge(backend: str) -> str:
     [
         "hh",
         "network",
-        pytest.param("plastic", marks=pytest.mark.needs("links", "receptors.general")),
-        pytest.param("coupled", marks=pytest.mark.needs("links")),
+        pytest.param("plastic", marks=pytest.mark.needs("links", "receptors.general", read=True)),
+        pytest.param("coupled", marks=pytest.mark.needs("links", read=True)),
         "regimes",
     ],
 )

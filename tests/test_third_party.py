@@ -40,7 +40,7 @@ SUITE = (
     "pytest",
     "--pyargs",
     "portable.conformance",
-    "--backend=mine",
+    "--portable-backends=mine",
     "-p",
     "no:cacheprovider",
     "-n0",

@@ -174,18 +174,18 @@ class Capabilities:
         except PackageNotFoundError:
             return None
 
-    def word(self, feature: str, config: RunConfig | None = None, program: Program | None = None) -> str:
-        """ "exact", "lowered", "approximate" or "" (not there): with these options, else the defaults; for
-        this program, else one that was not read from a file.
+    def word(self, feature: str, config: RunConfig | None = None, read: bool = False) -> str:
+        """ "exact", "lowered", "approximate" or "" (not there): with these options, else the defaults; for a
+        network that was read from a file (read), else one that was not.
         """
         support = self.support.get(feature) or self.integrators.get(feature.removeprefix("integrators."))
-        return support.word if support is not None and not self._against(support, config, program) else ""
+        return support.word if support is not None and not self._against(support, config, read) else ""
 
-    def _against(self, support: Support, config: RunConfig | None, program: Program | None) -> bool:
+    def _against(self, support: Support, config: RunConfig | None, read: bool) -> bool:
         for name, values in support.unless.items():
             if self._value(name, config or RunConfig()) in values:
                 return True
-        return bool(support.only) and (program is None or program.origin is None)
+        return bool(support.only) and not read
 
     def shortfalls(self, program: Program, config: RunConfig) -> list[Shortfall]:
         """Every need of the program and of the run that the table does not cover."""
@@ -201,7 +201,7 @@ class Capabilities:
             support = self.support.get(feature)
             if support is None:
                 out.append(Shortfall(feature, where, f"{self.backend} has no {FEATURES[feature]}"))
-            elif self._against(support, config, program):
+            elif self._against(support, config, program.origin is not None):
                 why = support.reason or f"{self.backend} has no {FEATURES[feature]} here"
                 out.append(Shortfall(feature, where, why, support.remedy))
         return [*out, *self._methods(program, config), *self._beyond(program), *self._misspelt(config)]
@@ -223,7 +223,7 @@ class Capabilities:
                     f"it has: {', '.join(self.integrators)}",
                 )
                 yield Shortfall(f"integrators.{method}", where, why, remedy)
-            elif self._against(support, config, program):
+            elif self._against(support, config, program.origin is not None):
                 yield Shortfall(f"integrators.{method}", where, support.reason, support.remedy)
             elif (coarse := too_coarse(group.flat, chosen, group.values(), program.dt))[0]:
                 yield Shortfall(f"integrators.{method}", where, *coarse)

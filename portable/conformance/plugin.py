@@ -26,7 +26,8 @@ from portable.errors import UnsupportedError
 NAME = "portable-conformance"
 KINDS = ("notimpl", "notyet", "never")
 MARKS = (
-    "needs(feature, ...): refused with exactly these where the backend lacks them",
+    "needs(feature, ..., read=False): refused with exactly these where the backend lacks them (read: for a "
+    "network that was read from a file)",
     "slow: takes more than a few seconds",
     "long: takes minutes",
 )
@@ -103,11 +104,14 @@ def backend_of(item: pytest.Item) -> str:
 def lacking(item: pytest.Item) -> set[str]:
     """The features that a test needs, and its backend's table has not got."""
     able = registry.get(backend_of(item)).capabilities
-    needs = [f for mark in item.iter_markers("needs") for f in mark.args]
-    for feature in needs:
-        if feature not in FEATURES:
-            raise pytest.UsageError(f"{item.nodeid}: needs an unknown feature {feature!r}")
-    return {f for f in needs if not able.word(f)}
+    missing: set[str] = set()
+    for mark in item.iter_markers("needs"):
+        for feature in mark.args:
+            if feature not in FEATURES:
+                raise pytest.UsageError(f"{item.nodeid}: needs an unknown feature {feature!r}")
+            if not able.word(feature, read=mark.kwargs.get("read", False)):
+                missing.add(feature)
+    return missing
 
 
 @pytest.hookimpl(tryfirst=True)
