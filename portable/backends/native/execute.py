@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.backends.contract import Facts, Held, Recorded
+from portable.backends.interrupts import held_interrupt
 from portable.backends.native.lower import NativePlan
 from portable.backends.native.pace import Pace, placed
 from portable.backends.native.parts import WITHIN_STEP, Parts
@@ -26,8 +27,6 @@ class NativeSession:
     def __init__(self, plan: NativePlan) -> None:
         self.plan, self.program, self.now = plan, plan.program, 0
         self._lock = threading.RLock()
-        self._stop = False
-        self._launcher = ThreadPoolExecutor(1, thread_name_prefix="portable-run")
         self._pool = (
             ThreadPoolExecutor(plan.threads, thread_name_prefix="portable") if plan.threads > 1 else None
         )
@@ -46,21 +45,11 @@ class NativeSession:
         """Advance. Ctrl-C stops within a stretch of about 30 ms, between two steps; nothing is lost and `now`
         tells where.
         """
-        self._stop = False
-        job = self._launcher.submit(self._advance, int(steps))
-        try:
-            job.result()
-        except KeyboardInterrupt:
-            self._stop = True
-            job.result()
-            raise
-
-    def _advance(self, steps: int) -> None:
-        with self._lock:
-            begin, end = self.now, self.now + steps
-            rooms = self.parts.room_for_traces(begin, steps)
+        with self._lock, held_interrupt() as asked:
+            begin, end = self.now, self.now + int(steps)
+            rooms = self.parts.room_for_traces(begin, int(steps))
             try:
-                while self.now < end and not self._stop:
+                while self.now < end and not asked:
                     self._stretches(end)
             finally:
                 for t, room, kept in zip(self.program.traces, rooms, self._samples, strict=True):
@@ -68,6 +57,8 @@ class NativeSession:
                     if rows:
                         kept.append(room[:rows])
             self.parts.arena.check(self.now)
+        if asked:
+            raise KeyboardInterrupt
 
     def _stretches(self, end: int) -> None:
         """One compiled call, and what has to happen after it."""
@@ -161,7 +152,6 @@ class NativeSession:
             yield from held(self.parts)
 
     def close(self) -> None:
-        self._launcher.shutdown()
         if self._pool is not None:
             self._pool.shutdown()
         del self.parts, self.synapses
