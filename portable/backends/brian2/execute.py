@@ -16,7 +16,7 @@ from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
 from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, mangled
-from portable.backends.brian2.records import CHUNK_ENTRIES, cell_spikes, check_finite, source_spikes
+from portable.backends.brian2.records import CHUNK_ENTRIES, check_finite, source_spikes
 from portable.backends.contract import Facts, Held, Recorded, Session
 from portable.backends.interrupts import held_interrupt
 from portable.resolve.program import Ints, PerCell, PoissonGroup
@@ -44,7 +44,7 @@ class RuntimeSession:
     """
 
     def __init__(self, plan: Brian2Plan, target: str) -> None:
-        self.plan, self.target, self.now = plan, target, 0
+        self.plan, self.place, self.target, self.now = plan, plan.placement, target, 0
         self.rates: dict[str, Any] = {g.name: g.rate for g in plan.groups if isinstance(g, PoissonGroup)}
         self.parameters: dict[str, dict[str, Any]] = {c.name: dict(c.parameters) for c in plan.cells}
         self.poissons = {
@@ -143,9 +143,7 @@ class RuntimeSession:
             for t, kept in zip(self.plan.traces, self.samples, strict=True)
         ]
         recording = [
-            (self.space[c.name], self.spikes[c.name])
-            for c in self.plan.cells
-            if any(m.name in self.plan.spikes for m in c.members)
+            (self.space[c.name], self.spikes[c.name]) for c in self.plan.cells if self.place.records(c.name)
         ]
         timestep, t, dt = (self.clock.variables[n].get_value() for n in ("timestep", "t", "dt"))
         calls = [c.__call__ for c in self.calls]
@@ -175,7 +173,7 @@ class RuntimeSession:
         """Adds the arrivals of one row of counts to the buffer of the port."""
         counts = self.poissons[drive.source.name].window(self.now + 1 - drive.delay, steps)
         buffer = array(self.groups[cells.name], mangled("in", drive.port))[
-            drive.target.offset : drive.target.offset + drive.target.size
+            self.place[drive.target.name].cells
         ]
         weights, product = drive.weights, np.empty(drive.target.size)
 
@@ -225,10 +223,8 @@ class RuntimeSession:
         return change
 
     def _where(self, group: str, variable: str, ids: Ints) -> tuple[npt.NDArray[Any], Ints]:
-        for c in self.plan.cells:
-            if (m := c.member(group)) is not None:
-                return array(self.groups[c.name], mangled("x", variable)), ids + m.offset
-        raise KeyError(group)
+        values = array(self.groups[self.place[group].space], mangled("x", variable))
+        return values, self.place.numbers(group, ids)
 
     def _sample(self) -> None:
         for t, kept in zip(self.plan.traces, self.samples, strict=True):
@@ -243,16 +239,15 @@ class RuntimeSession:
                 if any(d.source.name == group for x in c.layers for d in x.drives):
                     self._assign(c, drive_numbers(c, self.rates, self.plan.dt))
             return
-        cells = next(c for c in self.plan.cells if c.member(group))
-        member = cells.member(group)
-        assert member is not None
+        place = self.place[group]
+        cells = self._cells(place.space)
         given = self.parameters[cells.name]
         for name, value in values.items():
-            if member.size == cells.size:
+            if place.size == cells.size:
                 given[name] = value
             else:
                 full = np.array(np.broadcast_to(np.asarray(given[name], dtype=np.float64), cells.size))
-                full[member.offset : member.offset + member.size] = value
+                full[place.cells] = value
                 given[name] = full
         self._write(cells, given)
 
@@ -289,7 +284,7 @@ class RuntimeSession:
                 np.concatenate([i for _, i in kept]).astype(np.int64) if kept else np.zeros(0, dtype=np.int64)
             )
             steps = np.repeat(np.array([s for s, _ in kept], dtype=np.int64), [i.size for _, i in kept])
-            out.spikes |= cell_spikes(self.plan, c, ids, steps)
+            out.spikes |= self.place.spikes(c.name, ids, steps)
         out.spikes |= source_spikes(self.plan, self.poissons, self.now)
         for t, samples in zip(self.plan.traces, self.samples, strict=True):
             out.traces[t.group, t.variable] = (
@@ -308,7 +303,7 @@ class RuntimeSession:
         from portable.backends.brian2.records import held
 
         for plan, made in zip(self.plan.synapses, self.synapses, strict=True):
-            yield from held(plan, made, self.plan.dt)
+            yield from held(plan, made, self.place)
 
     def close(self) -> None:
         self.groups.clear()

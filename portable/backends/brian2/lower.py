@@ -24,6 +24,7 @@ from portable.backends.brian2.plan import (
     mangled,
 )
 from portable.backends.contract import Lowered, RunConfig
+from portable.backends.placement import Place, Placement, side_by_side
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Flat
 from portable.dynamics.linear import linear, propagator, structure
@@ -60,7 +61,9 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     cells = tuple(_driven(c, drives, inputs) for c in cells)
     sources = _sources(program, rest)
     cells = tuple(_with_code(c, program) for c in cells)
-    synapses = _synapses(rest, cells, sources)
+    joint: tuple[Cells | Source, ...] = (*cells, *sources)
+    places = {n: p for x in joint for n, p in _places(x).items()}
+    synapses = _synapses(rest, cells, places)
     plan = Brian2Plan(
         program.name,
         program.dt,
@@ -70,11 +73,12 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         synapses,
         program.spikes,
         program.traces,
+        Placement(places, program.dt, program.spikes),
         inputs,
         str(config.options.get("target", "auto")),
         config.threads,
         program.groups,
-        _links(program, cells),
+        _links(program, places),
     )
     return Lowered(
         plan,
@@ -244,26 +248,27 @@ def _with_code(cells: Cells, program: Program) -> Cells:
     return replace(cells, code=code)
 
 
-def _links(program: Program, cells: tuple[Cells, ...]) -> tuple[Coupling, ...]:
-    where = {m.name: (c.name, m.offset) for c in cells for m in c.members}
+def _places(made: Cells | Source) -> dict[str, Place]:
+    return side_by_side(((m.name, m.size) for m in made.members), made.name)
+
+
+def _links(program: Program, places: Mapping[str, Place]) -> tuple[Coupling, ...]:
     out = []
     for c in program.links:
-        (source, pre), (target, post) = where[c.source], where[c.target]
-        out.append(Coupling(source, c.variable, target, c.input, c.pre + pre, c.post + post))
+        source, target = places[c.source], places[c.target]
+        ends = c.pre + source.first, c.post + target.first
+        out.append(Coupling(source.space, c.variable, target.space, c.input, *ends))
     return tuple(out)
 
 
 def _synapses(
-    rest: list[Connections], cells: tuple[Cells, ...], sources: tuple[Source, ...]
+    rest: list[Connections], cells: tuple[Cells, ...], places: Mapping[str, Place]
 ) -> tuple[Synapse, ...]:
-    where = {m.name: (c.name, m.offset) for c in cells for m in c.members} | {
-        m.name: (s.name, m.offset) for s in sources for m in s.members
-    }
     table: dict[tuple[str, str, str], list[Part]] = {}
     for c in rest:
         if c.count:
-            (source, pre), (target, post) = where[c.pre], where[c.post]
-            table.setdefault((source, target, c.port), []).append(Part(c, pre, post))
+            pre, post = places[c.pre], places[c.post]
+            table.setdefault((pre.space, post.space, c.port), []).append(Part(c, pre.first, post.first))
     out = []
     for i, ((source, target, port), parts) in enumerate(table.items()):
         code, flat = next((x.code, x.flat) for x in cells if x.name == target)
@@ -305,10 +310,10 @@ def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[
         out |= {local(n): v for n, v in found.items() if local(n) in cells.code.values}
     if cells.method.name == "exact":
         out |= _propagators(cells, values, dt)
-    return out | (_places(cells) if "cell" in cells.code.values else {})
+    return out | (_random_keys(cells) if "cell" in cells.code.values else {})
 
 
-def _places(cells: Cells) -> dict[str, PerCell]:
+def _random_keys(cells: Cells) -> dict[str, PerCell]:
     """What random() is a function of besides the step: the population's key in two halves, that a float64
     holds, and the position in it.
     """

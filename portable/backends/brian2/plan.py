@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from portable.backends.placement import Placement
 from portable.dynamics.ctext import statements
 from portable.dynamics.flat import Flat
 from portable.dynamics.methods import Method
@@ -202,6 +203,7 @@ class Brian2Plan:
     synapses: tuple[Synapse, ...]
     spikes: Mapping[str, Ints]
     traces: tuple[Trace, ...]
+    placement: Placement
     inputs: Mapping[str, str]
     target: str
     threads: int

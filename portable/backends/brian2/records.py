@@ -8,25 +8,15 @@ from typing import Any
 import numpy as np
 
 from portable.backends.brian2.inputs import PoissonTrains, unfold
-from portable.backends.brian2.plan import Brian2Plan, Cells, Synapse
+from portable.backends.brian2.plan import Brian2Plan, Synapse
 from portable.backends.contract import Held
+from portable.backends.placement import Placement, Spikes
 from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed
 from portable.resolve.program import Ints, TrainGroup
 from portable.units import Floats
 
 CHUNK_ENTRIES = 4_000_000  # counts held at once of frozen inputs (8 MB of uint16)
-Spikes = dict[str, tuple[Ints, Ints]]
-
-
-def cell_spikes(plan: Brian2Plan, cells: Cells, ids: Ints, steps: Ints) -> Spikes:
-    """Spikes of one NeuronGroup as those of its recorded populations."""
-    out: Spikes = {}
-    for m in cells.members:
-        if m.name in plan.spikes:
-            mine = (ids >= m.offset) & (ids < m.offset + m.size)
-            out[m.name] = _kept(ids[mine] - m.offset, steps[mine], plan.spikes[m.name])
-    return out
 
 
 def source_spikes(plan: Brian2Plan, poissons: dict[str, PoissonTrains], now: int) -> Spikes:
@@ -64,12 +54,12 @@ def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]
         for s in c.flat.state_names:
             values = np.asarray(state(c.name, s), dtype=np.float64)
             for m in c.members:
-                own = values[m.offset : m.offset + m.size]
+                own = values[plan.placement[m.name].cells]
                 if problem := exploded(c.flat, c.method, s, own, now * plan.dt):
                     raise BackendFailed(f"population '{m.name}': {problem}")
 
 
-def held(plan: Synapse, made: Any, dt: float) -> Iterator[Held]:
+def held(plan: Synapse, made: Any, place: Placement) -> Iterator[Held]:
     """What a Synapses object holds, by pair of populations. Its delays are one step short (see build)."""
     pre, post = (
         np.asarray(made.variables[n].get_value()).astype(np.int64)
@@ -77,24 +67,10 @@ def held(plan: Synapse, made: Any, dt: float) -> Iterator[Held]:
     )
     weights = np.broadcast_to(np.asarray(made.variables["w"].get_value(), dtype=np.float64), pre.shape)
     delays = np.broadcast_to(
-        np.rint(np.asarray(made.pre.variables["delay"].get_value()) / (dt * 1e-3)).astype(np.int64) + 1,
-        pre.shape,
+        place.steps(np.asarray(made.pre.variables["delay"].get_value()) * 1e3) + 1, pre.shape
     )
-    pairs: dict[tuple[int, int], list[Any]] = {}
-    for p in plan.parts:
-        pairs.setdefault((p.pre, p.post), []).append(p)
-    for (low_pre, low_post), parts in pairs.items():
-        c = parts[0].connections
-        mine = (pre >= low_pre) & (pre < low_pre + c.indptr.size - 1)
-        if (
-            len({p.post for p in plan.parts}) > 1
-        ):  # several targets side by side: the next one begins where this one ends
-            following = min((p.post for p in plan.parts if p.post > low_post), default=np.iinfo(np.int64).max)
-            mine &= (post >= low_post) & (post < following)
-        yield Held(
-            tuple(p.connections.name for p in parts),
-            pre[mine] - low_pre,
-            post[mine] - low_post,
-            weights[mine],
-            delays[mine],
-        )
+    pairs: dict[tuple[str, str], dict[str, float]] = {}
+    for c in (p.connections for p in plan.parts):
+        pairs.setdefault((c.pre, c.post), {})[c.name] = 1.0
+    for ends, names in pairs.items():
+        yield place.held(names, ends, pre, post, weights, delays)

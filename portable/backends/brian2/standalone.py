@@ -20,7 +20,7 @@ from portable.backends.brian2.build import SCHEDULE, array, neuron_group, settin
 from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
 from portable.backends.brian2.lower import drive_numbers, numbers
 from portable.backends.brian2.plan import Brian2Plan, Cells, Source, mangled
-from portable.backends.brian2.records import cell_spikes, check_finite, source_spikes
+from portable.backends.brian2.records import check_finite, source_spikes
 from portable.backends.contract import Facts, Recorded, Shortfall
 from portable.errors import UnsupportedError
 from portable.resolve.program import PoissonGroup
@@ -104,7 +104,7 @@ class StandaloneSession:
         self.spikes = {
             c.name: brian2.SpikeMonitor(self.groups[c.name], name=f"{c.name}_spikes")
             for c in plan.cells
-            if any(m.name in plan.spikes for m in c.members)
+            if plan.placement.records(c.name)
         }
         self.traces = [self._monitor(i) for i in range(len(plan.traces))]
         self.network = brian2.Network(*objects, *self.spikes.values(), *self.traces, name="pt_network")
@@ -148,7 +148,7 @@ class StandaloneSession:
         for port in dict.fromkeys(d.port for d in cells.drives):
             table = np.zeros((steps, cells.size))
             for d in (d for d in cells.drives if d.port == port):
-                table[:, d.target.offset : d.target.offset + d.target.size] += (
+                table[:, self.plan.placement[d.target.name].cells] += (
                     self.poissons[d.source.name].window(1 - d.delay, steps) * d.weights
                 )
             group.namespace[f"pt_drive_{port}"] = brian2.TimedArray(
@@ -199,30 +199,22 @@ class StandaloneSession:
 
     def _monitor(self, index: int) -> Any:
         t = self.plan.traces[index]
-        c = next(c for c in self.plan.cells if c.member(t.group))
-        member = c.member(t.group)
-        assert member is not None
+        place = self.plan.placement
         every = t.every * self.plan.dt * brian2.ms
         return brian2.StateMonitor(
-            self.groups[c.name],
+            self.groups[place[t.group].space],
             mangled("x", t.variable),
-            record=t.ids + member.offset,
+            record=place.numbers(t.group, t.ids),
             dt=every,
             when="start",
             name=f"pt_trace_{index}",
         )
 
     def _collect(self) -> None:
-        plan, dt = self.plan, self.plan.dt * 1e-3
-        for c in plan.cells:
-            if c.name in self.spikes:
-                found = self.spikes[c.name]
-                self.result.spikes |= cell_spikes(
-                    plan,
-                    c,
-                    np.asarray(found.i).astype(np.int64),
-                    np.rint(np.asarray(found.t_) / dt).astype(np.int64) + 1,
-                )
+        plan, place = self.plan, self.plan.placement
+        for name, found in self.spikes.items():
+            stamps = place.steps(np.asarray(found.t_) * 1e3) + 1
+            self.result.spikes |= place.spikes(name, np.asarray(found.i), stamps)
         self.result.spikes |= source_spikes(plan, self.poissons, self.now)
         last = {
             (c.name, s): array(self.groups[c.name], mangled("x", s))
@@ -235,9 +227,8 @@ class StandaloneSession:
             if (
                 self.now % t.every == 0
             ):  # the monitor sees the start of steps; the state after the last one is the final one
-                c = next(c for c in plan.cells if c.member(t.group))
-                offset = next(m.offset for m in c.members if m.name == t.group)
-                values = np.vstack([values, last[c.name, t.variable][t.ids + offset]])
+                final = last[place[t.group].space, t.variable][place.numbers(t.group, t.ids)]
+                values = np.vstack([values, final])
             self.result.traces[t.group, t.variable] = (t.ids, np.arange(values.shape[0]) * t.every, values)
         self.network, self.groups, self.spikes, self.traces = None, {}, {}, []
 
@@ -254,11 +245,10 @@ class StandaloneSession:
         empty = np.zeros(0, dtype=np.int64)
         first = {}
         for t in self.plan.traces:
-            c = next(c for c in self.plan.cells if c.member(t.group))
-            offset = next(m.offset for m in c.members if m.name == t.group)
-            values = np.broadcast_to(np.asarray(c.initial[t.variable], dtype=np.float64), c.size)[
-                t.ids + offset
-            ]
+            place = self.plan.placement
+            c = next(c for c in self.plan.cells if c.name == place[t.group].space)
+            start = np.broadcast_to(np.asarray(c.initial[t.variable], dtype=np.float64), c.size)
+            values = start[place.numbers(t.group, t.ids)]
             first[t.group, t.variable] = (t.ids, np.zeros(1, dtype=np.int64), values[None, :])
         return Recorded(dict.fromkeys(self.plan.spikes, (empty, empty)), first)
 

@@ -14,6 +14,7 @@ from portable.backends.contract import Facts, Recorded
 from portable.backends.jneuroml.lower import JNeuroMLPlan
 from portable.backends.jneuroml.outputs import EventFile, Outputs, TraceFile
 from portable.backends.jneuroml.runner import command, run_lems
+from portable.backends.placement import nearest_steps
 from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Ints, PoissonGroup, Program, Trace, TrainGroup
 from portable.schemas.neuroml.write_lems import LemsFiles
@@ -103,7 +104,7 @@ def sent(plan: JNeuroMLPlan, steps: int, recorded: Collection[str]) -> dict[str,
 
 
 def _spikes(events: EventFile, cells: Ints, dt: float, steps: int) -> tuple[Ints, Ints]:
-    stamps = np.rint(events.times * 1000.0 / dt).astype(np.int64)
+    stamps = nearest_steps(events.times * 1000.0, dt)
     kept = (stamps >= 1) & (stamps <= steps)  # jLEMS takes a step beyond the end
     return cells[events.selections[kept]], stamps[kept]
 

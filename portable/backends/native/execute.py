@@ -124,10 +124,7 @@ class NativeSession:
             ids = np.concatenate([*(c[0] for c in self._chunks), np.zeros(0, dtype=np.int32)])
             stamps = np.concatenate([*(c[1] for c in self._chunks), np.zeros(0, dtype=np.int64)])
             self._chunks = [(ids, stamps)]
-            for name in self.program.spikes:
-                first = self.parts.numbers[name]
-                mine = (ids >= first) & (ids < first + self.program.group(name).size)
-                out.spikes[name] = (ids[mine].astype(np.int64) - first, stamps[mine])
+            out.spikes = self.plan.placement.spikes("", ids, stamps)
             for t, kept in zip(self.program.traces, self._samples, strict=True):
                 kept[:] = [np.concatenate(kept)]
                 out.traces[t.group, t.variable] = (t.ids, np.arange(kept[0].shape[0]) * t.every, kept[0])

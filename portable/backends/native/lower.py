@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from portable.backends.contract import Lowered, RunConfig
+from portable.backends.placement import Placement, side_by_side
 from portable.dynamics.emit import emit
 from portable.dynamics.expressions import Expr
 from portable.dynamics.linear import plain_jumps
@@ -67,6 +68,7 @@ class NativePlan:
     interval: int
     delays: tuple[int, ...]
     weights: str  # "float64", "float32" or "" where every kind has one weight
+    placement: Placement  # by which spikes are recorded: all populations one after another
 
 
 def lower(program: Program, config: RunConfig) -> Lowered:
@@ -111,6 +113,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         interval,
         delays,
         weights,
+        Placement(side_by_side((g.name, g.size) for g in program.groups), program.dt, program.spikes),
     )
     return Lowered(plan, tuple(approximations), {c.group: c.method.described for c in cells})
 

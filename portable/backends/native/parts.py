@@ -61,18 +61,13 @@ class Parts:
         return np.minimum(bounds(size, self.count) * BLOCK, size)
 
     def _number(self) -> None:
-        """First source number of each group that sends through connections, first record number of every
-        group.
-        """
+        """First source number of each group that sends through connections."""
         sending = {
             self.program.connections[i].pre for i, k in enumerate(self.plan.connections) if k is not None
         }
         self.bases: dict[str, int] = {}
-        self.numbers: dict[str, int] = {}
-        self.sources = total = 0
+        self.sources = 0
         for g in self.program.groups:
-            self.numbers[g.name] = total
-            total += g.size
             if g.name in sending:
                 self.bases[g.name] = self.sources
                 self.sources += g.size
@@ -241,7 +236,7 @@ class Parts:
                     int(cuts[p]) * BLOCK,
                     self.bases.get(g.name, -1),
                     self.kept_at[p].get(g.name, -1),
-                    self.numbers[g.name],
+                    self.plan.placement[g.name].first,
                     valid,
                     *addresses,
                 )

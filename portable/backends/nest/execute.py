@@ -22,16 +22,16 @@ from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
 
 CONNECT_AT_ONCE = 2**23
+NOTHING = {"senders": np.zeros(0, np.int64), "times": np.zeros(0, np.int64)}  # of a recorder of no cell
 
 
 class NestSession:
     """A network in NEST's kernel; contract.Session."""
 
     def __init__(self, nest: Any, plan: Plan) -> None:
-        self.nest, self.plan = nest, plan
+        self.nest, self.plan, self.place = nest, plan, plan.placement
         self.now, self.prepared, self.over = 0, False, False
         self.nodes: dict[str, Any] = {}
-        self.first: dict[str, int] = {}
         self.cells: dict[str, Cells] = {c.group.name: c for c in plan.cells}
         self.values: dict[str, dict[str, PerCell]] = {
             c.group.name: dict(c.group.parameters) for c in plan.cells
@@ -82,7 +82,12 @@ class NestSession:
                 self.nest.Install(str(path))
 
     def _nodes(self, name: str, nodes: Any) -> None:
-        self.nodes[name], self.first[name] = nodes, nodes[0].global_id
+        if nodes[0].global_id != self.place[name].first:
+            raise BackendFailed(
+                f"population '{name}': NEST numbers its nodes from {nodes[0].global_id} on, the plan from "
+                f"{self.place[name].first}"
+            )
+        self.nodes[name] = nodes
 
     def _create(self, cells: Cells) -> None:
         if not cells.group.size:
@@ -107,14 +112,14 @@ class NestSession:
             assert isinstance(source.group, PoissonGroup)
             pre = self._generators(source.group)
         else:
-            pre = np.arange(c.indptr.size - 1, dtype=np.int64) + self.first[c.pre]
+            pre = self.place.numbers(c.pre, np.arange(c.indptr.size - 1))
         for low in range(0, c.count, CONNECT_AT_ONCE):
             high = min(low + CONNECT_AT_ONCE, c.count)
             rows = np.arange(c.indptr.size - 1)
             inside = np.diff(np.clip(c.indptr, low, high))
             self.nest.Connect(
                 pre[np.repeat(rows, inside)],
-                c.targets[low:high].astype(np.int64) + self.first[c.post],
+                self.place.numbers(c.post, c.targets[low:high]),
                 "one_to_one",
                 {
                     "weight": part(c.weights, low, high, edges.port.factor),
@@ -151,8 +156,7 @@ class NestSession:
                 t,
                 self.cells[t.group],
                 self.chosen(t.group, t.ids) if t.ids.size else None,
-                self.first.get(t.group, 0),
-                self.plan.dt,
+                self.place,
             )
             for t in self.plan.traces
         ]
@@ -317,14 +321,9 @@ class NestSession:
         for name in self.plan.spikes:
             if name in self.feeds:
                 out.spikes[name] = self.feeds[name].recorded()
-            elif name in self.recorders:
-                events = self.recorders[name].events
-                out.spikes[name] = (
-                    np.asarray(events["senders"], np.int64) - self.first[name],
-                    np.asarray(events["times"], np.int64),
-                )
             else:
-                out.spikes[name] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+                events = self.recorders[name].events if name in self.recorders else NOTHING
+                out.spikes[name] = self.place.spikes("", events["senders"], events["times"])[name]
         for t in self.traces:
             out.traces[t.key] = t.read(self.now)
         return out
@@ -335,7 +334,7 @@ class NestSession:
 
         self._alive()
         with failing("reading the connections back"):
-            yield from held(self.nest, self.plan, self.nodes, self.first)
+            yield from held(self.nest, self.plan)
 
     def close(self) -> None:
         """Free the kernel."""

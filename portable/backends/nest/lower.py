@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from portable.backends.contract import Lowered, RunConfig
 from portable.backends.nest import builtin, generated
 from portable.backends.nest.plan import Cells, Edges, Plan, PortMap, Source, where
 from portable.backends.nest.values import split
+from portable.backends.placement import Place, Placement, side_by_side
 from portable.dynamics.methods import choose
 from portable.resolve.program import Approximation, CellGroup, PerCell, PoissonGroup, Program, TrainGroup
 
@@ -56,9 +57,18 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         program.currents,
         program.spikes,
         program.traces,
+        Placement(_places(cells, sources), program.dt, program.spikes),
         inputs,
     )
     return Lowered(plan, tuple(changed), integrators)
+
+
+def _places(cells: Iterable[Cells], sources: Iterable[Source]) -> dict[str, Place]:
+    """NEST numbers nodes from 1 in the order of their making: the cells, then the sources that are handed
+    their spikes.
+    """
+    made = [c.group for c in cells] + [s.group for s in sources if s.how in ("trains", "frozen")]
+    return side_by_side(((g.name, g.size) for g in made), first=1)
 
 
 def _built_in(choice: builtin.Choice, group: CellGroup, dt: float) -> Cells:

@@ -1,6 +1,6 @@
 """The plan: what NEST is told, as plain data. Golden tests print it; `execute` hands it over.
 
-Nodes are named by group and position; NEST's own node ids exist only in `execute`.
+Nodes are named by group and position; `placement` says which of NEST's node ids these are.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from portable.backends.placement import Placement
 from portable.resolve.program import (
     CellGroup,
     Connections,
@@ -102,6 +103,7 @@ class Plan:
     currents: tuple[Current, ...]
     spikes: Mapping[str, Ints]
     traces: tuple[Trace, ...]
+    placement: Placement
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -140,6 +142,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "currents": [
             {"group": c.group, "n": int(c.ids.size), "steps": c.steps.tolist()[:5]} for c in plan.currents
         ],
+        "placement": {n: [p.first, p.size] for n, p in plan.placement.places.items()},
         "spikes": {k: int(v.size) for k, v in plan.spikes.items()},
         "traces": [
             {"group": t.group, "variable": t.variable, "n": int(t.ids.size), "every": t.every}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from portable.backends.nest.plan import Edges, Plan
 PIECE = 100_000  # connections asked for at a time
 
 
-def held(nest: Any, plan: Plan, nodes: Mapping[str, Any], first: Mapping[str, int]) -> Iterator[Held]:
+def held(nest: Any, plan: Plan) -> Iterator[Held]:
     """The connections of each pair of populations. NEST does not say through which port, so all of a pair
     come together.
 
@@ -27,12 +27,10 @@ def held(nest: Any, plan: Plan, nodes: Mapping[str, Any], first: Mapping[str, in
     if not pairs:
         return
     sources, targets, weights, delays = _columns(nest.GetConnections())
-    delays = np.rint(delays / plan.dt).astype(np.int64)
-    for (pre, post), edges in pairs.items():
-        i, j = sources.astype(np.int64) - first[pre], targets.astype(np.int64) - first[post]
-        mine = (i >= 0) & (i < len(nodes[pre])) & (j >= 0) & (j < len(nodes[post]))
+    steps = plan.placement.steps(delays)
+    for ends, edges in pairs.items():
         factors = {e.connections.name: e.port.factor for e in edges}
-        yield Held(tuple(factors), i[mine], j[mine], weights[mine].astype(np.float64), delays[mine], factors)
+        yield plan.placement.held(factors, ends, sources, targets, weights, steps)
 
 
 def _columns(found: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.nest.plan import Cells
+from portable.backends.placement import Placement
 from portable.resolve.program import Ints, Trace
 from portable.units import Floats
 
@@ -24,9 +25,9 @@ SLICE = 10
 class Traces:
     """One Trace: a multimeter, and the samples of the slice that it has not handed over yet."""
 
-    def __init__(self, nest: Any, trace: Trace, cells: Cells, nodes: Any, first: int, dt: float) -> None:
-        """nodes: those that are recorded (None for none); first: the number of the group's first node."""
-        self.trace, self.key, self.nodes, self.first = trace, (trace.group, trace.variable), nodes, first
+    def __init__(self, nest: Any, trace: Trace, cells: Cells, nodes: Any, place: Placement) -> None:
+        """nodes: those that are recorded (None for none)."""
+        self.trace, self.key, self.nodes, self.place = trace, (trace.group, trace.variable), nodes, place
         self.name = cells.recordables[trace.variable]
         self.readable = cells.initial_names.get(trace.variable, "") or self.name
         start = np.broadcast_to(np.asarray(cells.group.initial[trace.variable], np.float64), cells.group.size)
@@ -37,9 +38,13 @@ class Traces:
         if nodes is not None:
             self.meter = nest.Create(
                 "multimeter",
-                params={"interval": trace.every * dt, "record_from": [self.name], "time_in_steps": True},
+                params={
+                    "interval": trace.every * place.dt,
+                    "record_from": [self.name],
+                    "time_in_steps": True,
+                },
             )
-            nest.Connect(self.meter, nodes, syn_spec={"delay": SLICE * dt})
+            nest.Connect(self.meter, nodes, syn_spec={"delay": SLICE * place.dt})
 
     def unseen(self, end: int, min_delay: int) -> range:
         """Sample steps of the slice that ends the run at step `end`."""
@@ -59,9 +64,8 @@ class Traces:
         if self.meter is not None and now:  # before the first step a multimeter has no columns
             events = self.meter.events
             rows = np.asarray(events["times"], np.int64) // every
-            values[rows, self.column[np.asarray(events["senders"], np.int64) - self.first]] = events[
-                self.name
-            ]
+            cells = self.place.positions(self.trace.group, events["senders"])
+            values[rows, self.column[cells]] = events[self.name]
         for k, v in self.seen.items():
             values[k // every] = v
         return self.trace.ids, steps, values
