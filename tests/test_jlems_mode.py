@@ -15,7 +15,7 @@ import pytest
 import portable as pt
 from portable.backends.jlems import kernels
 from portable.backends.jlems.run import run_jlems
-from portable.backends.jneuroml import runner
+from portable.backends.jneuroml import java, runner
 from portable.dynamics.lems.instance import java_order
 from portable.errors import BackendUnavailable, ModelError, UnsupportedError
 
@@ -216,7 +216,7 @@ def _other(simulation, path: str):
 
 def _missing() -> str:
     try:
-        runner.command()
+        java.found()
     except BackendUnavailable as error:
         return str(error)
     return ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from portable.backends.jneuroml import runner
+from portable.backends.jneuroml import java
 from portable.backends.jneuroml.complaints import complaint
 from portable.backends.jneuroml.outputs import declared
 from portable.backends.jneuroml.runner import run_lems
@@ -39,7 +39,7 @@ LEMS = """<Lems>
 def missing(engine: str) -> str:
     """Why nothing can be run here; "" if it can."""
     try:
-        runner.command()
+        java.found()
         if engine == "neuron":
             from portable.backends.jneuroml.neuron import compiler_of_mod_files
 
@@ -226,7 +226,7 @@ def test_output_files_stay_in_the_folder(tmp_path: Path, file: str) -> None:
 
 
 def test_bad_files_are_refused_before_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "command", lambda: ["java"])
+    monkeypatch.setattr(java, "found", lambda: ("java", Path("jar")))
     with pytest.raises(ModelError, match="there is no such file"):
         run_lems(tmp_path / "nowhere.xml")
     main = write(tmp_path)
@@ -238,13 +238,13 @@ def test_bad_files_are_refused_before_java(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_missing_java_and_jar_say_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "java", lambda: None)
+    monkeypatch.setattr(java, "launcher", lambda: None)
     with pytest.raises(BackendUnavailable, match="apt install default-jre-headless"):
-        runner.command()
-    monkeypatch.setattr(runner, "java", lambda: "java")
-    monkeypatch.setattr(runner, "jar", lambda: None)
+        java.found()
+    monkeypatch.setattr(java, "launcher", lambda: "java")
+    monkeypatch.setattr(java, "jar", lambda: None)
     with pytest.raises(BackendUnavailable, match=r"pip install 'portable-snn\[neuroml\]'"):
-        runner.command()
+        java.found()
 
 
 def test_simulation_in_an_included_file_and_by_type(tmp_path: Path) -> None:

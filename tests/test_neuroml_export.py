@@ -71,21 +71,22 @@ def test_network_files_are_valid_neuroml(name: str, types: str, tmp_path: Path) 
 
 
 def test_jnml_validates_a_pure_file(tmp_path: Path) -> None:
-    from portable.backends.jneuroml.runner import command
+    from portable.backends.jneuroml import java
 
     try:
-        argv = command()
+        java.found()
     except BackendUnavailable as error:
         pytest.skip(str(error))
     made = pt.write_neuroml(network("IF_curr_exp"), tmp_path, duration="50 ms")
     assert not any(f.endswith(".types.xml") for f in made.files)
-    out = subprocess.run(
-        [*argv, "-validate", "single_IF_curr_exp.net.nml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    with java.command() as start:
+        out = subprocess.run(
+            [*start, "-validate", "single_IF_curr_exp.net.nml"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     assert "Valid against schema and all tests" in out.stdout, out.stdout
 
 

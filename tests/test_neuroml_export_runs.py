@@ -17,7 +17,8 @@ import pytest
 import portable as pt
 from portable.backends.contract import Recorded
 from portable.backends.jneuroml.execute import read
-from portable.backends.jneuroml.runner import command, run_lems
+from portable.backends.jneuroml.java import found
+from portable.backends.jneuroml.runner import run_lems
 from portable.errors import BackendUnavailable
 from portable.resolve import resolve
 from portable.schemas.neuroml.write import save
@@ -29,7 +30,7 @@ import own_equations
 from portable.conformance.test_cells import NAMES, network
 
 try:
-    command()
+    found()
     ABSENT = ""
 except BackendUnavailable as error:
     ABSENT = str(error)

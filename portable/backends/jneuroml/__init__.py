@@ -8,8 +8,8 @@ from pathlib import Path
 
 from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
+from portable.backends.jneuroml.java import jar_version, launcher
 from portable.backends.jneuroml.lower import JNeuroMLPlan, lower, shortfalls
-from portable.backends.jneuroml.runner import jar_version, java
 from portable.resolve.program import Program
 
 
@@ -40,7 +40,7 @@ class JNeuroMLBackend:
 
     def version(self) -> str | None:
         """jNeuroML's version; None where its jar or Java is missing."""
-        return jar_version() if java() is not None else None
+        return jar_version() if launcher() is not None else None
 
 
 BACKEND = JNeuroMLBackend()

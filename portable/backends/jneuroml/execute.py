@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from portable.backends.contract import Facts, Recorded
+from portable.backends.jneuroml import java
 from portable.backends.jneuroml.lower import JNeuroMLPlan
 from portable.backends.jneuroml.outputs import EventFile, Outputs, TraceFile
-from portable.backends.jneuroml.runner import command, run_lems
+from portable.backends.jneuroml.runner import run_lems
 from portable.backends.placement import nearest_steps
 from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Ints, PoissonGroup, Program, Trace, TrainGroup
@@ -26,7 +27,7 @@ class JNeuroMLSession:
     """`run` goes from 0 to the step reached in all."""
 
     def __init__(self, plan: JNeuroMLPlan) -> None:
-        command()  # says at once what is missing
+        java.found()  # says at once what is missing
         self.plan, self.now = plan, 0
         self.result = before(plan.program)
         self.seconds: dict[str, float] = {}
@@ -38,7 +39,9 @@ class JNeuroMLSession:
             for file, content in files.files.items():
                 data = content.encode() if isinstance(content, str) else content
                 Path(name, file).write_bytes(data)
-            outputs = run_lems(Path(name, files.main), self.plan.engine, timeout=self.plan.timeout)
+            cells = sum(g.size for g in self.plan.program.cells)
+            main = Path(name, files.main)
+            outputs = run_lems(main, self.plan.engine, timeout=self.plan.timeout, cells=cells)
         self.result = read(self.plan.program, files, outputs, reach)
         self.result.spikes.update(sent(self.plan, reach, self.result.spikes.keys()))
         self.now = reach

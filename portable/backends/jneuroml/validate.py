@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from portable.backends.jneuroml import java
 from portable.backends.jneuroml.complaints import complaint
-from portable.backends.jneuroml.runner import command
 from portable.backends.jneuroml.tools import Tools
 from portable.errors import BackendFailed
 from portable.schemas.neuroml.problem import JNEUROML, Problem
@@ -23,14 +23,13 @@ def objections(path: Path, shown: str, lems: bool, timeout: float | None = None)
     """What jNeuroML objects to; it gives no line numbers, and of the schema only the first violation.
     BackendUnavailable without Java.
     """
-    start = command()
+    java.found()
     with tempfile.TemporaryDirectory(prefix="portable-jnml-", ignore_cleanup_errors=True) as name:
         tools = Tools(Path(name), None if timeout is None else time.monotonic() + timeout)
         try:
-            tools.call(
-                "validate",
-                [*start, *([str(path.resolve()), "-norun"] if lems else ["-validate", str(path.resolve())])],
-            )
+            asked = [str(path.resolve()), "-norun"] if lems else ["-validate", str(path.resolve())]
+            with java.command() as start:
+                tools.call("validate", [*start, *asked])
         except BackendFailed:
             if not tools.seconds:  # it did not come to an end
                 raise
