@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, neuron_group, settings, synapses
-from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
+from portable.backends.brian2.inputs import events as events_of
 from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, mangled
 from portable.backends.brian2.records import CHUNK_ENTRIES, check_finite, source_spikes
 from portable.backends.contract import Facts, Held, Recorded, Session
 from portable.backends.interrupts import held_interrupt
-from portable.resolve.program import Ints, PerCell, PoissonGroup
+from portable.resolve.program import CellGroup, Ints, PerCell, PoissonGroup
+from portable.resolve.trains import Trains
 from portable.units import Floats
 
 
@@ -47,10 +48,7 @@ class RuntimeSession:
         self.plan, self.place, self.target, self.now = plan, plan.placement, target, 0
         self.rates: dict[str, Any] = {g.name: g.rate for g in plan.groups if isinstance(g, PoissonGroup)}
         self.parameters: dict[str, dict[str, Any]] = {c.name: dict(c.parameters) for c in plan.cells}
-        self.poissons = {
-            g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)
-        }
-        self.trains = {s.name: SourceTrains(s, self.poissons) for s in plan.sources}
+        self.trains = {g.name: Trains(g, plan.dt) for g in plan.groups if not isinstance(g, CellGroup)}
         self.groups: dict[str, Any] = {}
         with settings(target):
             self._build()
@@ -171,7 +169,7 @@ class RuntimeSession:
 
     def _feed(self, cells: Cells, drive: Drive, steps: int) -> Callable[[int], None]:
         """Adds the arrivals of one row of counts to the buffer of the port."""
-        counts = self.poissons[drive.source.name].window(self.now + 1 - drive.delay, steps)
+        counts = self.trains[drive.source.name].counts(self.now + 1 - drive.delay, steps)
         buffer = array(self.groups[cells.name], mangled("in", drive.port))[
             self.place[drive.target.name].cells
         ]
@@ -187,7 +185,7 @@ class RuntimeSession:
         """Puts the spikes stamped at the end of a row's step into the space that pathways read in the
         next.
         """
-        ids, start = self.trains[source.name].window(self.now + 1, steps)
+        ids, start = events_of(source, self.trains, self.now + 1, steps)
         most = int(np.diff(start).max(initial=0))
         pathways = [
             s.pre for s, p in zip(self.synapses, self.plan.synapses, strict=True) if p.source == source.name
@@ -232,8 +230,8 @@ class RuntimeSession:
             kept.append(values[ids])
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
-        if group in self.poissons:
-            self.poissons[group].set_rate(values["rate"], self.now)
+        if group in self.trains:
+            self.trains[group].set_rate(values["rate"], self.now)
             self.rates[group] = values["rate"]
             for c in self.plan.cells:
                 if any(d.source.name == group for x in c.layers for d in x.drives):
@@ -285,7 +283,7 @@ class RuntimeSession:
             )
             steps = np.repeat(np.array([s for s, _ in kept], dtype=np.int64), [i.size for _, i in kept])
             out.spikes |= self.place.spikes(c.name, ids, steps)
-        out.spikes |= source_spikes(self.plan, self.poissons, self.now)
+        out.spikes |= source_spikes(self.plan, self.trains, self.now)
         for t, samples in zip(self.plan.traces, self.samples, strict=True):
             out.traces[t.group, t.variable] = (
                 t.ids,

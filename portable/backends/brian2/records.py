@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from portable.backends.brian2.inputs import PoissonTrains, unfold
 from portable.backends.brian2.plan import Brian2Plan, Synapse
 from portable.backends.contract import Held
 from portable.backends.placement import Placement, Spikes
 from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed
-from portable.resolve.program import Ints, TrainGroup
+from portable.resolve.trains import Trains
 from portable.units import Floats
 
 CHUNK_ENTRIES = 4_000_000  # counts held at once of frozen inputs (8 MB of uint16)
 
 
-def source_spikes(plan: Brian2Plan, poissons: dict[str, PoissonTrains], now: int) -> Spikes:
+def source_spikes(plan: Brian2Plan, trains: Mapping[str, Trains], now: int) -> Spikes:
     """Spikes of recorded sources up to step `now`: known without Brian2, for it was given them."""
     out: Spikes = {}
-    for g in plan.groups:
-        if g.name in poissons and g.name in plan.spikes:
-            out[g.name] = _kept(*_drawn(poissons[g.name], now), plan.spikes[g.name])
-        elif isinstance(g, TrainGroup) and g.name in plan.spikes:
-            ids = np.repeat(np.arange(g.size), np.diff(g.indptr))
-            out[g.name] = _kept(ids[g.steps <= now], g.steps[g.steps <= now], plan.spikes[g.name])
+    for name in trains.keys() & plan.spikes.keys():
+        ids, stamps = trains[name].spikes(1, now)
+        mine = np.isin(ids, plan.spikes[name])
+        out[name] = ids[mine], stamps[mine]
     return out
-
-
-def _drawn(trains: PoissonTrains, now: int) -> tuple[Ints, Ints]:
-    chunk = max(1, CHUNK_ENTRIES // trains.size)
-    ids, steps = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for first in range(1, now + 1, chunk):
-        row, column = unfold(trains.window(first, min(chunk, now + 1 - first)))
-        ids.append(column)
-        steps.append(row + first)
-    return np.concatenate(ids), np.concatenate(steps)
-
-
-def _kept(ids: Ints, steps: Ints, recorded: Ints) -> tuple[Ints, Ints]:
-    mine = np.isin(ids, recorded)
-    return ids[mine], steps[mine]
 
 
 def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]) -> None:

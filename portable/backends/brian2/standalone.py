@@ -17,13 +17,14 @@ import brian2
 import numpy as np
 
 from portable.backends.brian2.build import SCHEDULE, array, neuron_group, settings, synapses
-from portable.backends.brian2.inputs import PoissonTrains, SourceTrains
+from portable.backends.brian2.inputs import events as events_of
 from portable.backends.brian2.lower import drive_numbers, numbers
 from portable.backends.brian2.plan import Brian2Plan, Cells, Source, mangled
 from portable.backends.brian2.records import check_finite, source_spikes
 from portable.backends.contract import Facts, Recorded, Shortfall
 from portable.errors import UnsupportedError
-from portable.resolve.program import PoissonGroup
+from portable.resolve.program import CellGroup, PoissonGroup
+from portable.resolve.trains import Trains
 from portable.units import Floats
 
 LARGEST_INPUT = 1 << 28  # bytes of one TimedArray: it is written to a file and read by the program
@@ -34,9 +35,7 @@ class StandaloneSession:
 
     def __init__(self, plan: Brian2Plan) -> None:
         self.plan, self.now = plan, 0
-        self.poissons = {
-            g.name: PoissonTrains(g, plan.dt) for g in plan.groups if isinstance(g, PoissonGroup)
-        }
+        self.trains = {g.name: Trains(g, plan.dt) for g in plan.groups if not isinstance(g, CellGroup)}
         self.result = Recorded()
         self.seconds: dict[str, float] = {}
 
@@ -149,7 +148,7 @@ class StandaloneSession:
             table = np.zeros((steps, cells.size))
             for d in (d for d in cells.drives if d.port == port):
                 table[:, self.plan.placement[d.target.name].cells] += (
-                    self.poissons[d.source.name].window(1 - d.delay, steps) * d.weights
+                    self.trains[d.source.name].counts(1 - d.delay, steps) * d.weights
                 )
             group.namespace[f"pt_drive_{port}"] = brian2.TimedArray(
                 table, dt=dt, name=f"{cells.name}_drive_{port}"
@@ -180,7 +179,7 @@ class StandaloneSession:
 
     def _generators(self, source: Source, steps: int, clock: Any) -> list[Any]:
         """Group m holds the spikes of every source and bin beyond the first m."""
-        ids, start = SourceTrains(source, self.poissons).window(1, steps)
+        ids, start = events_of(source, self.trains, 1, steps)
         rows = np.repeat(np.arange(steps), np.diff(start))
         key = rows * source.size + ids
         rank = np.arange(key.size) - np.searchsorted(key, key)
@@ -215,7 +214,7 @@ class StandaloneSession:
         for name, found in self.spikes.items():
             stamps = place.steps(np.asarray(found.t_) * 1e3) + 1
             self.result.spikes |= place.spikes(name, np.asarray(found.i), stamps)
-        self.result.spikes |= source_spikes(plan, self.poissons, self.now)
+        self.result.spikes |= source_spikes(plan, self.trains, self.now)
         last = {
             (c.name, s): array(self.groups[c.name], mangled("x", s))
             for c in plan.cells

@@ -17,9 +17,9 @@ from portable.backends.jneuroml.outputs import EventFile, Outputs, TraceFile
 from portable.backends.jneuroml.runner import run_lems
 from portable.backends.placement import nearest_steps
 from portable.errors import BackendFailed
-from portable.resolve.program import CellGroup, Ints, PoissonGroup, Program, Trace, TrainGroup
+from portable.resolve.program import CellGroup, Ints, Program, Trace
+from portable.resolve.trains import Trains
 from portable.schemas.neuroml.write_lems import LemsFiles
-from portable.schemas.neuroml.write_sources import frozen
 from portable.units import Floats
 
 
@@ -97,12 +97,10 @@ def sent(plan: JNeuroMLPlan, steps: int, recorded: Collection[str]) -> dict[str,
         if name in recorded or name not in plan.known:
             continue
         group = plan.program.group(name)
-        if isinstance(group, PoissonGroup):
-            group = frozen(group, plan.program.dt, steps)
-        assert isinstance(group, TrainGroup)
-        ids = np.repeat(np.arange(group.size), np.diff(group.indptr))
-        kept = np.isin(ids, cells) & (group.steps <= steps)
-        out[name] = ids[kept], group.steps[kept]
+        assert not isinstance(group, CellGroup)
+        ids, stamps = Trains(group, plan.program.dt).spikes(1, steps)
+        kept = np.isin(ids, cells)
+        out[name] = ids[kept], stamps[kept]
     return out
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from portable.backends.contract import Facts, Held, Recorded
 from portable.backends.interrupts import in_pieces
-from portable.backends.nest.feed import Chunk, Feed
+from portable.backends.nest.feed import Feed
 from portable.backends.nest.kernel import failing, part, with_refractory
 from portable.backends.nest.lower import parameters_of, split
 from portable.backends.nest.plan import Cells, Edges, Plan
@@ -210,7 +210,7 @@ class NestSession:
 
     def _next_stop(self, end: int) -> int:
         stop = min([end, *(k for k in self.changes if k > self.now)])
-        return min([stop, *(self.now + f.longest() for f in self.feeds.values() if f.needed)])
+        return min([stop, *(self.now + f.trains.longest for f in self.feeds.values() if f.needed)])
 
     def _advance(self, stop: int, end: int) -> None:
         """Run to `stop`. Near `end`, traces are read sample by sample (record.Traces)."""
@@ -227,16 +227,16 @@ class NestSession:
         """Steps between NEST's exchanges of spikes."""
         return max(1, round(self.nest.min_delay / self.plan.dt)) if self.traces else 1
 
-    def _hand_over(self, name: str, chunk: Chunk) -> None:
+    def _hand_over(self, name: str, drawn: tuple[Ints, Ints, Ints]) -> None:
         if name not in self.nodes or self.feeds[name].how == "native":
             return
-        bounds = chunk.indptr.tolist()
-        times = chunk.steps * self.plan.dt
+        indptr, stamps, counts = drawn
+        times, weights = stamps * self.plan.dt, counts.astype(np.float64)
         # repeats of a stamp as weights: faster to hand over than multiplicities, and every receptor that NEST
         # gets is linear in the weight
         given = [
-            {"spike_times": times[a:b], "spike_weights": chunk.counts[a:b]}
-            for a, b in itertools.pairwise(bounds)
+            {"spike_times": times[a:b], "spike_weights": weights[a:b]}
+            for a, b in itertools.pairwise(indptr.tolist())
         ]
         self.nodes[name].set(given)
 
@@ -299,7 +299,7 @@ class NestSession:
 
     def _set_source(self, group: str, values: Mapping[str, float | Floats]) -> None:
         if self.feeds[group].how != "native":
-            self.feeds[group].set(values)
+            self.feeds[group].set(values, self.now)
         elif values.keys() != {"rate"} or np.size(values["rate"]) != 1 or len(self.nodes[group]) != 1:
             raise ModelError(
                 f"population '{group}'",

@@ -5,7 +5,7 @@ steps, none over cells.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -23,9 +23,9 @@ from portable.dynamics.linear import linear, linear_part, plain_jumps, propagato
 from portable.dynamics.methods import TRIES, Method, exploded, largest, own_rates
 from portable.dynamics.steps import HALF, MEAN, PIECES, WHOLE, quantities
 from portable.errors import BackendFailed
-from portable.resolve import poisson
-from portable.resolve.program import CellGroup, Connections, Ints, PoissonGroup, Program, TrainGroup
+from portable.resolve.program import CellGroup, Connections, Ints, PoissonGroup, Program
 from portable.resolve.random import draw_all
+from portable.resolve.trains import Trains
 from portable.units import Floats
 
 
@@ -289,12 +289,7 @@ class ReferenceSession:
         self.now = 0
         p = self.program
         self.cells = {g.name: _Cells(g, plan.methods[g.name], p.dt) for g in p.cells}
-        self.poisson = {g.name: (g, poisson.table(g, p.dt)) for g in p.groups if isinstance(g, PoissonGroup)}
-        self.trains = {
-            g.name: (np.repeat(np.arange(g.size), np.diff(g.indptr)), g.steps)
-            for g in p.groups
-            if isinstance(g, TrainGroup)
-        }
+        self.trains = {g.name: Trains(g, p.dt) for g in p.groups if not isinstance(g, CellGroup)}
         self.ports = {(g.name, port.name): port for g in p.cells for port in g.flat.ports}
         self.number = {g.name: i for i, g in enumerate(p.groups)}
         self.due: dict[int, list[_Due]] = {}  # by the stamp at which they arrive, in order of sending
@@ -322,10 +317,8 @@ class ReferenceSession:
         for name, group in self.cells.items():
             jumps, events = self._arrivals(name, group, [a for a in arrivals if a.connections.post == name])
             fired[name] = group.advance(self.now, currents[name], jumps, events)
-        for name, (source, tab) in self.poisson.items():
-            fired[name] = np.repeat(np.arange(source.size), poisson.counts(source, tab, stamp, 1)[0])
-        for name, (ids, steps) in self.trains.items():
-            fired[name] = ids[steps == stamp]
+        for name, trains in self.trains.items():
+            fired[name] = trains.spikes(stamp, 1)[0]
         self.now = stamp
         for name, ids in fired.items():
             self._send(name, ids)
@@ -419,9 +412,8 @@ class ReferenceSession:
                 kept.append(self.cells[t.group].states[t.variable][t.ids])
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:
-        if group in self.poisson:
-            source = replace(self.poisson[group][0], rate=values["rate"])
-            self.poisson[group] = (source, poisson.table(source, self.program.dt))
+        if group in self.trains:
+            self.trains[group].set_rate(values["rate"], self.now)
             return
         self.cells[group].parameters.update(values)
         self.cells[group].prepare()

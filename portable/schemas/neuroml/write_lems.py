@@ -11,6 +11,7 @@ import numpy as np
 from portable.errors import ModelError
 from portable.model.network import Network
 from portable.resolve.program import Approximation, CellGroup, Group, PoissonGroup, Program, TrainGroup
+from portable.resolve.trains import Trains
 from portable.schemas.neuroml import write_attachments, write_core, write_sources
 from portable.schemas.neuroml.seal import sealed
 from portable.schemas.neuroml.write_annotation import annotation
@@ -307,11 +308,8 @@ def _sources(g: PoissonGroup | TrainGroup, o: _Options, parts: _Parts) -> Placed
             )
         )
     else:
-        train = (
-            write_sources.frozen(g, o.dt, o.steps or 0)
-            if isinstance(g, PoissonGroup)
-            else write_sources.within(g, o.steps)
-        )
+        endless = o.steps is None
+        train = g if isinstance(g, TrainGroup) and endless else Trains(g, o.dt).given(o.steps or 0)
         most = {"auto": o.split, "core": g.size, "custom": 0}[o.types]
         made = write_sources.trains(train, o.prefix(g.name), o.dt, early, most)
     if made.own:

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from portable.resolve import poisson
 from portable.resolve.program import Ints, PoissonGroup, TrainGroup
 from portable.schemas.neuroml.write_attachments import SOURCE, SPIKE
 from portable.schemas.neuroml.write_core import distinct
 from portable.schemas.neuroml.write_network import InputList, Placed, input_lists, placed, spikes_of
 from portable.units import Floats
 
-CHUNK = 2_000_000  # counts of Poisson spikes drawn at a time
 FOREVER = 1e9  # ms
 
 
@@ -29,34 +27,6 @@ class Sources:
     components: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     lists: tuple[InputList, ...] = ()
-
-
-def frozen(group: PoissonGroup, dt: float, steps: int) -> TrainGroup:
-    """The trains of a Poisson group up to `steps`, the same that every backend gets."""
-    tab = poisson.table(group, dt)
-    piece = max(1, CHUNK // group.size)
-    who, when = [], []
-    for first in range(1, steps + 1, piece):
-        found = poisson.counts(group, tab, first, min(piece, steps + 1 - first))
-        row, source = np.nonzero(found)
-        many = found[row, source].astype(np.int64)
-        who.append(np.repeat(source, many))
-        when.append(np.repeat(row + first, many))
-    ids = np.concatenate(who) if who else np.zeros(0, dtype=np.int64)
-    times = np.concatenate(when) if when else np.zeros(0, dtype=np.int64)
-    order = np.argsort(ids, kind="stable")
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=group.size))]).astype(np.int64)
-    return TrainGroup(group.name, group.size, indptr, times[order].astype(np.int64))
-
-
-def within(group: TrainGroup, steps: int | None) -> TrainGroup:
-    """The trains without spikes after the end."""
-    if steps is None or not group.steps.size or group.steps.max() <= steps:
-        return group
-    keep = group.steps <= steps
-    ids = np.repeat(np.arange(group.size), np.diff(group.indptr))[keep]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=group.size))]).astype(np.int64)
-    return TrainGroup(group.name, group.size, indptr, group.steps[keep])
 
 
 def _times(steps: Ints, dt: float, early: float) -> Floats:
