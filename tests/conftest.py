@@ -74,7 +74,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    # The fast tier first, and in it last what NEST's models are being built for; the sort is stable.
-    items.sort(
-        key=lambda item: (item.get_closest_marker("slow") is not None, plugin.backend_of(item) == "nest")
-    )
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = [item for share in shares(items, workers) for item in share]
+
+
+def shares(items: list[pytest.Item], workers: int) -> list[list[pytest.Item]]:
+    """What each process begins with (`--dist worksteal` gives each as many tests in a row): neighbours, which
+    share fixtures and models; of each share the fast tier first, and in it last what NEST's models are being
+    built for.
+    """
+    fast = [item for item in items if not item.get_closest_marker("slow")]
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    out = []
+    for left in range(workers, 0, -1):
+        size, few = (len(fast) + len(slow)) // left, len(fast) // left
+        mine = sorted(fast[:few], key=lambda item: plugin.backend_of(item) == "nest")
+        out.append(mine + slow[: size - few])
+        fast, slow = fast[few:], slow[size - few :]
+    return out
