@@ -63,7 +63,7 @@ class PoissonGroup:
     """Poisson sources: rate in 1/ms; active in steps start < k <= stop (stop None = for ever).
 
     The number of spikes of source i stamped k is a function of (key, i, k) alone: resolve.poisson.counts
-    computes it, so every backend that asks gets the same trains ("frozen" inputs), in any chunking.
+    computes it (resolve.trains in any window), so every backend that asks gets the same ("frozen" inputs).
     """
 
     name: str
