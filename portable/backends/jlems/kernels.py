@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 MULTIPLIER, ADDEND, MASK = 0x5DEECE66D, 0xB, (1 << 48) - 1
-PENDING, EVER, RANDOM = 0, 1, 4  # places in C, as in loop.py.txt
+PENDING, EVER, RANDOM = 0, 1, 4  # places in C, as in loop.py
 SMALL = 1e-12  # of jLEMS: a rate matrix is halved until its largest element is below, and then squared back
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from portable.backends.compiled import load
-from portable.backends.jlems.code import source
+from portable.backends.jlems.code import addresses, loop
 from portable.backends.jlems.kernels import seeded
 from portable.backends.jlems.lower import DEFAULT_SEED
 from portable.backends.jlems.plan import Plan, Planner
@@ -20,8 +18,7 @@ from portable.dynamics.lems.network import LemsNetwork, LemsSimulation
 from portable.errors import BackendFailed
 from portable.units import Floats
 
-KERNELS = Path(__file__).parent / "kernels.py"
-FAILED, RECORDED, RANDOM, MEMORY = 2, 2, 4, 8 + 3 * 4096  # as in loop.py.txt
+FAILED, RECORDED, RANDOM, MEMORY = 2, 2, 4, 8 + 3 * 4096  # as in loop.py
 
 
 class Run:
@@ -31,8 +28,10 @@ class Run:
 
     def __init__(self, plan: Plan, dt: float, seed: int, slots: Any, every: Any) -> None:
         self.plan, self.dt = plan, dt
-        self.code = load(source(plan.kinds, plan.constants), KERNELS).run
+        self.code = loop()
         self.S, self.C, self.done = plan.values.copy(), np.zeros(MEMORY, dtype=np.int64), -1
+        arrays = (self.S, plan.tables, self.C)
+        self.F = np.array([*addresses(plan.kinds, plan.constants), *(x.ctypes.data for x in arrays)])
         self.C[RANDOM] = seeded(seed)
         pending, recorded = plan.room
         self.HT, self.HQ, self.EV = (
@@ -59,6 +58,7 @@ class Run:
                 self.S,
                 self.plan.tables,
                 self.C,
+                self.F,
                 self.HT,
                 self.HQ,
                 self.EV,

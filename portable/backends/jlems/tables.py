@@ -4,6 +4,7 @@ port, kind and block.
 
 from __future__ import annotations
 
+from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,13 @@ SECTIONS = (
     "most_delayed",
     "most_recorded",
 )
+_named: Any = namedtuple
+AT = _named("At", SECTIONS)(*range(len(SECTIONS)))
+# The functions of a model by the place of their address, and after them the places of those of arrays.
+_NAMES = ("assign", "derive", "show", "rates", "test", "regime_rates", "regime_test")
+FUNCTIONS = _named("Functions", _NAMES)(*range(len(_NAMES)))
+IN_S, IN_T, IN_C = range(len(_NAMES), len(_NAMES) + 3)
+BEYOND = -2  # what a test gives whose number is beyond the last
 NUMBERS = frozenset({"reactions", "delays", "most_delayed", "most_recorded"})
 
 

@@ -14,7 +14,12 @@ from portable.backends.native.codegen import CellCode
 from portable.backends.native.layout import Layout
 
 HERE = Path(__file__).parent
-CALLED = (HERE / "calls.py", HERE / "functions.py", HERE.parents[1] / "resolve/random.py")
+CALLED = (
+    HERE.parent / "addresses.py",
+    HERE / "calls.py",
+    HERE / "functions.py",
+    HERE.parents[1] / "resolve/random.py",
+)
 # What numba compiles into the loop, and would not notice a change of.
 IN_LOOP = (*(HERE / name for name in ("kernels.py", "tables.py", "layout.py")), *CALLED)
 
