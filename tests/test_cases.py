@@ -25,8 +25,8 @@ from portable.validation.cases.models.microcircuit import microcircuit
 from portable.validation.cases.models.vogels_abbott import BENCHMARKS, vogels_abbott
 
 QUICK = [name for name, case in CASES.items() if case.quick]
-# Backends and cases that take more than about ten seconds are in the slow tier. The reference is a Python
-# loop over steps.
+# In a run of everything all quick cases are run on native, and on the others (whose spikes the conformance
+# suite holds to native's) those that are quick there, too; the reference is a Python loop over steps.
 BRIEF = {"lif-f-i", "lif-psp"}
 SLOW, LONG = pytest.mark.slow, pytest.mark.long
 KEPT = "potjans-diesmann"  # of the cases that take a minute and more, the one that every run of the suite has
@@ -186,8 +186,7 @@ def test_full_microcircuit_is_told_from_a_smaller_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [n if n in BRIEF else pytest.param(n, marks=pytest.mark.slow) for n in QUICK if n.startswith("lif")],
+    "name", [n if n in BRIEF else pytest.param(n, marks=LONG) for n in QUICK if n.startswith("lif")]
 )
 def test_case_passes_on_the_reference(name: str) -> None:
     assert failures(name, backend="reference") == []
@@ -195,7 +194,7 @@ def test_case_passes_on_the_reference(name: str) -> None:
 
 @pytest.mark.parametrize("simulator", ["nest", "brian2"])
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=SLOW if n.startswith(("lif", "cuba")) else LONG) for n in QUICK]
+    "name", [pytest.param(n, marks=SLOW if n in {*BRIEF, "cuba"} else LONG) for n in QUICK]
 )
 def test_quick_case_passes_on_other_simulators(name: str, simulator: str) -> None:
     pytest.importorskip(simulator)

@@ -21,6 +21,12 @@ CASES = [
 ]
 
 
+CONDUCTANCE = pytest.mark.needs(
+    "cells.nonlinear", "receptors.jump", "record.states", "sources.trains", "synapses.static"
+)
+ADEX = pytest.mark.needs("cells.nonlinear", "inputs.current", "record.spikes", "record.states")
+
+
 def one_input(kind: pt.CellType, dt: float, weight: float, **parameters: Any) -> pt.Network:
     source = pt.Population("source", 1, pt.SpikeSourceArray([dt]))
     cell = pt.Population("cell", 1, kind(v_thresh=1e6, tau_refrac=0.0, **parameters))
@@ -33,6 +39,7 @@ def lacks(backend: str, method: str) -> bool:
 
 
 @pytest.mark.parametrize(("kind", "tau", "dt"), CASES, ids=[f"{k.name}-{t}-{d}" for k, t, d in CASES])
+@CONDUCTANCE
 def test_short_conductances(backend: str, kind: pt.CellType, tau: float, dt: float) -> None:
     """The potential after one arrival, against solve_ivp at 1e-10."""
     weight = 0.01 * min(1.0, 1.0 / dt)
@@ -55,6 +62,7 @@ def test_short_conductances(backend: str, kind: pt.CellType, tau: float, dt: flo
 
 @pytest.mark.parametrize("kind", [pt.IF_curr_exp, pt.IF_curr_alpha], ids=["exp", "alpha"])
 @pytest.mark.parametrize("tau", [1.5e-4, 1.3e-4])
+@pytest.mark.needs("cells.linear", "receptors.jump", "record.states", "sources.trains", "synapses.static")
 def test_very_short_currents(backend: str, kind: pt.CellType, tau: float) -> None:
     """dt/tau of 700 and more, where exp(dt/tau) is no number: the charge arrives within a step."""
     trace = pt.run(one_input(kind, 0.1, 1.0, tau_syn_E=tau), backend, "5 ms").traces["cell", "v"]
@@ -86,6 +94,7 @@ def linear(current: float, times: np.ndarray) -> np.ndarray:
     return np.array([end - expm(a * t) @ end for t in times])
 
 
+@ADEX
 def test_adex_without_its_exponential(backend: str) -> None:
     """delta_T = 0 below the threshold is a linear cell."""
     traces = pt.run(adex(0.0, "500 pA"), backend, "50 ms").traces
@@ -96,6 +105,7 @@ def test_adex_without_its_exponential(backend: str) -> None:
 
 
 @pytest.mark.parametrize("delta_t", [0.05, 0.001])
+@ADEX
 def test_adex_with_a_steep_exponential(backend: str, delta_t: float) -> None:
     """The first spike comes when the cell without its exponential reaches the threshold, and v and w stay
     finite.
@@ -123,6 +133,7 @@ EXPLODES = pt.cell_type(
 
 
 @pytest.mark.parametrize("method", ["rk4", "euler"])
+@pytest.mark.needs("cells.nonlinear", "record.states")
 def test_a_finite_explosion_is_told(backend: str, method: str) -> None:
     """At dt times the rate = 30 each step multiplies v; 1e17 mV is no result, though it is a number."""
     cells = pt.Population("cells", 3, EXPLODES())
