@@ -14,7 +14,15 @@ from typing import Any, cast
 import numpy as np
 
 from portable.backends import registry
-from portable.backends.contract import Backend, Held, Lowered, ReadsBack, RunConfig, Session, Shortfall
+from portable.backends.contract import (
+    Backend,
+    HeldConnections,
+    Lowered,
+    ReadsBack,
+    RunConfig,
+    Session,
+    Shortfall,
+)
 from portable.backends.features import FEATURES
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError
 from portable.memory import peak
@@ -282,7 +290,7 @@ class Simulation:
         full[view.ids] = np.broadcast_to(new, group.size)[view.ids]
         return full
 
-    def connections(self) -> Iterator[Held]:
+    def connections(self) -> Iterator[HeldConnections]:
         """The connections as the simulator holds them; UnsupportedError where it cannot be asked."""
         self._usable()
         self._require("session.connections", "connections")

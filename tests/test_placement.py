@@ -91,7 +91,7 @@ def test_connections_of_a_pair_out_of_all_of_a_simulator() -> None:
     placement = Placement(side_by_side([("a", 3), ("b", 2)], first=1), 0.1, {})
     sources, targets = np.array([1.0, 4.0, 3.0, 2.0]), np.array([5.0, 5.0, 4.0, 1.0])  # a->b b->b a->b a->a
     weights, delays = np.array([10.0, 20.0, 30.0, 40.0]), placement.steps(np.array([0.1, 0.2, 0.3, 0.4]))
-    held = placement.held({"p": 1000.0, "q": 1.0}, ("a", "b"), sources, targets, weights, delays)
+    held = placement.connections({"p": 1000.0, "q": 1.0}, ("a", "b"), sources, targets, weights, delays)
     assert held.names == ("p", "q")
     assert held.factors == {"p": 1000.0}
     assert held.sources.tolist() == [0, 2]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import portable as pt
-from portable.dynamics.draws import draws, numbered, unnumbered
+from portable.dynamics.random_calls import draws, numbered, unnumbered
 from portable.resolve import resolve
 from portable.schemas.neuroml.write_lems import write_lems
 

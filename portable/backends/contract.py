@@ -117,7 +117,7 @@ class Session(Protocol):
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldConnections:
     """Connections as a built simulator holds them: one row a connection, in any order, with positions in
     their populations.
 
@@ -137,7 +137,7 @@ class Held:
 class ReadsBack(Protocol):
     """What a session has as well where its table of capabilities has "session.connections"."""
 
-    def connections(self) -> Iterator[Held]:
+    def connections(self) -> Iterator[HeldConnections]:
         """Everything the simulator holds as connections, read from the simulator. Connections that became
         something else (a Poisson source inside a cell's code) are not in it."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from portable.backends.contract import RunConfig
-from portable.dynamics.draws import draws
 from portable.dynamics.expressions import Call, walk
 from portable.dynamics.linear import linear, plain_jumps
+from portable.dynamics.random_calls import draws
 from portable.errors import ModelError, suggestion
 from portable.resolve.program import CellGroup, PoissonGroup, Program, TrainGroup
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from portable.backends.contract import Held
+from portable.backends.contract import HeldConnections
 from portable.resolve.program import Ints
 from portable.units import Floats
 
@@ -85,7 +85,7 @@ class Placement:
             out[name] = ids, at
         return out
 
-    def held(
+    def connections(
         self,
         names: Mapping[str, float],
         ends: tuple[str, str],
@@ -93,14 +93,14 @@ class Placement:
         targets: Ints,
         weights: Floats,
         delays: Ints,
-    ) -> Held:
+    ) -> HeldConnections:
         """Of rows with the simulator's numbers (source and target each in the space of its population) those
         that join the two populations. names: connections of the program, with the simulator's weight of a
         weight of 1; delays in steps.
         """
         pre, post = (self.places[e] for e in ends)
         mine = pre.has(sources) & post.has(targets)
-        return Held(
+        return HeldConnections(
             tuple(names),
             self.positions(ends[0], sources[mine]),
             self.positions(ends[1], targets[mine]),

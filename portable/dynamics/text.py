@@ -25,9 +25,9 @@ from portable.dynamics.component import (
     StateVariable,
 )
 from portable.dynamics.dimensions import inferred
-from portable.dynamics.draws import check_places
 from portable.dynamics.expressions import FUNCTIONS, Bin, Cmp, Expr, Logic, Name, Num, names
 from portable.dynamics.grammar import MAX_LENGTH, parse
+from portable.dynamics.random_calls import check_places
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
 from portable.units import CURRENT, NONE, TIME, Dimension, describe, dimensionality, quantity, unit

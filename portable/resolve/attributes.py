@@ -15,7 +15,7 @@ import numpy.typing as npt
 from portable.errors import ModelError
 from portable.model.limits import MAX_DELAY
 from portable.model.values import Array, Value
-from portable.resolve import draws, pairs
+from portable.resolve import distributions, pairs
 from portable.resolve.grid import float32_notes, nearest, on_grid, one_on_grid, rounded
 from portable.resolve.program import Approximation, Ints
 from portable.resolve.random import stream
@@ -31,7 +31,7 @@ class Attribute:
     what to draw from. stream: (seed, projection, purpose). most: a bound of the drawn or given numbers.
     """
 
-    given: float | int | Numbers | draws.Spec
+    given: float | int | Numbers | distributions.Spec
     stream: tuple[int, str, str]
     dtype: type[Any] = np.float64
     rounding: pairs.Rounding = pairs.NONE
@@ -44,7 +44,7 @@ class Attribute:
 
     def start(self, order: Ints, count: int) -> float | int | Numbers:
         """The number of all, or an array of `count`: the user's in the connections' order, or empty."""
-        if isinstance(self.given, draws.Spec):
+        if isinstance(self.given, distributions.Spec):
             return np.empty(count, dtype=self.dtype)
         if isinstance(self.given, np.ndarray):
             return self.given[order]
@@ -59,7 +59,7 @@ class Attribute:
         self, key: int, lo: int, hi: int, indptr: Ints, targets: npt.NDArray[Any], out: npt.NDArray[Any]
     ) -> None:
         """Fill `out` for the rows lo..hi-1, each sorted by target; nothing where nothing is drawn."""
-        if isinstance(self.given, draws.Spec):
+        if isinstance(self.given, distributions.Spec):
             pairs.fill(key, lo, hi, indptr, targets, out, self.rounding, self.given)
 
 
@@ -75,7 +75,7 @@ def weight(
         if not weights32:
             return Attribute(numbers, own), []
         return Attribute(numbers.astype(np.float32), own), float32_notes(where, [numbers])
-    distribution = draws.spec(given, where)
+    distribution = distributions.spec(given, where)
     step = distribution.grid()
     return Attribute(distribution, own, np.float32, pairs.Rounding(step, step)), []
 
@@ -93,7 +93,7 @@ def delay(
         steps = on_grid(_array(given, pattern, where), dt, where, least=1)
         most = _short(int(steps.max()) if steps.size else 1, where, dt)
         return Attribute(steps.astype(_steps_type(most)), own, most=most), []
-    distribution = draws.spec(given, where)
+    distribution = distributions.spec(given, where)
     top = distribution.bound()
     most = max(1, int(nearest(np.array([min(top, (MAX_DELAY + 1) * dt)]), dt)[0]))
     if most > MAX_DELAY:

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from portable.dynamics.draws import draws as numbered_draws
-from portable.dynamics.draws import numbered
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Expr, names, substitute
 from portable.dynamics.flat import Flat
+from portable.dynamics.random_calls import draws as numbered_draws
+from portable.dynamics.random_calls import numbered
 from portable.errors import ModelError
 from portable.model.cells import Cell
 from portable.model.limits import MAX_MEAN
 from portable.model.network import Network, Population
 from portable.model.sources import SpikeSourceArray, SpikeSourcePoisson
 from portable.model.values import Array, Value, value
-from portable.resolve import draws
+from portable.resolve import distributions
 from portable.resolve.grid import nearest, on_grid, one_on_grid, rounded
 from portable.resolve.program import Approximation, CellGroup, Group, Ints, PerCell, PoissonGroup, TrainGroup
 from portable.resolve.random import draw_all, stream
@@ -45,7 +45,7 @@ def _cells(p: Population, cell: Cell, seed: int, dt: float) -> tuple[CellGroup, 
     for s in flat.states:
         where = f"{path}.initial['{s.name}']"
         if s.name in p.initial:
-            initial[s.name] = draws.values(
+            initial[s.name] = distributions.values(
                 p.initial[s.name], p.size, stream(seed, p.name, f"initial {s.name}"), where
             )
         else:
@@ -71,7 +71,7 @@ def drawn(p: Population, given: Mapping[str, Value], seed: int) -> dict[str, Per
     out: dict[str, PerCell] = {}
     for name, v in given.items():
         path = f"population '{p.name}'.{name}"
-        out[name] = draws.values(v, p.size, stream(seed, p.name, name), path)
+        out[name] = distributions.values(v, p.size, stream(seed, p.name, name), path)
         least = -np.inf
         if signs[name].positive:
             least = np.nextafter(0.0, 1.0)
@@ -148,7 +148,7 @@ def refractory(
 
 def _poisson(p: Population, cell: SpikeSourcePoisson, seed: int, dt: float) -> PoissonGroup:
     path = f"population '{p.name}'"
-    rate = draws.values(cell.rate, p.size, stream(seed, p.name, "rate"), f"{path}.rate")
+    rate = distributions.values(cell.rate, p.size, stream(seed, p.name, "rate"), f"{path}.rate")
     _rates(rate, path, dt)
     start = one_on_grid(cell.start.coherent(), dt, f"{path}.start", least=0)
     stop = None
@@ -192,7 +192,9 @@ def values_for(
     p = network.population(population)
     if isinstance(p.cell, SpikeSourcePoisson) and set(given) == {"rate"}:
         rate = value(given["rate"], "Hz", f"population '{p.name}'.rate")
-        numbers = draws.values(rate, p.size, stream(seed, p.name, "rate"), f"population '{p.name}'.rate")
+        numbers = distributions.values(
+            rate, p.size, stream(seed, p.name, "rate"), f"population '{p.name}'.rate"
+        )
         _rates(numbers, f"population '{p.name}'", dt)
         return {"rate": numbers}
     if not isinstance(p.cell, Cell):

@@ -12,7 +12,7 @@ from portable.model.cells import Cell
 from portable.model.network import Network, Projection
 from portable.model.sources import SpikeSourceArray
 from portable.model.values import Array
-from portable.resolve import draws
+from portable.resolve import distributions
 from portable.resolve.connectors import RULES, count
 from portable.resolve.part import Part
 from portable.resolve.projections import sides
@@ -93,7 +93,7 @@ def _bytes_each(q: Projection, dt: float, weights32: bool) -> int:
         case Array() as given:
             top = float(given.coherent().max(initial=0.0))
         case distribution:
-            top = draws.spec(distribution, f"projection '{q.name}'.delay").bound()
+            top = distributions.spec(distribution, f"projection '{q.name}'.delay").bound()
     return target + weight + (1 if top < 255.5 * dt else 2)
 
 

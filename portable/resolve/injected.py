@@ -9,7 +9,7 @@ import numpy as np
 from portable.errors import ModelError
 from portable.model.network import Injection, Record
 from portable.model.sources import DCSource
-from portable.resolve import draws
+from portable.resolve import distributions
 from portable.resolve.grid import on_grid, one_on_grid
 from portable.resolve.program import Current, Ints, Trace
 from portable.resolve.random import stream
@@ -55,9 +55,9 @@ def _course(injection: Injection, key: int, dt: float, path: str) -> tuple[Ints,
         return on_grid(source.times.coherent(), dt, f"{path}.times"), source.amplitudes.coherent()[None, :]
     start = one_on_grid(source.start.coherent(), dt, f"{path}.start")
     size = sum(len(v) for v in injection.target)
-    amplitude = np.atleast_1d(np.asarray(draws.values(source.amplitude, size, key, f"{path}.amplitude")))[
-        :, None
-    ]
+    amplitude = np.atleast_1d(
+        np.asarray(distributions.values(source.amplitude, size, key, f"{path}.amplitude"))
+    )[:, None]
     if source.stop is None:
         return np.array([start]), amplitude
     stop = one_on_grid(source.stop.coherent(), dt, f"{path}.stop")

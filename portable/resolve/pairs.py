@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import int64, njit, uint64
 
-from portable.resolve.draws import ATTEMPTS, Spec, all_from_words, from_words
+from portable.resolve.distributions import ATTEMPTS, Spec, all_from_words, from_words
 from portable.resolve.program import Ints
 from portable.resolve.random import BLOCK, philox4
 

@@ -27,7 +27,7 @@ _TOGETHER = 1 << 16  # connections that one thread draws and sorts at a time
 
 
 @dataclass(frozen=True)
-class Layout:
+class SideGroups:
     """A side by groups: names and sizes of its groups, and of each position its group (uint8 or uint16) and
     cell there (uint32).
     """
@@ -38,12 +38,12 @@ class Layout:
     position: npt.NDArray[np.uint32]
 
 
-def layout(side: Side) -> Layout:
+def side_groups(side: Side) -> SideGroups:
     """The groups of a side in order of first appearance."""
     sizes = {v.population.name: v.population.size for v in side}
     names = tuple(sizes)
     group = np.concatenate([np.full(len(v), names.index(v.population.name), dtype=np.uint16) for v in side])
-    return Layout(
+    return SideGroups(
         names, tuple(sizes.values()), group, np.concatenate([v.ids for v in side]).astype(np.uint32)
     )
 
@@ -66,7 +66,7 @@ def connections(
     """
     path, owner = f"projection '{p.name}'", (seed, p.name)
     pattern = connect(p.connector, sides(p, offset, part), stream(seed, p.name, "connect"))
-    pre, post = layout(p.pre), layout(p.post)
+    pre, post = side_groups(p.pre), side_groups(p.post)
     r = _canonical(pattern, pre)
     weights, notes = attributes.weight(p.synapse.weight, r.pattern, path, owner, weights32)
     delays, more = attributes.delay(p.synapse.delay, r.pattern, path, owner, dt)
@@ -84,7 +84,7 @@ class Rows:
     cell: npt.NDArray[np.int64]
 
 
-def _canonical(pattern: Pattern, pre: Layout) -> Rows:
+def _canonical(pattern: Pattern, pre: SideGroups) -> Rows:
     """Reorder rows so that each source group's connections are one block; a cell named twice gets one row."""
     rank = (pre.group.astype(np.int64) << 32) | pre.position
     indptr, targets, given = pattern.indptr, pattern.targets, pattern.given
@@ -102,7 +102,7 @@ def _canonical(pattern: Pattern, pre: Layout) -> Rows:
     )
 
 
-def _starts(r: Rows, groups: tuple[int, int], post: Layout) -> Ints:
+def _starts(r: Rows, groups: tuple[int, int], post: SideGroups) -> Ints:
     """First final slot of each (row, target group): blocks in order of (source group, target group), rows
     inside.
     """
@@ -126,7 +126,7 @@ def _starts(r: Rows, groups: tuple[int, int], post: Layout) -> Ints:
     return start
 
 
-def _sorted(r: Rows, start: Ints, post: Layout, carried: bool) -> tuple[Targets, Ints]:
+def _sorted(r: Rows, start: Ints, post: SideGroups, carried: bool) -> tuple[Targets, Ints]:
     """Targets of all blocks, each row sorted, and where each came from (slot -> slot of the pattern) if
     `carried`.
     """
@@ -150,8 +150,8 @@ def _sorted(r: Rows, start: Ints, post: Layout, carried: bool) -> tuple[Targets,
 
 def _split(
     p: Projection,
-    pre: Layout,
-    post: Layout,
+    pre: SideGroups,
+    post: SideGroups,
     r: Rows,
     start: Ints,
     targets: Targets,

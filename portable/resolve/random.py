@@ -135,7 +135,7 @@ def uniform53(a, b):  # type: ignore[no-untyped-def]
 
 @njit(inline="always", cache=True)
 def draw(key, cell, stamp, arrival, number):  # type: ignore[no-untyped-def]
-    """The uniform number in [0, 1) of one call of random() in a cell's assignments (dynamics.draws).
+    """The uniform number in [0, 1) of one call of random() in a cell's assignments (dynamics.random_calls).
 
     key: the population's stream. stamp < 2^40: the step's end, 0 for initial values. arrival < 2^24: how many
     arrivals with draws the cell had before in this step; number: the call's.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from portable.backends.contract import Held
+from portable.backends.contract import HeldConnections
 from portable.resolve.program import Connections, Ints, Program
 from portable.units import Floats
 from portable.validation.matching import unpaired
@@ -28,7 +28,7 @@ class ReadBack:
     absent: tuple[str, ...] = ()
 
 
-def read_back(program: Program, connections: Iterable[Held]) -> ReadBack:
+def read_back(program: Program, connections: Iterable[HeldConnections]) -> ReadBack:
     """Compare every connection of a program with what a simulator holds (`Simulation.connections`)."""
     by_name = {c.name: c for c in program.connections}
     count = missing = 0
@@ -50,7 +50,7 @@ def read_back(program: Program, connections: Iterable[Held]) -> ReadBack:
     )
 
 
-def _expected(connections: list[Connections], h: Held) -> Columns:
+def _expected(connections: list[Connections], h: HeldConnections) -> Columns:
     columns = []
     for c in connections:
         weights = np.broadcast_to(

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portable import caches
-from portable.backends.brian2.plan import Cells, Synapse, mangled
+from portable.backends.brian2.plan import Neurons, Synapse, mangled
 from portable.dynamics.steps import SIZE, local
 from portable.errors import BackendUnavailable
 from portable.resolve.program import PerCell
@@ -87,7 +87,7 @@ class FrozenSource(Group, SpikeSource):  # type: ignore[misc]
         self._enable_group_attributes()
 
 
-def neuron_group(cells: Cells, values: Mapping[str, PerCell], clock: Any) -> tuple[Any, list[Any]]:
+def neuron_group(cells: Neurons, values: Mapping[str, PerCell], clock: Any) -> tuple[Any, list[Any]]:
     """(NeuronGroup, its code runners). Values that are one float are shared by all cells."""
     code = cells.code
     lines = (

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 
 from portable.backends.brian2.plan import Code, Stepped, mangled
 from portable.backends.brian2.stepped import FIRED, LEFT, stepped
-from portable.dynamics.draws import draws
 from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where, names
 from portable.dynamics.flat import INJECTED, Flat, Port
 from portable.dynamics.linear import ONE, Linear, affine, linear, structure
 from portable.dynamics.methods import Method, largest
+from portable.dynamics.random_calls import draws
 from portable.dynamics.steps import SIZE, local
 
 # pt_*: functions.py. Division is one of them: Cython's raises on 0 even in the branch that is not taken.

@@ -15,9 +15,9 @@ from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, neuron
 from portable.backends.brian2.inputs import events as events_of
 from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
-from portable.backends.brian2.plan import Brian2Plan, Cells, Drive, Source, mangled
+from portable.backends.brian2.plan import Brian2Plan, Drive, Neurons, Source, mangled
 from portable.backends.brian2.records import CHUNK_ENTRIES, check_finite, source_spikes
-from portable.backends.contract import Facts, Held, Recorded, Session
+from portable.backends.contract import Facts, HeldConnections, Recorded, Session
 from portable.backends.interrupts import held_interrupt
 from portable.resolve.program import CellGroup, Ints, PerCell, PoissonGroup
 from portable.resolve.trains import Trains
@@ -95,7 +95,7 @@ class RuntimeSession:
         self.calls = [code for obj in self.network.sorted_objects if obj.active for code in obj.code_objects]
         self.space = {c.name: array(self.groups[c.name], "_spikespace") for c in self.plan.cells}
 
-    def _cells(self, name: str) -> Cells:
+    def _cells(self, name: str) -> Neurons:
         return next(c for c in self.plan.cells if c.name == name)
 
     def run(self, steps: int) -> None:
@@ -167,7 +167,7 @@ class RuntimeSession:
             if asked:
                 return
 
-    def _feed(self, cells: Cells, drive: Drive, steps: int) -> Callable[[int], None]:
+    def _feed(self, cells: Neurons, drive: Drive, steps: int) -> Callable[[int], None]:
         """Adds the arrivals of one row of counts to the buffer of the port."""
         counts = self.trains[drive.source.name].counts(self.now + 1 - drive.delay, steps)
         buffer = array(self.groups[cells.name], mangled("in", drive.port))[
@@ -205,7 +205,7 @@ class RuntimeSession:
 
         return emit
 
-    def _changes(self, cells: Cells) -> Callable[[int], None]:
+    def _changes(self, cells: Neurons) -> Callable[[int], None]:
         """Sets the injected currents at the steps where one of them changes."""
         due = set(np.concatenate([c.steps for c in cells.currents]).tolist())
         values = array(self.groups[cells.name], "i_ext")
@@ -249,13 +249,13 @@ class RuntimeSession:
                 given[name] = full
         self._write(cells, given)
 
-    def _write(self, cells: Cells, parameters: Mapping[str, PerCell]) -> None:
+    def _write(self, cells: Neurons, parameters: Mapping[str, PerCell]) -> None:
         made: dict[str, Any] = dict(numbers(cells, parameters, self.plan.dt))
         if cells.code.refractory:
             made["steps_left"] = refractory_steps(cells.flat, parameters, self.plan.dt)
         self._assign(cells, made)
 
-    def _assign(self, cells: Cells, made: Mapping[str, Any]) -> None:
+    def _assign(self, cells: Neurons, made: Mapping[str, Any]) -> None:
         """Give variables new values; one value for all cells can become one per cell, and the code that reads
         it is made again.
         """
@@ -296,12 +296,12 @@ class RuntimeSession:
         """The runtime targets compute in one thread."""
         return Facts(1, self.plan.inputs)
 
-    def connections(self) -> Iterator[Held]:
+    def connections(self) -> Iterator[HeldConnections]:
         """What Brian2's Synapses hold. Drives, which became part of the cells' code, are not in it."""
-        from portable.backends.brian2.records import held
+        from portable.backends.brian2.records import held_connections
 
         for plan, made in zip(self.plan.synapses, self.synapses, strict=True):
-            yield from held(plan, made, self.place)
+            yield from held_connections(plan, made, self.place)
 
     def close(self) -> None:
         self.groups.clear()

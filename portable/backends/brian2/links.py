@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.brian2.build import array
-from portable.backends.brian2.plan import Brian2Plan, Cells, mangled
+from portable.backends.brian2.plan import Brian2Plan, Neurons, mangled
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Name
 from portable.dynamics.flat import INJECTED
@@ -56,7 +56,7 @@ def _move(c: Coupling, groups: Mapping[str, Any], read: Callable[[int], Floats])
 
 
 def _reader(
-    cells: Cells, group: Any, parameters: Mapping[str, Any], variable: str, dt: float
+    cells: Neurons, group: Any, parameters: Mapping[str, Any], variable: str, dt: float
 ) -> Callable[[int], Floats]:
     """The variable of every cell of the NeuronGroup: a state's memory, or a derived variable from it."""
     if variable in cells.flat.state_names:

@@ -13,11 +13,11 @@ import numpy as np
 from portable.backends.brian2.code import generate, summed
 from portable.backends.brian2.plan import (
     Brian2Plan,
-    Cells,
     Code,
     Drive,
     Layer,
     Member,
+    Neurons,
     Part,
     Source,
     Synapse,
@@ -61,7 +61,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     cells = tuple(_driven(c, drives, inputs) for c in cells)
     sources = _sources(program, rest)
     cells = tuple(_with_code(c, program) for c in cells)
-    joint: tuple[Cells | Source, ...] = (*cells, *sources)
+    joint: tuple[Neurons | Source, ...] = (*cells, *sources)
     places = {n: p for x in joint for n, p in _places(x).items()}
     synapses = _synapses(rest, cells, places)
     plan = Brian2Plan(
@@ -112,13 +112,13 @@ def _members(groups: Iterable[CellGroup | PoissonGroup | TrainGroup]) -> tuple[M
     return tuple(out)
 
 
-def _cells(name: str, groups: list[CellGroup], method: Method, program: Program) -> Cells:
+def _cells(name: str, groups: list[CellGroup], method: Method, program: Program) -> Neurons:
     flat, members = groups[0].flat, _members(groups)
     refractory: int | Ints = 0
     if flat.refractory:
         steps = joined([(np.asarray(g.refractory, dtype=np.float64), g.size) for g in groups])
         refractory = within(np.asarray(steps))
-    return Cells(
+    return Neurons(
         name, sum(g.size for g in groups), flat, method, members,
         {p.name: joined([(g.parameters[p.name], g.size) for g in groups]) for p in flat.parameters},
         {s: joined([(g.initial[s], g.size) for g in groups]) for s in flat.state_names},
@@ -139,7 +139,7 @@ def _currents(program: Program, members: tuple[Member, ...]) -> tuple[Current, .
     return tuple(replace(c, ids=c.ids + offset[c.group]) for c in program.currents if c.group in offset)
 
 
-def _drives(program: Program, cells: tuple[Cells, ...]) -> tuple[list[Drive], list[Connections]]:
+def _drives(program: Program, cells: tuple[Neurons, ...]) -> tuple[list[Drive], list[Connections]]:
     """Poisson drive one to one is handed over as counts per step and cell; every other connection becomes
     synapses.
     """
@@ -182,7 +182,7 @@ def _inputs(program: Program, config: RunConfig, rest: list[Connections]) -> dic
     }
 
 
-def _driven(cells: Cells, drives: list[Drive], inputs: Mapping[str, str]) -> Cells:
+def _driven(cells: Neurons, drives: list[Drive], inputs: Mapping[str, str]) -> Neurons:
     """The cells with their drives: handed over, or in layers that Brian2 draws."""
     mine = [d for d in drives if cells.member(d.target.name) is d.target]
     layers: list[Layer] = []
@@ -204,7 +204,7 @@ def _driven(cells: Cells, drives: list[Drive], inputs: Mapping[str, str]) -> Cel
     )
 
 
-def drive_numbers(cells: Cells, rates: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
+def drive_numbers(cells: Neurons, rates: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
     """weight_i, mean_i (spikes a step), on_i and off_i (first update and first no more) of every layer i.
     `rates` in 1/ms by population.
     """
@@ -229,7 +229,7 @@ def _sources(program: Program, rest: list[Connections]) -> tuple[Source, ...]:
     return (Source("pt_source", sum(g.size for g in groups), _members(groups), groups),) if groups else ()
 
 
-def _with_code(cells: Cells, program: Program) -> Cells:
+def _with_code(cells: Neurons, program: Program) -> Neurons:
     names = {m.name for m in cells.members}
     used = {c.port for c in program.connections if c.post in names}
     ports = tuple(p.name for p in cells.flat.ports if p.name in used)
@@ -248,7 +248,7 @@ def _with_code(cells: Cells, program: Program) -> Cells:
     return replace(cells, code=code)
 
 
-def _places(made: Cells | Source) -> dict[str, Place]:
+def _places(made: Neurons | Source) -> dict[str, Place]:
     return side_by_side(((m.name, m.size) for m in made.members), made.name)
 
 
@@ -262,7 +262,7 @@ def _links(program: Program, places: Mapping[str, Place]) -> tuple[Coupling, ...
 
 
 def _synapses(
-    rest: list[Connections], cells: tuple[Cells, ...], places: Mapping[str, Place]
+    rest: list[Connections], cells: tuple[Neurons, ...], places: Mapping[str, Place]
 ) -> tuple[Synapse, ...]:
     table: dict[tuple[str, str, str], list[Part]] = {}
     for c in rest:
@@ -297,7 +297,7 @@ def _only(found: set[Any]) -> Any:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
+def numbers(cells: Neurons, parameters: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
     """Value of every name in cells.code.values (and steps_left), for these parameters: one float, or one per
     cell.
     """
@@ -313,7 +313,7 @@ def numbers(cells: Cells, parameters: Mapping[str, PerCell], dt: float) -> dict[
     return out | (_random_keys(cells) if "cell" in cells.code.values else {})
 
 
-def _random_keys(cells: Cells) -> dict[str, PerCell]:
+def _random_keys(cells: Neurons) -> dict[str, PerCell]:
     """What random() is a function of besides the step: the population's key in two halves, that a float64
     holds, and the position in it.
     """
@@ -325,7 +325,7 @@ def _random_keys(cells: Cells) -> dict[str, PerCell]:
     }
 
 
-def _propagators(cells: Cells, values: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
+def _propagators(cells: Neurons, values: Mapping[str, PerCell], dt: float) -> dict[str, PerCell]:
     system = linear(cells.flat)
     assert system is not None
     reads = structure(system).reads
@@ -367,7 +367,7 @@ def _approximations(config: RunConfig, inputs: Mapping[str, str]) -> Iterable[Ap
             )
 
 
-def _orders(synapses: tuple[Synapse, ...], cells: tuple[Cells, ...]) -> Iterable[Approximation]:
+def _orders(synapses: tuple[Synapse, ...], cells: tuple[Neurons, ...]) -> Iterable[Approximation]:
     """Where the order of arrivals within a step matters, and is not that of semantics."""
     found: dict[tuple[str, str], int] = {}
     for s in synapses:

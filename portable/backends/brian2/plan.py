@@ -125,7 +125,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Cells:
+class Neurons:
     """One NeuronGroup: every population with the same flat form and integrator, so that a network compiles
     and steps few objects.
     """
@@ -198,7 +198,7 @@ class Brian2Plan:
     name: str
     dt: float
     seed: int
-    cells: tuple[Cells, ...]
+    cells: tuple[Neurons, ...]
     sources: tuple[Source, ...]
     synapses: tuple[Synapse, ...]
     spikes: Mapping[str, Ints]

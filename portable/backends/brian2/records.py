@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.brian2.plan import Brian2Plan, Synapse
-from portable.backends.contract import Held
+from portable.backends.contract import HeldConnections
 from portable.backends.placement import Placement, Spikes
 from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed
@@ -41,7 +41,7 @@ def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]
                     raise BackendFailed(f"population '{m.name}': {problem}")
 
 
-def held(plan: Synapse, made: Any, place: Placement) -> Iterator[Held]:
+def held_connections(plan: Synapse, made: Any, place: Placement) -> Iterator[HeldConnections]:
     """What a Synapses object holds, by pair of populations. Its delays are one step short (see build)."""
     pre, post = (
         np.asarray(made.variables[n].get_value()).astype(np.int64)
@@ -55,4 +55,4 @@ def held(plan: Synapse, made: Any, place: Placement) -> Iterator[Held]:
     for c in (p.connections for p in plan.parts):
         pairs.setdefault((c.pre, c.post), {})[c.name] = 1.0
     for ends, names in pairs.items():
-        yield place.held(names, ends, pre, post, weights, delays)
+        yield place.connections(names, ends, pre, post, weights, delays)

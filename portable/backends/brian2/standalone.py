@@ -19,7 +19,7 @@ import numpy as np
 from portable.backends.brian2.build import SCHEDULE, array, neuron_group, settings, synapses
 from portable.backends.brian2.inputs import events as events_of
 from portable.backends.brian2.lower import drive_numbers, numbers
-from portable.backends.brian2.plan import Brian2Plan, Cells, Source, mangled
+from portable.backends.brian2.plan import Brian2Plan, Neurons, Source, mangled
 from portable.backends.brian2.records import check_finite, source_spikes
 from portable.backends.contract import Facts, Recorded, Shortfall
 from portable.errors import UnsupportedError
@@ -140,7 +140,7 @@ class StandaloneSession:
         if problems:
             raise UnsupportedError("brian2", problems)
 
-    def _given(self, cells: Cells, group: Any, steps: int, clock: Any) -> list[Any]:
+    def _given(self, cells: Neurons, group: Any, steps: int, clock: Any) -> list[Any]:
         """Objects that add drives to the buffers of ports and set injected currents."""
         made = []
         dt = self.plan.dt * brian2.ms

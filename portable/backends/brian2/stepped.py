@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portable.backends.brian2.plan import Stepped, mangled
-from portable.dynamics.draws import draws
 from portable.dynamics.expressions import Expr, names
 from portable.dynamics.flat import INJECTED, Flat
 from portable.dynamics.linear import linear_part
 from portable.dynamics.methods import Method
+from portable.dynamics.random_calls import draws
 from portable.dynamics.steps import SIZE, TOLERANCE, CellStep, Code, Lines, local, quantity_names, text
 
 FIRED, LEFT = "fired", "own_left"

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portable.backends.contract import Lowered, RunConfig, Shortfall
-from portable.dynamics.draws import draws
 from portable.dynamics.methods import choose
+from portable.dynamics.random_calls import draws
 from portable.errors import ModelError
 from portable.resolve.program import Approximation, CellGroup, PoissonGroup, Program
 from portable.schemas.neuroml.source import lems_source

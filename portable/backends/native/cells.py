@@ -40,7 +40,7 @@ def aligned(size: int, dtype: Any = np.float64) -> npt.NDArray[Any]:
 
 
 @dataclass
-class Cells:
+class ArenaCells:
     """One group: `states` are full-length arrays, up to date only between `collect` and `pack`."""
 
     plan: CellPlan
@@ -71,13 +71,15 @@ class Arena:
         self.parts = parts
         few = {g.name for g in plan.program.cells if g.size <= FEW_CELLS}
         self.injected = {c.group for c in plan.program.currents} | few
-        self.cells: dict[str, Cells] = {}
+        self.cells: dict[str, ArenaCells] = {}
         for cell, group in zip(plan.cells, plan.program.cells, strict=True):
             layout, values = arrange(
                 cell, group, self.program.dt, group.name in self.injected, *self._coupled(group)
             )
             states = {s: _full(group.initial[s], group.size) for s in group.flat.state_names}
-            self.cells[group.name] = Cells(cell, group, layout, values, states, bounds(group.size, parts), [])
+            self.cells[group.name] = ArenaCells(
+                cell, group, layout, values, states, bounds(group.size, parts), []
+            )
         self.pack()
 
     def _coupled(self, group: CellGroup) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -109,18 +111,18 @@ class Arena:
                 value = c.states.get(name, c.values.get(name, default.get(name, 0.0)))
                 self._write(c, name, _full(value, c.group.size))
 
-    def _views(self, c: Cells, p: int) -> Floats:
+    def _views(self, c: ArenaCells, p: int) -> Floats:
         n, width = int(c.cuts[p + 1] - c.cuts[p]), len(c.layout.fields)
         return self.fields[p][c.offsets[p] : c.offsets[p] + n * width * BLOCK].reshape(n, width, BLOCK)
 
-    def _write(self, c: Cells, field: str, value: Floats) -> None:
+    def _write(self, c: ArenaCells, field: str, value: Floats) -> None:
         for p in range(self.parts):
             ids = np.minimum(
                 np.arange(c.cuts[p] * BLOCK, c.cuts[p + 1] * BLOCK), c.group.size - 1
             )  # the last cell fills its block
             self._views(c, p)[:, c.layout.fields.index(field), :] = value[ids].reshape(-1, BLOCK)
 
-    def read(self, c: Cells, field: str) -> Floats:
+    def read(self, c: ArenaCells, field: str) -> Floats:
         """A field of all cells of a group."""
         j = c.layout.fields.index(field)
         return np.concatenate([self._views(c, p)[:, j, :].ravel() for p in range(self.parts)])[: c.group.size]

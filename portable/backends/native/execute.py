@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from portable.backends.contract import Facts, Held, Recorded
+from portable.backends.contract import Facts, HeldConnections, Recorded
 from portable.backends.interrupts import held_interrupt
 from portable.backends.native.lower import NativePlan
 from portable.backends.native.pace import Pace, placed
@@ -142,11 +142,11 @@ class NativeSession:
             },
         )
 
-    def connections(self) -> Iterator[Held]:
-        from portable.backends.native.readback import held
+    def connections(self) -> Iterator[HeldConnections]:
+        from portable.backends.native.readback import held_connections
 
         with self._lock:
-            yield from held(self.parts)
+            yield from held_connections(self.parts)
 
     def close(self) -> None:
         if self._pool is not None:

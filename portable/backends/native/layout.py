@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from portable.backends.native.lower import CellPlan
-from portable.dynamics.draws import draws
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Expr, Name, names
 from portable.dynamics.flat import INJECTED, Flat
 from portable.dynamics.linear import Propagator, Structure, linear, propagator, structure
 from portable.dynamics.methods import Method
+from portable.dynamics.random_calls import draws
 from portable.dynamics.steps import PIECES, SIZE
 from portable.dynamics.steps import quantities as step_quantities
 from portable.resolve.program import CellGroup, PerCell

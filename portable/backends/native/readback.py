@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from portable.backends.contract import Held
+from portable.backends.contract import HeldConnections
 from portable.backends.native.layout import BLOCK
 from portable.backends.native.lower import RING
 from portable.backends.native.parts import Parts
@@ -14,7 +14,7 @@ from portable.resolve.program import Ints
 from portable.units import Floats
 
 
-def held(parts: Parts) -> Iterator[Held]:
+def held_connections(parts: Parts) -> Iterator[HeldConnections]:
     """The connections of each pair of populations, from the arrays that the run loop reads."""
     program = parts.program
     rows = [_rows(parts, p) for p in range(parts.count)]
@@ -40,7 +40,7 @@ def held(parts: Parts) -> Iterator[Held]:
                 )
             )
         sources, targets, weights, delays = (np.concatenate(x) for x in zip(*found, strict=True))
-        yield Held(tuple(names), sources, targets, weights, delays)
+        yield HeldConnections(tuple(names), sources, targets, weights, delays)
 
 
 def _rows(parts: Parts, p: int) -> tuple[Ints, Ints, Floats, Ints]:

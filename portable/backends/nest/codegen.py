@@ -64,7 +64,7 @@ def unscaled(path: Path) -> None:
 
 def drawn(path: Path) -> None:
     """random_uniform(n, 1) becomes call n of random(), a function of the population, the cell and the step
-    (dynamics.draws).
+    (dynamics.random_calls).
     """
     text = path.read_text(encoding="utf-8")
     if "get_vp_specific_rng" not in text:

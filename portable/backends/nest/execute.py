@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.contract import Facts, Held, Recorded
+from portable.backends.contract import Facts, HeldConnections, Recorded
 from portable.backends.interrupts import in_pieces
 from portable.backends.nest.feed import Feed
 from portable.backends.nest.kernel import failing, part, with_refractory
 from portable.backends.nest.lower import parameters_of, split
-from portable.backends.nest.plan import Cells, Edges, Plan
+from portable.backends.nest.plan import Edges, Nodes, Plan
 from portable.backends.nest.record import Traces, stop_quietly
 from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed, ModelError, suggestion
@@ -32,7 +32,7 @@ class NestSession:
         self.nest, self.plan, self.place = nest, plan, plan.placement
         self.now, self.prepared, self.over = 0, False, False
         self.nodes: dict[str, Any] = {}
-        self.cells: dict[str, Cells] = {c.group.name: c for c in plan.cells}
+        self.cells: dict[str, Nodes] = {c.group.name: c for c in plan.cells}
         self.values: dict[str, dict[str, PerCell]] = {
             c.group.name: dict(c.group.parameters) for c in plan.cells
         }
@@ -89,7 +89,7 @@ class NestSession:
             )
         self.nodes[name] = nodes
 
-    def _create(self, cells: Cells) -> None:
+    def _create(self, cells: Nodes) -> None:
         if not cells.group.size:
             return
         name = f"{cells.model}__{len(self.nodes)}"
@@ -328,13 +328,13 @@ class NestSession:
             out.traces[t.key] = t.read(self.now)
         return out
 
-    def connections(self) -> Iterator[Held]:
+    def connections(self) -> Iterator[HeldConnections]:
         """What NEST says that it holds; its native Poisson generators are no connections of ours."""
-        from portable.backends.nest.readback import held
+        from portable.backends.nest.readback import held_connections
 
         self._alive()
         with failing("reading the connections back"):
-            yield from held(self.nest, self.plan)
+            yield from held_connections(self.nest, self.plan)
 
     def close(self) -> None:
         """Free the kernel."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.nest import nestml
-from portable.backends.nest.plan import Cells, Nestml, PortMap
+from portable.backends.nest.plan import Nestml, Nodes, PortMap
 from portable.backends.nest.text import DRAWN
 from portable.backends.nest.values import split
 from portable.dynamics.evaluate import evaluate
@@ -24,7 +24,7 @@ from portable.resolve.program import CellGroup, PerCell
 
 
 @dataclass(frozen=True)
-class Layout:
+class Generated:
     """What a generated model's parameters are made from: the names it reads, numbers too long for its text,
     its method.
     """
@@ -52,23 +52,23 @@ class _Key:
 
 
 @functools.lru_cache(maxsize=256)
-def _model(key: _Key) -> tuple[Nestml, Layout]:
+def _model(key: _Key) -> tuple[Nestml, Generated]:
     body, read = nestml.write(key.flat, key.method, "NAME")
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     name = f"portable_{digest}_neuron"
-    return Nestml(name, digest, body.replace("model NAME:", f"model {name}:")), Layout(
+    return Nestml(name, digest, body.replace("model NAME:", f"model {name}:")), Generated(
         key.method, tuple(read.used), dict(read.numbers)
     )
 
 
-def model(flat: Flat, method: Method) -> tuple[Nestml, Layout]:
+def model(flat: Flat, method: Method) -> tuple[Nestml, Generated]:
     """The generated model of a flat cell integrated by `method`. The text does not depend on dt or on
     parameter values.
     """
     return _model(_Key(flat, method))
 
 
-def cells(group: CellGroup, method: Method, dt: float) -> Cells:
+def cells(group: CellGroup, method: Method, dt: float) -> Nodes:
     """The plan of a population."""
     text, layout = model(group.flat, method)
     start: dict[str, Any] = {f"x_{s}": group.initial[s] for s in group.flat.state_names}
@@ -78,12 +78,14 @@ def cells(group: CellGroup, method: Method, dt: float) -> Cells:
     shown = {s: f"x_{s}" for s in group.flat.state_names}
     first = 1 if len(group.flat.ports) > 1 else 0
     ports = {p.name: PortMap(1.0, i + first) for i, p in enumerate(group.flat.ports)}
-    return Cells(
+    return Nodes(
         group, text.name, "generated", scalars, arrays, ports, shown, shown, "p_injected", text, layout
     )
 
 
-def parameters(layout: Layout, group: CellGroup, values: Mapping[str, PerCell], dt: float) -> dict[str, Any]:
+def parameters(
+    layout: Generated, group: CellGroup, values: Mapping[str, PerCell], dt: float
+) -> dict[str, Any]:
     """Values of a generated model's parameters, floats or one per cell."""
     table: dict[str, Any] = dict(values)
     for d in group.flat.constants:
@@ -109,7 +111,7 @@ def parameters(layout: Layout, group: CellGroup, values: Mapping[str, PerCell], 
     return {k: v if k == "refractory" else np.asarray(v, dtype=np.float64) for k, v in out.items()}
 
 
-def _propagators(layout: Layout, group: CellGroup, table: Mapping[str, Any], dt: float) -> dict[str, Any]:
+def _propagators(layout: Generated, group: CellGroup, table: Mapping[str, Any], dt: float) -> dict[str, Any]:
     system = linear(group.flat)
     assert system is not None
     out: dict[str, Any] = {}

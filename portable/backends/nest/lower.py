@@ -7,7 +7,7 @@ from typing import Any
 
 from portable.backends.contract import Lowered, RunConfig
 from portable.backends.nest import builtin, generated
-from portable.backends.nest.plan import Cells, Edges, Plan, PortMap, Source, where
+from portable.backends.nest.plan import Edges, Nodes, Plan, PortMap, Source, where
 from portable.backends.nest.values import split
 from portable.backends.placement import Place, Placement, side_by_side
 from portable.dynamics.methods import choose
@@ -63,7 +63,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     return Lowered(plan, tuple(changed), integrators)
 
 
-def _places(cells: Iterable[Cells], sources: Iterable[Source]) -> dict[str, Place]:
+def _places(cells: Iterable[Nodes], sources: Iterable[Source]) -> dict[str, Place]:
     """NEST numbers nodes from 1 in the order of their making: the cells, then the sources that are handed
     their spikes.
     """
@@ -71,13 +71,13 @@ def _places(cells: Iterable[Cells], sources: Iterable[Source]) -> dict[str, Plac
     return side_by_side(((g.name, g.size) for g in made), first=1)
 
 
-def _built_in(choice: builtin.Choice, group: CellGroup, dt: float) -> Cells:
+def _built_in(choice: builtin.Choice, group: CellGroup, dt: float) -> Nodes:
     scalars, arrays = split(parameters_of("builtin", choice, group, group.parameters, dt), group.size)
     start, start_arrays = split(
         {nest: group.initial[s] for s, nest in choice.initial.items() if nest and s in group.initial},
         group.size,
     )
-    return Cells(
+    return Nodes(
         group,
         choice.model,
         "builtin",

@@ -47,7 +47,7 @@ class PortMap:
 
 
 @dataclass(frozen=True)
-class Cells:
+class Nodes:
     """A population. `model` is NEST's; `scalars` go into a copy of the model, `arrays` (n, ...) are set for
     each node.
 
@@ -97,7 +97,7 @@ class Plan:
     tics_per_ms: int
     threads: int
     seed: int
-    cells: tuple[Cells, ...]
+    cells: tuple[Nodes, ...]
     sources: tuple[Source, ...]
     edges: tuple[Edges, ...]
     currents: tuple[Current, ...]

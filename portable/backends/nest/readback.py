@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.contract import Held
+from portable.backends.contract import HeldConnections
 from portable.backends.nest.plan import Edges, Plan
 
 PIECE = 100_000  # connections asked for at a time
 
 
-def held(nest: Any, plan: Plan) -> Iterator[Held]:
+def held_connections(nest: Any, plan: Plan) -> Iterator[HeldConnections]:
     """The connections of each pair of populations. NEST does not say through which port, so all of a pair
     come together.
 
@@ -30,7 +30,7 @@ def held(nest: Any, plan: Plan) -> Iterator[Held]:
     steps = plan.placement.steps(delays)
     for ends, edges in pairs.items():
         factors = {e.connections.name: e.port.factor for e in edges}
-        yield plan.placement.held(factors, ends, sources, targets, weights, steps)
+        yield plan.placement.connections(factors, ends, sources, targets, weights, steps)
 
 
 def _columns(found: Any) -> list[Any]:

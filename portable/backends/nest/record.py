@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.nest.plan import Cells
+from portable.backends.nest.plan import Nodes
 from portable.backends.placement import Placement
 from portable.resolve.program import Ints, Trace
 from portable.units import Floats
@@ -25,7 +25,7 @@ SLICE = 10
 class Traces:
     """One Trace: a multimeter, and the samples of the slice that it has not handed over yet."""
 
-    def __init__(self, nest: Any, trace: Trace, cells: Cells, nodes: Any, place: Placement) -> None:
+    def __init__(self, nest: Any, trace: Trace, cells: Nodes, nodes: Any, place: Placement) -> None:
         """nodes: those that are recorded (None for none)."""
         self.trace, self.key, self.nodes, self.place = trace, (trace.group, trace.variable), nodes, place
         self.name = cells.recordables[trace.variable]

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portable import process
-from portable.backends.contract import Facts, Held, Recorded
+from portable.backends.contract import Facts, HeldConnections, Recorded
 from portable.backends.interrupts import held_interrupt, in_pieces
 from portable.backends.nest.plan import Plan
 from portable.errors import BackendFailed, ModelError
@@ -85,9 +85,9 @@ class RemoteSession:
         found: Facts = self._call("facts")
         return found
 
-    def connections(self) -> Iterator[Held]:
+    def connections(self) -> Iterator[HeldConnections]:
         """What NEST says that it holds."""
-        found: list[Held] = self._call("connections")
+        found: list[HeldConnections] = self._call("connections")
         yield from found
 
     def close(self) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from portable.dynamics.draws import number_of
 from portable.dynamics.emit import Dialect, emit
 from portable.dynamics.expressions import Expr, names
 from portable.dynamics.flat import INJECTED, Flat
 from portable.dynamics.methods import Method
+from portable.dynamics.random_calls import number_of
 
 DRAWN = (
     "key_low",

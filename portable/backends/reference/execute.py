@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.contract import Facts, Held, Recorded
+from portable.backends.contract import Facts, HeldConnections, Recorded
 from portable.backends.interrupts import held_interrupt
 from portable.backends.reference import integrate
 from portable.backends.reference.integrate import Bools, States
 from portable.backends.reference.lower import ReferencePlan
-from portable.dynamics.draws import draws
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Port
 from portable.dynamics.linear import linear, linear_part, plain_jumps, propagator
 from portable.dynamics.methods import TRIES, Method, exploded, largest, own_rates
+from portable.dynamics.random_calls import draws
 from portable.dynamics.steps import HALF, MEAN, PIECES, WHOLE, quantities
 from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, Connections, Ints, PoissonGroup, Program
@@ -445,11 +445,11 @@ class ReferenceSession:
             },
         )
 
-    def connections(self) -> Iterator[Held]:
+    def connections(self) -> Iterator[HeldConnections]:
         """The program's own arrays: the plan is the program."""
         for c in self.program.connections:
             full = [np.broadcast_to(np.asarray(x), c.targets.shape) for x in (c.weights, c.delays)]
-            yield Held(
+            yield HeldConnections(
                 (c.name,),
                 c.sources().astype(np.int64),
                 c.targets.astype(np.int64),

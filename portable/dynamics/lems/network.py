@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cells:
+class LemsPopulation:
     """A population: `size` instances of `component`; locations (size, 3) in um where it is a
     populationList.
     """
@@ -89,7 +89,7 @@ class LemsNetwork:
 
     id: str
     temperature: float | None
-    populations: tuple[Cells, ...]
+    populations: tuple[LemsPopulation, ...]
     events: tuple[Events, ...] = ()
     continuous: tuple[Continuous, ...] = ()
     inputs: tuple[Inputs, ...] = ()
@@ -97,7 +97,7 @@ class LemsNetwork:
     order: tuple[tuple[str, Any], ...] = ()  # ("events", index) ... as the elements stand in the file
     alone: bool = False
 
-    def population(self, id: str) -> Cells | None:
+    def population(self, id: str) -> LemsPopulation | None:
         return next((p for p in self.populations if p.id == id), None)
 
 

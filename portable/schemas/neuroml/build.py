@@ -16,7 +16,7 @@ from portable.dynamics.lems.flatten import Flattener
 from portable.dynamics.lems.instance import Builder, Instance
 from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.names import identifier, unused
-from portable.dynamics.lems.network import Cells, Continuous, Events, Inputs, Ints, LemsNetwork
+from portable.dynamics.lems.network import Continuous, Events, Inputs, Ints, LemsNetwork, LemsPopulation
 from portable.errors import ModelError
 from portable.model.cells import CellType
 from portable.model.connectors import Explicit, StaticSynapse
@@ -136,7 +136,7 @@ class NetworkBuilder:
             with self.catch(c.where):
                 self._continuous(c)
 
-    def _start(self, p: Cells) -> None:
+    def _start(self, p: LemsPopulation) -> None:
         name = self._name(p.id)
         self.names[p.id] = name
         self.senders[name] = p.id
@@ -283,7 +283,7 @@ class NetworkBuilder:
                 s = self.sites[population]
                 s.link(self.attach.slot(s, component, "", c.where))
 
-    def _cells(self, p: Cells) -> None:
+    def _cells(self, p: LemsPopulation) -> None:
         s = self.sites[p.id]
         compartments = _compartments(s.cell, self.model)
         if compartments > 1:  # is kept, and not run by its equations: they stand for the first

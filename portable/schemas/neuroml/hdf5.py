@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from portable.dynamics.lems.model import Component, Follows, Model
-from portable.dynamics.lems.network import Cells, Continuous, Events, Inputs, Ints, LemsNetwork
+from portable.dynamics.lems.network import Continuous, Events, Inputs, Ints, LemsNetwork, LemsPopulation
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError, suggestion
 from portable.schemas.neuroml.collect import Collector
@@ -147,7 +147,7 @@ class _Group:
 class _Reader:
     def __init__(self, model: Model, component: Component, network: Any, catch: Collector) -> None:
         self.model, self.component, self.network, self.catch = model, component, network, catch
-        self.cells: dict[str, Cells] = {}
+        self.cells: dict[str, LemsPopulation] = {}
         self.named = set[str]()  # populations that there are, those too that could not be read
         self.notes: list[str] = []
         self.events: list[Events] = []
@@ -261,7 +261,7 @@ class _Reader:
         locations = (
             None if g.table is None else np.stack([g.table.get(k, np.zeros(g.rows)) for k in "xyz"], axis=1)
         )
-        self.cells[id] = Cells(id, component, int(size), locations, g.place)
+        self.cells[id] = LemsPopulation(id, component, int(size), locations, g.place)
 
     def _rows(self, g: _Group) -> dict[str, Floats] | None:
         if not g.rows:

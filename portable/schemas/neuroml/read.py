@@ -9,7 +9,7 @@ from typing import Any
 
 from portable.dynamics.lems.instance import Builder
 from portable.dynamics.lems.model import Component, Follows, Model
-from portable.dynamics.lems.network import Cells, LemsNetwork, LemsSimulation
+from portable.dynamics.lems.network import LemsNetwork, LemsPopulation, LemsSimulation
 from portable.dynamics.lems.types import Where
 from portable.errors import ModelError
 from portable.model.network import Network
@@ -230,5 +230,5 @@ def _target(
 def _alone(component: Component) -> LemsNetwork:
     """A single component as a network of one."""
     return LemsNetwork(
-        component.id, None, (Cells(component.id, component, 1, None, component.where),), alone=True
+        component.id, None, (LemsPopulation(component.id, component, 1, None, component.where),), alone=True
     )

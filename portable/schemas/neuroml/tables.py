@@ -16,13 +16,13 @@ import numpy as np
 
 from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.network import (
-    Cells,
     Column,
     Continuous,
     Events,
     Inputs,
     Ints,
     LemsNetwork,
+    LemsPopulation,
     LemsSimulation,
     Selection,
 )
@@ -56,7 +56,7 @@ class _Reader:
     def __init__(self, model: Model, component: Component, catch: Collector) -> None:
         self.catch = catch
         self.model, self.component, self.file = model, component, component.where.file
-        self.populations: list[Cells] = []
+        self.populations: list[LemsPopulation] = []
         self.events: list[Events] = []
         self.continuous: list[Continuous] = []
         self.inputs: list[Inputs] = []
@@ -159,7 +159,7 @@ class _Reader:
                     f"size must be at most {MAX_CELLS}, got {size[:40]}",
                     "is it a slip of the keyboard?",
                 )
-            self.populations.append(Cells(id, component, int(size), None, place))
+            self.populations.append(LemsPopulation(id, component, int(size), None, place))
             return
         locations, numbers = np.zeros((len(instances), 3)), np.arange(len(instances))
         for i, e in enumerate(instances):
@@ -183,7 +183,7 @@ class _Reader:
             )
         if np.any(numbers != np.arange(numbers.size)):
             self.numbers[id] = numbers
-        self.populations.append(Cells(id, component, len(instances), locations, place))
+        self.populations.append(LemsPopulation(id, component, len(instances), locations, place))
 
     def _number(self, element: Any, key: str) -> float:
         text = element.get(key, "0")

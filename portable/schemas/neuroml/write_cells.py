@@ -24,10 +24,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from portable.dynamics.component import Assign, OnCondition
-from portable.dynamics.draws import unnumbered
 from portable.dynamics.expressions import Cmp, Expr, Name, Num, Where, names, substitute
 from portable.dynamics.flat import INJECTED, Flat, Port
 from portable.dynamics.linear import ONE, affine
+from portable.dynamics.random_calls import unnumbered
 from portable.errors import ModelError
 from portable.resolve.program import CellGroup, PerCell
 from portable.schemas.neuroml.write_attachments import Shown

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from portable.dynamics.dimensions import dimension_of
-from portable.dynamics.draws import has_random
 from portable.dynamics.emit import INTEGER_POWERS
 from portable.dynamics.expressions import Bin, Call, Cmp, Expr, Logic, Name, Neg, Num, Where
+from portable.dynamics.random_calls import has_random
 from portable.errors import ModelError
 from portable.schemas.neuroml.write_units import Units
 from portable.units import NONE, Dimension

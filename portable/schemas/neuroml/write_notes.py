@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portable.dynamics.draws import draws
+from portable.dynamics.random_calls import draws
 from portable.resolve.program import Approximation, CellGroup, Program
 from portable.schemas.neuroml.write_core import NEAR
 
