@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from portable.backends.native import kernels
-from portable.backends.native.inputs import PoissonTables
+from portable.backends.native.sources import PoissonTables
 from portable.resolve import poisson
 from portable.resolve.program import PoissonGroup
 

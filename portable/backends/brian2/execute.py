@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, neuron_group, settings, synapses
-from portable.backends.brian2.inputs import events as events_of
 from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Drive, Neurons, Source, mangled
 from portable.backends.brian2.records import CHUNK_ENTRIES, check_finite, source_spikes
+from portable.backends.brian2.sources import events as events_of
 from portable.backends.contract import Facts, HeldConnections, Recorded, Session
 from portable.backends.interrupts import held_interrupt
 from portable.resolve.program import CellGroup, Ints, PerCell, PoissonGroup

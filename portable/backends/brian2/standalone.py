@@ -17,10 +17,10 @@ import brian2
 import numpy as np
 
 from portable.backends.brian2.build import SCHEDULE, array, neuron_group, settings, synapses
-from portable.backends.brian2.inputs import events as events_of
 from portable.backends.brian2.lower import drive_numbers, numbers
 from portable.backends.brian2.plan import Brian2Plan, Neurons, Source, mangled
 from portable.backends.brian2.records import check_finite, source_spikes
+from portable.backends.brian2.sources import events as events_of
 from portable.backends.contract import Facts, Recorded, Shortfall
 from portable.errors import UnsupportedError
 from portable.resolve.program import CellGroup, PoissonGroup

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native import code, inputs, kernels, links, synapses
+from portable.backends.native import code, kernels, links, sources, synapses
 from portable.backends.native.cells import Arena, aligned, bounds
 from portable.backends.native.layout import BLOCK
 from portable.backends.native.lower import RING, NativePlan
@@ -48,7 +48,7 @@ class Parts:
         self.plan, self.program, self.count = plan, plan.program, parts_for(plan)
         self.arrays: list[Arrays] = [{} for _ in range(self.count)]
         self.arena = Arena(plan, self.count)
-        self.rates = inputs.poisson_groups(plan)
+        self.rates = sources.poisson_groups(plan)
         self.past: dict[str, PoissonGroup] = {}  # "name@stamp": before a change of rate
         self._number()
         self._connect()
@@ -103,7 +103,7 @@ class Parts:
     def _exchange(self) -> None:
         """Histories of spikes under way and the lists that parts exchange."""
         self._tables()
-        self.trains = [inputs.Trains(self.plan, self.count, p) for p in range(self.count)]
+        self.trains = [sources.PartTrains(self.plan, self.count, p) for p in range(self.count)]
         window = power_of_two(self.reach + self.plan.interval + 2)
         self.flags, self.sync = np.zeros((2, self.count), dtype=np.int64), np.zeros(16, dtype=np.int64)
         ends = np.zeros((self.count, 2, self.plan.interval, max(1, len(self.program.groups))), dtype=np.int64)
@@ -130,7 +130,7 @@ class Parts:
         self._make_room()
 
     def _tables(self) -> None:
-        self.tables = inputs.PoissonTables({**self.rates, **self.past}, self.program.dt)
+        self.tables = sources.PoissonTables({**self.rates, **self.past}, self.program.dt)
 
     def _make_room(self) -> None:
         """Lists of spikes long enough for the most that can happen between two exchanges."""
@@ -184,8 +184,8 @@ class Parts:
         alone = any(kind.channel < 0 for kind in self.plan.kinds)
         coupled = links.tables(self.program, self.arena, lambda name, v: self.types[name][f"read_{v}"])
         for p, a in enumerate(self.arrays):
-            currents = inputs.Currents(self.program.currents, self.arena, p)
-            a["drives"], a["amounts"] = inputs.drive_rows(
+            currents = sources.Currents(self.program.currents, self.arena, p)
+            a["drives"], a["amounts"] = sources.drive_rows(
                 self.plan, self.tables, list(self.past), self.arena, p, self.arrivals[p], self.cells[p]
             )
             a.update(
@@ -299,7 +299,7 @@ class Parts:
         if name in self.rates:
             longest = max((self.program.connections[i].delay_range()[1] for i in self.plan.drives), default=0)
             self.past = {n: g for n, g in self.past.items() if g.stop is not None and g.stop + longest > now}
-            before, self.rates[name] = inputs.with_rate(self.rates[name], values["rate"], now)
+            before, self.rates[name] = sources.with_rate(self.rates[name], values["rate"], now)
             self.past.setdefault(
                 f"{name}@{now}", before
             )  # a second change at one step leaves nothing in between

@@ -118,7 +118,7 @@ def drive_rows(
     return np.array(rows, dtype=np.int64).reshape(-1, 6), np.concatenate([*amounts, np.zeros(1)])
 
 
-class Trains:
+class PartTrains:
     """Given trains of one part: ids (int32, relative to its first source) and steps, sorted by (group, step,
     id).
     """
