@@ -21,7 +21,7 @@ CALLED = (
     HERE.parents[1] / "resolve/random.py",
 )
 # What numba compiles into the loop, and would not notice a change of.
-IN_LOOP = (*(HERE / name for name in ("kernels.py", "tables.py", "layout.py")), *CALLED)
+IN_LOOP = (*(HERE / name for name in ("kernels.py", "waiting.py", "tables.py", "layout.py")), *CALLED)
 
 
 @functools.cache

@@ -12,7 +12,6 @@ from numba import int64, njit
 
 from portable.backends.native.calls import OPTIONS, invoke, view
 from portable.backends.native.kernels import (
-    barrier,
     collect,
     deliver_all,
     deliver_due,
@@ -39,6 +38,7 @@ from portable.backends.native.tables import (
     STATE,
     TRAINS,
 )
+from portable.backends.native.waiting import barrier
 
 _named: Any = namedtuple
 AT = _named("At", ARRAYS)(*range(len(ARRAYS)))  # columns of the tables of addresses and shapes
