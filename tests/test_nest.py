@@ -107,6 +107,7 @@ def test_golden_plan() -> None:
         ],
         "sources": [{"name": "noise", "n": 20, "how": "frozen"}, {"name": "few", "n": 3, "how": "trains"}],
         "currents": [],
+        "placement": {"cells": [1, 20], "noise": [21, 20], "few": [41, 3]},
         "spikes": {"cells": 20},
         "traces": [{"group": "cells", "variable": "v", "n": 4, "every": 3}],
         "inputs": {"noise": "frozen", "few": "given"},
