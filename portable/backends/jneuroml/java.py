@@ -13,14 +13,13 @@ import hashlib
 import importlib.util
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from portable import caches
 from portable.errors import BackendUnavailable
-from portable.files import PART
+from portable.files import whole
 
 # One short run at a time: the serial collector starts 0.3 s sooner; no window is ever wanted; what a Java
 # does not know of these is passed over.
@@ -75,19 +74,15 @@ def command(quick: bool = True) -> Iterator[list[str]]:
     program, path = found()
     flags = [*FLAGS, *([QUICK] if quick else [])]
     archive = _archive(program, path)
-    part = None
-    if archive is not None and archive.is_file():
-        flags += [f"-XX:SharedArchiveFile={archive}", "-Xlog:disable"]
-    elif archive is not None:
-        part = archive.with_name(f".{secrets.token_hex(8)}{PART}{archive.suffix}")
-        flags += [f"-XX:ArchiveClassesAtExit={part}", "-Xlog:disable"]
-    try:
+    with contextlib.ExitStack() as until_the_end:
+        if archive is not None and not archive.exists():
+            flags += [
+                f"-XX:ArchiveClassesAtExit={until_the_end.enter_context(whole(archive))}",
+                "-Xlog:disable",
+            ]
+        elif archive is not None and archive.stat().st_size:  # an empty one is of a Java that makes none
+            flags += [f"-XX:SharedArchiveFile={archive}", "-Xlog:disable"]
         yield [program, *flags, "-jar", str(path)]
-        if part is not None and archive is not None and part.is_file():
-            os.replace(part, archive)
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
 
 
 def _archive(program: str, path: Path) -> Path | None:
