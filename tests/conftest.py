@@ -18,9 +18,24 @@ import rehearsal
 from portable.conformance import plugin
 
 BUILDING = pytest.StashKey[subprocess.Popen[bytes] | None]()
-# Of the suite, what takes minutes on all backends together (a model compiled for each test): in a run of
-# everything on native alone, on all with -m long or by the file's name.
-MINUTES = ("test_methods", "test_stiff")
+# What takes minutes on all backends together (a model compiled for each test, a process for each run): in a
+# run of everything only on some backends, on all with -m long or by the file's name. By file, or file and
+# model: the backends that are left out then.
+SLOW_ONES = ("nest", "brian2", "jneuroml")
+LONG = {
+    "test_methods": ("reference", *SLOW_ONES),
+    "test_stiff": ("reference", *SLOW_ONES),
+    "test_sessions": ("jneuroml",),
+    "test_own_equations": ("jneuroml",),
+    "test_validation": ("jneuroml",),
+    "test_contract": ("jneuroml",),
+    "test_conditions_events": ("jneuroml",),
+    "test_draws": ("jneuroml",),
+    "test_derived": ("jneuroml",),
+    "test_links": ("jneuroml",),
+    "test_neuroml_backends network": ("nest", "brian2"),
+    "test_neuroml_backends plastic": ("nest", "brian2"),
+}
 PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
 
 
@@ -72,7 +87,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.stem in MINUTES and plugin.backend_of(item) not in ("", "native"):
+        spec = getattr(item, "callspec", None)
+        model = spec.params.get("model", "") if spec is not None else ""
+        not_on = (*LONG.get(item.path.stem, ()), *LONG.get(f"{item.path.stem} {model}", ()))
+        if plugin.backend_of(item) in not_on:
             item.add_marker(pytest.mark.long)
     if of_folders(config) and "long" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("long")]

@@ -193,9 +193,7 @@ def test_case_passes_on_the_reference(name: str) -> None:
 
 
 @pytest.mark.parametrize("simulator", ["nest", "brian2"])
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=SLOW if n in {*BRIEF, "cuba"} else LONG) for n in QUICK]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW if n == "cuba" else LONG) for n in QUICK])
 def test_quick_case_passes_on_other_simulators(name: str, simulator: str) -> None:
     pytest.importorskip(simulator)
     assert failures(name, backend=simulator) == []

@@ -39,9 +39,7 @@ class JNeuroMLSession:
             for file, content in files.files.items():
                 data = content.encode() if isinstance(content, str) else content
                 Path(name, file).write_bytes(data)
-            cells = sum(g.size for g in self.plan.program.cells)
-            main = Path(name, files.main)
-            outputs = run_lems(main, self.plan.engine, timeout=self.plan.timeout, cells=cells)
+            outputs = run_lems(Path(name, files.main), self.plan.engine, timeout=self.plan.timeout)
         self.result = read(self.plan.program, files, outputs, reach)
         self.result.spikes.update(sent(self.plan, reach, self.result.spikes.keys()))
         self.now = reach

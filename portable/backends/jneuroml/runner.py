@@ -22,10 +22,10 @@ from portable.dynamics.lems.network import whole_steps
 from portable.errors import BackendFailed, ModelError
 
 ENGINES = ("jlems", "neuron")
-# Steps of a cell above which the thorough one of Java's compilers is worth its time (measured, 20 cells:
-# 10,000 steps take 5.4 s of processor time with it and 3.8 s without, 50,000 steps 6.8 s and 14.1 s).
-QUICK_STEPS = 300_000
-CELLS = 20  # of a model of which nothing is known
+# Steps times bytes of the model's files, above which the thorough one of Java's compilers is worth its time.
+# Processor time with it and without: 22 kB, 10,000 steps 5.4 s and 3.8 s; 50,000 steps 6.8 s and 14.1 s;
+# 286 kB, 200 steps 3.6 s and 1.9 s; 688 kB, 600 steps 7.0 s and 6.3 s.
+QUICK_WORK = 3e8
 Report = Callable[[int, int], None]  # (steps done, steps in all)
 
 
@@ -35,14 +35,12 @@ def run_lems(
     *,
     timeout: float | None = None,
     progress: Report | None = None,
-    cells: int = CELLS,
 ) -> Outputs:
     """Run the LEMS simulation file `main` and return every file that its Simulation declares.
 
     engine: "jlems" (forward Euler), or "neuron": jNeuroML writes mod files and a Python script, which are
     compiled and run here, so use it for models that you trust. timeout: wall-clock s for all of it. progress:
-    called with (steps done, steps in all). cells: about how many there are, by which one of Java's two
-    compilers is chosen.
+    called with (steps done, steps in all).
 
     Raises ModelError (no such file, not XML, an output file outside the folder), BackendUnavailable (no Java,
     jar, NEURON or compiler), BackendFailed with what jNeuroML complained of. Ctrl-C and the time limit end
@@ -61,8 +59,7 @@ def run_lems(
             (folder / d.file).parent.mkdir(parents=True, exist_ok=True)
         tools = Tools(folder, None if timeout is None else time.monotonic() + timeout)
         watch = _watch(simulation, folder, progress)
-        steps = simulation.length / simulation.step if simulation.step > 0 else 0.0
-        with java.command(quick=engine != "jlems" or steps * cells < QUICK_STEPS) as start:
+        with java.command(quick=engine != "jlems" or _work(main, simulation) < QUICK_WORK) as start:
             if engine == "jlems":
                 tools.call("run", [*start, str(main), "-nogui"], watch=watch)
             else:
@@ -72,6 +69,13 @@ def run_lems(
             return read(simulation, folder, tools.seconds, log)
         except BackendFailed as error:
             raise BackendFailed(f"{error}. {complaint(log)}") from error
+
+
+def _work(main: Path, simulation: Simulation) -> float:
+    """Steps times the bytes of the files beside the main one."""
+    steps = simulation.length / simulation.step if simulation.step > 0 else 0.0
+    parts = [p for p in main.parent.iterdir() if p.suffix in (".xml", ".nml", ".h5") and p.is_file()]
+    return steps * sum(p.stat().st_size for p in parts)
 
 
 def _watch(simulation: Simulation, folder: Path, progress: Report | None) -> Callable[[], None] | None:
