@@ -17,7 +17,7 @@ from scipy import stats
 
 import portable as pt
 from portable.model.values import value
-from portable.resolve import draws, pairs, resolve
+from portable.resolve import distributions, pairs, resolve
 from portable.resolve.random import normal, philox4, stream
 
 A = pt.Population("a", 40, pt.IF_curr_exp())
@@ -207,7 +207,7 @@ def test_float32_holds_every_drawn_weight_and_rounding_is_small(kind, a, b, boun
     else:
         mean = abs(a) + 1e-3
         given = pt.Lognormal(mean, min(b, 3 * mean), high=None if bound is None else mean * (1 + bound))
-    spec = draws.spec(value(given, "1", "x"), "x")
+    spec = distributions.spec(value(given, "1", "x"), "x")
     step, n = spec.grid(), 2000
     rounded, exact = np.empty(n, dtype=np.float32), np.empty(n)
     indptr, targets = np.array([0, n]), np.arange(n, dtype=np.uint16)

@@ -17,7 +17,7 @@ from scipy import stats
 
 import portable as pt
 from portable.model.values import value
-from portable.resolve import draws, pairs, random, threads
+from portable.resolve import distributions, pairs, random, threads
 
 N = 200_001  # odd: the last pair of slots is half used
 
@@ -107,7 +107,7 @@ def test_normal_is_box_muller():
     _normal(a, b, out)
     u, v = (a + 0.5) / 2**32, b / 2**32
     assert np.max(np.abs(out - np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v))) < 5e-15
-    assert np.max(np.abs(out)) < draws.MOST_Z
+    assert np.max(np.abs(out)) < distributions.MOST_Z
 
 
 def test_uniform_is_below_one():
@@ -117,7 +117,7 @@ def test_uniform_is_below_one():
 
 def drawn(distribution, key: int = 1) -> np.ndarray:
     out = np.empty(N)
-    draws.fill(key, out, draws.spec(value(distribution, "1", "x"), "x"))
+    distributions.fill(key, out, distributions.spec(value(distribution, "1", "x"), "x"))
     return out
 
 
@@ -189,7 +189,7 @@ def test_no_spread_is_a_constant():
 )
 def test_bounds_that_leave_nothing_are_refused(given):
     with pytest.raises(pt.ModelError, match=r"exc\.v: .*inside its bounds.*clip=True"):
-        draws.spec(value(given, "1", "exc.v"), "exc.v")
+        distributions.spec(value(given, "1", "exc.v"), "exc.v")
 
 
 @pytest.mark.parametrize("name", CLOSED)
@@ -212,7 +212,10 @@ GOLDEN = ["0x1.8587c51f15b0dp-2", "-0x1.fe6e17edb3db8p-3", "0x1.40ff4f17f5959p-1
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_steps_are_the_nearest_of_the_same_draw(dtype):
-    out, spec = np.empty(N, dtype=dtype), draws.spec(value(pt.Normal(1.5, 0.75, high=20.0), "ms", "x"), "x")
+    out, spec = (
+        np.empty(N, dtype=dtype),
+        distributions.spec(value(pt.Normal(1.5, 0.75, high=20.0), "ms", "x"), "x"),
+    )
     indptr, targets, x = np.array([0, N]), np.arange(N, dtype=np.uint32), np.empty(N)
     pairs.fill(1, 0, 1, indptr, targets, out, pairs.Rounding(0.1, least=1.0), spec)
     pairs.fill(1, 0, 1, indptr, targets, x, pairs.NONE, spec)
@@ -225,7 +228,7 @@ def test_a_distribution_of_one_value_is_that_value_at_its_bound():
     for mean in np.geomspace(0.01, 100.0, 50).tolist():
         out = np.empty(4)
         for given in (pt.Lognormal(mean, 0.0, high=mean), pt.Lognormal(mean, 0.0, low=mean)):
-            spec = draws.spec(value(given, "1", "x"), "x")
+            spec = distributions.spec(value(given, "1", "x"), "x")
             assert (spec.low, spec.high) == (-math.inf, math.inf)
-            draws.fill(1, out, spec)
+            distributions.fill(1, out, spec)
             np.testing.assert_allclose(out, mean, rtol=1e-15)

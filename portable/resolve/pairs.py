@@ -67,7 +67,7 @@ def _draw(  # type: ignore[no-untyped-def]
     """z[i] = the rounded draw of connection i < m <= 2*BLOCK. Whole blocks are worked out, so that the loops
     vectorise.
     """
-    # where draws.all_from_words reads them
+    # where distributions.all_from_words reads them
     _words(key, sources[:BLOCK], targets[:BLOCK], nth[:BLOCK], w[:BLOCK], w[BLOCK : 2 * BLOCK])
     _words(key, sources[BLOCK:], targets[BLOCK:], nth[BLOCK:], w[2 * BLOCK : 3 * BLOCK], w[3 * BLOCK :])
     all_from_words(w, z, kind, a, b)
