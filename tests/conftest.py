@@ -66,10 +66,6 @@ def of_folders(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     plugin.join(config.pluginmanager)
-    if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as processors are at work already
-        from portable.validation.jobs import schedule
-
-        schedule._processors = lambda: 1
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -70,20 +70,19 @@ class Placement:
 
     def spikes(self, space: str, numbers: Ints, stamps: Ints) -> Spikes:
         """Spikes of a space, as positions and stamps of its populations that are recorded, in their order."""
-        out: Spikes = {}
-        numbers, stamps = np.asarray(numbers), np.asarray(stamps)
-        for name, wanted in self.recorded.items():
-            place = self.places.get(name)
-            if place is None or place.space != space:
-                continue
-            mine = place.has(numbers)
-            ids = self.positions(name, numbers[mine])
-            at = stamps[mine].astype(np.int64)
-            if wanted.size < place.size:
-                kept = np.isin(ids, wanted)
-                ids, at = ids[kept], at[kept]
-            out[name] = ids, at
-        return out
+        mine = [n for n in self.recorded if n in self.places and self.places[n].space == space]
+        return {name: self.spikes_of(name, numbers, stamps) for name in mine}
+
+    def spikes_of(self, population: str, numbers: Ints, stamps: Ints) -> tuple[Ints, Ints]:
+        """Positions and stamps of the recorded cells of one population, out of its space."""
+        place, wanted = self.places[population], self.recorded[population]
+        mine = place.has(np.asarray(numbers))
+        ids = self.positions(population, np.asarray(numbers)[mine])
+        at = np.asarray(stamps)[mine].astype(np.int64)
+        if wanted.size == place.size:
+            return ids, at
+        kept = np.isin(ids, wanted)
+        return ids[kept], at[kept]
 
     def connections(
         self,

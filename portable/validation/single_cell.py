@@ -19,18 +19,17 @@ from portable.model.cells import Cell, CellType
 from portable.model.connectors import AllToAll, StaticSynapse
 from portable.model.network import Injection, Network, Population, Projection, Record
 from portable.model.sources import SpikeSourceArray, StepCurrentSource
-from portable.resolve.poisson import counts, table
 from portable.resolve.program import (
     CellGroup,
     Connections,
     Current,
     Ints,
     PerCell,
-    PoissonGroup,
     Program,
     Trace,
     TrainGroup,
 )
+from portable.resolve.trains import Trains
 from portable.results.tables import Results, SpikeTable
 from portable.simulation import run
 from portable.validation.differences import Pair, compare_results
@@ -177,21 +176,13 @@ def _current(c: Current, n: int) -> Current | None:
 def _trains(program: Program, seen: Results, source: str, used: Ints) -> tuple[Ints, Ints] | None:
     """(indptr, steps) of the sources `used`; None if their spikes are not known."""
     group = program.group(source)
-    if isinstance(group, TrainGroup):
-        parts = [group.steps[group.indptr[i] : group.indptr[i + 1]] for i in used]
-        return _compressed(
-            np.repeat(np.arange(used.size), [p.size for p in parts]),
-            np.concatenate([*parts, np.zeros(0, np.int64)]),
-            used.size,
-        )
-    if isinstance(group, PoissonGroup):
-        tab, ids, steps = table(group, program.dt), list[Ints](), list[Ints]()
-        for low in range(1, seen.steps + 1, 1000):  # in chunks: the whole table of counts can be large
-            drawn = counts(group, tab, low, min(1000, seen.steps + 1 - low))[:, used]
-            at, which = np.nonzero(drawn)
-            repeat = drawn[at, which]
-            ids.append(np.repeat(which, repeat))
-            steps.append(np.repeat(at + low, repeat))
+    if not isinstance(group, CellGroup):
+        trains, ids, steps = Trains(group, program.dt), [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for low in range(1, seen.steps + 1, trains.longest):  # the spikes of all sources can be many
+            sources, stamps = trains.spikes(low, min(trains.longest, seen.steps + 1 - low))
+            kept = np.isin(sources, used)
+            ids.append(np.searchsorted(used, sources[kept]))
+            steps.append(stamps[kept])
         return _compressed(np.concatenate(ids), np.concatenate(steps), used.size)
     spikes = seen.spikes.get(source)
     if spikes is None or not np.isin(used, spikes.recorded).all():

@@ -24,7 +24,7 @@ from portable.backends.brian2.plan import (
     mangled,
 )
 from portable.backends.contract import Lowered, RunConfig
-from portable.backends.placement import Place, Placement, side_by_side
+from portable.backends.placement import Place, Placement
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Flat
 from portable.dynamics.linear import linear, propagator, structure
@@ -62,7 +62,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     sources = _sources(program, rest)
     cells = tuple(_with_code(c, program) for c in cells)
     joint: tuple[Neurons | Source, ...] = (*cells, *sources)
-    places = {n: p for x in joint for n, p in _places(x).items()}
+    places = {m.name: Place(x.name, m.offset, m.size) for x in joint for m in x.members}
     synapses = _synapses(rest, cells, places)
     plan = Brian2Plan(
         program.name,
@@ -246,10 +246,6 @@ def _with_code(cells: Neurons, program: Program) -> Neurons:
         linked,
     )
     return replace(cells, code=code)
-
-
-def _places(made: Neurons | Source) -> dict[str, Place]:
-    return side_by_side(((m.name, m.size) for m in made.members), made.name)
 
 
 def _links(program: Program, places: Mapping[str, Place]) -> tuple[Coupling, ...]:

@@ -21,7 +21,7 @@ CHUNK_ENTRIES = 4_000_000  # counts held at once of frozen inputs (8 MB of uint1
 def source_spikes(plan: Brian2Plan, trains: Mapping[str, Trains], now: int) -> Spikes:
     """Spikes of recorded sources up to step `now`: known without Brian2, for it was given them."""
     out: Spikes = {}
-    for name in trains.keys() & plan.spikes.keys():
+    for name in (n for n in plan.spikes if n in trains):
         ids, stamps = trains[name].spikes(1, now)
         mine = np.isin(ids, plan.spikes[name])
         out[name] = ids[mine], stamps[mine]

@@ -323,7 +323,7 @@ class NestSession:
                 out.spikes[name] = self.feeds[name].recorded()
             else:
                 events = self.recorders[name].events if name in self.recorders else NOTHING
-                out.spikes[name] = self.place.spikes("", events["senders"], events["times"])[name]
+                out.spikes[name] = self.place.spikes_of(name, events["senders"], events["times"])
         for t in self.traces:
             out.traces[t.key] = t.read(self.now)
         return out
