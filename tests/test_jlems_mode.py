@@ -7,13 +7,14 @@ between them: 2^-23 of the value.
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import portable as pt
-from portable.backends.jlems import kernels
+from portable.backends.jlems import functions, kernels
 from portable.backends.jlems.run import run_jlems
 from portable.backends.jneuroml import java, runner
 from portable.dynamics.lems.instance import java_order
@@ -69,10 +70,13 @@ def ours(file: Path):
 def test_random_numbers_are_javas():
     """new java.util.Random(42): the first two of nextDouble()."""
     C = np.zeros(8, dtype=np.int64)
-    C[kernels.RANDOM] = kernels.seeded(42)
-    assert [kernels.random(1.0, C), kernels.random(1.0, C)] == [0.7275636800328681, 0.6832234717598454]
-    C[kernels.RANDOM] = kernels.seeded(-7)
-    assert 0 <= kernels.random(3.0, C) < 3
+    random = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_int64)(
+        functions.EXTERN["random"][1]()
+    )
+    C[functions.RANDOM] = functions.seeded(42)
+    assert [random(1.0, C.ctypes.data) for _ in range(2)] == [0.7275636800328681, 0.6832234717598454]
+    C[functions.RANDOM] = functions.seeded(-7)
+    assert 0 <= random(3.0, C.ctypes.data) < 3
 
 
 def test_the_queue_keeps_the_order_of_coming_among_equal_times():

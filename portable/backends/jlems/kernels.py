@@ -1,4 +1,4 @@
-"""Compiled code that every model shares: Java's random numbers, the queue of delayed events, the step of a
+"""Compiled code that every model shares: the queue of delayed events, the step of a
 kinetic scheme.
 """
 
@@ -9,37 +9,8 @@ from typing import Any
 import numba
 import numpy as np
 
-MULTIPLIER, ADDEND, MASK = 0x5DEECE66D, 0xB, (1 << 48) - 1
-PENDING, EVER, RANDOM = 0, 1, 4  # places in C, as in loop.py
+PENDING, EVER = 0, 1  # places in C, as in loop.py
 SMALL = 1e-12  # of jLEMS: a rate matrix is halved until its largest element is below, and then squared back
-
-
-@numba.njit(cache=True)
-def random(x: float, C: Any) -> float:
-    """x times the next double of java.util.Random, whose 48-bit linear congruential generator is specified in
-    the Java documentation.
-    """
-    s = (C[RANDOM] * MULTIPLIER + ADDEND) & MASK
-    high = s >> 22
-    s = (s * MULTIPLIER + ADDEND) & MASK
-    C[RANDOM] = s
-    return x * (float((high << 27) + (s >> 21)) * 2.0**-53)
-
-
-def seeded(seed: int) -> int:
-    """State of java.util.Random(seed)."""
-    return (seed ^ MULTIPLIER) & MASK
-
-
-@numba.njit(cache=True)
-def factorial(x: float) -> float:
-    """x! in 32-bit integers, as jLEMS has it; nan where x is no whole number >= 0."""
-    if x < 0.0 or x != np.floor(x):
-        return np.nan
-    out = np.int32(1)
-    for i in range(1, int(x) + 1):
-        out = np.int32(out * i)
-    return float(out)
 
 
 @numba.njit(cache=True)

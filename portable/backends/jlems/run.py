@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.jlems.code import addresses, loop
-from portable.backends.jlems.kernels import seeded
+from portable.backends.jlems.functions import RANDOM, seeded
 from portable.backends.jlems.lower import DEFAULT_SEED
 from portable.backends.jlems.plan import Plan, Planner
 from portable.backends.jlems.quantities import address, slot
@@ -18,7 +18,7 @@ from portable.dynamics.lems.network import LemsNetwork, LemsSimulation
 from portable.errors import BackendFailed
 from portable.units import Floats
 
-FAILED, RECORDED, RANDOM, MEMORY = 2, 2, 4, 8 + 3 * 4096  # as in loop.py
+FAILED, RECORDED, MEMORY = 2, 2, 8 + 3 * 4096  # as in loop.py
 
 
 class Run:

@@ -2,7 +2,7 @@
 per step.
 
 lower.py chooses integrators and buffers (pure), layout.py and codegen.py write the functions of a type of
-cells, loop.py is the run loop that calls them by address (calls.py) with what kernels.py delivers and draws;
+cells, loop.py is the run loop that calls them by address with what kernels.py delivers and draws;
 it is compiled once for all models, a type once for all its populations (code.py). tables.py names the columns
 of what the loop reads, parts.py fills it, synapses.py compresses connections, execute.py runs, pace.py says
 with how many threads.

@@ -1,5 +1,5 @@
-"""The machine code of a run: the loop, compiled once for all models, and the functions of each type of
-cells, compiled once for each type. Both are kept on disk (backends/compiled.py).
+"""The machine code of a run: the loop, compiled by numba once for all models, and the functions of each type
+of cells, compiled once for each type. All of it is kept on disk.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from portable.backends import compiled
-from portable.backends.native.codegen import CellCode
+from portable.backends.machine import library
+from portable.backends.native.codegen import FLOATS, CellCode
+from portable.backends.native.functions import EXTERN
 from portable.backends.native.layout import Layout
 
 HERE = Path(__file__).parent
-CALLED = (
+# What numba compiles into the loop, and would not notice a change of.
+IN_LOOP = (
+    *(HERE / name for name in ("kernels.py", "waiting.py", "tables.py", "layout.py")),
     HERE.parent / "addresses.py",
-    HERE / "calls.py",
-    HERE / "functions.py",
     HERE.parents[1] / "resolve/random.py",
 )
-# What numba compiles into the loop, and would not notice a change of.
-IN_LOOP = (*(HERE / name for name in ("kernels.py", "waiting.py", "tables.py", "layout.py")), *CALLED)
 
 
 @functools.cache
@@ -33,11 +33,4 @@ def loop() -> Callable[..., Any]:
 
 def functions(layout: Layout) -> Mapping[str, int]:
     """Name -> address of the functions of a type of cells, as codegen.CellCode names them."""
-    return _addresses(CellCode(layout).source())
-
-
-@functools.cache
-def _addresses(source: str) -> Mapping[str, int]:
-    module = compiled.load(source, *CALLED)  # it stays loaded, and the machine code with it
-    names = [n for n in vars(module) if n in ("update", "conditions") or n.startswith(("arrive_", "read_"))]
-    return {name: int(getattr(module, name).address) for name in names}
+    return library.load(compiled.cache_folder(), CellCode(layout).source(), EXTERN, FLOATS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import int32, int64, njit, uint64
 
-from portable.backends.native.calls import OPTIONS
+from portable.backends.addresses import OPTIONS
 from portable.backends.native.waiting import prefetch
 from portable.resolve.random import LOW, M0, M1, W0, W1
 

@@ -1,5 +1,5 @@
 """The run loop, compiled once for all models: what differs between models reaches it as tables, and the code
-of their cells by address (calls.py).
+of their cells by address.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import int64, njit
 
-from portable.backends.native.calls import OPTIONS, invoke, view
+from portable.backends.addresses import OPTIONS, invoke, view
 from portable.backends.native.kernels import (
     collect,
     deliver_all,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import int64, njit
 
-from portable.backends.native.calls import OPTIONS
+from portable.backends.addresses import OPTIONS
 from portable.backends.native.lower import RING, NativePlan
 from portable.resolve.program import Connections, Ints
 

@@ -11,7 +11,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from portable.backends.native.calls import OPTIONS
+from portable.backends.addresses import OPTIONS
 
 # A waiting thread looks at the counter so often (some 20 us), then sleeps until it is woken. It never yields:
 # the scheduler would give its processor to a busy process for milliseconds (seen: 5 times slower), and
