@@ -61,7 +61,10 @@ def picks(key, first, out, n):  # type: ignore[no-untyped-def]
                 line[4 * i + j] = w[j * BLOCK + i] >> _32
         skip = max(0, first - begin)
         last = min(4 * BLOCK, first + out.size - begin)
-        out[begin + skip - first : begin + last - first] = line[skip:last]
+        for i in range(
+            skip, last
+        ):  # a slice's assignment compiles the text of its error, which takes seconds
+            out[begin + i - first] = line[i]
 
 
 @njit(cache=True, nogil=True)

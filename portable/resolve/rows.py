@@ -110,7 +110,8 @@ def by_target(  # type: ignore[no-untyped-def]
             else:
                 swapped = _radix(keys, own, spare, spare_own, n, bits, with_order)
         result, result_order = (spare, spare_own) if swapped else (keys, own)
-        at[:] = start[row]
+        for g in range(at.size):  # slices set to arrays compile the text of an error, which takes seconds
+            at[g] = start[row, g]
         for i in range(n):
             k = uint64(result[i])
             g = k >> shift
@@ -145,7 +146,8 @@ def by_delay(lo, hi, indptr, targets, delays, weights, bits):  # type: ignore[no
         if sorted_already:
             continue
         if heavy:
-            old_weights[:n] = weights[first : first + n]
+            for i in range(n):
+                old_weights[i] = weights[first + i]
         swapped = False
         if n <= _SHORT:
             _insertion(keys, own, n, True)

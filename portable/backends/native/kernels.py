@@ -72,18 +72,18 @@ def add_equal(buffer, targets, weight, low, high):  # type: ignore[no-untyped-de
 
 @njit(**OPTIONS)
 def deliver_due(  # type: ignore[no-untyped-def]
-    stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, A, cells, edges
+    stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, equal, A, cells, edges
 ):
     """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay
     d, for each delay d.
 
     segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel,
-    row of the weight or -1, place of scalars. Segments lie anywhere in memory: the edges of up to BATCH of
+    row in `equal` or -1, place of scalars. Segments lie anywhere in memory: the edges of up to BATCH of
     them are read first, so that these reads overlap, and what is delivered AHEAD spikes later is asked for.
     `edges` is room for that.
     """
     mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    width, stored = count * delays.size + 1, weights.size >= targets.size
+    width, stored = count * delays.size + 1, weights.size > 0
     for column in range(delays.size):
         sent = stamp - delays[column]
         if sent < 1:
@@ -115,12 +115,26 @@ def deliver_due(  # type: ignore[no-untyped-def]
                         if kinds[kind, 1] < 0:
                             add_segment(buffer, targets, weights, a, b)
                         else:
-                            add_equal(buffer, targets, weights[kinds[kind, 1]], a, b)
+                            add_equal(buffer, targets, equal[kinds[kind, 1]], a, b)
 
 
 @njit(**OPTIONS)
 def deliver_all(  # type: ignore[no-untyped-def]
-    stamp, steps, spikes, heads, tails, kinds, rows, segments, targets, weights, lags, A, cells, channels
+    stamp,
+    steps,
+    spikes,
+    heads,
+    tails,
+    kinds,
+    rows,
+    segments,
+    targets,
+    weights,
+    equal,
+    lags,
+    A,
+    cells,
+    channels,
 ):
     """Ring buffers: add every synapse of the spikes stamped stamp .. stamp + steps - 1 to the arrivals of its
     own time.
@@ -142,7 +156,7 @@ def deliver_all(  # type: ignore[no-untyped-def]
                             weights[j]
                         )
                 else:
-                    w = weights[kinds[kind, 1]]
+                    w = equal[kinds[kind, 1]]
                     for j in range(a, b):
                         A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += w
 

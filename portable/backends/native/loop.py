@@ -81,6 +81,7 @@ def run(  # type: ignore[no-untyped-def]
             segments = view(at[AT.segments], (of[AT.segments, 0],), like[0].dtype)
             targets = view(at[AT.targets], (of[AT.targets, 0],), like[1].dtype)
             weights = view(at[AT.weights], (of[AT.weights, 0],), like[2].dtype)
+            equal = view(at[AT.equal], (of[AT.equal, 0],), np.float64)
             lags = view(at[AT.lags], (of[AT.lags, 0],), like[3].dtype)
             where = view(at[AT.where], (of[AT.where, 0],), np.int64)
             edges = view(at[AT.edges], (of[AT.edges, 0],), np.int64)
@@ -117,7 +118,7 @@ def run(  # type: ignore[no-untyped-def]
                     return GROW, k - start
                 if ring:
                     deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets,
-                                weights, lags, A, cells, channels)
+                                weights, equal, lags, A, cells, channels)
             state[STATE.exchanges] += 1
             parity, sent, kept_at, failed = state[STATE.exchanges] & 1, 0, state[STATE.kept], 0
             for j in range(many):
@@ -131,7 +132,7 @@ def run(  # type: ignore[no-untyped-def]
                     couple(k, dt, cleared, couplings, link_from, link_to, F, at[AT.F], at[AT.C])
                 if not ring:
                     deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights,
-                                now, cells, edges)
+                                equal, now, cells, edges)
                 if drives.shape[0]:
                     drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
                 if where.size:  # first all equations and sums of cells whose arrivals are handled one by one
@@ -139,7 +140,7 @@ def run(  # type: ignore[no-untyped-def]
                         if S[s, SLICE.kind] == ALONE:
                             step_of(S[s, SLICE.update], S[s], at, arrivals, cells, k, dt, hits.size)
                     deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets,
-                                  weights, where, at[AT.F], at[AT.C])
+                                  weights, equal, where, at[AT.F], at[AT.C])
                 for s in range(S.shape[0]):
                     kind = S[s, SLICE.kind]
                     if kind == POISSON:
@@ -198,7 +199,21 @@ def step_of(code, row, at, arrivals, cells, step, dt, room):  # type: ignore[no-
 
 @njit(**OPTIONS)
 def deliver_alone(  # type: ignore[no-untyped-def]
-    stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, where, fields, scalars
+    stamp,
+    dt,
+    spikes,
+    heads,
+    tails,
+    delays,
+    kinds,
+    rows,
+    segments,
+    targets,
+    weights,
+    equal,
+    where,
+    fields,
+    scalars,
 ):
     """Arrivals that are handled one by one. Port after port, the oldest spikes first: an update that reads
     the state may depend on the order. fields and scalars are addresses.
@@ -220,7 +235,7 @@ def deliver_alone(  # type: ignore[no-untyped-def]
                 place = source * width + column * many + kind
                 begin, end = int64(segments[place]), int64(segments[place + 1])
                 for j in range(rows[source] + begin, rows[source] + end):
-                    w = np.float64(weights[j] if one < 0 else weights[one])
+                    w = np.float64(weights[j]) if one < 0 else equal[one]
                     invoke(code, (fields + FLOAT * where[targets[j]], mine, w, t))
 
 

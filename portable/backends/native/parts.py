@@ -96,7 +96,14 @@ class Parts:
         self.ring = power_of_two(self.reach + 1) - 1 if self.plan.delivery == RING else 0
         for p, a in enumerate(self.arrays):
             s = self.synapses[p]
-            a.update(rows=s.rows, segments=s.segments, targets=s.targets, weights=s.weights, lags=s.lags)
+            a.update(
+                rows=s.rows,
+                segments=s.segments,
+                targets=s.targets,
+                weights=s.weights,
+                equal=s.equal,
+                lags=s.lags,
+            )
             a["A"] = aligned(self.cells[p] * self.channels * (self.ring + 1))
             a["delays"] = np.array(self.plan.delays, dtype=np.int64)
 

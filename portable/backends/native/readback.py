@@ -61,7 +61,5 @@ def _rows(parts: Parts, p: int) -> tuple[Ints, Ints, Floats, Ints]:
         if plan.delivery == RING
         else np.array(plan.delays, dtype=np.int64)[segments // kinds]
     )
-    weights = (
-        s.weights[:n].astype(np.float64) if plan.weights else s.weights[segments % kinds].astype(np.float64)
-    )
+    weights = s.weights[:n].astype(np.float64) if plan.weights else s.equal[segments % kinds]
     return sources, s.targets[:n].astype(np.int64), weights, delays

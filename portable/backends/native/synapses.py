@@ -18,22 +18,28 @@ from portable.backends.addresses import OPTIONS
 from portable.backends.native.lower import RING, NativePlan
 from portable.resolve.program import Connections, Ints
 
+# The type of arrays that nothing is in: numba compiles the loop anew for each combination of types.
+COMMON = "float32"
+
 
 @dataclass
 class Synapses:
     """One part's synapses. rows (sources + 1,) starts; segments (sources * width,) ends relative to the row's
-    start (uint16 or uint32); targets local cells; weights per synapse, or one per kind; lags the delay of
-    each synapse (ring buffers only)."""
+    start (uint16 or uint32); targets local cells; weights per synapse, or none and `equal` has one per kind;
+    lags the delay of each synapse (ring buffers only)."""
 
     rows: Ints
     segments: npt.NDArray[Any]
     targets: npt.NDArray[Any]
     weights: npt.NDArray[Any]
+    equal: npt.NDArray[np.float64]
     lags: npt.NDArray[Any]
 
     @property
     def nbytes(self) -> int:
-        return sum(a.nbytes for a in (self.rows, self.segments, self.targets, self.weights, self.lags))
+        return sum(
+            a.nbytes for a in (self.rows, self.segments, self.targets, self.weights, self.equal, self.lags)
+        )
 
 
 @njit(**OPTIONS)
@@ -82,6 +88,7 @@ def _fill(  # type: ignore[no-untyped-def]
     out,
     out_weights,
     out_lags,
+    storing,
     lagging,
 ):
     """Put part p's synapses into their segments; a cursor moves from a segment's start to its end."""
@@ -96,7 +103,7 @@ def _fill(  # type: ignore[no-untyped-def]
                 at = start + int64(ends[p, c])
                 ends[p, c] += 1
                 out[at] = place[t]
-                if out_weights.size > 0:
+                if storing:
                     out_weights[at] = weights[j] if heavy else weights[0]
                 if lagging:
                     out_lags[at] = d
@@ -121,7 +128,8 @@ def build(
     width = kinds * (1 if ring else len(plan.delays)) + 1
     ends = np.zeros((parts, sources * width + 1), dtype=np.uint32)
     rows = np.zeros((parts, sources + 1), dtype=np.int64)
-    arguments = [(_arrays(c), places[c.post], k, bases[c.pre]) for c, k in chosen]
+    stored = plan.weights or COMMON
+    arguments = [(_arrays(c, stored), places[c.post], k, bases[c.pre]) for c, k in chosen]
 
     def counting(first: int, last: int) -> None:
         for (a, (part, _), kind, base), (low, high) in _ranges(arguments, first, last):
@@ -141,8 +149,6 @@ def build(
                 ends,
             )
         _cumulate(ends, width, first, last, rows)
-
-    unused = np.zeros(0)
 
     def filling(first: int, last: int) -> None:
         for (a, (part, place), kind, base), (low, high) in _ranges(arguments, first, last):
@@ -167,8 +173,9 @@ def build(
                     rows,
                     p,
                     made[p].targets,
-                    made[p].weights if plan.weights else unused,
+                    made[p].weights,
                     made[p].lags,
+                    bool(plan.weights),
                     ring,
                 )
 
@@ -194,7 +201,8 @@ class _Arrays:
     heavy: bool
 
 
-def _arrays(c: Connections) -> _Arrays:
+def _arrays(c: Connections, stored: str) -> _Arrays:
+    """stored: the type of the engine's weights, which a projection's only weight gets."""
     varies, heavy = isinstance(c.delays, np.ndarray), isinstance(c.weights, np.ndarray)
     delays = c.delays if varies else np.array([c.delays], dtype=np.uint16)
     return _Arrays(
@@ -202,25 +210,20 @@ def _arrays(c: Connections) -> _Arrays:
         c.targets,
         delays,
         varies,
-        c.weights if heavy else np.array([c.weights], dtype=np.float64),
+        c.weights if heavy else np.array([c.weights], dtype=stored),
         heavy,
     )
 
 
 def _empty(plan: NativePlan, rows: Ints, cells: int, ring: bool) -> Synapses:
-    n = int(rows[-1])
-    weights = (
-        np.empty(max(n, 2), dtype=plan.weights)
-        if plan.weights
-        else np.array([k.weight for k in plan.kinds] or [0.0], dtype=np.float64)
-    )
-    lags = np.empty(n if ring else 0, dtype=np.uint8 if max(plan.delays, default=0) < 256 else np.uint16)
+    n, long = int(rows[-1]), ring and max(plan.delays, default=0) > 255
     return Synapses(
         rows,
         np.zeros(0, dtype=np.uint16),
         np.empty(n, dtype=np.uint16 if cells < 65536 else np.uint32),
-        weights,
-        lags,
+        np.empty(n if plan.weights else 0, dtype=plan.weights or COMMON),
+        np.array([0.0 if k.weight is None else k.weight for k in plan.kinds] or [0.0], dtype=np.float64),
+        np.empty(n if ring else 0, dtype=np.uint16 if long else np.uint8),
     )
 
 

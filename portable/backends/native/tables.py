@@ -39,7 +39,7 @@ class Kind(NamedTuple):
     """Columns of `kinds`: synapses that are delivered by one loop."""
 
     channel: int = 0  # or -1: handled one by one
-    weight: int = 1  # row in `weights`, or -1: one for each synapse
+    weight: int = 1  # row in `equal`, or -1: one for each synapse
     scalars: int = 2  # of the cells whose arrivals are handled one by one
     handler: int = 3  # address of the code that does it
 
@@ -97,6 +97,7 @@ ARRAYS: dict[str, tuple[str, int]] = {
     "segments": ("", 1),
     "targets": ("", 1),
     "weights": ("", 1),
+    "equal": ("float64", 1),
     "lags": ("", 1),
     "where": ("int64", 1),
     "edges": ("int64", 1),
