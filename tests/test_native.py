@@ -11,7 +11,7 @@ import pytest
 
 import portable as pt
 from portable.backends.contract import RunConfig
-from portable.backends.native import BACKEND
+from portable.backends.native import BACKEND, kernels
 from portable.backends.reference import BACKEND as REFERENCE
 from portable.conformance.test_readback import network as conformance_network
 from portable.errors import BackendFailed
@@ -144,6 +144,26 @@ def test_pieces_give_the_whole(program):
     for key, (_, steps, values) in whole.traces.items():
         np.testing.assert_array_equal(sim.recorded().traces[key][1], steps)
         np.testing.assert_array_equal(sim.recorded().traces[key][2], values)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["a weight each", "one weight"])
+@pytest.mark.parametrize("size", [1, kernels.ROOM - 1, kernels.ROOM, kernels.ROOM + 1, 3 * kernels.ROOM])
+def test_any_number_of_segments_due_at_once(size, stored):
+    """All of `size` sources spike at one step and reach three cells, which add up what arrives: the sum of
+    the whole numbers up to `size`, or `size`.
+    """
+    weights = np.arange(1.0, size + 1) if stored else np.ones(size)
+    sources = pt.Population("sources", size, pt.SpikeSourceArray([1.0]))
+    sums = pt.cell_type(
+        "sums", equations="dx/dt = 0/tau : 1", parameters={"tau": "1 ms"}, events={"in": "x = x + weight"}
+    )
+    cells = pt.Population("cells", 3, sums())
+    pre, post = np.repeat(np.arange(size), 3), np.tile(np.arange(3), size)
+    weight = pt.Array(np.repeat(weights, 3), "1") if stored else 1.0
+    how = pt.Projection(sources, cells, pt.Explicit(pre, post), pt.StaticSynapse(weight, 1.0), "in")
+    net = pt.Network("many", [sources, cells], [how], recordings=[pt.Record(cells, "x")])
+    x = ran(resolve(net, 1, 0.1), 25, options={"delivery": "due"}).traces["cells", "x"][2]
+    np.testing.assert_array_equal(x[[19, 20, 25]], np.outer([0.0, weights.sum(), weights.sum()], np.ones(3)))
 
 
 def test_lists_that_fill_up_lose_nothing(program):

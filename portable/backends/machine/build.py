@@ -80,11 +80,11 @@ class _Function:
             self.values.assign(s.target.id, self.values.operate(s.op, before, self.values.value(s.value)))
         else:
             assert isinstance(s.target, ast.Subscript)
-            place, item = self.values.place(s.target)
+            place, kind = self.values.place(s.target)
             self.values.store(
                 place,
-                item,
-                self.values.operate(s.op, self.values.load(place, item), self.values.value(s.value)),
+                kind,
+                self.values.operate(s.op, self.values.load(place, kind), self.values.value(s.value)),
             )
 
     def on_If(self, s: ast.If) -> None:

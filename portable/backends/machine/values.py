@@ -10,7 +10,8 @@ from typing import Any
 from llvmlite import ir
 
 INT, FLOAT, BOOL = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
-ITEMS = {"float64": FLOAT, "int64": INT, "int32": ir.IntType(32)}
+ITEMS = {"float64": FLOAT, "int64": INT, "int32": ir.IntType(32), "uint32": ir.IntType(32)}
+LINE = 64  # bytes of a cache line, at which arrays of a function's own begin
 KINDS = {"float64": FLOAT, "int64": INT}
 # Of one float64: LLVM's own, which its passes know, or libm's.
 INTRINSICS = {
@@ -19,6 +20,7 @@ INTRINSICS = {
 }  # fmt: skip
 LIBM = ("tan", "sinh", "cosh", "tanh", "expm1")
 _COMPARED = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+_BITS = {ast.BitAnd: "and_", ast.BitOr: "or_", ast.BitXor: "xor", ast.RShift: "lshr"}
 Extern = Mapping[str, tuple[str, ...]]  # name -> types of the arguments; each gives a float64
 
 
@@ -27,7 +29,7 @@ class Array:
     """An array by its address. Items are loaded as int64 or float64."""
 
     pointer: Any
-    item: Any
+    kind: str
     size: Any
 
 
@@ -66,21 +68,30 @@ class Values:
         self.code.store(value, self.variables[name])
 
     def view(self, call: Any) -> Array:
-        address, shape, kind = call.args
-        item = ITEMS[kind.id]
-        pointer = self.code.inttoptr(self.value(address), item.as_pointer())
-        return Array(pointer, item, self.value(shape.elts[0]))
+        """The array at an address, or one of the function's own, whose numbers are what they happen to be."""
+        *address, shape, kind = call.args
+        item, size = ITEMS[kind.id], self.value(shape.elts[0])
+        if address:
+            pointer = self.code.inttoptr(self.value(*address), item.as_pointer())
+        else:
+            pointer = ir.IRBuilder(self.entry).alloca(item, size=size)
+            pointer.align = LINE
+        return Array(pointer, kind.id, size)
 
-    def place(self, s: ast.Subscript) -> tuple[Any, Any]:
+    def place(self, s: ast.Subscript) -> tuple[Any, str]:
+        """Pointer to an item, and its type."""
         assert isinstance(s.value, ast.Name)
         array = self.arrays[s.value.id]
-        return self.code.gep(array.pointer, [self.value(s.slice)], inbounds=True), array.item
+        return self.code.gep(array.pointer, [self.value(s.slice)], inbounds=True), array.kind
 
-    def load(self, place: Any, item: Any) -> Any:
+    def load(self, place: Any, kind: str) -> Any:
         value = self.code.load(place)
-        return value if item in (FLOAT, INT) else self.code.sext(value, INT)
+        if ITEMS[kind] in (FLOAT, INT):
+            return value
+        return (self.code.zext if kind.startswith("u") else self.code.sext)(value, INT)
 
-    def store(self, place: Any, item: Any, value: Any) -> None:
+    def store(self, place: Any, kind: str, value: Any) -> None:
+        item = ITEMS[kind]
         if item == FLOAT:
             value = self.real(value)
         elif item != INT:
@@ -188,16 +199,18 @@ class Values:
 
     def operate(self, op: ast.operator, a: Any, b: Any) -> Any:
         code = self.code
-        if isinstance(op, ast.BitAnd | ast.BitOr):
-            return (code.and_ if isinstance(op, ast.BitAnd) else code.or_)(self.truth(a), self.truth(b))
+        if type(op) in _BITS:
+            bits = getattr(code, _BITS[type(op)])
+            return bits(a, b) if a.type == b.type == INT else bits(self.truth(a), self.truth(b))
         if isinstance(op, ast.Pow):
             return self.power(self.real(a), self.real(b))
         if isinstance(op, ast.Div):
             return code.fdiv(self.real(a), self.real(b))
         a, b = self.alike(a, b)
+        if a.type == INT and isinstance(op, ast.Mult):
+            return code.mul(a, b)  # modulo 2^64
         if a.type == INT:
-            whole: dict[type, Callable[..., Any]] = {ast.Add: code.add, ast.Sub: code.sub, ast.Mult: code.mul}
-            return whole[type(op)](a, b, flags=["nsw"])
+            return (code.add if isinstance(op, ast.Add) else code.sub)(a, b, flags=["nsw"])
         real: dict[type, Callable[..., Any]] = {ast.Add: code.fadd, ast.Sub: code.fsub, ast.Mult: code.fmul}
         return real[type(op)](a, b)
 
@@ -210,7 +223,12 @@ class Values:
 
     def alike(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Both int64, or both float64."""
-        return (a, b) if a.type == b.type == INT else (self.real(a), self.real(b))
+        if FLOAT in (a.type, b.type):
+            return self.real(a), self.real(b)
+        return self.whole(a), self.whole(b)
+
+    def whole(self, x: Any) -> Any:
+        return self.code.zext(x, INT) if x.type == BOOL else x
 
     def real(self, x: Any) -> Any:
         if x.type == FLOAT:

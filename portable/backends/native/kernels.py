@@ -15,10 +15,9 @@ from portable.backends.native.waiting import prefetch
 from portable.resolve.random import LOW, M0, M1, W0, W1
 
 LANES = 64
-BATCH, AHEAD = (
-    64,
-    4,
-)  # spikes whose segments are looked up at once; how many spikes ahead synapses are asked for
+AHEAD = 12  # how many segments ahead synapses are asked for
+LONG = 256  # synapses of a segment that are asked for at most
+ROOM = 1024  # segments that are collected at a time
 THRESHOLDS = 8  # Poisson thresholds compared at once; tables are padded to a multiple of it
 _32 = np.uint64(32)
 
@@ -58,16 +57,42 @@ def collect(out, ends, sends, parity, steps, stamp, spikes, position, heads, tai
     return True
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS, forceinline=True)
 def add_segment(buffer, targets, weights, low, high):  # type: ignore[no-untyped-def]
     for j in range(uint64(low), uint64(high)):  # unsigned: numba need not ask whether an index is negative
         buffer[targets[j]] += weights[j]
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS, forceinline=True)
 def add_equal(buffer, targets, weight, low, high):  # type: ignore[no-untyped-def]
     for j in range(uint64(low), uint64(high)):
         buffer[targets[j]] += weight
+
+
+@njit(**OPTIONS, forceinline=True)
+def ask(targets, weights, low, high):  # type: ignore[no-untyped-def]
+    """Ask for the memory of a segment; of a long one for what comes first."""
+    for j in range(low, min(high, low + LONG), 32):
+        prefetch(targets, j)
+    if weights.size > 0:
+        for j in range(low, min(high, low + LONG), 16):
+            prefetch(weights, j)
+
+
+@njit(**OPTIONS)
+def add_segments(edges, n, kinds, targets, weights, equal, A, cells):  # type: ignore[no-untyped-def]
+    """Add the segments edges[:n] (begin, end, kind) to the arrivals of their channels, in that order."""
+    for i in range(min(AHEAD, n)):
+        ask(targets, weights, edges[i, 0], edges[i, 1])
+    for i in range(n):
+        if i + AHEAD < n:
+            ask(targets, weights, edges[i + AHEAD, 0], edges[i + AHEAD, 1])
+        a, b, kind = edges[i, 0], edges[i, 1], edges[i, 2]
+        buffer = A[kinds[kind, 0] * cells : (kinds[kind, 0] + 1) * cells]
+        if kinds[kind, 1] < 0:
+            add_segment(buffer, targets, weights, a, b)
+        else:
+            add_equal(buffer, targets, equal[kinds[kind, 1]], a, b)
 
 
 @njit(**OPTIONS)
@@ -78,44 +103,30 @@ def deliver_due(  # type: ignore[no-untyped-def]
     d, for each delay d.
 
     segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel,
-    row in `equal` or -1, place of scalars. Segments lie anywhere in memory: the edges of up to BATCH of
-    them are read first, so that these reads overlap, and what is delivered AHEAD spikes later is asked for.
-    `edges` is room for that.
+    row in `equal` or -1, place of scalars. Segments lie anywhere in memory, and many are empty: those that
+    are not are collected in `edges`, whatever their delay, and while one is added those AHEAD of it are on
+    their way.
     """
     mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    width, stored = count * delays.size + 1, weights.size > 0
+    width, room, n = count * delays.size + 1, edges.shape[0] - count, 0
     for column in range(delays.size):
         sent = stamp - delays[column]
         if sent < 1:
             break
-        last = tails[sent & window]
-        for first in range(heads[sent & window], last, BATCH):
-            batch = min(BATCH, last - first)
-            for i in range(batch):
-                source = int64(spikes[(first + i) & mask])
-                place = source * width + column * count
-                for kind in range(count + 1):
-                    edges[i * (count + 1) + kind] = rows[source] + int64(segments[place + kind])
-            for i in range(batch):
-                if i + AHEAD < batch:
-                    a, b = edges[(i + AHEAD) * (count + 1)], edges[(i + AHEAD) * (count + 1) + count]
-                    for j in range(a, min(b, a + 128), 32):
-                        prefetch(targets, j)
-                    if stored:
-                        for j in range(a, min(b, a + 128), 16):
-                            prefetch(weights, j)
-                for kind in range(count):
-                    a, b, channel = (
-                        edges[i * (count + 1) + kind],
-                        edges[i * (count + 1) + kind + 1],
-                        kinds[kind, 0],
-                    )
-                    if a < b and channel >= 0:
-                        buffer = A[channel * cells : (channel + 1) * cells]
-                        if kinds[kind, 1] < 0:
-                            add_segment(buffer, targets, weights, a, b)
-                        else:
-                            add_equal(buffer, targets, equal[kinds[kind, 1]], a, b)
+        for q in range(heads[sent & window], tails[sent & window]):
+            source = int64(spikes[q & mask])
+            place = source * width + column * count
+            base = rows[source]
+            a = base + int64(segments[place])
+            for kind in range(count):
+                b = base + int64(segments[place + kind + 1])
+                edges[n, 0], edges[n, 1], edges[n, 2] = a, b, kind
+                n += int64(a < b) & int64(kinds[kind, 0] >= 0)
+                a = b
+            if n > room:
+                add_segments(edges, n, kinds, targets, weights, equal, A, cells)
+                n = 0
+    add_segments(edges, n, kinds, targets, weights, equal, A, cells)
 
 
 @njit(**OPTIONS)
@@ -161,7 +172,7 @@ def deliver_all(  # type: ignore[no-untyped-def]
                         A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += w
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS, forceinline=True)
 def draw(key, stamp, first, u):  # type: ignore[no-untyped-def]
     """64 numbers of resolve.random.philox at the counters (first, ..., first + 15; stamp), in the order of
     sources (uint32).
@@ -178,14 +189,17 @@ def draw(key, stamp, first, u):  # type: ignore[no-untyped-def]
         u[4 * j], u[4 * j + 1], u[4 * j + 2], u[4 * j + 3] = x0, x1, x2, x3
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS, forceinline=True)
 def count_equal(u, thresholds, low, high, base, n):  # type: ignore[no-untyped-def]
     """n[i] = base + #{m : u[i] > thresholds[m]} for 64 sources of one rate; thresholds are one less than
-    resolve.poisson's, padded.
+    resolve.poisson's, ascending, padded. Eight at a time, as long as one of the numbers may be above them.
     """
+    top = u[0]
     for i in range(LANES):
         n[i] = int32(base)
-    for m in range(low, high, 8):
+        top = max(top, u[i])
+    m = low
+    while m < high and top > thresholds[m]:
         t0, t1, t2, t3 = thresholds[m], thresholds[m + 1], thresholds[m + 2], thresholds[m + 3]
         t4, t5, t6, t7 = thresholds[m + 4], thresholds[m + 5], thresholds[m + 6], thresholds[m + 7]
         for i in range(LANES):
@@ -200,9 +214,10 @@ def count_equal(u, thresholds, low, high, base, n):  # type: ignore[no-untyped-d
                 + int32(x > t6)
                 + int32(x > t7)
             )
+        m += 8
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS, forceinline=True)
 def count_each(u, thresholds, table, first, size, n):  # type: ignore[no-untyped-def]
     """The same for sources of different rates: table (size, 3) holds low, high and base of each source."""
     for i in range(LANES):
@@ -214,7 +229,7 @@ def count_each(u, thresholds, table, first, size, n):  # type: ignore[no-untyped
         n[i] = int32(c)
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS, forceinline=True)
 def poisson_counts(row, stamp, first, thresholds, table, u, n):  # type: ignore[no-untyped-def]
     """Counts of the 64 sources from `first` on, stamped `stamp`. row: key, start, stop, size, place in table,
     equal rates.

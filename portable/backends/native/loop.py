@@ -84,7 +84,7 @@ def run(  # type: ignore[no-untyped-def]
             equal = view(at[AT.equal], (of[AT.equal, 0],), np.float64)
             lags = view(at[AT.lags], (of[AT.lags, 0],), like[3].dtype)
             where = view(at[AT.where], (of[AT.where, 0],), np.int64)
-            edges = view(at[AT.edges], (of[AT.edges, 0],), np.int64)
+            edges = view(at[AT.edges], (of[AT.edges, 0], of[AT.edges, 1]), np.int64)
             drives = view(at[AT.drives], (of[AT.drives, 0], of[AT.drives, 1]), np.int64)
             sources = view(at[AT.sources], (of[AT.sources, 0], of[AT.sources, 1]), np.int64)
             thresholds = view(at[AT.thresholds], (of[AT.thresholds, 0],), np.uint32)

@@ -198,7 +198,7 @@ class Parts:
             a.update(
                 F=self.arena.fields[p],
                 C=self.arena.scalars,
-                edges=np.zeros(kernels.BATCH * (len(rows) + 1), dtype=np.int64),
+                edges=np.zeros((kernels.ROOM + len(rows), 3), dtype=np.int64),
                 kinds=np.array(rows, dtype=np.int64).reshape(-1, len(KIND)),
                 S=self._slices(p),
                 sources=self.tables.sources,

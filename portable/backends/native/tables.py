@@ -100,7 +100,7 @@ ARRAYS: dict[str, tuple[str, int]] = {
     "equal": ("float64", 1),
     "lags": ("", 1),
     "where": ("int64", 1),
-    "edges": ("int64", 1),
+    "edges": ("int64", 2),
     "drives": ("int64", 2),
     "sources": ("int64", 2),
     "thresholds": ("uint32", 1),
