@@ -276,8 +276,8 @@ class Simulation:
         group = self.program.group(name)
         if len(view) != group.size:
             given = {k: self._merged(group, view, k, v) for k, v in given.items()}
-        self._now.setdefault(name, {}).update(given)
         _guarded(self.backend.name, lambda: self.session.set(name, given))
+        self._now.setdefault(name, {}).update(given)  # not what was refused
         if isinstance(group, CellGroup):
             self._changes.setdefault(name, []).append((self.steps, dict(self._now[name])))
 

@@ -216,6 +216,23 @@ def test_a_weight_of_the_wrong_sign_takes_the_multisynapse_model() -> None:
     assert model_of(network(pt.IF_cond_exp(), 0.01, -0.01)) == "nestml"  # a negative conductance
 
 
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [("tau_syn_E", 0.3, 0.0001), ("tau_m", 5.0, 0.0003), ("v_reset", -70.0, -40.0)],
+)
+def test_values_set_later_that_the_built_in_cannot_take_are_refused(
+    name: str, good: float, bad: float
+) -> None:
+    """NEST would overflow in silence where dt/tau is above 709, or refuse in words of its own."""
+    cells = pt.Population("cells", 2, pt.IF_curr_exp(v_thresh=-50.0, v_reset=-65.0))
+    with pt.open(pt.Network("net", [cells]), "nest") as sim:
+        sim.set(cells, **{name: good})
+        with pytest.raises(pt.ModelError, match=rf"'cells'.*iaf_psc_exp.*{name}.*nestml"):
+            sim.set(cells, **{name: [good, bad]})
+        sim.set(cells, **{name: good})
+        sim.advance(2)
+
+
 def test_what_the_built_in_cannot_do_is_generated() -> None:
     def one(cell: pt.Cell, record: str = "v", **initial: Any) -> pt.Network:
         population = pt.Population("c", 2, cell, initial=initial)

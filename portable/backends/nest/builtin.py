@@ -175,8 +175,8 @@ def choose(group: CellGroup, program: Program, config: RunConfig) -> Choice | No
         row is None
         or config.options.get("nestml") == "always"
         or not _method_fits(row, config)
-        or not _legal(row, group)
-        or not _resolved(row, group, program.dt)
+        or not _legal(row, group.parameters)
+        or not _resolved(row, group.parameters, program.dt)
     ):
         return None
     recorded = {t.variable for t in program.traces if t.group == group.name}
@@ -196,11 +196,15 @@ def _method_fits(row: Model, config: RunConfig) -> bool:
     return config.integrator in ("auto", "exact", *row.methods)
 
 
-def _legal(row: Model, group: CellGroup) -> bool:
+def takes(choice: Choice, values: Mapping[str, PerCell], dt: float) -> bool:
+    """Whether NEST's model of that choice is still exact with these parameters of its cells."""
+    return _legal(choice.row, values) and _resolved(choice.row, values, dt)
+
+
+def _legal(row: Model, p: Mapping[str, PerCell]) -> bool:
     """What NEST refuses of a parameter set (V_reset below V_th, V_peak above V_th) is left to the generated
     model.
     """
-    p = group.parameters
     if row.nest == "izhikevich":
         return True
     if row.nest == "aeif_cond_exp":
@@ -218,13 +222,10 @@ def _legal(row: Model, group: CellGroup) -> bool:
     return bool(np.all(np.less(p["v_reset"], p["v_thresh"])))
 
 
-def _resolved(row: Model, group: CellGroup, dt: float) -> bool:
+def _resolved(row: Model, p: Mapping[str, PerCell], dt: float) -> bool:
     """NEST's propagators hold exp(dt/tau) and overflow where it is beyond 709; ours do not."""
-    names = ["tau_m", *(receptor_parameter(p, "tau_syn") for p in group.flat.receptors)]
-    shortest = min(
-        (float(np.min(group.parameters[n])) for n in names if n in group.parameters), default=np.inf
-    )
-    return row.integrator != "exact" or dt / shortest < LARGEST_RATIO
+    times = [float(np.min(v)) for n, v in p.items() if n == "tau_m" or n.startswith("tau_syn")]
+    return row.integrator != "exact" or dt / min(times, default=np.inf) < LARGEST_RATIO
 
 
 def _initial_fits(choice: Choice, group: CellGroup) -> bool:

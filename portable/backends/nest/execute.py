@@ -11,6 +11,7 @@ import numpy as np
 
 from portable.backends.contract import Facts, HeldConnections, Recorded
 from portable.backends.interrupts import in_pieces
+from portable.backends.nest import builtin
 from portable.backends.nest.feed import Feed
 from portable.backends.nest.kernel import failing, part, with_refractory
 from portable.backends.nest.lower import parameters_of, split
@@ -285,6 +286,12 @@ class NestSession:
                     f"population '{group}'.{name}", "is no parameter of its cells", suggestion(name, known)
                 )
         new = {**self.values[group], **values}
+        if cells.mapping == "builtin" and not builtin.takes(cells.choice, new, self.plan.dt):
+            raise ModelError(
+                f"population '{group}'",
+                f"NEST's own {cells.choice.row.nest} cannot take these values of {', '.join(values)}",
+                "open the session with options={'nestml': 'always'}: generated code takes any value",
+            )
         changed = with_refractory(cells.group, new, self.plan.dt)
         scalars, arrays = split(
             parameters_of(cells.mapping, cells.choice, changed, new, self.plan.dt), cells.group.size
