@@ -1,20 +1,21 @@
-"""The native engine: numba code generated from the flat form, threads that own disjoint targets, no Python
-per step.
+"""The native engine: code generated from the flat form, threads that own disjoint targets, no Python per
+step.
 
 lower.py chooses integrators and buffers (pure), layout.py and codegen.py write the functions of a type of
-cells, loop.py is the run loop that calls them by address with what kernels.py delivers and draws;
-it is compiled once for all models, a type once for all its populations (code.py). tables.py names the columns
-of what the loop reads, parts.py fills it, synapses.py compresses connections, execute.py runs, pace.py says
-with how many threads.
+cells, which backends/machine compiles once for all populations of the type; loop.py is the run loop that calls
+them by address with what kernels.py delivers and draws, and that numba compiles once for all models (code.py).
+events.py lets cells sleep between events. tables.py names the columns of what the loop reads, parts.py fills
+it, synapses.py compresses connections, execute.py runs, pace.py says with how many threads.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
-from portable.backends.native.lower import NativePlan, lower
+from portable.backends.native.lower import EVENTS, NativePlan, lower
 from portable.backends.native.threads import worthwhile
 from portable.resolve.program import Program
 
@@ -35,7 +36,12 @@ class NativeBackend:
         return []
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:
-        return lower(program, config)
+        lowered = lower(program, config)
+        if lowered.plan.delivery != EVENTS:
+            return lowered
+        from portable.backends.native.cells import described
+
+        return replace(lowered, integrators=described(lowered.plan))
 
     def open(self, plan: NativePlan) -> Session:
         from portable.backends.native.execute import NativeSession

@@ -4,15 +4,17 @@ blocks of every group.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from portable.backends.native import events
+from portable.backends.native.events import Powers, Watched
 from portable.backends.native.layout import BLOCK, CURRENT, LEFT, Layout, arrange
-from portable.backends.native.lower import FEW_CELLS, CellPlan, NativePlan
+from portable.backends.native.lower import EVENTS, FEW_CELLS, CellPlan, NativePlan
 from portable.dynamics.methods import exploded
 from portable.dynamics.steps import SIZE
 from portable.errors import BackendFailed
@@ -51,6 +53,7 @@ class ArenaCells:
     cuts: Ints
     offsets: list[int]  # in each part's arena
     scalars: int = 0  # place in the table of scalars
+    powers: Powers | None = None  # where its cells sleep (events.py)
 
     def positions(self, ids: Ints, field: str) -> tuple[Ints, Ints]:
         """(part, place in that part's arena) of a field of cells."""
@@ -63,35 +66,67 @@ class ArenaCells:
         ) * BLOCK + lane
 
 
+def arranged(
+    plan: NativePlan, cell: CellPlan, group: CellGroup
+) -> tuple[Layout, dict[str, PerCell], Watched | str]:
+    """The layout of a group with its present parameters, its numbers, and what decides whether its cells may
+    sleep; else why they are updated by the clock.
+    """
+    program = plan.program
+    few = group.size <= FEW_CELLS and plan.delivery != EVENTS
+    injected = few or any(c.group == group.name for c in program.currents)
+    layout, values = arrange(cell, group, program.dt, injected, *_coupled(program, group))
+    if plan.delivery != EVENTS:
+        return layout, values, "so are all cells"
+    if any(program.connections[i].post == group.name for i in plan.drives):
+        return layout, values, "Poisson spikes may arrive at every step"
+    what = events.watched(layout, values)
+    return layout if isinstance(what, str) else replace(layout, watched=what.state), values, what
+
+
+def described(plan: NativePlan) -> dict[str, str]:
+    """How each group is integrated, in words."""
+    out = {}
+    for cell, group in zip(plan.cells, plan.program.cells, strict=True):
+        what = arranged(plan, cell, group)[2] if plan.delivery == EVENTS else None
+        more = f", by the clock: {what}" if isinstance(what, str) else ", from event to event" if what else ""
+        out[group.name] = cell.method.described + more
+    return out
+
+
+def _coupled(program: Program, group: CellGroup) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The inputs that links feed, in the order of the type, and the variables that they read and that are no
+    states.
+    """
+    links, flat = program.links, group.flat
+    fed = {c.input for c in links if c.target == group.name}
+    read = dict.fromkeys(
+        c.variable for c in links if c.source == group.name and c.variable not in flat.state_names
+    )
+    return tuple(n for n in flat.inputs if n in fed), tuple(read)
+
+
 class Arena:
     """All cells of a session, in `parts` float64 arenas, and the scalars of all groups in one table."""
 
     def __init__(self, plan: NativePlan, parts: int) -> None:
-        self.program: Program = plan.program
+        self.plan, self.program = plan, plan.program
         self.parts = parts
-        few = {g.name for g in plan.program.cells if g.size <= FEW_CELLS}
-        self.injected = {c.group for c in plan.program.currents} | few
         self.cells: dict[str, ArenaCells] = {}
         for cell, group in zip(plan.cells, plan.program.cells, strict=True):
-            layout, values = arrange(
-                cell, group, self.program.dt, group.name in self.injected, *self._coupled(group)
-            )
+            layout, values, made = self._arranged(cell, group)
             states = {s: _full(group.initial[s], group.size) for s in group.flat.state_names}
             self.cells[group.name] = ArenaCells(
-                cell, group, layout, values, states, bounds(group.size, parts), []
+                cell, group, layout, values, states, bounds(group.size, parts), [], powers=made
             )
         self.pack()
 
-    def _coupled(self, group: CellGroup) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The inputs that links feed, in the order of the type, and the variables that they read and that are
-        no states.
-        """
-        links, flat = self.program.links, group.flat
-        fed = {c.input for c in links if c.target == group.name}
-        read = dict.fromkeys(
-            c.variable for c in links if c.source == group.name and c.variable not in flat.state_names
-        )
-        return tuple(n for n in flat.inputs if n in fed), tuple(read)
+    def _arranged(self, cell: CellPlan, group: CellGroup) -> tuple[Layout, dict[str, PerCell], Powers | None]:
+        """The layout of a group, its numbers, and the powers of its step where its cells sleep."""
+        layout, values, what = arranged(self.plan, cell, group)
+        if isinstance(what, str):
+            return layout, values, None
+        return layout, values, events.powers(layout, values)
 
     def pack(self) -> None:
         """Lay out every group anew from its states and values."""
@@ -131,9 +166,7 @@ class Arena:
         """Change parameters of a group. True if its layout changed, so that other code is needed."""
         c = self.cells[name]
         group = replace(c.group, parameters={**c.group.parameters, **values})
-        layout, numbers = arrange(
-            c.plan, group, self.program.dt, name in self.injected, *self._coupled(group)
-        )
+        layout, numbers, powers = self._arranged(c.plan, group)
         same = layout == c.layout
         for other in self.cells.values():
             other.states = {
@@ -141,9 +174,22 @@ class Arena:
                 for f in other.layout.fields
                 if f in other.group.flat.state_names or f in (LEFT, SIZE, CURRENT)
             }
-        c.group, c.layout, c.values = group, layout, numbers
+        c.group, c.layout, c.values, c.powers = group, layout, numbers, powers
         self.pack()
         return not same
+
+    def settle(self, since: Callable[[str, int], Ints], now: int) -> None:
+        """Bring cells that sleep to step `now`. since(group, part): the steps at which they were last up to
+        date.
+        """
+        for name, c in self.cells.items():
+            for p in range(self.parts if c.powers else 0):
+                assert c.powers is not None
+                views = self._views(c, p)
+                of = {s: views[:, c.layout.fields.index(s), :] for s in c.powers.states}
+                passed = now - since(name, p)
+                for s, values in c.powers.settle({s: v.ravel() for s, v in of.items()}, passed).items():
+                    of[s][:] = values.reshape(-1, BLOCK)
 
     def check(self, step: int) -> None:
         """BackendFailed if any state has exploded."""

@@ -9,6 +9,7 @@ Symbols of the model get a trailing underscore (v -> v_), which users' names can
 
 from __future__ import annotations
 
+from portable.backends.native.events import EACH, HEAD, LONGEST
 from portable.backends.native.layout import (
     ARRIVED,
     BLOCK,
@@ -31,6 +32,9 @@ from portable.dynamics.steps import DIALECT, SIZE, CellStep, Code, Lines, local,
 # Numbers are int64, and float64 those in FLOATS; `fields`, `arrivals`, `scalars` and `spikes` are addresses.
 STEP = "fields, blocks, arrivals, cells, scalars, step, dt, valid, spikes, room"  # gives the number of spikes
 ARRIVE = "fields, scalars, weight_, t_"
+VISIT = (
+    "fields, arrivals, cells, scalars, step, dt, valid, spikes, room, todo, many, low, since, powers, awake"
+)
 READ = "fields, blocks, scalars, step, dt"
 FLOATS = ("dt", "weight_", "t_")
 
@@ -56,6 +60,8 @@ class CellCode:
     def source(self) -> str:
         """The module."""
         parts = [self.update()]
+        if self.layout.watched:
+            parts.append(self.visit())
         if self.layout.general:
             parts.append(self.conditions())
             parts += [self.arrive(p) for p in self.layout.general]
@@ -267,6 +273,79 @@ class CellCode:
                 self.spike(code, 1, once)
         assigned = {a.variable for c in self.flat.conditions for a in c.assignments}
         self.store(code, (*(s for s in self.states if s in assigned), *((LEFT,) * self.layout.refractory)))
+
+    # ---- cells that sleep (events.py)
+
+    def visit(self) -> str:
+        """The cells todo[:many] that are of this slice, whose first is `low`: what has passed since they were
+        looked at, this step's arrivals, the threshold. Who may reach it without more arrivals stays awake.
+        """
+        rows, (condition,) = self.layout.free, self.flat.conditions
+        head = HEAD + EACH * len(rows)
+        code = self.begin("visit", VISIT)
+        code.add(
+            "hits = view(spikes, (room,), int32)",
+            "listed = view(todo, (many,), int32)",
+            "seen = view(since, (1,), int64)",
+            "up = view(awake, (1,), int32)",
+            "power = view(powers, (1,), float64)",
+            *(
+                f"arrivals{c} = view(arrivals + 8 * {c} * cells, (cells,), float64)"
+                for c in range(len(self.layout.channels))
+            ),
+            "t_ = (step + 1) * dt",
+            "count = 0",
+            "for q in range(many):",
+        )
+        code.depth = 2
+        code.add("cell = listed[q]", "if cell < low or cell >= low + valid:", "    continue")
+        code.add(
+            f"b = (cell - low) >> {BLOCK.bit_length() - 1}", f"i = (cell - low) & {BLOCK - 1}", self.block()
+        )
+        self.load(code)
+        for c in range(len(self.layout.channels)):
+            code.add(f"in{c}_ = arrivals{c}[cell]", f"arrivals{c}[cell] = 0.0")
+        code.add("steps = step + 1 - seen[2 * cell]", "seen[2 * cell] = step + 1", "held = False")
+        code.add("while steps > 1:", f"    at = {head} + {self.terms()} * (min(steps, {LONGEST}) - 2)")
+        n = 0
+        for state, row in rows:
+            products = [f"power[at + {n + j}]" + (f" * {w}_" if w else "") for j, (w, _) in enumerate(row)]
+            code.add(f"next_{state} = {' + '.join(products)}", deeper=1)
+            n += len(row)
+        code.add(*(f"{state}_ = next_{state}" for state, _ in rows), deeper=1)
+        code.add(f"steps = steps - min(steps, {LONGEST})", deeper=1)
+        code.add("if steps == 1:")
+        code.depth = 3
+        if self.layout.refractory:
+            code.add("own_left = own_left - 1.0 if own_left > 0.0 else own_left", "held = own_left > 0.0")
+        self.exact(code)
+        code.depth = 2
+        for s, added in self.jumps().items():
+            code.add(
+                f"{s}_ = {s}_ + {' + '.join(added) if len(added) == 1 else '(' + ' + '.join(added) + ')'}"
+            )
+        self.step.derived(code, [condition.test, *(a.expr for a in condition.assignments)])
+        code.add(f"if {text(condition.test)}" + (" and own_left <= 0.0:" if self.layout.refractory else ":"))
+        code.add(*(f"{a.variable}_ = {text(a.expr)}" for a in condition.assignments), deeper=1)
+        self.spike(code, 1)
+        self.store(code, (*self.states, *((LEFT,) * self.layout.refractory)))
+        code.add("bound = 0.0")
+        for j, (state, _) in enumerate(rows):
+            place = HEAD + EACH * j
+            code.add(f"over = {state}_ - power[{place}]")
+            code.add(f"bound = bound + over * (power[{place + 1}] if over > 0.0 else power[{place + 2}])")
+            if state == self.layout.watched:
+                code.add(f"bound = bound + power[{place}]")
+        left = " or own_left > 0.0" if self.layout.refractory else ""
+        code.add(f"if bound >= power[0]{left} or seen[2 * cell + 1] > 0:")
+        code.add("up[0] = up[0] + 1", "up[up[0]] = cell", deeper=1)
+        code.depth = 1
+        code.add("return count")
+        return str(code)
+
+    def terms(self) -> int:
+        """Numbers of one power."""
+        return sum(len(row) for _, row in self.layout.free)
 
     # ---- arrivals handled one by one
 

@@ -96,8 +96,64 @@ def add_segments(edges, n, kinds, targets, weights, equal, A, cells):  # type: i
 
 
 @njit(**OPTIONS)
+def reach(edges, n, stamp, targets, mark, todo, many):  # type: ignore[no-untyped-def]
+    """Put the targets of the segments edges[:n] that are not yet in todo[:many] there; the new length. mark:
+    stamp at which a cell was put there last.
+    """
+    for i in range(n):
+        for j in range(edges[i, 0], edges[i, 1]):
+            t = int64(targets[j])
+            if mark[t] != stamp:
+                mark[t] = stamp
+                todo[many] = t
+                many += 1
+    return many
+
+
+@njit(**OPTIONS)
+def rise(awake, stamp, mark, todo):  # type: ignore[no-untyped-def]
+    """todo = the cells that are awake, awake[1:1 + awake[0]], whose list is emptied; how many they are."""
+    many = int64(awake[0])
+    for i in range(many):
+        todo[i] = awake[i + 1]
+        mark[todo[i]] = stamp
+    awake[0] = 0
+    return many
+
+
+@njit(**OPTIONS)
+def order(hits, count):  # type: ignore[no-untyped-def]
+    """Sort hits[:count] (Shell's method)."""
+    gap = count // 2
+    while gap > 0:
+        for i in range(gap, count):
+            x, j = hits[i], i
+            while j >= gap and hits[j - gap] > x:
+                hits[j] = hits[j - gap]
+                j -= gap
+            hits[j] = x
+        gap //= 2
+
+
+@njit(**OPTIONS)
 def deliver_due(  # type: ignore[no-untyped-def]
-    stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights, equal, A, cells, edges
+    stamp,
+    spikes,
+    heads,
+    tails,
+    delays,
+    kinds,
+    rows,
+    segments,
+    targets,
+    weights,
+    equal,
+    A,
+    cells,
+    edges,
+    mark,
+    todo,
+    many,
 ):
     """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay
     d, for each delay d.
@@ -105,7 +161,8 @@ def deliver_due(  # type: ignore[no-untyped-def]
     segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel,
     row in `equal` or -1, place of scalars. Segments lie anywhere in memory, and many are empty: those that
     are not are collected in `edges`, whatever their delay, and while one is added those AHEAD of it are on
-    their way.
+    their way. Where cells sleep (`mark` is not empty), those reached are put into `todo` behind `many`;
+    the new number is the result.
     """
     mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
     width, room, n = count * delays.size + 1, edges.shape[0] - count, 0
@@ -125,8 +182,11 @@ def deliver_due(  # type: ignore[no-untyped-def]
                 a = b
             if n > room:
                 add_segments(edges, n, kinds, targets, weights, equal, A, cells)
+                if mark.size > 0:
+                    many = reach(edges, n, stamp, targets, mark, todo, many)
                 n = 0
     add_segments(edges, n, kinds, targets, weights, equal, A, cells)
+    return reach(edges, n, stamp, targets, mark, todo, many) if mark.size > 0 else many
 
 
 @njit(**OPTIONS)

@@ -61,6 +61,9 @@ class Layout:
     general: tuple[str, ...]
     refractory: bool
     injected: bool
+    watched: str = (
+        ""  # the state whose threshold decides whether a cell may sleep (events.py), "" if none may
+    )
 
     @property
     def substepped(self) -> bool:
@@ -86,6 +89,7 @@ class Layout:
             self.general,
             self.refractory,
             self.injected,
+            self.watched,
         )
         return f"{self.flat.text()}\n{rest!r}"
 

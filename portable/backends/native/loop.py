@@ -19,7 +19,9 @@ from portable.backends.native.kernels import (
     fire_poisson,
     fire_trains,
     inject,
+    order,
     publish,
+    rise,
     sample,
 )
 from portable.backends.native.layout import BLOCK
@@ -34,6 +36,7 @@ from portable.backends.native.tables import (
     OVERFLOW,
     PART,
     POISSON,
+    SLEEPING,
     SLICE,
     STATE,
     TRAINS,
@@ -71,6 +74,9 @@ def run(  # type: ignore[no-untyped-def]
             F = view(at[AT.F], (of[AT.F, 0],), np.float64)
             A = view(at[AT.A], (of[AT.A, 0],), np.float64)
             hits = view(at[AT.hits], (of[AT.hits, 0],), np.int32)
+            todo = view(at[AT.todo], (of[AT.todo, 0],), np.int32)
+            awake = view(at[AT.awake], (of[AT.awake, 0],), np.int32)
+            mark = view(at[AT.mark], (of[AT.mark, 0],), np.int64)
             spikes = view(at[AT.spikes], (of[AT.spikes, 0],), np.int32)
             position = view(at[AT.position], (of[AT.position, 0],), np.int64)
             heads = view(at[AT.heads], (of[AT.heads, 0],), np.int64)
@@ -130,9 +136,10 @@ def run(  # type: ignore[no-untyped-def]
                     inject(k, currents, times, amplitudes, places, columns, F)
                 if couplings.shape[0]:  # after inject: a variable may read the current
                     couple(k, dt, cleared, couplings, link_from, link_to, F, at[AT.F], at[AT.C])
+                woken = rise(awake, stamp, mark, todo) if mark.size else 0
                 if not ring:
-                    deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets, weights,
-                                equal, now, cells, edges)
+                    woken = deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets,
+                                        weights, equal, now, cells, edges, mark, todo, woken)
                 if drives.shape[0]:
                     drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
                 if where.size:  # first all equations and sums of cells whose arrivals are handled one by one
@@ -149,6 +156,9 @@ def run(  # type: ignore[no-untyped-def]
                     elif kind == TRAINS:
                         count = fire_trains(stamp, S[s, SLICE.fields], S[s, SLICE.blocks], train_steps,
                                             train_ids, cursor, s, hits)
+                    elif kind == SLEEPING:
+                        count = visit(S[s], at, arrivals, cells, k, dt, hits.size, woken)
+                        order(hits, min(count, hits.size))
                     else:
                         code = S[s, SLICE.conditions if kind == ALONE else SLICE.update]
                         count = step_of(code, S[s], at, arrivals, cells, k, dt, hits.size)
@@ -193,6 +203,31 @@ def step_of(code, row, at, arrivals, cells, step, dt, room):  # type: ignore[no-
             row[SLICE.valid],
             at[AT.hits],
             room,
+        ),
+    )
+
+
+@njit(**OPTIONS)
+def visit(row, at, arrivals, cells, step, dt, room, many):  # type: ignore[no-untyped-def]
+    """Call `visit` of a slice for the `many` cells in `todo`; the number of spikes, which are in `hits`."""
+    return invoke(
+        row[SLICE.conditions],
+        (
+            at[AT.F] + FLOAT * row[SLICE.fields],
+            arrivals,
+            cells,
+            at[AT.C] + FLOAT * row[SLICE.scalars],
+            step,
+            dt,
+            row[SLICE.valid],
+            at[AT.hits],
+            room,
+            at[AT.todo],
+            many,
+            row[SLICE.arrivals],
+            at[AT.since],
+            at[AT.powers] + FLOAT * row[SLICE.powers],
+            at[AT.awake],
         ),
     )
 

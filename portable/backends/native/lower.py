@@ -20,7 +20,7 @@ from portable.resolve.program import Approximation, CellGroup, Connections, Pois
 
 MAX_INTERVAL = 16  # steps between two exchanges of spikes, at most
 MAX_WEIGHT_KINDS = 6  # above it weights are stored per synapse even if each projection has only one
-RING, DUE = "ring", "due"
+RING, DUE, EVENTS = "ring", "due", "events"
 # Groups of at most so many cells carry what any of their type can use (every receptor's arrivals, an injected
 # current): one code for all of them; a larger one has only what it uses, which is less to read at every step.
 FEW_CELLS = 256
@@ -99,7 +99,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     delivery = config.options.get("delivery", "auto")
     if delivery == "auto":
         delivery = _faster(program, rest, threads, len(delays))
-    if any(k.channel < 0 for k in kinds):
+    if any(k.channel < 0 for k in kinds) and delivery == RING:
         delivery = DUE
     plan = NativePlan(
         program,

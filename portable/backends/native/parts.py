@@ -12,11 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native import code, kernels, links, sources, synapses
+from portable.backends.native import code, events, kernels, links, sources, synapses
 from portable.backends.native.cells import Arena, aligned, bounds
 from portable.backends.native.layout import BLOCK
 from portable.backends.native.lower import RING, NativePlan
-from portable.backends.native.tables import ALONE, ARRAYS, CELLS, KIND, PART, POISSON, SLICE, TRAINS, Part
+from portable.backends.native.tables import (
+    ALONE,
+    ARRAYS,
+    CELLS,
+    KIND,
+    PART,
+    POISSON,
+    SLEEPING,
+    SLICE,
+    TRAINS,
+    Part,
+)
 from portable.resolve.program import CellGroup, Ints, PoissonGroup
 from portable.units import Floats
 
@@ -73,7 +84,8 @@ class Parts:
                 self.sources += g.size
 
     def _connect(self) -> None:
-        places, starts = {}, np.zeros(self.count, dtype=np.int64)
+        places: dict[str, tuple[Any, Any]] = {}
+        starts = np.zeros(self.count, dtype=np.int64)
         self.arrivals: list[dict[str, int]] = [
             {} for _ in self.arrays
         ]  # place of a group's first cell among the part's
@@ -87,7 +99,7 @@ class Parts:
             for p in range(self.count):
                 self.arrivals[p][name] = int(starts[p])
             starts += np.diff(c.cuts) * BLOCK
-        self.cells = [int(n) for n in starts]
+        self.places, self.cells = places, [int(n) for n in starts]
         self.synapses = synapses.build(
             self.plan, self.bases, self.sources, places, self.count, self.plan.threads
         )
@@ -104,8 +116,50 @@ class Parts:
                 equal=s.equal,
                 lags=s.lags,
             )
+            a.update(self._sleep(p))
             a["A"] = aligned(self.cells[p] * self.channels * (self.ring + 1))
             a["delays"] = np.array(self.plan.delays, dtype=np.int64)
+
+    def _sleep(self, p: int) -> Arrays:
+        """Who is awake, at which steps cells were up to date, whether they are kept awake: those whose states
+        are recorded. All are awake at first.
+        """
+        sleepers = [name for name, c in self.arena.cells.items() if c.powers is not None]
+        n = self.cells[p] if sleepers else 0
+        since = np.zeros((n, 2), dtype=np.int64)
+        awake = np.zeros(n + 1, dtype=np.int32)
+        for name in sleepers:
+            mine = self._local(name, p)
+            awake[awake[0] + 1 : awake[0] + 1 + mine.size] = mine
+            awake[0] += mine.size
+        for t in self.program.traces if n else ():
+            part, place = self.places[t.group]
+            since[place[t.ids][part[t.ids] == p], 1] = 1
+        return {
+            "awake": awake,
+            "since": since.reshape(-1),
+            "todo": np.zeros(n, dtype=np.int32),
+            "mark": np.zeros(n, dtype=np.int64),
+        }
+
+    def _local(self, name: str, p: int) -> Ints:
+        """The numbers among part p's cells of a group's cells."""
+        return (
+            np.arange(int(np.diff(self.cuts(self.arena.cells[name].group.size))[p])) + self.arrivals[p][name]
+        )
+
+    def _settle(self, now: int) -> None:
+        """Bring all cells to step `now`, and wake them."""
+
+        def since(name: str, p: int) -> Ints:
+            cells = self.arena.cells[name]
+            first, many = self.arrivals[p][name], int(cells.cuts[p + 1] - cells.cuts[p]) * BLOCK
+            own = self._local(name, p)
+            out = np.full(many, now, dtype=np.int64)  # what fills the last block stays as it is
+            out[: own.size] = self.arrays[p]["since"].reshape(-1, 2)[first : first + own.size, 0]
+            return out
+
+        self.arena.settle(since, now)
 
     def _exchange(self) -> None:
         """Histories of spikes under way and the lists that parts exchange."""
@@ -209,22 +263,36 @@ class Parts:
                 amplitudes=currents.amplitudes,
                 places=currents.places,
                 columns=currents.columns,
+                powers=np.concatenate([*self._powers().values(), np.zeros(0)]),
                 where=self._where(p) if alone else np.zeros(0, dtype=np.int64),
                 **coupled,
             )
         self.run = code.loop()
 
+    def _powers(self) -> dict[str, Floats]:
+        """What `visit` reads, by group."""
+        out = {}
+        for name, c in self.arena.cells.items():
+            if c.powers is not None:
+                what = events.watched(c.layout, c.values)
+                assert not isinstance(what, str)
+                out[name] = events.numbers(c.layout, c.powers, what)
+        return out
+
     def _slices(self, p: int) -> Ints:
         rows = []
+        powers = self._powers()
+        places = dict(zip(powers, np.cumsum([0, *(x.size for x in powers.values())]), strict=False))
         for g in self.program.groups:
-            addresses = 0, 0
+            addresses = 0, 0, 0
             cuts = bounds(g.size, self.count)
             valid = int(np.diff(self.cuts(g.size))[p])
             if isinstance(g, CellGroup):
                 c, functions = self.arena.cells[g.name], self.types[g.name]
-                addresses = functions["update"], functions.get("conditions", 0)
+                second = functions.get("visit", functions.get("conditions", 0))
+                addresses = functions["update"], second, int(places.get(g.name, 0))
                 what = (
-                    ALONE if c.layout.general else CELLS,
+                    SLEEPING if c.powers else ALONE if c.layout.general else CELLS,
                     c.offsets[p],
                     int(cuts[p + 1] - cuts[p]),
                     self.arrivals[p][g.name],
@@ -313,7 +381,11 @@ class Parts:
             self._tables()
             self._make_room()
         else:
+            self._settle(now)
             self.arena.set(name, values)
+            for p, a in enumerate(self.arrays):
+                a.update(self._sleep(p))
+                a["since"].reshape(-1, 2)[:, 0] = now
         self.prepare()
 
     def grow(self) -> None:

@@ -11,9 +11,8 @@ from typing import NamedTuple
 DONE, DRAIN, GROW, OVERFLOW = range(
     4
 )  # what `run` returns; DRAIN: the record is nearly full, GROW: the history
-POISSON, TRAINS, CELLS, ALONE = range(
-    4
-)  # kinds of slices; ALONE: cells whose arrivals are handled one by one
+# kinds of slices; ALONE: cells whose arrivals are handled one by one; SLEEPING: those of events.py
+POISSON, TRAINS, CELLS, ALONE, SLEEPING = range(5)
 
 
 class Slice(NamedTuple):
@@ -32,7 +31,8 @@ class Slice(NamedTuple):
     number: int = 8  # number of the group's first cell in the record
     valid: int = 9  # cells
     update: int = 10  # address of its code
-    conditions: int = 11  # address, of kind ALONE
+    conditions: int = 11  # address, of kind ALONE; `visit` of kind SLEEPING
+    powers: int = 12  # place of what `visit` reads, of kind SLEEPING
 
 
 class Kind(NamedTuple):
@@ -87,6 +87,11 @@ ARRAYS: dict[str, tuple[str, int]] = {
     "A": ("float64", 1),
     "C": ("float64", 1),
     "hits": ("int32", 1),
+    "todo": ("int32", 1),
+    "awake": ("int32", 1),
+    "mark": ("int64", 1),
+    "since": ("int64", 1),
+    "powers": ("float64", 1),
     "spikes": ("int32", 1),
     "position": ("int64", 1),
     "heads": ("int64", 1),
