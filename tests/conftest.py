@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rehearsal
@@ -29,14 +31,20 @@ LONG = {
     "test_own_equations": ("jneuroml",),
     "test_validation": ("brian2", "jneuroml"),
     "test_contract": ("jneuroml",),
-    "test_conditions_events": ("brian2", "jneuroml"),
+    "test_conditions_events": ("jneuroml",),
     "test_draws": ("jneuroml",),
-    "test_derived": ("brian2", "jneuroml"),
+    "test_derived": ("jneuroml",),
     "test_links": ("jneuroml",),
     "test_neuroml_backends hh": ("nest",),
     "test_neuroml_backends network": ("nest", "brian2"),
     "test_neuroml_backends plastic": ("nest", "brian2"),
 }
+# Files of the suite that in a run of everything take Brian2's numpy target: most of their time on Brian2 is
+# the C++ compiler's (4 s for each of some 50 pieces of code). With -m long they take the usual target.
+WITHOUT_COMPILER = {
+    "test_links", "test_own_equations", "test_meaning", "test_conditions_events", "test_derived",
+    "test_draws", "test_readback",
+}  # fmt: skip
 PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
 
 
@@ -66,6 +74,22 @@ def of_folders(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     plugin.join(config.pluginmanager)
+    if of_folders(config) and "long" not in config.option.markexpr:
+        config.pluginmanager.register(WithoutCompiler())
+
+
+class WithoutCompiler:
+    """Runs the Brian2 tests of some files as on a machine without a compiler."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        if plugin.backend_of(item) != "brian2" or item.path.stem not in WITHOUT_COMPILER:
+            return (yield)
+        from portable.backends.brian2 import execute
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(execute, "usual_target", lambda: "numpy")
+            return (yield)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -87,7 +111,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         spec = getattr(item, "callspec", None)
         model = spec.params.get("model", "") if spec is not None else ""
         not_on = (*LONG.get(item.path.stem, ()), *LONG.get(f"{item.path.stem} {model}", ()))
-        if plugin.backend_of(item) in not_on:
+        without = plugin.backend_of(item) == "brian2" and item.path.stem in WITHOUT_COMPILER
+        if plugin.backend_of(item) in not_on or (without and "long" in config.option.markexpr):
             item.add_marker(pytest.mark.long)
     if of_folders(config) and "long" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("long")]

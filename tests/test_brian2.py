@@ -24,6 +24,16 @@ NUMPY = {
 N = 40
 
 
+def test_compiled_where_there_is_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    from portable.backends.brian2 import execute
+
+    for found, target in (("/usr/bin/clang++", "cython"), (None, "numpy")):
+        monkeypatch.setattr(
+            execute.shutil, "which", lambda name, found=found: found if "clang" in name else None
+        )
+        assert execute.usual_target() == target
+
+
 def network(cell: Any = None, weight: Any = 0.3, drive: Any = 1.5, noise: float = 400.0) -> pt.Network:
     """Two populations of one kind, recurrent with spread delays, driven one to one and by fan-out."""
     cell = cell or pt.IF_curr_exp(tau_refrac=2.0)

@@ -26,16 +26,17 @@ from portable.units import Floats
 
 def open_session(plan: Brian2Plan) -> Session:
     """A built session."""
-    target = plan.target
-    if target == "auto":
-        target = (
-            "cython" if shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") else "numpy"
-        )
+    target = usual_target() if plan.target == "auto" else plan.target
     if target == "cpp_standalone":
         from portable.backends.brian2.standalone import StandaloneSession
 
         return StandaloneSession(plan)
     return RuntimeSession(plan, target)
+
+
+def usual_target() -> str:
+    """Of a run that names none."""
+    return "cython" if any(map(shutil.which, ("g++", "c++", "clang++"))) else "numpy"
 
 
 class RuntimeSession:

@@ -7,15 +7,18 @@ harmless.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import ctypes
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from brian2 import Function
-from numba import njit, uint64
+from numba import cfunc, float64, njit, uint64
 
+from portable import caches
 from portable.backends.brian2.plan import Stepped
+from portable.backends.machine import library
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Call, Name
 from portable.resolve.draw_c import BODY
@@ -37,21 +40,35 @@ def _random(low: Any, high: Any, cells: Any, stamp: Any, number: Any) -> Any:
     ).reshape(cells.shape)
 
 
-@njit(cache=True)
-def _random_number(low, high, cell, stamp, number):  # type: ignore[no-untyped-def]
-    return draw(uint64(low) | (uint64(high) << uint64(32)), uint64(cell), uint64(stamp), 0, number)
+@functools.cache
+def _random_number() -> Any:
+    @cfunc(float64(*5 * (float64,)), cache=True)
+    def random_number(low, high, cell, stamp, number):  # type: ignore[no-untyped-def]
+        key = uint64(low) | (uint64(high) << uint64(32))
+        return draw(key, uint64(cell), uint64(stamp), uint64(0), uint64(number))
+
+    return random_number
 
 
-@njit(cache=True, error_model="numpy")
-def _factorial(x):  # type: ignore[no-untyped-def]
-    if not x >= 0.0 or x != np.floor(x) or x > 170.0:
-        return np.inf if x > 170.0 and x == np.floor(x) else np.nan
-    product = 1.0
-    for i in range(2, int(x) + 1):
-        product *= i
-    return product
+@functools.cache
+def _factorial() -> Any:
+    @cfunc(float64(float64), cache=True, error_model="numpy")
+    def factorial(x):  # type: ignore[no-untyped-def]
+        if not x >= 0.0 or x != np.floor(x) or x > 170.0:
+            return np.inf if x > 170.0 and x == np.floor(x) else np.nan
+        product = 1.0
+        for i in range(2, int(x) + 1):
+            product *= i
+        return product
+
+    return factorial
 
 
+# What a step in machine code calls.
+_EXTERN: Mapping[str, tuple[tuple[str, ...], Callable[[], int]]] = {
+    "random_number": (5 * ("float64",), lambda: int(_random_number().address)),
+    "factorial": (("float64",), lambda: int(_factorial().address)),
+}
 # name: (argument types, C expression of a, b, c, ... or a whole body; numpy function)
 _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
     "pt_where": (("boolean", "float", "float"), "(a ? b : c)", np.where),
@@ -134,7 +151,7 @@ def _stepper(step: Stepped) -> Function:
 
 
 def _kept(step: Stepped) -> Callable[..., Any]:
-    """The step in numpy's target, compiled by numba: place 0 takes it, place i gives result i."""
+    """The step in numpy's target, as machine code: place 0 takes it, place i gives result i."""
     results = np.zeros((len(step.results), 0))
     compiled: list[Any] = []
 
@@ -143,13 +160,11 @@ def _kept(step: Stepped) -> Callable[..., Any]:
         if place > 0.0:
             return results[int(place) - 1]
         if not compiled:
-            scope = {"random_number": _random_number, "factorial": _factorial}
-            scope |= {n: getattr(math, n) for n in dir(math)}
-            exec(step.python(), scope)  # text of steps.py, which has numbers, names and operators only
-            compiled.append(njit(error_model="numpy")(scope["rows"]))
+            code = library.load(caches.folder("brian2"), step.python(), _EXTERN)
+            compiled.append(ctypes.CFUNCTYPE(ctypes.c_int64, *3 * (ctypes.c_int64,))(code["rows"]))
         columns = np.stack([np.atleast_1d(x) for x in np.broadcast_arrays(*arguments)]).astype(np.float64)
         results = np.empty((len(step.results), columns.shape[1]))
-        compiled[0](columns, results)
+        compiled[0](columns.ctypes.data, results.ctypes.data, columns.shape[1])
         return np.zeros(columns.shape[1])
 
     return take

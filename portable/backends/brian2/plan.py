@@ -61,11 +61,17 @@ class Stepped:
         )
 
     def python(self) -> str:
-        """`rows(columns, out)` in Python: the step of every cell, arguments and results one in a row."""
+        """`rows(columns, results, many)` in the language of machine/build.py: the step of so many cells,
+        arguments and results one in a row.
+        """
         lines = "\n".join(f"        {line}" for line in self.body.splitlines())
-        takes = "\n".join(f"        {a} = columns[{i}, cell]" for i, a in enumerate(self.arguments))
-        gives = "\n".join(f"        out[{i}, cell] = {r}" for i, r in enumerate(self.results))
-        return f"def rows(columns, out):\n    for cell in range(out.shape[1]):\n{takes}\n{lines}\n{gives}\n"
+        takes = "\n".join(f"        {a} = taken[{i} * many + cell]" for i, a in enumerate(self.arguments))
+        gives = "\n".join(f"        given[{i} * many + cell] = {r}" for i, r in enumerate(self.results))
+        return (
+            "def rows(columns, results, many):\n"
+            "    taken = view(columns, (0,), float64)\n    given = view(results, (0,), float64)\n"
+            f"    for cell in range(many):\n{takes}\n{lines}\n{gives}\n    return 0\n"
+        )
 
 
 @dataclass(frozen=True)

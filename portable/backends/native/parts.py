@@ -59,6 +59,12 @@ class Parts:
         self.plan, self.program, self.count = plan, plan.program, parts_for(plan)
         self.arrays: list[Arrays] = [{} for _ in range(self.count)]
         self.arena = Arena(plan, self.count)
+        self._addressed = (
+            np.zeros((self.count, len(PART)), dtype=np.int64),
+            np.zeros((self.count, len(ARRAYS)), dtype=np.int64),
+            np.zeros((self.count, len(ARRAYS), 4), dtype=np.int64),
+        )
+        self._known: list[list[Any]] = [[None] * len(ARRAYS) for _ in self.arrays]
         self.rates = sources.poisson_groups(plan)
         self.past: dict[str, PoissonGroup] = {}  # "name@stamp": before a change of rate
         self._number()
@@ -354,16 +360,20 @@ class Parts:
         return [values[at : at + n * m].reshape(n, m) for at, n, m in shapes]
 
     def addressed(self) -> tuple[Ints, Ints, Ints]:
-        """The parts' integers, and addresses and shapes of their arrays, in the order of ARRAYS."""
-        addresses = np.zeros((self.count, len(ARRAYS)), dtype=np.int64)
-        shapes = np.zeros((self.count, len(ARRAYS), 4), dtype=np.int64)
-        numbers = np.zeros((self.count, len(PART)), dtype=np.int64)
+        """The parts' integers, and addresses and shapes of their arrays, in the order of ARRAYS. Only what is
+        another array than at the last call is asked anew.
+        """
+        numbers, addresses, shapes = self._addressed
         for p, a in enumerate(self.arrays):
             numbers[p] = Part(self.reach, self.ring, self.reserve, self.channels, self.cells[p])
+            known = self._known[p]
             for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
                 x = a[name]
+                if known[i] is x:
+                    continue
                 assert x.flags.c_contiguous
                 assert x.ndim == dimensions and (not kind or x.dtype == np.dtype(kind.rstrip("_"))), name  # noqa: PT018
+                known[i] = x
                 addresses[p, i], shapes[p, i, :dimensions] = x.ctypes.data, x.shape
         return numbers, addresses, shapes
 
