@@ -492,3 +492,13 @@ def test_conditions_and_inputs_of_a_cell_type() -> None:
 def test_bad_conditions_and_inputs(given: dict[str, Any], message: str) -> None:
     with pytest.raises(pt.ModelError, match=message):
         pt.cell_type("bad", equations="dv/dt = 1 mV/ms : mV", parameters={}, **given)
+
+
+def test_more_receptors_than_a_sum_may_have_are_refused_in_words() -> None:
+    with pytest.raises(pt.ModelError, match=r"many.*i_syn: .* is 300 deep; at most 20000 and 200"):
+        pt.cell_type(
+            "many",
+            equations="dv/dt = (i_syn - v*g)/cm : mV",
+            parameters={"cm": "200 pF", "g": "10 nS"},
+            receptors={f"r{i}": pt.CurrExp for i in range(300)},
+        )()

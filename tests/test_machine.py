@@ -80,6 +80,18 @@ def test_divisions_powers_and_what_is_no_number(tmp_path: Path) -> None:
     assert of_two(tmp_path, "1 / 2")(0.0, 0.0) == 0.5
 
 
+def test_long_sums(tmp_path: Path) -> None:
+    """From the left, term by term."""
+    value = of_two(tmp_path, "a" + " + b" * 2000)(1e17, 1.0)
+    assert value == 1e17  # each 1.0 is lost; from the right they would make 2000
+    assert of_two(tmp_path, "a" + " - b * 0.5" * 1000)(1.0, 1.0) == -499.0
+
+
+def test_bits_of_whole_numbers(tmp_path: Path) -> None:
+    text = "def f(n, m):\n    return (n >> 6) + 1000 * (n & 63) + 1000000 * (n | m)\n"
+    assert call(tmp_path, text, "f", 200, 3) == 3 + 1000 * 8 + 1000000 * 203
+
+
 LOOPS = """
 def loops(numbers, n, small):
     x = view(numbers, (n,), float64)

@@ -360,11 +360,12 @@ def _bounded(owner: str, ordered: list[Derived], derivatives: Mapping[str, Expr]
     terms, depths = dict[str, int](), dict[str, int]()
 
     def depth(e: Expr) -> int:
-        return (
-            depths.get(e.id, 1)
-            if isinstance(e, Name)
-            else 1 + max((depth(c) for c in children(e)), default=0)
-        )
+        deepest, todo = 0, [(e, 1)]
+        while todo:
+            x, level = todo.pop()
+            deepest = max(deepest, level - 1 + (depths.get(x.id, 1) if isinstance(x, Name) else 1))
+            todo += [(c, level + 1) for c in children(x)]
+        return deepest
 
     for name, expr in [
         *((d.name, d.expr) for d in ordered),

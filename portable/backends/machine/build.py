@@ -7,8 +7,8 @@ The text is what this package's generators write, a small part of Python:
 - x = view(address, (length,), float64 | int64 | int32), and then x[i], x.size: arrays by their address, whose
   indices are not checked;
 - assignments, if, for i in range(...), while, break, continue, return, pass;
-- + - * / ** & | and or not, comparisons, a if c else b, numbers, min, max, pow, float, int, the functions of
-  libm that values.py names, those of `extern`.
+- + - * / ** & | >> and or not (>> of numbers >= 0), comparisons, a if c else b, numbers, min, max, pow,
+  float, int, the functions of libm that values.py names, those of `extern`.
 
 Arithmetic is IEEE 754 as written: nothing is reassociated or fused, so the results are those of numba and of
 C without -ffast-math. x / 0 is inf or nan.

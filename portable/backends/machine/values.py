@@ -10,8 +10,7 @@ from typing import Any
 from llvmlite import ir
 
 INT, FLOAT, BOOL = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
-ITEMS = {"float64": FLOAT, "int64": INT, "int32": ir.IntType(32), "uint32": ir.IntType(32)}
-LINE = 64  # bytes of a cache line, at which arrays of a function's own begin
+ITEMS = {"float64": FLOAT, "int64": INT, "int32": ir.IntType(32)}
 KINDS = {"float64": FLOAT, "int64": INT}
 # Of one float64: LLVM's own, which its passes know, or libm's.
 INTRINSICS = {
@@ -20,7 +19,7 @@ INTRINSICS = {
 }  # fmt: skip
 LIBM = ("tan", "sinh", "cosh", "tanh", "expm1")
 _COMPARED = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
-_BITS = {ast.BitAnd: "and_", ast.BitOr: "or_", ast.BitXor: "xor", ast.RShift: "lshr"}
+_BITS = {ast.BitAnd: "and_", ast.BitOr: "or_", ast.RShift: "lshr"}
 Extern = Mapping[str, tuple[str, ...]]  # name -> types of the arguments; each gives a float64
 
 
@@ -68,15 +67,10 @@ class Values:
         self.code.store(value, self.variables[name])
 
     def view(self, call: Any) -> Array:
-        """The array at an address, or one of the function's own, whose numbers are what they happen to be."""
-        *address, shape, kind = call.args
-        item, size = ITEMS[kind.id], self.value(shape.elts[0])
-        if address:
-            pointer = self.code.inttoptr(self.value(*address), item.as_pointer())
-        else:
-            pointer = ir.IRBuilder(self.entry).alloca(item, size=size)
-            pointer.align = LINE
-        return Array(pointer, kind.id, size)
+        """The array at an address."""
+        address, shape, kind = call.args
+        pointer = self.code.inttoptr(self.value(address), ITEMS[kind.id].as_pointer())
+        return Array(pointer, kind.id, self.value(shape.elts[0]))
 
     def place(self, s: ast.Subscript) -> tuple[Any, str]:
         """Pointer to an item, and its type."""
@@ -86,9 +80,7 @@ class Values:
 
     def load(self, place: Any, kind: str) -> Any:
         value = self.code.load(place)
-        if ITEMS[kind] in (FLOAT, INT):
-            return value
-        return (self.code.zext if kind.startswith("u") else self.code.sext)(value, INT)
+        return value if ITEMS[kind] in (FLOAT, INT) else self.code.sext(value, INT)
 
     def store(self, place: Any, kind: str, value: Any) -> None:
         item = ITEMS[kind]
@@ -120,7 +112,15 @@ class Values:
         return self.load(*self.place(e))
 
     def of_BinOp(self, e: ast.BinOp) -> Any:
-        return self.operate(e.op, self.value(e.left), self.value(e.right))
+        """A chain a + b + ... by a loop: sums of many receptors would be too deep for recursion."""
+        chain, first = [e], e.left
+        while isinstance(first, ast.BinOp):
+            chain.append(first)
+            first = first.left
+        out = self.value(first)
+        for part in reversed(chain):
+            out = self.operate(part.op, out, self.value(part.right))
+        return out
 
     def of_UnaryOp(self, e: ast.UnaryOp) -> Any:
         x = self.value(e.operand)
