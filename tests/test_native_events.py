@@ -175,13 +175,19 @@ def test_the_results_say_who_slept() -> None:
     noise = pt.Population("noise", 2, pt.SpikeSourcePoisson(100.0))
     c = pt.Population("c", 2, pt.IF_curr_exp())
     driven = pt.Projection(noise, c, pt.OneToOne(), pt.StaticSynapse(0.1, 1.0))
-    r = pt.run(
-        pt.Network("net", [a, b, c, noise], [driven]), "native", "1 ms", options={"delivery": "events"}
-    )
+    follower = pt.cell_type(
+        "follower", equations="dx/dt = (other - x)/tau : mV", parameters={"tau": "5 ms"},
+        threshold="x > 1 mV", reset="x = 0 mV", inputs={"other": "mV"},
+    )  # fmt: skip
+    d, e = pt.Population("d", 2, pt.IF_curr_exp()), pt.Population("e", 2, follower())
+    net = pt.Network("net", [a, b, c, d, e, noise], [driven], links=[pt.Link(d, "v", e, "other")])
+    r = pt.run(net, "native", "1 ms", options={"delivery": "events"})
     assert r.provenance["integrators"] == {
         "a": "exact, from event to event",
         "b": "rk4, by the clock: its equations are not linear",
         "c": "exact, by the clock: Poisson spikes may arrive at every step",
+        "d": "exact, by the clock: links read or feed it",
+        "e": "rk4, by the clock: links read or feed it",
     }
 
 

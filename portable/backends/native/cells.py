@@ -80,6 +80,8 @@ def arranged(
         return layout, values, "so are all cells"
     if any(program.connections[i].post == group.name for i in plan.drives):
         return layout, values, "Poisson spikes may arrive at every step"
+    if any(group.name in (c.source, c.target) for c in program.links):
+        return layout, values, "links read or feed it"
     what = events.watched(layout, values)
     return layout if isinstance(what, str) else replace(layout, watched=what.state), values, what
 

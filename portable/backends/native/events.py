@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from portable.backends.native.layout import SEEN, Layout
+from portable.backends.native.layout import Layout
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Cmp, Name, names
 from portable.dynamics.flat import INJECTED
@@ -46,8 +46,6 @@ def watched(layout: Layout, values: Mapping[str, PerCell]) -> Watched | str:
         return "an arrival does more than add to states"
     if layout.injected:
         return "a current is injected"
-    if any(f.startswith(SEEN) or f in layout.flat.inputs for f in layout.fields):
-        return "links read or feed it"
     if len(layout.flat.conditions) != 1 or not layout.flat.conditions[0].spike:
         return "it has not just one condition, that of its spikes"
     test = layout.flat.inlined(layout.flat.conditions[0].test)
