@@ -137,7 +137,7 @@ def run(  # type: ignore[no-untyped-def]
                 if couplings.shape[0]:  # after inject: a variable may read the current
                     couple(k, dt, cleared, couplings, link_from, link_to, F, at[AT.F], at[AT.C])
                 woken = rise(awake, stamp, mark, todo) if mark.size else 0
-                if not ring:
+                if not ring and kinds.shape[0]:
                     woken = deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets,
                                         weights, equal, now, cells, edges, mark, todo, woken)
                 if drives.shape[0]:
@@ -164,9 +164,10 @@ def run(  # type: ignore[no-untyped-def]
                         count = step_of(code, S[s], at, arrivals, cells, k, dt, hits.size)
                     if count > hits.size:
                         failed, count = 2, hits.size
-                    sent, kept_at = publish(
-                        hits, count, stamp, S[s, SLICE.first], S[s, SLICE.source], S[s, SLICE.record],
-                        S[s, SLICE.number], out[p, parity], sent, kept, ids, stamps, kept_at)
+                    if count:
+                        sent, kept_at = publish(
+                            hits, count, stamp, S[s, SLICE.first], S[s, SLICE.source], S[s, SLICE.record],
+                            S[s, SLICE.number], out[p, parity], sent, kept, ids, stamps, kept_at)
                     ends[p, parity, j, s] = sent
                 if traces.shape[0]:
                     sample(traces, trace_cells, trace_columns, stamp, state[STATE.traced], F, values)
