@@ -137,7 +137,7 @@ class CellCode:
         if self.flat.conditions and not self.layout.general and self.end_test():
             code.add("if found:")
             code.depth = 3
-            code.add(f"for i in range({BLOCK}):")
+            code.add(f"for i in range({self.layout.lanes}):")
             code.depth = 4
             self.lane_conditions(code)
         code.depth = 1
@@ -149,7 +149,7 @@ class CellCode:
         where each lane takes steps of its own.
         """
         alone = self.layout.method.name == "rkf45" or self.layout.substepped
-        return f"min({BLOCK}, valid - b * {BLOCK})" if alone else f"{BLOCK}"
+        return f"min({BLOCK}, valid - b * {BLOCK})" if alone else str(self.layout.lanes)
 
     def end_test(self) -> bool:
         """Whether conditions are tested at the end of the step (always, unless substeps did it and no arrival
@@ -352,7 +352,7 @@ class CellCode:
     def conditions(self) -> str:
         code = self.begin("conditions", STEP)
         code.add("hits = view(spikes, (room,), int32)", "count = 0", "for b in range(blocks):")
-        code.add(self.block(), f"for i in range({BLOCK}):", deeper=1)
+        code.add(self.block(), f"for i in range({self.layout.lanes}):", deeper=1)
         code.depth = 3
         if self.flat.conditions:
             self.lane_conditions(code)
@@ -391,7 +391,7 @@ class CellCode:
         """The variable of all cells into its field, from the states at the start of a step."""
         code = self.begin(f"read_{variable}", READ)
         code.add("t_ = step * dt", "for b in range(blocks):")
-        code.add(self.block(), f"for i in range({BLOCK}):", deeper=1)
+        code.add(self.block(), f"for i in range({self.layout.lanes}):", deeper=1)
         code.depth = 3
         self.load(code)
         self.step.derived(code, [Name(variable)])

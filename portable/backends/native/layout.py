@@ -26,6 +26,7 @@ from portable.resolve.program import CellGroup, PerCell
 from portable.units import Floats
 
 BLOCK = 64
+VECTOR = 8  # float64 numbers of the widest vector
 # The engine's own quantities start with *, which no name of a model does.
 LEFT = "*left"  # refractory updates still to come, counted down at the start of an update
 CURRENT = "*current"  # injected current (pA)
@@ -61,6 +62,7 @@ class Layout:
     general: tuple[str, ...]
     refractory: bool
     injected: bool
+    lanes: int  # of a block that are worked on: all, or as many as a small group needs
     watched: str = (
         ""  # the state whose threshold decides whether a cell may sleep (events.py), "" if none may
     )
@@ -89,6 +91,7 @@ class Layout:
             self.general,
             self.refractory,
             self.injected,
+            self.lanes,
             self.watched,
         )
         return f"{self.flat.text()}\n{rest!r}"
@@ -158,6 +161,7 @@ def arrange(
         general,
         has_refractory,
         injected,
+        min(BLOCK, -(-max(group.size, 1) // VECTOR) * VECTOR),
     )
     return layout, quantities
 

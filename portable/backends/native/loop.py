@@ -188,7 +188,7 @@ def run(  # type: ignore[no-untyped-def]
 # fmt: on
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS, forceinline=True)
 def step_of(code, row, at, arrivals, cells, step, dt, room):  # type: ignore[no-untyped-def]
     """Call `update` or `conditions` of a slice (row of S); the number of spikes, which are in `hits`."""
     return invoke(
