@@ -166,7 +166,9 @@ def test_equal_parameters_are_scalars_and_others_fields():
 
 
 def test_one_text_for_all_populations_of_a_type():
-    """Parameters, constants, time step and size are arguments: what is compiled depends on none of them."""
+    """Parameters, constants, time step and size are arguments: what is compiled depends on none of them, but
+    for groups that one vector holds.
+    """
 
     def source(cell, n, dt):
         cells = pt.Population("cells", n, cell)
@@ -180,7 +182,8 @@ def test_one_text_for_all_populations_of_a_type():
         (pt.IF_curr_exp(v_rest=0), pt.IF_curr_exp(tau_m=7, cm=3, tau_syn_E=2, v_thresh=-40, tau_refrac=5)),
         (pt.IF_cond_exp(), pt.IF_cond_exp(cm=3, e_rev_E=-1, v_reset=-70)),
     ):
-        assert source(cell, 3, 0.1) == source(other, 200, 0.05)
+        assert source(cell, 9, 0.1) == source(other, 200, 0.05)
+        assert source(cell, 1, 0.1) == source(other, 8, 0.05) != source(cell, 9, 0.1)
 
 
 @pytest.mark.parametrize(("size", "texts"), [(200, 1), (2000, 4)])

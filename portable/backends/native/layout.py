@@ -62,7 +62,7 @@ class Layout:
     general: tuple[str, ...]
     refractory: bool
     injected: bool
-    lanes: int  # of a block that are worked on: all, or as many as a small group needs
+    lanes: int  # of a block that are worked on: all, or a vector of a group that has no more cells
     watched: str = (
         ""  # the state whose threshold decides whether a cell may sleep (events.py), "" if none may
     )
@@ -161,7 +161,7 @@ def arrange(
         general,
         has_refractory,
         injected,
-        min(BLOCK, -(-max(group.size, 1) // VECTOR) * VECTOR),
+        VECTOR if group.size <= VECTOR else BLOCK,
     )
     return layout, quantities
 
