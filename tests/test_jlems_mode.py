@@ -70,9 +70,7 @@ def ours(file: Path):
 def test_random_numbers_are_javas():
     """new java.util.Random(42): the first two of nextDouble()."""
     C = np.zeros(8, dtype=np.int64)
-    random = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_int64)(
-        functions.EXTERN["random"][1]()
-    )
+    random = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_int64)(functions.random.address())
     C[functions.RANDOM] = functions.seeded(42)
     assert [random(1.0, C.ctypes.data) for _ in range(2)] == [0.7275636800328681, 0.6832234717598454]
     C[functions.RANDOM] = functions.seeded(-7)

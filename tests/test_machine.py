@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from portable.backends.jlems import functions as jlems
 from portable.backends.machine import library
+from portable.backends.machine.extern import Extern, extern, factorial
 
 NUMBERS = (0.0, -0.0, 0.5, 1.0, -1.5, 2.0, 3.25, 1e-300, -7e300, 709.0, math.inf, -math.inf, math.nan)
 NAMES = (
@@ -56,7 +58,9 @@ def bits(x: float) -> bytes:
     ],
 )  # fmt: skip
 def test_expressions_are_those_of_python(tmp_path: Path, expression: str) -> None:
-    """Signs of zeros, infinities and nan included."""
+    """Signs of zeros, infinities and nan included. `eval` reads the texts above: Python's own reading is what
+    ours is held to.
+    """
     made = of_two(tmp_path, expression)
     for a, b in itertools.product(NUMBERS, NUMBERS):
         assert bits(made(a, b)) == bits(float(eval(expression, {}, {"a": a, "b": b}))), (a, b)
@@ -139,20 +143,27 @@ def test_loops_and_arrays(tmp_path: Path, numbers: list[float], small: list[int]
     assert x.tolist() == grown
 
 
-def test_what_another_library_gives_is_called(tmp_path: Path) -> None:
+@extern("float64", "int64")
+def multiple(x, n):  # type: ignore[no-untyped-def]
+    return x * n
+
+
+def test_what_another_library_gives_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its address is asked for where the text calls it, and only there."""
-    kind = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_int64)
-    other = kind(lambda x, n: x * n)
-
-    def never() -> int:
-        raise AssertionError
-
+    asked: list[str] = []
+    plain = Extern.address
+    monkeypatch.setattr(Extern, "address", lambda self: asked.append(self.symbol) or plain(self))
     text = "def f(n):\n    return int(twice(1.5, n))\n"
-    given = {
-        "twice": (("float64", "int64"), lambda: int(ctypes.cast(other, ctypes.c_void_p).value or 0)),
-        "never": (("float64",), never),
-    }
-    assert call(tmp_path, text, "f", 4, **given) == 6
+    assert call(tmp_path, text, "f", 4, twice=multiple, factorial=factorial) == 6
+    assert asked == [multiple.symbol]
+
+
+def test_functions_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """13! is beyond the 32-bit integers of jLEMS."""
+    text = "def f(n):\n    return int(factorial(n))\n"
+    assert call(tmp_path, text, "f", 13, factorial=factorial) == math.factorial(13)
+    assert call(tmp_path, text, "f", 13, factorial=jlems.factorial) == 1932053504
+    assert factorial.symbol != jlems.factorial.symbol
 
 
 TEXT = "def f(a):\n    return a + 1\n"

@@ -36,10 +36,19 @@ CELLS = {
         )(),
         6.0,
     ),
+    "a reset that draws": (
+        pt.cell_type(
+            "drawing", equations="dv/dt = (v_rest - v)/tau : mV",
+            parameters={"v_rest": "-60 mV", "tau": "10 ms"}, threshold="v > -52 mV",
+            reset="v = v_rest - random(8 mV)", initial={"v": "v_rest"},
+            events={"excitatory": "v = v + weight"},
+        )(),
+        3.0,
+    ),
 }  # fmt: skip
 
 
-def network(kind: str, scale: float = 1.0) -> pt.Network:
+def network(kind: str) -> pt.Network:
     """Two populations, of which one fires seldom; inputs far apart (a sleep of more than LONGEST steps), and
     many at once.
     """
@@ -48,7 +57,7 @@ def network(kind: str, scale: float = 1.0) -> pt.Network:
     trains = [np.sort(rng.uniform(1, 200, rng.integers(1, 12))) for _ in range(60)]
     sources = pt.Population("sources", 60, pt.SpikeSourceArray([np.round(t, 1).tolist() for t in trains]))
     a, b = pt.Population("a", 300, cell), pt.Population("b", 70, cell)
-    synapse = pt.StaticSynapse(pt.Normal(weight * scale, weight / 4, low=0), pt.Uniform(0.1, 4.0))
+    synapse = pt.StaticSynapse(pt.Normal(weight, weight / 4, low=0), pt.Uniform(0.1, 4.0))
     return pt.Network(
         kind,
         [sources, a, b],
@@ -123,7 +132,7 @@ def test_the_bound_holds_for_ever_and_a_product_of_powers_is_the_steps(kind: str
     assert c.powers is not None
     what = events.watched(c.layout, c.values)
     assert isinstance(what, events.Watched)
-    numbers = events.numbers(c.layout, c.powers, what)
+    numbers = c.powers.numbers
     p, r, v = c.powers.p[0], c.powers.r[0], c.powers.states.index(what.state)
     n = len(p)
     of = numbers[1 : 1 + 3 * n].reshape(n, 3)

@@ -61,9 +61,8 @@ def picks(key, first, out, n):  # type: ignore[no-untyped-def]
                 line[4 * i + j] = w[j * BLOCK + i] >> _32
         skip = max(0, first - begin)
         last = min(4 * BLOCK, first + out.size - begin)
-        for i in range(
-            skip, last
-        ):  # a slice's assignment compiles the text of its error, which takes seconds
+        # a slice's assignment compiles the text of its error, which takes seconds
+        for i in range(skip, last):
             out[begin + i - first] = line[i]
 
 

@@ -8,17 +8,17 @@ harmless.
 from __future__ import annotations
 
 import ctypes
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from brian2 import Function
-from numba import cfunc, float64, njit, uint64
+from numba import njit, uint64
 
 from portable import caches
 from portable.backends.brian2.plan import Stepped
 from portable.backends.machine import library
+from portable.backends.machine.extern import NUMBERS, extern
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Call, Name
 from portable.resolve.draw_c import BODY
@@ -40,35 +40,14 @@ def _random(low: Any, high: Any, cells: Any, stamp: Any, number: Any) -> Any:
     ).reshape(cells.shape)
 
 
-@functools.cache
-def _random_number() -> Any:
-    @cfunc(float64(*5 * (float64,)), cache=True)
-    def random_number(low, high, cell, stamp, number):  # type: ignore[no-untyped-def]
-        key = uint64(low) | (uint64(high) << uint64(32))
-        return draw(key, uint64(cell), uint64(stamp), uint64(0), uint64(number))
-
-    return random_number
+@extern(*5 * ("float64",))
+def _random_number(low, high, cell, stamp, number):  # type: ignore[no-untyped-def]
+    key = uint64(low) | (uint64(high) << uint64(32))
+    return draw(key, uint64(cell), uint64(stamp), uint64(0), uint64(number))
 
 
-@functools.cache
-def _factorial() -> Any:
-    @cfunc(float64(float64), cache=True, error_model="numpy")
-    def factorial(x):  # type: ignore[no-untyped-def]
-        if not x >= 0.0 or x != np.floor(x) or x > 170.0:
-            return np.inf if x > 170.0 and x == np.floor(x) else np.nan
-        product = 1.0
-        for i in range(2, int(x) + 1):
-            product *= i
-        return product
-
-    return factorial
-
-
-# What a step in machine code calls.
-_EXTERN: Mapping[str, tuple[tuple[str, ...], Callable[[], int]]] = {
-    "random_number": (5 * ("float64",), lambda: int(_random_number().address)),
-    "factorial": (("float64",), lambda: int(_factorial().address)),
-}
+# What a step in machine code calls; there are no arrivals before a number that it draws.
+_EXTERN = {**NUMBERS, "random_number": _random_number}
 # name: (argument types, C expression of a, b, c, ... or a whole body; numpy function)
 _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
     "pt_where": (("boolean", "float", "float"), "(a ? b : c)", np.where),

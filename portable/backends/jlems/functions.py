@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
-from numba import cfunc, float64, int64
+from numba import int64
 
-from portable.backends.addresses import OPTIONS, view
+from portable.backends.addresses import view
+from portable.backends.machine.extern import extern
 
 MULTIPLIER, ADDEND, MASK = 0x5DEECE66D, 0xB, (1 << 48) - 1
 RANDOM = 4  # place in C, as in loop.py
@@ -20,40 +17,28 @@ def seeded(seed: int) -> int:
     return (seed ^ MULTIPLIER) & MASK
 
 
-@functools.cache
-def _random() -> Any:
-    @cfunc(float64(float64, int64), **OPTIONS)
-    def random(x, address):  # type: ignore[no-untyped-def]
-        """x times the next double of java.util.Random, whose 48-bit linear congruential generator is
-        specified in the Java documentation; its state is in C, which is at the address.
-        """
-        state = view(address + 8 * RANDOM, (1,), int64)
-        s = (state[0] * MULTIPLIER + ADDEND) & MASK
-        high = s >> 22
-        s = (s * MULTIPLIER + ADDEND) & MASK
-        state[0] = s
-        return x * (float((high << 27) + (s >> 21)) * 2.0**-53)
-
-    return random
+@extern("float64", "int64")
+def random(x, address):  # type: ignore[no-untyped-def]
+    """x times the next double of java.util.Random, whose 48-bit linear congruential generator is specified in
+    the Java documentation; its state is in C, which is at the address.
+    """
+    state = view(address + 8 * RANDOM, (1,), int64)
+    s = (state[0] * MULTIPLIER + ADDEND) & MASK
+    high = s >> 22
+    s = (s * MULTIPLIER + ADDEND) & MASK
+    state[0] = s
+    return x * (float((high << 27) + (s >> 21)) * 2.0**-53)
 
 
-@functools.cache
-def _factorial() -> Any:
-    @cfunc(float64(float64), **OPTIONS)
-    def factorial(x):  # type: ignore[no-untyped-def]
-        """x! in 32-bit integers, as jLEMS has it; nan where x is no whole number >= 0."""
-        if x < 0.0 or x != np.floor(x):
-            return np.nan
-        out = np.int32(1)
-        for i in range(1, int(x) + 1):
-            out = np.int32(out * i)
-        return float(out)
-
-    return factorial
+@extern("float64")
+def factorial(x):  # type: ignore[no-untyped-def]
+    """x! in 32-bit integers, as jLEMS has it; nan where x is no whole number >= 0."""
+    if x < 0.0 or x != np.floor(x):
+        return np.nan
+    out = np.int32(1)
+    for i in range(1, int(x) + 1):
+        out = np.int32(out * i)
+    return float(out)
 
 
-# name -> types of the arguments, and what gives its address: machine.library.load. The functions stay loaded.
-EXTERN: Mapping[str, tuple[tuple[str, ...], Callable[[], int]]] = {
-    "random": (("float64", "int64"), lambda: int(_random().address)),
-    "factorial": (("float64",), lambda: int(_factorial().address)),
-}
+EXTERN = {"random": random, "factorial": factorial}

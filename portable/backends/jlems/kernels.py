@@ -1,6 +1,4 @@
-"""Compiled code that every model shares: the queue of delayed events, the step of a
-kinetic scheme.
-"""
+"""Compiled code that every model shares: the queue of delayed events, the step of a kinetic scheme."""
 
 from __future__ import annotations
 

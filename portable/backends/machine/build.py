@@ -17,14 +17,17 @@ C without -ffast-math. x / 0 is inf or nan.
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from llvmlite import ir
 
-from portable.backends.machine.values import FLOAT, INT, Extern, Values, called
+from portable.backends.machine.extern import Extern
+from portable.backends.machine.values import FLOAT, INT, Values, called
 
 
-def module(source: str, extern: Extern, floats: tuple[str, ...] = ()) -> ir.Module:
+def module(source: str, extern: Mapping[str, Extern], floats: tuple[str, ...] = ()) -> ir.Module:
     """All functions of the source. Arguments are int64, but those named in `floats`."""
     out = ir.Module("generated")
     for node in ast.parse(source).body:
@@ -35,14 +38,14 @@ def module(source: str, extern: Extern, floats: tuple[str, ...] = ()) -> ir.Modu
 
 def function_names(source: str) -> tuple[str, ...]:
     """Of the functions that `module` makes."""
-    return tuple(n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef))
+    return tuple(re.findall(r"^def (\w+)\(", source, re.MULTILINE))
 
 
 class _Function:
     """Translates one function while it is made."""
 
     def __init__(
-        self, module: ir.Module, node: ast.FunctionDef, extern: Extern, floats: tuple[str, ...]
+        self, module: ir.Module, node: ast.FunctionDef, extern: Mapping[str, Extern], floats: tuple[str, ...]
     ) -> None:
         names = [a.arg for a in node.args.args]
         types = [FLOAT if n in floats else INT for n in names]

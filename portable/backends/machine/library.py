@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import llvmlite.binding as llvm
 
 from portable import caches, files
 from portable.backends.machine import build
+from portable.backends.machine.extern import Extern
 
 SPEED = 3  # as numba and -O3 have it: loops become vectors
 DIGEST = hashlib.sha256().digest_size
@@ -22,24 +23,22 @@ _loaded: dict[str, tuple[Any, Mapping[str, int]]] = {}  # by the name of the tex
 def load(
     folder: Path,
     source: str,
-    extern: Mapping[str, tuple[tuple[str, ...], Callable[[], int]]],
+    extern: Mapping[str, Extern],
     floats: tuple[str, ...] = (),
 ) -> Mapping[str, int]:
     """Address of each function of the text (see build.py), with C's calling convention.
 
-    extern: functions that it may call, of which each gives a float64: the types of their arguments, and what
-    gives the address when it is needed. floats: names of arguments that are float64. The code is kept in
-    `folder`, if that can be written.
+    extern: functions that it may call, by the names by which it calls them. floats: names of arguments that
+    are float64. The code is kept in `folder`, if that can be written.
     """
-    name = _name(source, extern, floats)
+    called = {n: x for n, x in extern.items() if f"{n}(" in source}
+    name = _name(source, called, floats)
     if name not in _loaded:
-        for n, (_, address) in extern.items():
-            if f"{n}(" in source:
-                llvm.add_symbol(f"portable_{n}", address())
+        for x in called.values():
+            llvm.add_symbol(x.symbol, x.address())
         code = _kept(folder / f"{name}.o")
         if code is None:
-            kinds = {n: kinds for n, (kinds, _) in extern.items()}
-            code = compiled(build.module(source, kinds, floats))
+            code = compiled(build.module(source, called, floats))
             _keep(folder, f"{name}.o", code)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -82,9 +81,9 @@ def _features() -> str:
     return text
 
 
-def _name(source: str, extern: Mapping[str, Any], floats: tuple[str, ...]) -> str:
+def _name(source: str, extern: Mapping[str, Extern], floats: tuple[str, ...]) -> str:
     """Of the file: the same for the same code on the same kind of processor."""
-    kinds = {n: kinds for n, (kinds, _) in extern.items()}
+    kinds = {n: (x.symbol, x.types) for n, x in extern.items()}
     parts = (
         source, repr(kinds), repr(floats), llvmlite.__version__, llvm.get_host_cpu_name(), _features(),
         _writer(),

@@ -9,6 +9,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from portable.backends.machine.extern import Extern
+
 INT, FLOAT, BOOL = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
 ITEMS = {"float64": FLOAT, "int64": INT, "int32": ir.IntType(32)}
 KINDS = {"float64": FLOAT, "int64": INT}
@@ -20,7 +22,6 @@ INTRINSICS = {
 LIBM = ("tan", "sinh", "cosh", "tanh", "expm1")
 _COMPARED = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 _BITS = {ast.BitAnd: "and_", ast.BitOr: "or_", ast.RShift: "lshr"}
-Extern = Mapping[str, tuple[str, ...]]  # name -> types of the arguments; each gives a float64
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Array:
 class Values:
     """Writes into the function: `code` stands where the next instruction goes, `entry` holds variables."""
 
-    def __init__(self, module: ir.Module, function: Any, extern: Extern) -> None:
+    def __init__(self, module: ir.Module, function: Any, extern: Mapping[str, Extern]) -> None:
         self.module, self.function, self.extern = module, function, extern
         self.entry = function.append_basic_block("entry")
         self.code = ir.IRBuilder(function.append_basic_block("body"))
@@ -174,9 +175,9 @@ class Values:
     def of_Call(self, e: ast.Call) -> Any:
         name, values = called(e), [self.value(a) for a in e.args]
         if name in self.extern:
-            kinds = [KINDS[k] for k in self.extern[name]]
+            kinds = [KINDS[k] for k in self.extern[name].types]
             values = [self.real(v) if k == FLOAT else v for v, k in zip(values, kinds, strict=True)]
-            return self.code.call(self.named(f"portable_{name}", kinds), values)
+            return self.code.call(self.named(self.extern[name].symbol, kinds), values)
         if name == "int":
             return self.code.fptosi(values[0], INT)
         if name in ("min", "max"):  # the second if it is smaller (greater), as Python and numba

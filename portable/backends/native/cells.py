@@ -4,7 +4,7 @@ blocks of every group.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,12 +87,12 @@ def arranged(
 
 
 def described(plan: NativePlan) -> dict[str, str]:
-    """How each group is integrated, in words."""
+    """How each group of an event-driven plan is integrated, in words."""
     out = {}
     for cell, group in zip(plan.cells, plan.program.cells, strict=True):
-        what = arranged(plan, cell, group)[2] if plan.delivery == EVENTS else None
-        more = f", by the clock: {what}" if isinstance(what, str) else ", from event to event" if what else ""
-        out[group.name] = cell.method.described + more
+        what = arranged(plan, cell, group)[2]
+        more = f"by the clock: {what}" if isinstance(what, str) else "from event to event"
+        out[group.name] = f"{cell.method.described}, {more}"
     return out
 
 
@@ -128,7 +128,7 @@ class Arena:
         layout, values, what = arranged(self.plan, cell, group)
         if isinstance(what, str):
             return layout, values, None
-        return layout, values, events.powers(layout, values)
+        return layout, values, events.powers(layout, values, what)
 
     def pack(self) -> None:
         """Lay out every group anew from its states and values."""
@@ -180,18 +180,14 @@ class Arena:
         self.pack()
         return not same
 
-    def settle(self, since: Callable[[str, int], Ints], now: int) -> None:
-        """Bring cells that sleep to step `now`. since(group, part): the steps at which they were last up to
-        date.
-        """
-        for name, c in self.cells.items():
-            for p in range(self.parts if c.powers else 0):
-                assert c.powers is not None
-                views = self._views(c, p)
-                of = {s: views[:, c.layout.fields.index(s), :] for s in c.powers.states}
-                passed = now - since(name, p)
-                for s, values in c.powers.settle({s: v.ravel() for s, v in of.items()}, passed).items():
-                    of[s][:] = values.reshape(-1, BLOCK)
+    def settle(self, name: str, p: int, steps: Ints) -> None:
+        """Move a group's cells of part p, which sleep, on by so many steps each. Shape (blocks * BLOCK,)."""
+        c = self.cells[name]
+        assert c.powers is not None
+        views = self._views(c, p)
+        of = {s: views[:, c.layout.fields.index(s), :] for s in c.powers.states}
+        for s, values in c.powers.settle({s: v.ravel() for s, v in of.items()}, steps).items():
+            of[s][:] = values.reshape(-1, BLOCK)
 
     def check(self, step: int) -> None:
         """BackendFailed if any state has exploded."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from portable.backends import compiled
 from portable.backends.machine import library
+from portable.backends.machine.extern import NUMBERS
 from portable.backends.native.codegen import FLOATS, CellCode
-from portable.backends.native.functions import EXTERN
 from portable.backends.native.layout import Layout
 
 HERE = Path(__file__).parent
@@ -33,4 +33,4 @@ def loop() -> Callable[..., Any]:
 
 def functions(layout: Layout) -> Mapping[str, int]:
     """Name -> address of the functions of a type of cells, as codegen.CellCode names them."""
-    return library.load(compiled.cache_folder(), CellCode(layout).source(), EXTERN, FLOATS)
+    return library.load(compiled.cache_folder(), CellCode(layout).source(), NUMBERS, FLOATS)

@@ -48,9 +48,7 @@ class CellCode:
         self.layout, self.flat = layout, layout.flat
         self.place = {name: i for i, name in enumerate(layout.fields)}
         self.states = self.flat.state_names
-        self.step = CellStep(
-            self.flat, layout.method, layout.refractory, layout.substepped, self.substep_condition
-        )
+        self.step = CellStep(self.flat, layout.method, layout.refractory, layout.substepped, self.condition)
         self.tested = (
             frozenset().union(*(names(self.flat.inlined(c.test)) for c in self.flat.conditions))
             if self.flat.conditions
@@ -161,10 +159,8 @@ class CellCode:
         self.load(code)
         for c in range(len(self.layout.channels)):
             code.add(f"in{c}_ = arrivals{c}[i]", f"arrivals{c}[i] = 0.0")
-        if self.layout.refractory:
-            code.add("own_left = own_left - 1.0 if own_left > 0.0 else own_left", "held = own_left > 0.0")
-        else:
-            code.add("held = False")
+        code.add("held = False")
+        self.count_down(code)
         if ARRIVED in self.place:
             code.add(f"{local(STAMP)} = step + 1.0", f"{local(ARRIVED)} = 0.0")
         jumps = self.jumps()
@@ -176,12 +172,7 @@ class CellCode:
         else:
             self.step.write(code)
         if method.name != "euler":
-            code.add(
-                *(
-                    f"{s}_ = {s}_ + {' + '.join(terms) if len(terms) == 1 else '(' + ' + '.join(terms) + ')'}"
-                    for s, terms in jumps.items()
-                )
-            )
+            self.add_arrivals(code, jumps)
         own = (
             (LEFT,) * self.layout.refractory
             + (SIZE,) * (method.name == "rkf45")
@@ -201,6 +192,16 @@ class CellCode:
                 for c in self.flat.conditions
             ]
             code.add(f"found += 1 if {' | '.join(tests)} else 0", "t_ = start")
+
+    def count_down(self, code: Code) -> None:
+        """A step of the refractory period, and whether it still holds."""
+        if self.layout.refractory:
+            code.add("own_left = own_left - 1.0 if own_left > 0.0 else own_left", "held = own_left > 0.0")
+
+    def add_arrivals(self, code: Code, jumps: dict[str, list[str]]) -> None:
+        for s, terms in jumps.items():
+            total = " + ".join(terms)
+            code.add(f"{s}_ = {s}_ + {total if len(terms) == 1 else f'({total})'}")
 
     def exact(self, code: Code) -> None:
         held = dict(self.layout.held)
@@ -228,8 +229,10 @@ class CellCode:
             if terms:
                 code.add(f"{s}_ = {s}_ + ({' + '.join(terms)})")
 
-    def substep_condition(self, code: Lines) -> None:
-        """After a substep: reset inside the step. The counter gets one more, for the rest of this step."""
+    def condition(self, code: Lines) -> None:
+        """The only condition of a type, where it is tested in the course of the update: after a substep, or
+        when a cell that sleeps is looked at. The counter gets one more, for the rest of this step.
+        """
         (condition,) = self.flat.conditions
         self.step.derived(code, [condition.test, *(a.expr for a in condition.assignments)])
         code.add(f"if {text(condition.test)}" + (" and own_left <= 0.0:" if self.layout.refractory else ":"))
@@ -280,7 +283,7 @@ class CellCode:
         """The cells todo[:many] that are of this slice, whose first is `low`: what has passed since they were
         looked at, this step's arrivals, the threshold. Who may reach it without more arrivals stays awake.
         """
-        rows, (condition,) = self.layout.free, self.flat.conditions
+        rows = self.layout.free
         head = HEAD + EACH * len(rows)
         code = self.begin("visit", VISIT)
         code.add(
@@ -306,7 +309,8 @@ class CellCode:
         for c in range(len(self.layout.channels)):
             code.add(f"in{c}_ = arrivals{c}[cell]", f"arrivals{c}[cell] = 0.0")
         code.add("steps = step + 1 - seen[2 * cell]", "seen[2 * cell] = step + 1", "held = False")
-        code.add("while steps > 1:", f"    at = {head} + {self.terms()} * (min(steps, {LONGEST}) - 2)")
+        terms = sum(len(row) for _, row in rows)
+        code.add("while steps > 1:", f"    at = {head} + {terms} * (min(steps, {LONGEST}) - 2)")
         n = 0
         for state, row in rows:
             products = [f"power[at + {n + j}]" + (f" * {w}_" if w else "") for j, (w, _) in enumerate(row)]
@@ -316,18 +320,11 @@ class CellCode:
         code.add(f"steps = steps - min(steps, {LONGEST})", deeper=1)
         code.add("if steps == 1:")
         code.depth = 3
-        if self.layout.refractory:
-            code.add("own_left = own_left - 1.0 if own_left > 0.0 else own_left", "held = own_left > 0.0")
+        self.count_down(code)
         self.exact(code)
         code.depth = 2
-        for s, added in self.jumps().items():
-            code.add(
-                f"{s}_ = {s}_ + {' + '.join(added) if len(added) == 1 else '(' + ' + '.join(added) + ')'}"
-            )
-        self.step.derived(code, [condition.test, *(a.expr for a in condition.assignments)])
-        code.add(f"if {text(condition.test)}" + (" and own_left <= 0.0:" if self.layout.refractory else ":"))
-        code.add(*(f"{a.variable}_ = {text(a.expr)}" for a in condition.assignments), deeper=1)
-        self.spike(code, 1)
+        self.add_arrivals(code, self.jumps())
+        self.condition(code)
         self.store(code, (*self.states, *((LEFT,) * self.layout.refractory)))
         code.add("bound = 0.0")
         for j, (state, _) in enumerate(rows):
@@ -342,10 +339,6 @@ class CellCode:
         code.depth = 1
         code.add("return count")
         return str(code)
-
-    def terms(self) -> int:
-        """Numbers of one power."""
-        return sum(len(row) for _, row in self.layout.free)
 
     # ---- arrivals handled one by one
 

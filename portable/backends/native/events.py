@@ -78,11 +78,16 @@ def _step(layout: Layout, values: Mapping[str, PerCell]) -> tuple[Floats, Floats
 
 @dataclass(frozen=True)
 class Powers:
-    """Steps 1 .. LONGEST of a type at once: matrices (LONGEST, states, states) and what they add."""
+    """Steps 1 .. LONGEST of a type at once: matrices (LONGEST, states, states) and what they add (LONGEST,
+    states). numbers: what `visit` of codegen.py reads: the limit below which a cell may sleep, EACH numbers
+    for each state, and for each power from 2 on the terms of the propagator's rows, in the order of
+    `layout.free`.
+    """
 
     states: tuple[str, ...]
     p: Floats
     r: Floats
+    numbers: Floats
 
     def settle(self, states: Mapping[str, Floats], steps: Ints) -> dict[str, Floats]:
         """The states of cells after so many steps each (0 or more) without arrivals."""
@@ -97,47 +102,34 @@ class Powers:
         return dict(zip(self.states, x, strict=True))
 
 
-def powers(layout: Layout, values: Mapping[str, PerCell]) -> Powers:
+def powers(layout: Layout, values: Mapping[str, PerCell], what: Watched) -> Powers:
+    """Of the present parameters."""
     p, r = _step(layout, values)
     wide, more = p.astype(np.longdouble), r.astype(np.longdouble)
-    ps, rs = [wide], [more]
+    every, added = [wide], [more]
     for _ in range(LONGEST - 1):
-        ps.append(wide @ ps[-1])
-        rs.append(wide @ rs[-1] + more)
-    return Powers(
-        tuple(s for s, _ in layout.free), np.array(ps, dtype=np.float64), np.array(rs, dtype=np.float64)
-    )
-
-
-def numbers(layout: Layout, made: Powers, what: Watched) -> Floats:
-    """What `visit` of codegen.py reads: the limit below which a cell may sleep, EACH numbers for each state,
-    and for each power from 2 on the terms of the propagator's rows in the order of `layout.free`.
-    """
-    p, r = made.p[0], made.r[0]
-    fixed = np.linalg.solve(np.eye(len(p)) - p, r)
-    most, least = _extremes(made, made.states.index(what.state))
-    head = [what.threshold - SLACK * max(1.0, abs(what.threshold))]
-    for of_state in zip(fixed, most, least, strict=True):
-        head += of_state
-    index = {s: i for i, s in enumerate(made.states)}
+        every.append(wide @ every[-1])
+        added.append(wide @ added[-1] + more)
+    ps, rs = np.array(every, dtype=np.float64), np.array(added, dtype=np.float64)
+    states = tuple(s for s, _ in layout.free)
+    v, index = states.index(what.state), {s: i for i, s in enumerate(states)}
+    limit = what.threshold - SLACK * max(1.0, abs(what.threshold))
+    each = np.stack([np.linalg.solve(np.eye(len(p)) - p, r), *_extremes(ps, v)], axis=1)
     terms = [
-        [
-            made.r[k, index[s]] if not other else made.p[k, index[s], index[other]]
-            for s, row in layout.free
-            for other, _ in row
-        ]
-        for k in range(1, LONGEST)
+        ps[1:, index[s], index[other]] if other else rs[1:, index[s]]
+        for s, row in layout.free
+        for other, _ in row
     ]
-    return np.concatenate([head, np.ravel(terms)])
+    return Powers(states, ps, rs, np.concatenate([[limit], each.ravel(), np.stack(terms, axis=1).ravel()]))
 
 
-def _extremes(made: Powers, v: int) -> tuple[Floats, Floats]:
+def _extremes(p: Floats, v: int) -> tuple[Floats, Floats]:
     """The most and the least (0 at the least and at the most) of each state's factor in state v after 1, 2,
     ... steps, for ever.
     """
-    reach = made.p[:, v, :]
+    reach = p[:, v, :]
     most, least = reach.max(axis=0), reach.min(axis=0)
-    while np.abs(reach).max() > SLACK * np.abs(made.p[0, v]).max():
-        reach = reach @ made.p[-1]
+    while np.abs(reach).max() > SLACK * np.abs(p[0, v]).max():
+        reach = reach @ p[-1]
         most, least = np.maximum(most, reach.max(axis=0)), np.minimum(least, reach.min(axis=0))
     return np.maximum(most, 0.0), np.minimum(least, 0.0)

@@ -63,9 +63,8 @@ class Layout:
     refractory: bool
     injected: bool
     lanes: int  # of a block that are worked on: all, or a vector of a group that has no more cells
-    watched: str = (
-        ""  # the state whose threshold decides whether a cell may sleep (events.py), "" if none may
-    )
+    # the state whose threshold decides whether a cell may sleep (events.py), "" if none may
+    watched: str = ""
 
     @property
     def substepped(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native import code, events, kernels, links, sources, synapses
+from portable.backends.native import code, kernels, links, sources, synapses
 from portable.backends.native.cells import Arena, aligned, bounds
 from portable.backends.native.layout import BLOCK
 from portable.backends.native.lower import RING, NativePlan
@@ -122,17 +122,18 @@ class Parts:
                 equal=s.equal,
                 lags=s.lags,
             )
-            a.update(self._sleep(p))
+            a.update(self._sleep(p, 0))
             a["A"] = aligned(self.cells[p] * self.channels * (self.ring + 1))
             a["delays"] = np.array(self.plan.delays, dtype=np.int64)
 
-    def _sleep(self, p: int) -> Arrays:
-        """Who is awake, at which steps cells were up to date, whether they are kept awake: those whose states
-        are recorded. All are awake at first.
+    def _sleep(self, p: int, now: int) -> Arrays:
+        """Who is awake, and for each cell the step at which it was up to date and whether it is kept awake:
+        those whose states are recorded. All are awake, and up to date at step `now`.
         """
         sleepers = [name for name, c in self.arena.cells.items() if c.powers is not None]
         n = self.cells[p] if sleepers else 0
         since = np.zeros((n, 2), dtype=np.int64)
+        since[:, 0] = now
         awake = np.zeros(n + 1, dtype=np.int32)
         for name in sleepers:
             mine = self._local(name, p)
@@ -143,7 +144,7 @@ class Parts:
             since[place[t.ids][part[t.ids] == p], 1] = 1
         return {
             "awake": awake,
-            "since": since.reshape(-1),
+            "since": since,
             "todo": np.zeros(n, dtype=np.int32),
             "mark": np.zeros(n, dtype=np.int64),
         }
@@ -155,17 +156,13 @@ class Parts:
         )
 
     def _settle(self, now: int) -> None:
-        """Bring all cells to step `now`, and wake them."""
-
-        def since(name: str, p: int) -> Ints:
-            cells = self.arena.cells[name]
-            first, many = self.arrivals[p][name], int(cells.cuts[p + 1] - cells.cuts[p]) * BLOCK
-            own = self._local(name, p)
-            out = np.full(many, now, dtype=np.int64)  # what fills the last block stays as it is
-            out[: own.size] = self.arrays[p]["since"].reshape(-1, 2)[first : first + own.size, 0]
-            return out
-
-        self.arena.settle(since, now)
+        """Bring all cells to step `now`."""
+        for name, c in self.arena.cells.items():
+            for p in range(self.count if c.powers else 0):
+                own = self._local(name, p)
+                steps = np.zeros(int(c.cuts[p + 1] - c.cuts[p]) * BLOCK, dtype=np.int64)
+                steps[: own.size] = now - self.arrays[p]["since"][own, 0]  # what fills the last block stays
+                self.arena.settle(name, p, steps)
 
     def _exchange(self) -> None:
         """Histories of spikes under way and the lists that parts exchange."""
@@ -249,6 +246,8 @@ class Parts:
             scalars = self.arena.cells[kind.group].scalars if alone else 0
             rows.append((kind.channel, -1 if self.plan.weights else i, scalars, handler))
         alone = any(kind.channel < 0 for kind in self.plan.kinds)
+        sleeping = [c.powers.numbers for c in self.arena.cells.values() if c.powers is not None]
+        powers = np.concatenate([*sleeping, np.zeros(0)])
         coupled = links.tables(self.program, self.arena, lambda name, v: self.types[name][f"read_{v}"])
         for p, a in enumerate(self.arrays):
             currents = sources.Currents(self.program.currents, self.arena, p)
@@ -269,26 +268,15 @@ class Parts:
                 amplitudes=currents.amplitudes,
                 places=currents.places,
                 columns=currents.columns,
-                powers=np.concatenate([*self._powers().values(), np.zeros(0)]),
+                powers=powers,
                 where=self._where(p) if alone else np.zeros(0, dtype=np.int64),
                 **coupled,
             )
         self.run = code.loop()
 
-    def _powers(self) -> dict[str, Floats]:
-        """What `visit` reads, by group."""
-        out = {}
-        for name, c in self.arena.cells.items():
-            if c.powers is not None:
-                what = events.watched(c.layout, c.values)
-                assert not isinstance(what, str)
-                out[name] = events.numbers(c.layout, c.powers, what)
-        return out
-
     def _slices(self, p: int) -> Ints:
         rows = []
-        powers = self._powers()
-        places = dict(zip(powers, np.cumsum([0, *(x.size for x in powers.values())]), strict=False))
+        used = 0  # numbers of groups whose cells sleep
         for g in self.program.groups:
             addresses = 0, 0, 0
             cuts = bounds(g.size, self.count)
@@ -296,7 +284,8 @@ class Parts:
             if isinstance(g, CellGroup):
                 c, functions = self.arena.cells[g.name], self.types[g.name]
                 second = functions.get("visit", functions.get("conditions", 0))
-                addresses = functions["update"], second, int(places.get(g.name, 0))
+                addresses = functions["update"], second, used
+                used += c.powers.numbers.size if c.powers else 0
                 what = (
                     SLEEPING if c.powers else ALONE if c.layout.general else CELLS,
                     c.offsets[p],
@@ -394,8 +383,7 @@ class Parts:
             self._settle(now)
             self.arena.set(name, values)
             for p, a in enumerate(self.arrays):
-                a.update(self._sleep(p))
-                a["since"].reshape(-1, 2)[:, 0] = now
+                a.update(self._sleep(p, now))
         self.prepare()
 
     def grow(self) -> None:

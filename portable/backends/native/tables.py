@@ -90,7 +90,7 @@ ARRAYS: dict[str, tuple[str, int]] = {
     "todo": ("int32", 1),
     "awake": ("int32", 1),
     "mark": ("int64", 1),
-    "since": ("int64", 1),
+    "since": ("int64", 2),
     "powers": ("float64", 1),
     "spikes": ("int32", 1),
     "position": ("int64", 1),
