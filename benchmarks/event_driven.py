@@ -33,6 +33,8 @@ def network(cells: int, inputs: int, rate: float, seconds: float) -> pt.Network:
     projections = [
         pt.Projection(sources, target, pt.FixedInDegree(inputs - inputs // 10), synapse),
         pt.Projection(target, target, pt.FixedInDegree(inputs // 10), synapse),
+        # 15 nA make a cell spike from rest: each fires as often as its own source at least
+        pt.Projection(sources, target, pt.OneToOne(), pt.StaticSynapse(15.0, 1.0)),
     ]
     return pt.Network("sparse", [sources, target], projections, recordings=[pt.Record(target, "spikes")])
 
@@ -71,6 +73,7 @@ def main() -> None:
             clock, one = seconds(net, dt, "due", given.duration, given.repeats)
             events, other = seconds(net, dt, "events", given.duration, given.repeats)
             assert one == other, "the spikes differ"
+            assert one[0], "nothing spiked"
             row = {
                 "dt": dt,
                 "rate": rate,
