@@ -158,7 +158,7 @@ def test_the_bound_holds_for_ever_and_a_product_of_powers_is_the_steps(kind: str
 @pytest.mark.parametrize(
     ("cell", "more", "why"),
     [
-        (pt.IF_cond_exp(), {}, "not linear"),
+        (pt.IF_cond_exp(), {}, "not integrated exactly"),
         (pt.IF_curr_exp(tau_m=pt.Uniform(9, 11)), {}, "different time constants"),
         (pt.IF_curr_exp(v_thresh=pt.Uniform(-51, -50)), {}, "thresholds"),
         (
@@ -193,7 +193,7 @@ def test_the_results_say_who_slept() -> None:
     r = pt.run(net, "native", "1 ms", options={"delivery": "events"})
     assert r.provenance["integrators"] == {
         "a": "exact, from event to event",
-        "b": "rk4, by the clock: its equations are not linear",
+        "b": "rk4, by the clock: it is not integrated exactly",
         "c": "exact, by the clock: Poisson spikes may arrive at every step",
         "d": "exact, by the clock: links read or feed it",
         "e": "rk4, by the clock: links read or feed it",

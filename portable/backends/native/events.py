@@ -41,7 +41,7 @@ class Watched:
 def watched(layout: Layout, values: Mapping[str, PerCell]) -> Watched | str:
     """Of a type whose cells can sleep; else why they cannot."""
     if layout.method.name != "exact":
-        return "its equations are not linear"
+        return "it is not integrated exactly"
     if layout.general:
         return "an arrival does more than add to states"
     if layout.injected:
