@@ -7,7 +7,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 
@@ -15,8 +17,11 @@ import portable as pt
 import portable.model
 from portable.backends.contract import RunConfig
 from portable.backends.features import FEATURES, requirements
+from portable.model import connectors, fields
 from portable.resolve import resolve
+from portable.resolve.connectors import RULES
 from portable.resolve.digest import model_hash
+from portable.schemas import nodes
 from portable.schemas.document import dumps, loads
 
 OWN = pt.cell_type(
@@ -102,7 +107,7 @@ NODES = {
     "Clipped": lambda x: connected(weight=pt.Clipped(pt.Normal(0.5, 0.1), 0.4, 0.6 + x)),
 }
 # What says how a network is run or where it comes from, and is no part of what it is.
-APART = {"Origin", "RunSettings"}
+APART = {"Origin", "RunSettings", "Connector"}
 # What NeuroML refuses, and with what words.
 REFUSED = {"Link": "links"}
 
@@ -110,6 +115,8 @@ REFUSED = {"Link": "links"}
 def test_the_table_names_every_node():
     found = set()
     for info in pkgutil.iter_modules(portable.model.__path__):
+        if info.name == "fields":  # how nodes say what they hold
+            continue
         module = importlib.import_module(f"portable.model.{info.name}")
         found |= {
             n
@@ -126,6 +133,33 @@ def test_its_document_says_all_of_it(name):
         for form in ("json", "yaml"):
             assert loads(dumps(net, form), form) == net
     assert dumps(NODES[name](0)) != dumps(NODES[name](1))
+
+
+@dataclass(frozen=True)
+class Ring(connectors.Connector):
+    """Every cell to its next ones. As many as `n` says."""
+
+    n: Annotated[int, fields.Count("Next ones.")]
+    wrapped: Annotated[bool, fields.Flag("Whether the last is before the first.")] = True
+
+
+def test_a_new_connector_is_a_class_and_a_rule():
+    """All that the document format needs is made of the class."""
+    entry = nodes.entry(Ring)
+    assert nodes.write(Ring(3)) == {"type": "Ring", "n": 3, "wrapped": True}
+    assert nodes.read(Ring, {"type": "Ring", "n": 3.0}) == Ring(3)
+    defs: dict[str, Any] = {}
+    entry.schema(defs)
+    assert defs["Ring"]["description"] == "Every cell to its next ones."
+    assert defs["Ring"]["required"] == ["type", "n"]
+    assert defs["Ring"]["properties"]["wrapped"]["default"] is True
+    with pytest.raises(pt.ModelError, match=r"connector\.n: must be a whole number >= 0, got -1"):
+        entry.check({"type": "Ring", "n": -1}, "connector")
+    with pytest.raises(pt.ModelError, match=r"Ring\.n: must be a whole number >= 0, got 1\.5"):
+        Ring(1.5)
+    with pytest.raises(pt.ModelError, match=r"Ring\.wrapped: must be True or False, got 'no'"):
+        Ring(1, "no")
+    assert RULES.keys() == set(connectors.CONNECTORS)
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -1,93 +1,96 @@
-"""Which cells a projection connects. `resolve` expands them; here they are data."""
+"""Which cells a projection connects. `resolve.connectors` expands them; here they are data.
+
+A new connector is a class here, whose fields say what they hold, and its rule, a file of that folder. The
+document format, the published schema and the checks are made of the class.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Union
-
-import numpy as np
+from typing import Annotated, Any
 
 from portable.errors import ModelError
+from portable.model.fields import Count, Flag, Fraction, Positions, Values, checked
 from portable.model.values import Array
 
+_Multapses = Annotated[bool, Flag("Whether one pair of cells may be connected more than once.")]
+_SelfConnections = Annotated[bool, Flag("Whether a cell may be connected to itself.")]
+
 
 @dataclass(frozen=True)
-class AllToAll:
-    """Every source to every target; where both are the same population, `allow_self_connections` says whether
-    i -> i is made.
+class Connector:
+    """What all connectors are."""
+
+    def __post_init__(self) -> None:
+        checked(self)
+
+
+@dataclass(frozen=True)
+class AllToAll(Connector):
+    """Every source to every target.
+
+    Where both are the same population, `allow_self_connections` says whether i -> i is made.
     """
 
-    allow_self_connections: bool = True
+    allow_self_connections: _SelfConnections = True
 
 
 @dataclass(frozen=True)
-class OneToOne:
-    """Source i to target i; both sides must have one size."""
+class OneToOne(Connector):
+    """Source i to target i.
 
-
-@dataclass(frozen=True)
-class FixedProbability:
-    """Each possible connection exists with probability `p`, independently."""
-
-    p: float
-    allow_self_connections: bool = True
-
-    def __post_init__(self) -> None:
-        if (
-            not isinstance(self.p, (int, float, np.integer, np.floating))
-            or isinstance(self.p, bool)
-            or not 0 <= self.p <= 1
-        ):
-            raise ModelError(
-                "FixedProbability.p",
-                f"must be between 0 and 1, got {self.p!r}",
-                "a probability of 10 % is 0.1",
-            )
-
-
-@dataclass(frozen=True)
-class FixedInDegree:
-    """Every target gets `n` connections from sources drawn at random, with replacement (multapses) unless
-    told otherwise.
+    Both sides must have one size.
     """
 
-    n: int
-    allow_multapses: bool = True
-    allow_self_connections: bool = True
 
-    def __post_init__(self) -> None:
-        _count("FixedInDegree.n", self.n)
+@dataclass(frozen=True)
+class FixedProbability(Connector):
+    """Each possible connection exists with probability p.
+
+    Independently of all others.
+    """
+
+    p: Annotated[float, Fraction("Probability.")]
+    allow_self_connections: _SelfConnections = True
 
 
 @dataclass(frozen=True)
-class FixedTotalNumber:
-    """`n` connections between pairs drawn at random, with replacement (multapses) unless told otherwise."""
+class FixedInDegree(Connector):
+    """Every target gets n connections.
 
-    n: int
-    allow_multapses: bool = True
-    allow_self_connections: bool = True
+    From sources drawn at random, with replacement (multapses) unless told otherwise.
+    """
 
-    def __post_init__(self) -> None:
-        _count("FixedTotalNumber.n", self.n)
+    n: Annotated[int, Count("Connections per target.")]
+    allow_multapses: _Multapses = True
+    allow_self_connections: _SelfConnections = True
+
+
+@dataclass(frozen=True)
+class FixedTotalNumber(Connector):
+    """n connections between pairs drawn at random.
+
+    With replacement (multapses) unless told otherwise.
+    """
+
+    n: Annotated[int, Count("Connections.")]
+    allow_multapses: _Multapses = True
+    allow_self_connections: _SelfConnections = True
 
 
 @dataclass(frozen=True, init=False)
-class Explicit:
-    """Connections given as arrays of source and target positions in the two sides (0-based), in any order.
+class Explicit(Connector):
+    """Connections given one by one.
 
-    Weights and delays of the synapse may then be arrays of the same length.
+    As arrays of source and target positions in the two sides (0-based), in any order. Weights and delays of
+    the synapse may then be arrays of the same length.
     """
 
-    pre: Array
-    post: Array
+    pre: Annotated[Array, Positions("Source positions, counted from 0 over the whole side.")]
+    post: Annotated[Array, Positions("Target positions.")]
 
     def __init__(self, pre: Any, post: Any) -> None:
-        for name, given in (("pre", pre), ("post", post)):
-            object.__setattr__(
-                self,
-                name,
-                _positions(f"Explicit.{name}", given.values if isinstance(given, Array) else given),
-            )
+        checked(self, pre=pre, post=post)
         if len(self.pre) != len(self.post):
             raise ModelError(
                 "Explicit",
@@ -96,33 +99,18 @@ class Explicit:
             )
 
 
-def _positions(path: str, given: Any) -> Array:
-    try:
-        data = np.asarray(given)
-    except ValueError:  # a list of lists of different lengths
-        data = np.zeros((0, 0))
-    whole = data.dtype.kind in "iu" or (data.dtype.kind == "f" and bool(np.all(data == np.floor(data))))
-    if data.ndim == 1 and (not data.size or (whole and data.min() >= 0 and data.max() < 2**32)):
-        return Array(data)
-    raise ModelError(
-        path,
-        "must be a one-dimensional array of whole numbers >= 0",
-        "give the positions of cells in their side, counted from 0",
-    )
-
-
-def _count(path: str, n: object) -> None:
-    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 0:
-        raise ModelError(path, f"must be a whole number >= 0, got {n!r}", "give a number of connections")
-
-
-Connector = Union[AllToAll, OneToOne, FixedProbability, FixedInDegree, FixedTotalNumber, Explicit]  # noqa: UP007
+CONNECTORS = (AllToAll, OneToOne, FixedProbability, FixedInDegree, FixedTotalNumber, Explicit)
 
 
 @dataclass(frozen=True)
 class StaticSynapse:
-    """A weight (in the unit of the receptor: nA, uS or mV) and a delay (ms, whole steps >= dt), each a
-    number, an array, or a distribution."""
+    """A synapse of constant weight.
 
-    weight: Any = 0.0
-    delay: Any = 1.0
+    A weight (in the unit of the receptor: nA, uS or mV) and a delay (ms, whole steps >= dt), each a number,
+    an array, or a distribution.
+    """
+
+    weight: Annotated[
+        Any, Values("Weight in the unit of the receptor (nA, uS or mV for the standard cells).", "")
+    ] = 0.0
+    delay: Annotated[Any, Values("Delay in ms, at least one time step.", "ms")] = 1.0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import Any
 
 from portable.errors import ModelError, suggestion
 from portable.model.cells import Cell
-from portable.model.connectors import Connector, StaticSynapse
+from portable.model.connectors import CONNECTORS, Connector, StaticSynapse
 from portable.model.links import Link, ordered
 from portable.model.origin import Origin
 from portable.model.populations import All, Node, Population, Side, View, side
 from portable.model.settings import RunSettings
-from portable.model.sources import DCSource, StepCurrentSource
+from portable.model.sources import CURRENT_SOURCES, DCSource, StepCurrentSource
 from portable.model.values import Array, extremes, value
 from portable.units import Quantity, quantity
 
@@ -58,7 +58,7 @@ class Projection:
         object.__setattr__(self, "pre", side(pre, f"{label}.pre"))
         object.__setattr__(self, "post", side(post, f"{label}.post"))
         shown = name or f"{_shown(self.pre)}->{_shown(self.post)}/{receptor}"
-        if not isinstance(connector, get_args(Connector)):
+        if not isinstance(connector, CONNECTORS):
             raise ModelError(
                 f"projection '{shown}'.connector",
                 f"expected a connector, got {connector!r}",
@@ -124,7 +124,7 @@ class Injection:
     target: Side
 
     def __init__(self, source: DCSource | StepCurrentSource, target: Any) -> None:
-        if not isinstance(source, (DCSource, StepCurrentSource)):
+        if not isinstance(source, CURRENT_SOURCES):
             raise ModelError(
                 "Injection.source",
                 f"expected a current source, got {source!r}",

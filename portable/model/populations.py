@@ -13,7 +13,7 @@ from portable.dynamics.text import IDENTIFIER
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
 from portable.model.cells import Cell, CellType
-from portable.model.sources import SpikeSourceArray, SpikeSourcePoisson
+from portable.model.sources import SPIKE_SOURCES, SpikeSourceArray, SpikeSourcePoisson
 from portable.model.values import Array, Value, value
 from portable.units import coherent_unit
 
@@ -55,7 +55,7 @@ class Population:
             )
         if isinstance(cell, CellType):
             cell = cell()
-        if not isinstance(cell, (Cell, SpikeSourceArray, SpikeSourcePoisson)):
+        if not isinstance(cell, (Cell, *SPIKE_SOURCES)):
             raise ModelError(
                 f"{path}.cell",
                 f"expected a cell or a spike source, got {cell!r}",

@@ -1,26 +1,34 @@
-"""Sources of spikes (they stand in a Population's place of a cell) and of current."""
+"""Sources of spikes (they stand in a Population's place of a cell) and of current.
+
+Their fields say what they hold (portable.model.fields): the document format is made of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from portable.errors import ModelError
+from portable.model.fields import Amount, Series, Trains, Values
 from portable.model.values import Array, Value, extremes, value
 from portable.units import Quantity, quantity
 
 
 @dataclass(frozen=True, init=False)
 class SpikeSourceArray:
-    """Spikes at given times (ms, on the grid, > 0). One list for every cell, or a list of lists, one a cell.
+    """A source of spikes at given times.
 
-    `spike_times` is a tuple of Arrays: of length 1 (shared) or one per cell.
+    In ms, on the grid, > 0: one list for every cell, or a list of lists, one a cell. `spike_times` is a tuple
+    of Arrays: of length 1 (shared) or one per cell.
     """
 
-    spike_times: tuple[Array, ...]
+    spike_times: Annotated[
+        tuple[Array, ...],
+        Trains("One train that all cells share, or one per cell; times in ms, > 0.", "ms"),
+    ]
 
     def __init__(self, spike_times: Sequence[Any]) -> None:
         path = "SpikeSourceArray.spike_times"
@@ -61,15 +69,15 @@ def _train(times: Any, path: str) -> Array:
 
 @dataclass(frozen=True, init=False)
 class SpikeSourcePoisson:
-    """Independent Poisson trains. rate in Hz (one, or per cell), active from start (ms) for duration (ms;
-    None = for ever).
+    """Independent Poisson spike trains.
 
-    More than one spike of a cell in one step count as that many spikes with the same stamp.
+    rate in Hz (one, or per cell), active from start (ms) for duration (ms; None = for ever). More than one
+    spike of a cell in one step count as that many spikes with the same stamp.
     """
 
-    rate: Value
-    start: Quantity
-    duration: Quantity | None
+    rate: Annotated[Value, Values("Rate in Hz.", "Hz")]
+    start: Annotated[Quantity, Amount("Active from this time (ms).", "ms")]
+    duration: Annotated[Quantity | None, Amount("Active for this time (ms); left out, for ever.", "ms")]
 
     def __init__(self, rate: Any = 1.0, start: Any = 0.0, duration: Any = None) -> None:
         object.__setattr__(self, "rate", value(rate, "Hz", "SpikeSourcePoisson.rate"))
@@ -95,11 +103,14 @@ class SpikeSourcePoisson:
 
 @dataclass(frozen=True, init=False)
 class DCSource:
-    """A constant current (nA; one, or one per target cell) from start to stop (ms; None = for ever)."""
+    """A constant current.
 
-    amplitude: Value
-    start: Quantity
-    stop: Quantity | None
+    In nA (one, or one per target cell), from start to stop (ms; None = for ever).
+    """
+
+    amplitude: Annotated[Value, Values("Current in nA, one or one per target cell.", "nA")]
+    start: Annotated[Quantity, Amount("Switched on at (ms).", "ms")]
+    stop: Annotated[Quantity | None, Amount("Switched off at (ms); left out, never.", "ms")]
 
     def __init__(self, amplitude: Any, start: Any = 0.0, stop: Any = None) -> None:
         object.__setattr__(self, "amplitude", value(amplitude, "nA", "DCSource.amplitude"))
@@ -115,10 +126,10 @@ class DCSource:
 
 @dataclass(frozen=True, init=False)
 class StepCurrentSource:
-    """A current that takes amplitudes[i] (nA) from times[i] (ms) on; 0 before times[0]."""
+    """A current that takes amplitudes[i] from times[i] on; 0 before."""
 
-    times: Array
-    amplitudes: Array
+    times: Annotated[Array, Series("Times in ms, increasing.", "ms")]
+    amplitudes: Annotated[Array, Series("Currents in nA.", "nA")]
 
     def __init__(self, times: Sequence[Any], amplitudes: Sequence[Any]) -> None:
         t, a = (
@@ -147,4 +158,5 @@ class StepCurrentSource:
         object.__setattr__(self, "amplitudes", a)
 
 
-SpikeSource = (SpikeSourceArray, SpikeSourcePoisson)
+SPIKE_SOURCES = (SpikeSourceArray, SpikeSourcePoisson)
+CURRENT_SOURCES = (DCSource, StepCurrentSource)

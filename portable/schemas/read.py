@@ -9,31 +9,22 @@ from typing import Any
 from portable.errors import ModelError, suggestion
 from portable.library.cells import CELLS
 from portable.library.receptors import RECEPTORS
-from portable.model import connectors
 from portable.model.cells import CellType, ReceptorType
-from portable.model.connectors import Connector, Explicit, StaticSynapse
+from portable.model.connectors import CONNECTORS, StaticSynapse
+from portable.model.fields import declared
 from portable.model.links import Link
 from portable.model.network import Injection, Network, Projection, Record
 from portable.model.populations import Node, Population, View
-from portable.model.sources import DCSource, SpikeSourceArray, SpikeSourcePoisson, StepCurrentSource
+from portable.model.sources import CURRENT_SOURCES, SPIKE_SOURCES
 from portable.model.types import cell_type, receptor_type
-from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform
+from portable.schemas import nodes
+from portable.schemas.nodes import read_value
 from portable.schemas.shape import joined, shown
 from portable.schemas.table import DOCUMENT, VERSION
 
 Data = Mapping[str, Any]
-_DISTRIBUTIONS: dict[str, Any] = {
-    "Uniform": Uniform,
-    "Normal": Normal,
-    "Lognormal": Lognormal,
-    "Clipped": Clipped,
-}
-_SOURCES: dict[str, Any] = {
-    "SpikeSourceArray": SpikeSourceArray,
-    "SpikeSourcePoisson": SpikeSourcePoisson,
-    "DCSource": DCSource,
-    "StepCurrentSource": StepCurrentSource,
-}
+_SOURCES: Mapping[str, type] = {k.__name__: k for k in (*SPIKE_SOURCES, *CURRENT_SOURCES)}
+_CONNECTORS: Mapping[str, type] = {k.__name__: k for k in CONNECTORS}
 
 
 def network(data: Any) -> Network:
@@ -145,30 +136,19 @@ def _tuples(t: Data) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in t.items()}
 
 
-def _value(data: Any) -> Any:
-    """What the model's constructors take: numbers and texts as they are, arrays and distributions as
-    nodes.
-    """
-    if not isinstance(data, dict):
-        return data
-    if data["type"] == "Array":
-        return Array(data["values"], data["unit"]) if "unit" in data else data["values"]
-    return _DISTRIBUTIONS[data["type"]](**{k: _value(v) for k, v in data.items() if k != "type"})
-
-
 def _population(data: Data, path: str, types: _Types) -> Population:
     cell, size, name = (
         _component(data["component"], f"{path}.component", types),
         int(data["size"]),
         data["id"],
     )
-    initial = {k: _value(v) for k, v in data.get("initial", {}).items()}
+    initial = {k: read_value(v) for k, v in data.get("initial", {}).items()}
     own = f"Population '{name}'"
     places = {own: path, f"{own}.initial": f"{path}.initial", "Population.name": f"{path}.id"}
-    if not isinstance(cell, (SpikeSourceArray, SpikeSourcePoisson)):
+    if not isinstance(cell, SPIKE_SOURCES):
         places |= {f"{own}.{p}": f"{path}.component.parameters.{p}" for p in cell.parameters}
     else:
-        places |= {f"{own}.{p}": f"{path}.component.{p}" for p in ("spike_times", "rate")}
+        places |= {f"{own}.{p}": f"{path}.component.{p}" for p in declared(type(cell))}
     with _placed(places):
         return Population(name, size, cell, initial)
 
@@ -185,17 +165,14 @@ def _component(data: Data, path: str, types: _Types) -> Node:
                 f"{path}.receptors.{port}", "is already a receptor of this type", "give it another name"
             )
         extra[port] = types.receptor(name, f"{path}.receptors.{port}")
-    parameters = {k: _value(v) for k, v in data.get("parameters", {}).items()}
+    parameters = {k: read_value(v) for k, v in data.get("parameters", {}).items()}
     with _placed({f"{kind.name}.receptors": f"{path}.receptors", kind.name: path}):
         return kind.make({**kind.receptors, **extra}, parameters, f"{path}.parameters")
 
 
 def _source(data: Data, path: str) -> Any:
-    given = {k: _value(v) for k, v in data.items() if k != "type"}
-    if data["type"] == "SpikeSourceArray":
-        given["spike_times"] = tuple(given["spike_times"] and [_value(t) for t in data["spike_times"]])
     with _placed({data["type"]: path}):
-        return _SOURCES[data["type"]](**given)
+        return nodes.read(_SOURCES[data["type"]], data)
 
 
 def _side(data: Any, path: str, known: Mapping[str, Population]) -> list[Population | View]:
@@ -228,25 +205,16 @@ def _one(data: Any, path: str, known: Mapping[str, Population]) -> Population | 
     return view
 
 
-def _connector(data: Data, path: str) -> Connector:
-    given = {k: v for k, v in data.items() if k != "type"}
-    if "n" in given:
-        given["n"] = int(given["n"])
-    if "p" in given:
-        given["p"] = float(given["p"])
-    kind: Any = (
-        Explicit if data["type"] == "Explicit" else getattr(connectors, data["type"])
-    )  # one of the six of the table
+def _connector(data: Data, path: str) -> Any:
     with _placed({data["type"]: path}):
-        made: Connector = kind(**given)
-        return made
+        return nodes.read(_CONNECTORS[data["type"]], data)
 
 
 def _projection(data: Data, path: str, known: Mapping[str, Population]) -> Projection:
     pre = _side(data["presynapticPopulation"], f"{path}.presynapticPopulation", known)
     post = _side(data["postsynapticPopulation"], f"{path}.postsynapticPopulation", known)
     connector = _connector(data["connector"], f"{path}.connector")
-    synapse = StaticSynapse(**{k: _value(v) for k, v in data["synapse"].items() if k != "type"})
+    synapse = nodes.read(StaticSynapse, data["synapse"])
     try:
         return Projection(
             pre, post, connector, synapse, data.get("receptor", "excitatory"), data.get("id", "")

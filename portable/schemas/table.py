@@ -10,14 +10,14 @@ connectors, distributions, views, `initial`, `receptor`, `recordings`, `interval
 
 from __future__ import annotations
 
-from typing import Any
-
+from portable.model import connectors, sources
+from portable.schemas.nodes import VALUE, entry
+from portable.schemas.nodes import optional as _optional
 from portable.schemas.shape import (
     Const,
     Either,
     Flag,
     Key,
-    Kind,
     ListOf,
     MapOf,
     Number,
@@ -32,64 +32,7 @@ VERSION = "1"
 FILE = "network-1.schema.json"
 _ID = Text(r"^[A-Za-z][A-Za-z0-9_]*$", '"exc"', "letters, digits and _, starting with a letter")
 _COUNT = Number(minimum=0, whole=True)
-_MULTAPSES = Key(Flag(), "Whether one pair of cells may be connected more than once.", False, True)
-_SELF = Key(Flag(), "Whether a cell may be connected to itself.", False, True)
 
-
-def _optional(kind: Kind, description: str, default: Any = None) -> Key:
-    return Key(kind, description, False, default)
-
-
-ARRAY = Obj(
-    "Array",
-    "One number per cell or per connection.",
-    {
-        "unit": _optional(
-            Text(example='"mV"'), "The unit of all values; left out, the unit that the field has by itself."
-        ),
-        "values": Key(ListOf(Number()), "The numbers, in order."),
-    },
-    tag="Array",
-)
-_BOUNDS = {
-    "low": _optional(Scalar(), "Smallest value; values below are drawn again, or moved to it with clip."),
-    "high": _optional(Scalar(), "Largest value."),
-    "clip": _optional(Flag(), "Move values outside to the bound, instead of drawing them again.", False),
-}
-UNIFORM = Obj(
-    "Uniform",
-    "Uniform distribution on [low, high).",
-    {"low": Key(Scalar(), "Smallest value."), "high": Key(Scalar(), "Largest value.")},
-    tag="Uniform",
-)
-NORMAL = Obj(
-    "Normal",
-    "Normal distribution.",
-    {"mean": Key(Scalar(), "Mean."), "sd": Key(Scalar(), "Standard deviation."), **_BOUNDS},
-    tag="Normal",
-)
-LOGNORMAL = Obj(
-    "Lognormal",
-    "Lognormal distribution, by the mean and standard deviation of the result.",
-    {
-        "mean": Key(Scalar(), "Mean of the resulting values."),
-        "sd": Key(Scalar(), "Standard deviation of the resulting values."),
-        **_BOUNDS,
-    },
-    tag="Lognormal",
-)
-CLIPPED = Obj("Clipped", "Another distribution, its values moved to [low, high].", {
-    "of": Key(Tagged((UNIFORM, NORMAL, LOGNORMAL)), "The distribution."),
-    "low": _optional(Scalar(), "Smallest value."), "high": _optional(Scalar(), "Largest value."),
-}, tag="Clipped")  # fmt: skip
-VALUE = Either(
-    "a quantity, a list of them, an array or a distribution",
-    '"20 ms"',
-    Scalar(),
-    ListOf(Scalar()),
-    Tagged((ARRAY, UNIFORM, NORMAL, LOGNORMAL, CLIPPED)),
-)
-TRAIN = Either("a list of times", "[1.0, 2.5]", None, ListOf(Scalar()), Tagged((ARRAY,)))
 
 SLICE = Obj(
     "Slice",
@@ -127,86 +70,10 @@ CELL = Obj(
         ),
     },
 )
-SPIKE_ARRAY = Obj(
-    "SpikeSourceArray",
-    "A source of spikes at given times.",
-    {
-        "spike_times": Key(
-            ListOf(TRAIN, 1), "One train that all cells share, or one per cell; times in ms, > 0."
-        ),
-    },
-    tag="SpikeSourceArray",
-)
-POISSON = Obj(
-    "SpikeSourcePoisson",
-    "Independent Poisson spike trains.",
-    {
-        "rate": _optional(VALUE, "Rate in Hz.", 1.0),
-        "start": _optional(Scalar(), "Active from this time (ms).", 0.0),
-        "duration": _optional(Scalar(), "Active for this time (ms); left out, for ever."),
-    },
-    tag="SpikeSourcePoisson",
-)
-DC = Obj(
-    "DCSource",
-    "A constant current.",
-    {
-        "amplitude": Key(VALUE, "Current in nA, one or one per target cell."),
-        "start": _optional(Scalar(), "Switched on at (ms).", 0.0),
-        "stop": _optional(Scalar(), "Switched off at (ms); left out, never."),
-    },
-    tag="DCSource",
-)
-STEPS = Obj("StepCurrentSource", "A current that takes amplitudes[i] from times[i] on; 0 before.", {
-    "times": Key(TRAIN, "Times in ms, increasing."), "amplitudes": Key(TRAIN, "Currents in nA."),
-}, tag="StepCurrentSource")  # fmt: skip
-
-CONNECTORS = (
-    Obj("AllToAll", "Every source to every target.", {"allow_self_connections": _SELF}, tag="AllToAll"),
-    Obj("OneToOne", "Source i to target i.", {}, tag="OneToOne"),
-    Obj(
-        "FixedProbability",
-        "Each possible connection exists with probability p.",
-        {"p": Key(Number(0, 1), "Probability."), "allow_self_connections": _SELF},
-        tag="FixedProbability",
-    ),
-    Obj(
-        "FixedInDegree",
-        "Every target gets n connections.",
-        {
-            "n": Key(_COUNT, "Connections per target."),
-            "allow_multapses": _MULTAPSES,
-            "allow_self_connections": _SELF,
-        },
-        tag="FixedInDegree",
-    ),
-    Obj(
-        "FixedTotalNumber",
-        "n connections between pairs drawn at random.",
-        {"n": Key(_COUNT, "Connections."), "allow_multapses": _MULTAPSES, "allow_self_connections": _SELF},
-        tag="FixedTotalNumber",
-    ),
-    Obj(
-        "Explicit",
-        "Connections given one by one.",
-        {
-            "pre": Key(ListOf(_COUNT), "Source positions, counted from 0 over the whole side."),
-            "post": Key(ListOf(_COUNT), "Target positions."),
-        },
-        tag="Explicit",
-    ),
-)
-SYNAPSE = Obj(
-    "StaticSynapse",
-    "A synapse of constant weight.",
-    {
-        "weight": _optional(
-            VALUE, "Weight in the unit of the receptor (nA, uS or mV for the standard cells).", 0.0
-        ),
-        "delay": _optional(VALUE, "Delay in ms, at least one time step.", 1.0),
-    },
-    tag="StaticSynapse",
-)
+SPIKE_SOURCES = tuple(map(entry, sources.SPIKE_SOURCES))
+CURRENT_SOURCES = tuple(map(entry, sources.CURRENT_SOURCES))
+CONNECTORS = tuple(map(entry, connectors.CONNECTORS))
+SYNAPSE = entry(connectors.StaticSynapse)
 
 POPULATION = Obj(
     "Population",
@@ -214,7 +81,7 @@ POPULATION = Obj(
     {
         "id": Key(_ID, "The population's name, used to refer to it."),
         "component": Key(
-            Tagged((SPIKE_ARRAY, POISSON), CELL, '{"type": "IF_curr_exp"}'),
+            Tagged(SPIKE_SOURCES, CELL, '{"type": "IF_curr_exp"}'),
             "What its cells are: a cell type with parameters, or a source of spikes.",
         ),
         "size": Key(Number(minimum=1, whole=True), "Number of cells."),
@@ -240,7 +107,7 @@ INPUT = Obj(
     "Input",
     "A current injected into cells.",
     {
-        "component": Key(Tagged((DC, STEPS)), "The current source."),
+        "component": Key(Tagged(CURRENT_SOURCES), "The current source."),
         "population": Key(SIDE, "The cells that receive it."),
     },
 )

@@ -10,16 +10,13 @@ from portable.errors import ModelError
 from portable.library.cells import CELLS
 from portable.library.receptors import RECEPTORS
 from portable.model.cells import Cell, CellType, ReceptorType
-from portable.model.connectors import Connector, Explicit
 from portable.model.links import Link
-from portable.model.network import Injection, Network, Projection, Record
+from portable.model.network import Network, Projection, Record
 from portable.model.populations import All, Population, Side, View
-from portable.model.sources import DCSource, SpikeSourceArray, SpikeSourcePoisson, StepCurrentSource
-from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform, Value
+from portable.schemas import nodes
+from portable.schemas.nodes import Data, write_quantity, write_value
 from portable.schemas.table import VERSION
-from portable.units import Quantity, coherent_unit
-
-Data = dict[str, Any]
+from portable.units import coherent_unit
 
 
 def network_data(network: Network) -> Data:
@@ -37,7 +34,9 @@ def network_data(network: Network) -> Data:
     if network.projections:
         out["projections"] = [_projection(p) for p in network.projections]
     if network.inputs:
-        out["inputs"] = [{"component": _current(x), "population": _side(x.target)} for x in network.inputs]
+        out["inputs"] = [
+            {"component": nodes.write(x.source), "population": _side(x.target)} for x in network.inputs
+        ]
     if network.recordings:
         out["recordings"] = [_recording(r) for r in network.recordings]
     if network.links:
@@ -96,37 +95,6 @@ def _type(t: CellType | ReceptorType) -> Data:
     return out
 
 
-def quantity_data(q: Quantity, default_unit: str) -> Any:
-    """ "20.0 ms"; a plain number where both units are 1."""
-    if q.unit == "1":
-        return q.value if default_unit == "1" else f"{q.value!r} 1"
-    return str(q)
-
-
-def value_data(v: Value, unit: str) -> Any:
-    """A quantity, array or distribution; `unit` is what a plain number would mean there."""
-    match v:
-        case Quantity():
-            return quantity_data(v, unit)
-        case Array():
-            return {"type": "Array", "unit": v.unit, "values": v.values.tolist()}
-        case Uniform():
-            return {"type": "Uniform", "low": quantity_data(v.low, unit), "high": quantity_data(v.high, unit)}
-        case Normal() | Lognormal():
-            base = {
-                "type": type(v).__name__,
-                "mean": quantity_data(v.mean, unit),
-                "sd": quantity_data(v.sd, unit),
-            }
-            return {**base, **_bounds(v, unit), **({"clip": True} if v.clip else {})}
-        case Clipped():
-            return {"type": "Clipped", "of": value_data(v.of, unit), **_bounds(v, unit)}
-
-
-def _bounds(v: Normal | Lognormal | Clipped, unit: str) -> Data:
-    return {k: quantity_data(b, unit) for k, b in (("low", v.low), ("high", v.high)) if b is not None}
-
-
 def _population(p: Population) -> Data:
     out: Data = {"id": p.name, "component": _component(p), "size": p.size}
     if p.initial:
@@ -134,27 +102,19 @@ def _population(p: Population) -> Data:
         units = {s.name: coherent_unit(s.dimension) for s in p.cell.flat.states} | {
             s.name: s.unit for s in p.cell.type.component.states
         }
-        out["initial"] = {k: value_data(v, units[k]) for k, v in p.initial.items()}
+        out["initial"] = {k: write_value(v, units[k]) for k, v in p.initial.items()}
     return out
 
 
 def _component(p: Population) -> Data:
     cell = p.cell
-    if isinstance(cell, SpikeSourceArray):
-        return {"type": "SpikeSourceArray", "spike_times": [value_data(t, "ms") for t in cell.spike_times]}
-    if isinstance(cell, SpikeSourcePoisson):
-        duration = {} if cell.duration is None else {"duration": quantity_data(cell.duration, "ms")}
-        return {
-            "type": "SpikeSourcePoisson",
-            "rate": value_data(cell.rate, "Hz"),
-            "start": quantity_data(cell.start, "ms"),
-            **duration,
-        }
+    if not isinstance(cell, Cell):
+        return nodes.write(cell)
     units = {q.name: q.unit for q in cell.flat.parameters}
     extra = {k: r.name for k, r in cell.receptors.items() if k not in cell.type.receptors}
     out: Data = {
         "type": cell.type.name,
-        "parameters": {k: value_data(v, units[k]) for k, v in cell.parameters.items()},
+        "parameters": {k: write_value(v, units[k]) for k, v in cell.parameters.items()},
     }
     return {**out, "receptors": extra} if extra else out
 
@@ -173,50 +133,16 @@ def _view(v: View) -> Any:
     return {"population": v.population.name, "slice": {k: n for k, n in parts.items() if n is not None}}
 
 
-def _connector(c: Connector) -> Data:
-    if isinstance(c, Explicit):
-        return {
-            "type": "Explicit",
-            "pre": [int(i) for i in c.pre.values],
-            "post": [int(i) for i in c.post.values],
-        }
-    plain = {
-        k: v.item() if hasattr(v, "item") else v for k, v in vars(c).items()
-    }  # numpy's scalars as Python's
-    return {"type": type(c).__name__, **plain}
-
-
 def _projection(p: Projection) -> Data:
     post = p.post[0].population.cell
     assert isinstance(post, Cell)
     port = post.flat.port(p.receptor)
     assert port is not None
-    synapse = {
-        "type": "StaticSynapse",
-        "weight": value_data(p.synapse.weight, port.weight_unit),
-        "delay": value_data(p.synapse.delay, "ms"),
-    }
     return {
         "id": p.name, "presynapticPopulation": _side(p.pre), "postsynapticPopulation": _side(p.post),
-        "connector": _connector(p.connector), "synapse": synapse, "receptor": p.receptor,
+        "connector": nodes.write(p.connector), "synapse": nodes.write(p.synapse, weight=port.weight_unit),
+        "receptor": p.receptor,
     }  # fmt: skip
-
-
-def _current(x: Injection) -> Data:
-    if isinstance(x.source, StepCurrentSource):
-        return {
-            "type": "StepCurrentSource",
-            "times": value_data(x.source.times, "ms"),
-            "amplitudes": value_data(x.source.amplitudes, "nA"),
-        }
-    assert isinstance(x.source, DCSource)
-    stop = {} if x.source.stop is None else {"stop": quantity_data(x.source.stop, "ms")}
-    return {
-        "type": "DCSource",
-        "amplitude": value_data(x.source.amplitude, "nA"),
-        "start": quantity_data(x.source.start, "ms"),
-        **stop,
-    }
 
 
 def _link(x: Link) -> Data:
@@ -233,5 +159,5 @@ def _link(x: Link) -> Data:
 
 
 def _recording(r: Record) -> Data:
-    interval = {} if r.interval is None else {"interval": quantity_data(r.interval, "ms")}
+    interval = {} if r.interval is None else {"interval": write_quantity(r.interval, "ms")}
     return {"population": _side(r.target), "variables": list(r.variables), **interval}

@@ -1,29 +1,15 @@
-"""Connectors -> which source meets which target. One file a connector: its rule, and how many connections it
-makes. A new connector is a class in model/connectors.py, a file here and a row in RULES.
+"""Connectors -> which source meets which target. One file a connector, named as it is in small letters: its
+rule, and how many connections it makes. A new connector is a class in model/connectors.py and a file here.
 """
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from portable.model.connectors import (
-    AllToAll,
-    Connector,
-    Explicit,
-    FixedInDegree,
-    FixedProbability,
-    FixedTotalNumber,
-    OneToOne,
-)
-from portable.resolve.connectors import (
-    all_to_all,
-    explicit,
-    fixed_in_degree,
-    fixed_probability,
-    fixed_total_number,
-    one_to_one,
-)
+from portable.model.connectors import CONNECTORS, Connector
 from portable.resolve.sides import Pattern, Sides
 
 
@@ -41,14 +27,12 @@ class Rule(Protocol):
         ...
 
 
-RULES: Mapping[type[Connector], Rule] = {
-    AllToAll: all_to_all,
-    OneToOne: one_to_one,
-    FixedProbability: fixed_probability,
-    FixedInDegree: fixed_in_degree,
-    FixedTotalNumber: fixed_total_number,
-    Explicit: explicit,
-}
+def _rule(kind: type[Connector]) -> Rule:
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+    return cast(Rule, importlib.import_module(f"{__name__}.{name}"))
+
+
+RULES: Mapping[type[Connector], Rule] = {kind: _rule(kind) for kind in CONNECTORS}
 
 
 def connect(connector: Connector, sides: Sides, key: int) -> Pattern:
