@@ -22,7 +22,7 @@ from portable.resolve.program import Program
 def tables(program: Program, arena: Arena, reader: Callable[[str, str], int]) -> dict[str, Any]:
     """What loop.couple reads, of the one part that there is where a program has links. cleared (n, 3): place
     of a linked input's first block, blocks, distance; couplings: tables.Coupling. reader(group, variable) is
-    the address of the code that computes a variable."""
+    the number of the code that computes a variable."""
     cleared, rows, places = [], [], [(np.zeros(0, dtype=np.int64),) * 2]
     for name in dict.fromkeys(c.target for c in program.links):
         cells = arena.cells[name]

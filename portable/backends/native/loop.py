@@ -117,6 +117,7 @@ def run(  # type: ignore[no-untyped-def]
             couplings = view(at[AT.couplings], (of[AT.couplings, 0], of[AT.couplings, 1]), np.int64)
             link_from = view(at[AT.link_from], (of[AT.link_from, 0],), np.int64)
             link_to = view(at[AT.link_to], (of[AT.link_to, 0],), np.int64)
+            codes = view(at[AT.codes], (of[AT.codes, 0],), np.int64)
             slot, before = channels * cells, state[STATE.steps]
             if before > 0:
                 if not collect(out, ends, sends, state[STATE.exchanges] & 1, before, k - before + 1, spikes,
@@ -135,7 +136,7 @@ def run(  # type: ignore[no-untyped-def]
                 if currents.shape[0]:
                     inject(k, currents, times, amplitudes, places, columns, F)
                 if couplings.shape[0]:  # after inject: a variable may read the current
-                    couple(k, dt, cleared, couplings, link_from, link_to, F, at[AT.F], at[AT.C])
+                    couple(k, dt, cleared, couplings, link_from, link_to, F, at[AT.F], at[AT.C], codes)
                 woken = rise(awake, stamp, mark, todo) if mark.size else 0
                 if not ring and kinds.shape[0]:
                     woken = deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets,
@@ -145,9 +146,9 @@ def run(  # type: ignore[no-untyped-def]
                 if where.size:  # first all equations and sums of cells whose arrivals are handled one by one
                     for s in range(S.shape[0]):
                         if S[s, SLICE.kind] == ALONE:
-                            step_of(S[s, SLICE.update], S[s], at, arrivals, cells, k, dt, hits.size)
+                            step_of(codes[S[s, SLICE.update]], S[s], at, arrivals, cells, k, dt, hits.size)
                     deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets,
-                                  weights, equal, where, at[AT.F], at[AT.C])
+                                  weights, equal, where, at[AT.F], at[AT.C], codes)
                 for s in range(S.shape[0]):
                     kind = S[s, SLICE.kind]
                     if kind == POISSON:
@@ -157,11 +158,12 @@ def run(  # type: ignore[no-untyped-def]
                         count = fire_trains(stamp, S[s, SLICE.fields], S[s, SLICE.blocks], train_steps,
                                             train_ids, cursor, s, hits)
                     elif kind == SLEEPING:
-                        count = visit(S[s], at, arrivals, cells, k, dt, hits.size, woken)
+                        code = codes[S[s, SLICE.conditions]]
+                        count = visit(code, S[s], at, arrivals, cells, k, dt, hits.size, woken)
                         order(hits, min(count, hits.size))
                     else:
                         code = S[s, SLICE.conditions if kind == ALONE else SLICE.update]
-                        count = step_of(code, S[s], at, arrivals, cells, k, dt, hits.size)
+                        count = step_of(codes[code], S[s], at, arrivals, cells, k, dt, hits.size)
                     if count > hits.size:
                         failed, count = 2, hits.size
                     if count:
@@ -209,10 +211,10 @@ def step_of(code, row, at, arrivals, cells, step, dt, room):  # type: ignore[no-
 
 
 @njit(**OPTIONS)
-def visit(row, at, arrivals, cells, step, dt, room, many):  # type: ignore[no-untyped-def]
+def visit(code, row, at, arrivals, cells, step, dt, room, many):  # type: ignore[no-untyped-def]
     """Call `visit` of a slice for the `many` cells in `todo`; the number of spikes, which are in `hits`."""
     return invoke(
-        row[SLICE.conditions],
+        code,
         (
             at[AT.F] + FLOAT * row[SLICE.fields],
             arrivals,
@@ -250,6 +252,7 @@ def deliver_alone(  # type: ignore[no-untyped-def]
     where,
     fields,
     scalars,
+    codes,
 ):
     """Arrivals that are handled one by one. Port after port, the oldest spikes first: an update that reads
     the state may depend on the order. fields and scalars are addresses.
@@ -260,7 +263,7 @@ def deliver_alone(  # type: ignore[no-untyped-def]
     for kind in range(many):
         if kinds[kind, KIND.channel] >= 0:
             continue
-        code, one = kinds[kind, KIND.handler], kinds[kind, KIND.weight]
+        code, one = codes[kinds[kind, KIND.handler]], kinds[kind, KIND.weight]
         mine = scalars + FLOAT * kinds[kind, KIND.scalars]
         for column in range(delays.size - 1, -1, -1):
             sent = stamp - delays[column]
@@ -276,7 +279,7 @@ def deliver_alone(  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def couple(step, dt, cleared, couplings, link_from, link_to, F, fields, scalars):  # type: ignore[no-untyped-def]
+def couple(step, dt, cleared, couplings, link_from, link_to, F, fields, scalars, codes):  # type: ignore[no-untyped-def]
     """Links: variables of cells are added to inputs of others, in the order of the program's couplings.
     fields and scalars are addresses.
     """
@@ -289,6 +292,6 @@ def couple(step, dt, cleared, couplings, link_from, link_to, F, fields, scalars)
         row = couplings[r]
         if row[COUPLING.reader]:
             group = fields + FLOAT * row[COUPLING.fields], row[COUPLING.blocks]
-            invoke(row[COUPLING.reader], (*group, scalars + FLOAT * row[COUPLING.scalars], step, dt))
+            invoke(codes[row[COUPLING.reader]], (*group, scalars + FLOAT * row[COUPLING.scalars], step, dt))
         for j in range(row[COUPLING.low], row[COUPLING.high]):
             F[link_to[j]] += F[link_from[j]]

@@ -52,8 +52,7 @@ def parts_for(plan: NativePlan) -> int:
 
 
 class Parts:
-    """`arrays[p]` by the names of tables.ARRAYS; `types` are the compiled functions of each group of cells,
-    `run` is the loop."""
+    """`arrays[p]` by the names of tables.ARRAYS; `run` is the loop."""
 
     def __init__(self, plan: NativePlan) -> None:
         self.plan, self.program, self.count = plan, plan.program, parts_for(plan)
@@ -238,17 +237,25 @@ class Parts:
 
     def prepare(self) -> None:
         """What depends on layouts, values and rates; compiles or loads the code."""
-        self.types = {name: code.functions(c.layout) for name, c in self.arena.cells.items()}
+        self._tabulate()
+        addresses = self.codes.addresses({name: c.layout for name, c in self.arena.cells.items()})
+        for a in self.arrays:
+            a["codes"] = addresses
+        self.run = code.loop()
+
+    def _tabulate(self) -> None:
+        """What depends on layouts, values and rates."""
+        self.codes = code.Codes()
         rows = []
         for i, kind in enumerate(self.plan.kinds):
             alone = kind.channel < 0
-            handler = self.types[kind.group][f"arrive_{kind.port}"] if alone else 0
+            handler = self.codes.number(kind.group, f"arrive_{kind.port}") if alone else 0
             scalars = self.arena.cells[kind.group].scalars if alone else 0
             rows.append((kind.channel, -1 if self.plan.weights else i, scalars, handler))
         alone = any(kind.channel < 0 for kind in self.plan.kinds)
         sleeping = [c.powers.numbers for c in self.arena.cells.values() if c.powers is not None]
         powers = np.concatenate([*sleeping, np.zeros(0)])
-        coupled = links.tables(self.program, self.arena, lambda name, v: self.types[name][f"read_{v}"])
+        coupled = links.tables(self.program, self.arena, lambda g, v: self.codes.number(g, f"read_{v}"))
         for p, a in enumerate(self.arrays):
             currents = sources.Currents(self.program.currents, self.arena, p)
             a["drives"], a["amounts"] = sources.drive_rows(
@@ -272,19 +279,23 @@ class Parts:
                 where=self._where(p) if alone else np.zeros(0, dtype=np.int64),
                 **coupled,
             )
-        self.run = code.loop()
 
     def _slices(self, p: int) -> Ints:
         rows = []
         used = 0  # numbers of groups whose cells sleep
         for g in self.program.groups:
-            addresses = 0, 0, 0
+            what: tuple[int, ...]
+            calls = 0, 0, 0
             cuts = bounds(g.size, self.count)
             valid = int(np.diff(self.cuts(g.size))[p])
             if isinstance(g, CellGroup):
-                c, functions = self.arena.cells[g.name], self.types[g.name]
-                second = functions.get("visit", functions.get("conditions", 0))
-                addresses = functions["update"], second, used
+                c = self.arena.cells[g.name]
+                second = "visit" if c.powers else "conditions" if c.layout.general else ""
+                calls = (
+                    self.codes.number(g.name, "update"),
+                    self.codes.number(g.name, second) if second else 0,
+                    used,
+                )
                 used += c.powers.numbers.size if c.powers else 0
                 what = (
                     SLEEPING if c.powers else ALONE if c.layout.general else CELLS,
@@ -308,7 +319,7 @@ class Parts:
                     self.kept_at[p].get(g.name, -1),
                     self.plan.placement[g.name].first,
                     valid,
-                    *addresses,
+                    *calls,
                 )
             )
         return np.array(rows, dtype=np.int64).reshape(-1, len(SLICE))

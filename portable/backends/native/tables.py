@@ -1,5 +1,8 @@
 """The names of what the run loop reads: a part's arrays, and the columns of its tables. Pure, no numba.
 
+They are all that a run reads and changes, and say nothing of where they or the code lie: but for `codes`, the
+addresses of the functions that the tables name by number, a part's arrays are the same numbers anywhere.
+
 A part's arrays reach compiled code as addresses and shapes: 50 array arguments would cost more to unpack and
 to count references of than a step of a small network takes.
 """
@@ -30,8 +33,8 @@ class Slice(NamedTuple):
     record: int = 7  # place of its first cell in `kept`, or -1: not recorded
     number: int = 8  # number of the group's first cell in the record
     valid: int = 9  # cells
-    update: int = 10  # address of its code
-    conditions: int = 11  # address, of kind ALONE; `visit` of kind SLEEPING
+    update: int = 10  # number of its code in `codes`
+    conditions: int = 11  # likewise, of kind ALONE; `visit` of kind SLEEPING
     powers: int = 12  # place of what `visit` reads, of kind SLEEPING
 
 
@@ -41,7 +44,7 @@ class Kind(NamedTuple):
     channel: int = 0  # or -1: handled one by one
     weight: int = 1  # row in `equal`, or -1: one for each synapse
     scalars: int = 2  # of the cells whose arrivals are handled one by one
-    handler: int = 3  # address of the code that does it
+    handler: int = 3  # number of the code that does it
 
 
 class Part(NamedTuple):
@@ -66,7 +69,7 @@ class State(NamedTuple):
 class Coupling(NamedTuple):
     """Columns of `couplings`."""
 
-    reader: int = 0  # address of the code that computes what is read, or 0: it is there
+    reader: int = 0  # number of the code that computes what is read, or 0: it is there
     fields: int = 1
     blocks: int = 2
     scalars: int = 3
@@ -132,5 +135,6 @@ ARRAYS: dict[str, tuple[str, int]] = {
     "couplings": ("int64", 2),
     "link_from": ("int64", 1),
     "link_to": ("int64", 1),
+    "codes": ("int64", 1),
 }
 SYNAPSES = ("segments", "targets", "weights", "lags")
