@@ -11,7 +11,8 @@ import pytest
 
 import portable as pt
 from portable.backends.contract import RunConfig
-from portable.backends.native import BACKEND, kernels
+from portable.backends.native import BACKEND
+from portable.backends.native.tables import ROOM
 from portable.backends.reference import BACKEND as REFERENCE
 from portable.conformance.test_readback import network as conformance_network
 from portable.errors import BackendFailed
@@ -147,7 +148,7 @@ def test_pieces_give_the_whole(program):
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["a weight each", "one weight"])
-@pytest.mark.parametrize("size", [1, kernels.ROOM - 1, kernels.ROOM, kernels.ROOM + 1, 3 * kernels.ROOM])
+@pytest.mark.parametrize("size", [1, ROOM - 1, ROOM, ROOM + 1, 3 * ROOM])
 def test_any_number_of_segments_due_at_once(size, stored):
     """All of `size` sources spike at one step and reach three cells, which add up what arrives: the sum of
     the whole numbers up to `size`, or `size`.

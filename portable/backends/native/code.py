@@ -1,22 +1,26 @@
-"""The machine code of a run: the loop, compiled by numba once for all models, and the functions of each type
-of cells, compiled once for each type. All of it is kept on disk.
+"""The machine code of a run: the loop, compiled by numba once for all models, delivery, once for each
+combination of types of synapses, and the functions of each type of cells. All of it is kept on disk.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import cfunc, float64, int64
 
 from portable.backends import compiled
+from portable.backends.addresses import OPTIONS
 from portable.backends.machine import library
 from portable.backends.machine.extern import NUMBERS
 from portable.backends.native.codegen import FLOATS, CellCode
 from portable.backends.native.layout import Layout
+from portable.backends.native.tables import SYNAPSES
 
 HERE = Path(__file__).parent
 # What numba compiles into the loop, and would not notice a change of.
@@ -27,9 +31,32 @@ IN_LOOP = (
 )
 
 
+WAYS: Mapping[str, Any] = {  # delivery.py's functions and what they take, by their numbers
+    "as_due": int64(int64, int64, int64, int64, int64, int64, int64),
+    "ahead_of_time": int64(int64, int64, int64, int64, int64, int64),
+    "one_by_one": int64(int64, int64, int64, float64),
+}
+_DELIVERY: dict[tuple[str, ...], Any] = {}
+
+
+def delivery(types: Mapping[str, str], ways: Sequence[str]) -> Mapping[str, int]:
+    """Addresses of those functions of delivery.py, for synapses of these types (tables.SYNAPSES)."""
+    text = (HERE / "delivery.py").read_text(encoding="utf-8")
+    kinds = ", ".join(f"np.{types[name]}" for name in SYNAPSES)
+    text = re.sub(r"(?m)^(SEGMENTS, .*) = .*$", rf"\1 = {kinds}", text, count=1)
+    module = compiled.load(text, *IN_LOOP)
+    out = {}
+    for way in ways:
+        key = (module.__name__, way)
+        if key not in _DELIVERY:  # what numba compiled lives as long as what it gave
+            _DELIVERY[key] = cfunc(WAYS[way], **OPTIONS)(getattr(module, way))
+        out[way] = int(_DELIVERY[key].address)
+    return out
+
+
 @functools.cache
 def loop() -> Callable[..., Any]:
-    """loop.run. numba compiles it for each combination of types of synapses when it is first called."""
+    """loop.run."""
     run: Callable[..., Any] = compiled.load((HERE / "loop.py").read_text(encoding="utf-8"), *IN_LOOP).run
     return run
 
@@ -42,12 +69,13 @@ class Codes:
 
     def number(self, group: str, function: str) -> int:
         """Of a function of a group of cells."""
-        return self._numbers.setdefault((group, function), len(self._numbers) + 1)
+        return self._numbers.setdefault((group, function), len(self._numbers) + len(WAYS) + 1)
 
-    def addresses(self, layouts: Mapping[str, Layout]) -> npt.NDArray[np.int64]:
-        """By number. Compiles or loads the code of all groups."""
+    def addresses(self, layouts: Mapping[str, Layout], deliver: Mapping[str, int]) -> npt.NDArray[np.int64]:
+        """By number. Compiles or loads the code of all groups; `deliver` is what delivery() gave."""
         made = {group: functions(layout) for group, layout in layouts.items()}
-        return np.array([0, *(made[group][name] for group, name in self._numbers)], dtype=np.int64)
+        first = [0, *(deliver.get(way, 0) for way in WAYS)]
+        return np.array([*first, *(made[group][name] for group, name in self._numbers)], dtype=np.int64)
 
 
 def functions(layout: Layout) -> Mapping[str, int]:

@@ -15,7 +15,7 @@ from portable.backends.interrupts import held_interrupt
 from portable.backends.native.lower import NativePlan
 from portable.backends.native.pace import Pace, placed
 from portable.backends.native.parts import WITHIN_STEP, Parts
-from portable.backends.native.tables import DONE, DRAIN, GROW, OVERFLOW, SYNAPSES
+from portable.backends.native.tables import DONE, DRAIN, GROW, OVERFLOW
 from portable.errors import BackendFailed
 from portable.resolve.program import CellGroup, TrainGroup
 from portable.units import Floats
@@ -94,7 +94,8 @@ class NativeSession:
             shapes,
             parts.sync,
             parts.flags,
-            tuple(parts.arrays[0][name][:0] for name in SYNAPSES),
+            addresses.ctypes.data,
+            shapes.ctypes.data,
         )
         if threads == 1 or self._pool is None:
             status, done = parts.run(0, parts.count, 1, *rest)

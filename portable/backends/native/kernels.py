@@ -11,13 +11,9 @@ import numpy as np
 from numba import int32, int64, njit, uint64
 
 from portable.backends.addresses import OPTIONS
-from portable.backends.native.waiting import prefetch
 from portable.resolve.random import LOW, M0, M1, W0, W1
 
 LANES = 64
-AHEAD = 12  # how many segments ahead synapses are asked for
-LONG = 256  # synapses of a segment that are asked for at most
-ROOM = 1024  # segments that are collected at a time
 THRESHOLDS = 8  # Poisson thresholds compared at once; tables are padded to a multiple of it
 _32 = np.uint64(32)
 
@@ -57,59 +53,6 @@ def collect(out, ends, sends, parity, steps, stamp, spikes, position, heads, tai
     return True
 
 
-@njit(**OPTIONS, forceinline=True)
-def add_segment(buffer, targets, weights, low, high):  # type: ignore[no-untyped-def]
-    for j in range(uint64(low), uint64(high)):  # unsigned: numba need not ask whether an index is negative
-        buffer[targets[j]] += weights[j]
-
-
-@njit(**OPTIONS, forceinline=True)
-def add_equal(buffer, targets, weight, low, high):  # type: ignore[no-untyped-def]
-    for j in range(uint64(low), uint64(high)):
-        buffer[targets[j]] += weight
-
-
-@njit(**OPTIONS, forceinline=True)
-def ask(targets, weights, low, high):  # type: ignore[no-untyped-def]
-    """Ask for the memory of a segment; of a long one for what comes first."""
-    for j in range(low, min(high, low + LONG), 32):
-        prefetch(targets, j)
-    if weights.size > 0:
-        for j in range(low, min(high, low + LONG), 16):
-            prefetch(weights, j)
-
-
-@njit(**OPTIONS)
-def add_segments(edges, n, kinds, targets, weights, equal, A, cells):  # type: ignore[no-untyped-def]
-    """Add the segments edges[:n] (begin, end, kind) to the arrivals of their channels, in that order."""
-    for i in range(min(AHEAD, n)):
-        ask(targets, weights, edges[i, 0], edges[i, 1])
-    for i in range(n):
-        if i + AHEAD < n:
-            ask(targets, weights, edges[i + AHEAD, 0], edges[i + AHEAD, 1])
-        a, b, kind = edges[i, 0], edges[i, 1], edges[i, 2]
-        buffer = A[kinds[kind, 0] * cells : (kinds[kind, 0] + 1) * cells]
-        if kinds[kind, 1] < 0:
-            add_segment(buffer, targets, weights, a, b)
-        else:
-            add_equal(buffer, targets, equal[kinds[kind, 1]], a, b)
-
-
-@njit(**OPTIONS)
-def reach(edges, n, stamp, targets, mark, todo, many):  # type: ignore[no-untyped-def]
-    """Put the targets of the segments edges[:n] that are not yet in todo[:many] there; the new length. mark:
-    stamp at which a cell was put there last.
-    """
-    for i in range(n):
-        for j in range(edges[i, 0], edges[i, 1]):
-            t = int64(targets[j])
-            if mark[t] != stamp:
-                mark[t] = stamp
-                todo[many] = t
-                many += 1
-    return many
-
-
 @njit(**OPTIONS)
 def rise(awake, stamp, mark, todo):  # type: ignore[no-untyped-def]
     """todo = the cells that are awake, awake[1:1 + awake[0]], whose list is emptied; how many they are."""
@@ -133,103 +76,6 @@ def order(hits, count):  # type: ignore[no-untyped-def]
                 j -= gap
             hits[j] = x
         gap //= 2
-
-
-@njit(**OPTIONS)
-def deliver_due(  # type: ignore[no-untyped-def]
-    stamp,
-    spikes,
-    heads,
-    tails,
-    delays,
-    kinds,
-    rows,
-    segments,
-    targets,
-    weights,
-    equal,
-    A,
-    cells,
-    edges,
-    mark,
-    todo,
-    many,
-):
-    """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay
-    d, for each delay d.
-
-    segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel,
-    row in `equal` or -1, place of scalars. Segments lie anywhere in memory, and many are empty: those that
-    are not are collected in `edges`, whatever their delay, and while one is added those AHEAD of it are on
-    their way. Where cells sleep (`mark` is not empty), those reached are put into `todo` behind `many`;
-    the new number is the result.
-    """
-    mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    width, room, n = count * delays.size + 1, edges.shape[0] - count, 0
-    for column in range(delays.size):
-        sent = stamp - delays[column]
-        if sent < 1:
-            break
-        for q in range(heads[sent & window], tails[sent & window]):
-            source = int64(spikes[q & mask])
-            place = source * width + column * count
-            base = rows[source]
-            a = base + int64(segments[place])
-            for kind in range(count):
-                b = base + int64(segments[place + kind + 1])
-                edges[n, 0], edges[n, 1], edges[n, 2] = a, b, kind
-                n += int64(a < b) & int64(kinds[kind, 0] >= 0)
-                a = b
-            if n > room:
-                add_segments(edges, n, kinds, targets, weights, equal, A, cells)
-                if mark.size > 0:
-                    many = reach(edges, n, stamp, targets, mark, todo, many)
-                n = 0
-    add_segments(edges, n, kinds, targets, weights, equal, A, cells)
-    return reach(edges, n, stamp, targets, mark, todo, many) if mark.size > 0 else many
-
-
-@njit(**OPTIONS)
-def deliver_all(  # type: ignore[no-untyped-def]
-    stamp,
-    steps,
-    spikes,
-    heads,
-    tails,
-    kinds,
-    rows,
-    segments,
-    targets,
-    weights,
-    equal,
-    lags,
-    A,
-    cells,
-    channels,
-):
-    """Ring buffers: add every synapse of the spikes stamped stamp .. stamp + steps - 1 to the arrivals of its
-    own time.
-    """
-    mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    slot = channels * cells
-    ring = A.size // slot - 1
-    for sent in range(stamp, stamp + steps):
-        for q in range(heads[sent & window], tails[sent & window]):
-            source = int64(spikes[q & mask])
-            base = rows[source]
-            place = source * (count + 1)
-            for kind in range(count):
-                a, b = base + int64(segments[place + kind]), base + int64(segments[place + kind + 1])
-                offset = kinds[kind, 0] * cells
-                if kinds[kind, 1] < 0:
-                    for j in range(a, b):
-                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += (
-                            weights[j]
-                        )
-                else:
-                    w = equal[kinds[kind, 1]]
-                    for j in range(a, b):
-                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += w
 
 
 @njit(**OPTIONS, forceinline=True)

@@ -4,17 +4,12 @@ of their cells by address.
 
 from __future__ import annotations
 
-from collections import namedtuple
-from typing import Any
-
 import numpy as np
-from numba import int64, njit
+from numba import njit
 
 from portable.backends.addresses import OPTIONS, invoke, view
 from portable.backends.native.kernels import (
     collect,
-    deliver_all,
-    deliver_due,
     drive,
     fire_poisson,
     fire_trains,
@@ -26,13 +21,16 @@ from portable.backends.native.kernels import (
 )
 from portable.backends.native.layout import BLOCK
 from portable.backends.native.tables import (
+    AHEAD_OF_TIME,
     ALONE,
     ARRAYS,
+    AS_DUE,
+    AT,
     COUPLING,
     DONE,
     DRAIN,
     GROW,
-    KIND,
+    ONE_BY_ONE,
     OVERFLOW,
     PART,
     POISSON,
@@ -43,26 +41,27 @@ from portable.backends.native.tables import (
 )
 from portable.backends.native.waiting import barrier
 
-_named: Any = namedtuple
-AT = _named("At", ARRAYS)(*range(len(ARRAYS)))  # columns of the tables of addresses and shapes
 FLOAT = 8  # bytes
+TABLE, SHAPES = 8 * len(ARRAYS), 8 * len(ARRAYS) * 4  # bytes of a part's row of addresses, of shapes
 
 
 # fmt: off
 @njit(**OPTIONS)
 def run(  # type: ignore[no-untyped-def]
-    first, last, threads, start, steps, interval, dt, numbers, addresses, shapes, sync, shared_flags, like
+    first, last, threads, start, steps, interval, dt, numbers, addresses, shapes, sync, shared_flags,
+    table_at, shapes_at,
 ):
     """Parts first .. last - 1; with several threads, beside others. Returns the status and the steps done.
 
-    numbers (part, PART); addresses (part, array) and shapes (part, array, dimension) in the order of ARRAYS;
-    like: arrays of the types of the synapses (tables.SYNAPSES).
+    numbers (part, PART); addresses (part, array) and shapes (part, array, dimension) in the order of ARRAYS,
+    and where those two tables lie themselves, for delivery.py.
     """
     reached, end, meetings = start, start + steps, 0
     while reached < end:
         many = min(interval, end - reached)
         for p in range(first, last):
             k, at, of = reached, addresses[p], shapes[p]
+            here, sizes = table_at + p * TABLE, shapes_at + p * SHAPES
             ring, channels, cells = numbers[p, PART.ring], numbers[p, PART.channels], numbers[p, PART.cells]
             state = view(at[AT.state], (of[AT.state, 0],), np.int64)
             out = view(at[AT.out], (of[AT.out, 0], of[AT.out, 1], of[AT.out, 2]), np.int32)
@@ -72,7 +71,6 @@ def run(  # type: ignore[no-untyped-def]
             sends = view(at[AT.sends], (of[AT.sends, 0],), np.int64)
             S = view(at[AT.S], (of[AT.S, 0], of[AT.S, 1]), np.int64)
             F = view(at[AT.F], (of[AT.F, 0],), np.float64)
-            A = view(at[AT.A], (of[AT.A, 0],), np.float64)
             hits = view(at[AT.hits], (of[AT.hits, 0],), np.int32)
             todo = view(at[AT.todo], (of[AT.todo, 0],), np.int32)
             awake = view(at[AT.awake], (of[AT.awake, 0],), np.int32)
@@ -81,16 +79,7 @@ def run(  # type: ignore[no-untyped-def]
             position = view(at[AT.position], (of[AT.position, 0],), np.int64)
             heads = view(at[AT.heads], (of[AT.heads, 0],), np.int64)
             tails = view(at[AT.tails], (of[AT.tails, 0],), np.int64)
-            delays = view(at[AT.delays], (of[AT.delays, 0],), np.int64)
             kinds = view(at[AT.kinds], (of[AT.kinds, 0], of[AT.kinds, 1]), np.int64)
-            rows = view(at[AT.rows], (of[AT.rows, 0],), np.int64)
-            segments = view(at[AT.segments], (of[AT.segments, 0],), like[0].dtype)
-            targets = view(at[AT.targets], (of[AT.targets, 0],), like[1].dtype)
-            weights = view(at[AT.weights], (of[AT.weights, 0],), like[2].dtype)
-            equal = view(at[AT.equal], (of[AT.equal, 0],), np.float64)
-            lags = view(at[AT.lags], (of[AT.lags, 0],), like[3].dtype)
-            where = view(at[AT.where], (of[AT.where, 0],), np.int64)
-            edges = view(at[AT.edges], (of[AT.edges, 0], of[AT.edges, 1]), np.int64)
             drives = view(at[AT.drives], (of[AT.drives, 0], of[AT.drives, 1]), np.int64)
             sources = view(at[AT.sources], (of[AT.sources, 0], of[AT.sources, 1]), np.int64)
             thresholds = view(at[AT.thresholds], (of[AT.thresholds, 0],), np.uint32)
@@ -124,14 +113,12 @@ def run(  # type: ignore[no-untyped-def]
                                position, heads, tails, numbers[p, PART.reach]):
                     return GROW, k - start
                 if ring:
-                    deliver_all(k - before + 1, before, spikes, heads, tails, kinds, rows, segments, targets,
-                                weights, equal, lags, A, cells, channels)
+                    invoke(codes[AHEAD_OF_TIME], (here, sizes, k - before + 1, before, cells, channels))
             state[STATE.exchanges] += 1
             parity, sent, kept_at, failed = state[STATE.exchanges] & 1, 0, state[STATE.kept], 0
             for j in range(many):
                 stamp = k + 1
                 place = (stamp & ring) * slot
-                now = A[place : place + slot]
                 arrivals = at[AT.A] + FLOAT * place
                 if currents.shape[0]:
                     inject(k, currents, times, amplitudes, places, columns, F)
@@ -139,16 +126,15 @@ def run(  # type: ignore[no-untyped-def]
                     couple(k, dt, cleared, couplings, link_from, link_to, F, at[AT.F], at[AT.C], codes)
                 woken = rise(awake, stamp, mark, todo) if mark.size else 0
                 if not ring and kinds.shape[0]:
-                    woken = deliver_due(stamp, spikes, heads, tails, delays, kinds, rows, segments, targets,
-                                        weights, equal, now, cells, edges, mark, todo, woken)
+                    woken = invoke(codes[AS_DUE], (here, sizes, stamp, arrivals, slot, cells, woken))
                 if drives.shape[0]:
+                    now = view(arrivals, (slot,), np.float64)
                     drive(drives, stamp, sources, thresholds, table, amounts, now, u, n)
-                if where.size:  # first all equations and sums of cells whose arrivals are handled one by one
+                if of[AT.where, 0]:  # first all equations and sums of cells whose arrivals come one by one
                     for s in range(S.shape[0]):
                         if S[s, SLICE.kind] == ALONE:
                             step_of(codes[S[s, SLICE.update]], S[s], at, arrivals, cells, k, dt, hits.size)
-                    deliver_alone(stamp, dt, spikes, heads, tails, delays, kinds, rows, segments, targets,
-                                  weights, equal, where, at[AT.F], at[AT.C], codes)
+                    invoke(codes[ONE_BY_ONE], (here, sizes, stamp, dt))
                 for s in range(S.shape[0]):
                     kind = S[s, SLICE.kind]
                     if kind == POISSON:
@@ -233,49 +219,6 @@ def visit(code, row, at, arrivals, cells, step, dt, room, many):  # type: ignore
             at[AT.awake],
         ),
     )
-
-
-@njit(**OPTIONS)
-def deliver_alone(  # type: ignore[no-untyped-def]
-    stamp,
-    dt,
-    spikes,
-    heads,
-    tails,
-    delays,
-    kinds,
-    rows,
-    segments,
-    targets,
-    weights,
-    equal,
-    where,
-    fields,
-    scalars,
-    codes,
-):
-    """Arrivals that are handled one by one. Port after port, the oldest spikes first: an update that reads
-    the state may depend on the order. fields and scalars are addresses.
-    """
-    t = stamp * dt
-    mask, window, many = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    width = many * delays.size + 1
-    for kind in range(many):
-        if kinds[kind, KIND.channel] >= 0:
-            continue
-        code, one = codes[kinds[kind, KIND.handler]], kinds[kind, KIND.weight]
-        mine = scalars + FLOAT * kinds[kind, KIND.scalars]
-        for column in range(delays.size - 1, -1, -1):
-            sent = stamp - delays[column]
-            if sent < 1:
-                continue
-            for q in range(heads[sent & window], tails[sent & window]):
-                source = int64(spikes[q & mask])
-                place = source * width + column * many + kind
-                begin, end = int64(segments[place]), int64(segments[place + 1])
-                for j in range(rows[source] + begin, rows[source] + end):
-                    w = np.float64(weights[j]) if one < 0 else equal[one]
-                    invoke(code, (fields + FLOAT * where[targets[j]], mine, w, t))
 
 
 @njit(**OPTIONS)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native import code, kernels, links, sources, synapses
+from portable.backends.native import code, links, sources, synapses
 from portable.backends.native.cells import Arena, aligned, bounds
 from portable.backends.native.layout import BLOCK
 from portable.backends.native.lower import RING, NativePlan
@@ -23,8 +23,10 @@ from portable.backends.native.tables import (
     KIND,
     PART,
     POISSON,
+    ROOM,
     SLEEPING,
     SLICE,
+    SYNAPSES,
     TRAINS,
     Part,
 )
@@ -238,10 +240,18 @@ class Parts:
     def prepare(self) -> None:
         """What depends on layouts, values and rates; compiles or loads the code."""
         self._tabulate()
-        addresses = self.codes.addresses({name: c.layout for name, c in self.arena.cells.items()})
+        deliver = code.delivery({name: self.arrays[0][name].dtype.name for name in SYNAPSES}, self._ways())
+        addresses = self.codes.addresses({name: c.layout for name, c in self.arena.cells.items()}, deliver)
         for a in self.arrays:
             a["codes"] = addresses
         self.run = code.loop()
+
+    def _ways(self) -> tuple[str, ...]:
+        """The functions of delivery.py that the loop will call."""
+        if not self.plan.kinds:
+            return ()
+        first = "ahead_of_time" if self.ring else "as_due"
+        return (first, "one_by_one") if any(k.channel < 0 for k in self.plan.kinds) else (first,)
 
     def _tabulate(self) -> None:
         """What depends on layouts, values and rates."""
@@ -264,7 +274,7 @@ class Parts:
             a.update(
                 F=self.arena.fields[p],
                 C=self.arena.scalars,
-                edges=np.zeros((kernels.ROOM + len(rows), 3), dtype=np.int64),
+                edges=np.zeros((ROOM + len(rows), 3), dtype=np.int64),
                 kinds=np.array(rows, dtype=np.int64).reshape(-1, len(KIND)),
                 S=self._slices(p),
                 sources=self.tables.sources,

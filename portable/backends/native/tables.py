@@ -9,7 +9,8 @@ to count references of than a step of a small network takes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
+from typing import Any, NamedTuple
 
 DONE, DRAIN, GROW, OVERFLOW = range(
     4
@@ -138,3 +139,8 @@ ARRAYS: dict[str, tuple[str, int]] = {
     "codes": ("int64", 1),
 }
 SYNAPSES = ("segments", "targets", "weights", "lags")
+ROOM = 1024  # segments that are collected at a time
+# the first functions of `codes`: delivery.py's, compiled for the types of the program's synapses
+AS_DUE, AHEAD_OF_TIME, ONE_BY_ONE = 1, 2, 3
+_named: Any = namedtuple
+AT = _named("At", ARRAYS)(*range(len(ARRAYS)))  # columns of the tables of addresses and shapes

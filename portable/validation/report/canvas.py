@@ -44,6 +44,7 @@ DASHES: tuple[Any, ...] = (
     (0, (8, 3)),
     (0, (3, 1, 1, 1, 1, 1)),
 )
+RASTER = 160  # dots an inch of what is a picture inside the SVG
 _NAMES = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 STYLE = {
@@ -74,7 +75,6 @@ STYLE = {
     "axes.axisbelow": True,
     "path.simplify": True,
     "path.simplify_threshold": 0.3,
-    "savefig.dpi": 160,
     "axes.formatter.useoffset": False,
 }
 
@@ -104,13 +104,26 @@ def panel(key: str, label: str, width: float, height: float, draw: Callable[[Fig
         matplotlib.rcParams.update({**STYLE, "svg.hashsalt": key})
         figure = new_figure(width, height)
         draw(figure)
-        figure.savefig(
-            buffer,
-            format="svg",
-            transparent=True,
-            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-        )
+        _write(figure, buffer)
     return Panel(_inline(buffer.getvalue(), label), label)
+
+
+def _write(figure: Figure, buffer: io.BytesIO) -> None:
+    """What savefig does, in a third of the time: the margins are found once, by the fonts as Agg measures
+    them, and nothing is drawn only to find them.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    layout = figure.get_layout_engine()
+    assert layout is not None
+    layout.execute(figure)
+    figure.set_layout_engine("none")
+    figure.patch.set_facecolor("none")
+    for axes in figure.axes:
+        axes.patch.set_facecolor("none")
+    figure.dpi = RASTER
+    nothing: Any = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
 
 
 def _inline(svg: bytes, label: str) -> str:
@@ -173,13 +186,15 @@ def _themed(found: re.Match[str]) -> str:
 
 
 def log_axis(axis: Axes, which: str) -> None:
-    """A logarithmic x or y axis with labels such as 10⁻³ in plain text."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """A logarithmic x or y axis with labels such as 10⁻³ in plain text. No small ticks: matplotlib takes
+    longer for them than for all the rest.
+    """
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     getattr(axis, f"set_{which}scale")("log")
     side = getattr(axis, f"{which}axis")
     side.set_major_formatter(FuncFormatter(lambda x, _: power_of_ten(x)))
-    side.set_minor_formatter(NullFormatter())
+    side.set_minor_locator(NullLocator())
 
 
 def few_decades(axis: Axes) -> None:
