@@ -15,7 +15,7 @@ from pathlib import Path
 
 from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
-from portable.backends.native.lower import EVENTS, NativePlan, lower
+from portable.backends.native.lower import CUDA, DUE, EVENTS, NativePlan, lower
 from portable.backends.native.threads import worthwhile
 from portable.resolve.program import Program
 
@@ -33,6 +33,10 @@ class NativeBackend:
         return worthwhile(program)
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:  # noqa: ARG002
+        delivery = config.options.get("delivery", "auto")
+        if config.options.get("device") == CUDA and delivery not in ("auto", DUE):
+            reason = f"on a device every delay's synapses are read when they are due, not by '{delivery}'"
+            return [Shortfall("options", "delivery", reason, "leave delivery out")]
         return []
 
     def lower(self, program: Program, config: RunConfig) -> Lowered:
@@ -44,6 +48,13 @@ class NativeBackend:
         return replace(lowered, integrators=described(lowered.plan))
 
     def open(self, plan: NativePlan) -> Session:
+        if plan.device == CUDA:
+            from portable.backends.native import cuda
+
+            cuda.needed()
+            from portable.backends.native.cuda.session import CudaSession
+
+            return CudaSession(plan)
         from portable.backends.native.execute import NativeSession
 
         return NativeSession(plan)

@@ -38,8 +38,12 @@ class NativeSession:
             for t in self.program.traces
         ]
         self._pace = Pace(plan.threads)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Ready to run: the code is compiled or loaded; no step is run."""
         self.parts.room_for_traces(0, 0)
-        self._call(0, 1)  # compiles or loads the code; runs no step
+        self._call(0, 1)
 
     def run(self, steps: int) -> None:
         """Advance. Ctrl-C stops within a stretch of about 30 ms, between two steps; nothing is lost and `now`
@@ -52,6 +56,7 @@ class NativeSession:
                 while self.now < end and not asked:
                     self._stretches(end)
             finally:
+                self._fetch()
                 for t, room, kept in zip(self.program.traces, rooms, self._samples, strict=True):
                     rows = self.now // t.every - begin // t.every
                     if rows:
@@ -59,6 +64,9 @@ class NativeSession:
             self.parts.arena.check(self.now)
         if asked:
             raise KeyboardInterrupt
+
+    def _fetch(self) -> None:
+        """Bring states and samples to the host, after steps: here they are."""
 
     def _stretches(self, end: int) -> None:
         """One compiled call, and what has to happen after it."""

@@ -21,6 +21,7 @@ from portable.resolve.program import Approximation, CellGroup, Connections, Pois
 MAX_INTERVAL = 16  # steps between two exchanges of spikes, at most
 MAX_WEIGHT_KINDS = 6  # above it weights are stored per synapse even if each projection has only one
 RING, DUE, EVENTS = "ring", "due", "events"
+CPU, CUDA = "cpu", "cuda"
 # Groups of at most so many cells carry what any of their type can use (every receptor's arrivals, an injected
 # current): one code for all of them; a larger one has only what it uses, which is less to read at every step.
 FEW_CELLS = 256
@@ -68,6 +69,7 @@ class NativePlan:
     interval: int
     delays: tuple[int, ...]
     weights: str  # "float64", "float32" or "" where every kind has one weight
+    device: str
     placement: Placement  # by which spikes are recorded: all populations one after another
 
 
@@ -85,8 +87,11 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         where[i] = kinds.setdefault(_kind(program.connections[i], by_name, bool(weights)), len(kinds))
     delays = _delays(program, rest)
     interval = max(1, min(min(delays, default=MAX_INTERVAL), MAX_INTERVAL))
-    threads = 1 if program.links else config.threads
-    if threads != config.threads:
+    device = config.options.get("device", CPU)
+    threads = 1 if program.links or device == CUDA else config.threads
+    if device == CUDA:
+        approximations += _on_device(program, cells, rest)
+    elif threads != config.threads:
         approximations.append(
             Approximation(
                 "threads",
@@ -96,7 +101,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
                 "links reach any cell at every step; networks with links run on one thread",
             )
         )
-    delivery = config.options.get("delivery", "auto")
+    delivery = config.options.get("delivery", "auto") if device == CPU else DUE
     if delivery == "auto":
         delivery = _faster(program, rest, threads, len(delays))
     if any(k.channel < 0 for k in kinds) and delivery == RING:
@@ -113,9 +118,37 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         interval,
         delays,
         weights,
+        device,
         Placement(side_by_side((g.name, g.size) for g in program.groups), program.dt, program.spikes),
     )
     return Lowered(plan, tuple(approximations), {c.group: c.method.described for c in cells})
+
+
+def _on_device(program: Program, cells: tuple[CellPlan, ...], rest: list[int]) -> list[Approximation]:
+    """What a device computes otherwise than a processor."""
+    out = []
+    weights = [program.connections[i].weights for i in rest]
+    if float32_notes("weights", [w if isinstance(w, np.ndarray) else float(w) for w in weights]):
+        out.append(
+            Approximation(
+                "weights",
+                "summed in one order",
+                "summed in any order",
+                "some 1e-16 of the sum, other in each run",
+                "threads of a device add at the same time; weights that float32 holds have exact sums",
+            )
+        )
+    if any(c.method.name != "exact" for c in cells):
+        out.append(
+            Approximation(
+                "functions",
+                "the processor's exp, log, ...",
+                "the device's",
+                "one or two units in the last place of each",
+                "a device has mathematical functions of its own",
+            )
+        )
+    return out
 
 
 def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:

@@ -15,7 +15,7 @@ import numpy as np
 from portable.backends.native import code, links, sources, synapses
 from portable.backends.native.cells import Arena, aligned, bounds
 from portable.backends.native.layout import BLOCK
-from portable.backends.native.lower import RING, NativePlan
+from portable.backends.native.lower import CPU, RING, NativePlan
 from portable.backends.native.tables import (
     ALONE,
     ARRAYS,
@@ -46,8 +46,9 @@ def power_of_two(n: int) -> int:
 
 
 def parts_for(plan: NativePlan) -> int:
-    """A multiple of the number of threads; one where there are links, which reach any cell."""
-    if plan.program.links:
+    """A multiple of the number of threads; one where there are links, which reach any cell, and on a
+    device."""
+    if plan.program.links or plan.device != CPU:
         return 1
     cells = sum(-(-g.size // BLOCK) * BLOCK for g in plan.program.cells)
     return plan.threads * max(1, -(-cells // (MOST_CELLS * plan.threads)))
@@ -201,11 +202,11 @@ class Parts:
         """Lists of spikes long enough for the most that can happen between two exchanges."""
         out = kept = hits = 1
         for p in range(self.count):
-            most = {g.name: self._most(g, p) for g in self.program.groups}
+            most = {g.name: self.most(g, p) for g in self.program.groups}
             hits = max(hits, *most.values(), 1)
             out = max(out, sum(most[n] for n in self.bases))
             kept = max(kept, sum(most[n] for n in self.program.spikes))
-        self.reserve = kept * self.plan.interval
+        self.most_recorded, self.reserve = kept, kept * self.plan.interval
         old = self.arrays[0]["out"]
         new = np.zeros((self.count, 2, max(out * self.plan.interval, old.shape[2])), dtype=np.int32)
         new[:, :, : old.shape[2]] = old
@@ -215,7 +216,7 @@ class Parts:
             if a["ids"].size < room:
                 a["ids"], a["stamps"] = np.zeros(room, dtype=np.int32), np.zeros(room, dtype=np.int64)
 
-    def _most(self, g: Any, p: int) -> int:
+    def most(self, g: Any, p: int) -> int:
         """Spikes of a group's slice in one step, at most."""
         size = int(np.diff(self.cuts(g.size))[p])
         if isinstance(g, CellGroup):
@@ -240,6 +241,8 @@ class Parts:
     def prepare(self) -> None:
         """What depends on layouts, values and rates; compiles or loads the code."""
         self._tabulate()
+        if self.plan.device != CPU:
+            return
         deliver = code.delivery({name: self.arrays[0][name].dtype.name for name in SYNAPSES}, self._ways())
         addresses = self.codes.addresses({name: c.layout for name, c in self.arena.cells.items()}, deliver)
         for a in self.arrays:
