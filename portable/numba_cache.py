@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numba.core import caching
+from numba.core import caching, event
 
+from portable.activity import doing
 from portable.locks import alone
 
 
@@ -24,6 +25,7 @@ def share() -> None:
     if index is None or hasattr(index, "portable"):
         return
     index.save, index.load, index.portable = _locked(index.save), _locked(index.load), True
+    event.register("numba:compile", _Compiling())
 
 
 def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,3 +43,14 @@ def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
             waiting.__exit__(None, None, None)
 
     return locked
+
+
+class _Compiling(event.Listener):  # type: ignore[misc]
+    """Says what is compiled, which on a new machine takes longer than most runs."""
+
+    def on_start(self, event: Any) -> None:
+        name = event.data["dispatcher"].py_func.__name__.strip("_")
+        doing(f"compiling, once on this machine ('{name}')")
+
+    def on_end(self, event: Any) -> None:
+        pass

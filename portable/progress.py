@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from portable.activity import listening
+
 Report = Callable[[int, int], None]  # (steps done, steps in all)
+
+
+@contextmanager
+def building(given: Report | bool | None, title: str) -> Iterator[None]:
+    """While a network is drawn and built; for a bar a line says what takes its time."""
+    if given is not True:
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(title) as line, listening(lambda what: line.update(f"{title}: {what}")):
+        yield
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from portable.activity import doing
 from portable.backends import registry
 from portable.backends.contract import (
     Backend,
@@ -29,7 +30,7 @@ from portable.memory import peak
 from portable.model.network import Network, Population, View, side
 from portable.model.values import Array
 from portable.options import check_arguments, run_config, run_time, step_size, time_step, whole_steps
-from portable.progress import Report, reporter
+from portable.progress import Report, building, reporter
 from portable.resolve import resolve, values_for
 from portable.resolve.derived import Samples, dimension
 from portable.resolve.program import Approximation, CellGroup, Program
@@ -68,17 +69,19 @@ def run(
     """
     duration, dt = run_time(network, duration), time_step(network, dt)
     steps = whole_steps(duration, step_size(dt), "duration")
-    with open(
-        network,
-        backend,
-        dt=dt,
-        seed=seed,
-        threads=threads,
-        inputs=inputs,
-        integrator=integrator,
-        compact=compact,
-        options=options,
-    ) as sim:
+    with building(progress, f"{network.name} on {backend}"):
+        built = open(
+            network,
+            backend,
+            dt=dt,
+            seed=seed,
+            threads=threads,
+            inputs=inputs,
+            integrator=integrator,
+            compact=compact,
+            options=options,
+        )
+    with built as sim:
         try:
             sim.advance(steps, progress)
         except KeyboardInterrupt:
@@ -119,6 +122,7 @@ def open(
     check_arguments(threads, inputs, integrator)
     started = time.perf_counter()
     if program is None:
+        doing("drawing the connections")
         program = resolve(network, seed, step_size(time_step(network, dt)), weights32=compact)
     config, notes = run_config(program, adapter, threads, inputs, integrator, compact, options, needs)
     resolved = time.perf_counter()
@@ -127,6 +131,7 @@ def open(
         raise UnsupportedError(backend, problems)
     lowered = adapter.lower(program, config)
     done = time.perf_counter()
+    doing("building")
     session = _guarded(backend, lambda: adapter.open(lowered.plan))
     phases = {"resolve": resolved - started, "lower": done - resolved, "build": time.perf_counter() - done}
     approximations = (*program.approximations, *notes, *lowered.approximations)

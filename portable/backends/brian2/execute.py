@@ -11,6 +11,7 @@ import brian2
 import numpy as np
 import numpy.typing as npt
 
+from portable.activity import doing
 from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, neuron_group, settings, synapses
 from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
@@ -89,6 +90,7 @@ class RuntimeSession:
         self.network = brian2.Network(*objects, *self.synapses, name="pt_network")
         self.network.schedule = SCHEDULE
         self.network._clocks = {self.clock}
+        doing("Brian2 writes its code and has it compiled, where it has not been before")
         self.network.before_run({})
         self._compiled()
 

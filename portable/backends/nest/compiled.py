@@ -22,6 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from portable import caches, files, process
+from portable.activity import doing
 from portable.backends.nest.plan import Nestml
 from portable.errors import BackendFailed, BackendUnavailable
 from portable.locks import alone
@@ -131,6 +132,7 @@ def _build_together(models: Sequence[Nestml]) -> None:
 
 def _finish(models: Sequence[Nestml]) -> None:
     """Build one module of some models, put it into its place, then note for each model where it is."""
+    doing(f"NESTML and a C++ compiler make {len(models)} of its models, kept for later (half a minute)")
     digest = hashlib.sha256("\0".join(sorted(map(key, models))).encode()).hexdigest()[:16]
     path = folder() / f"portable_{digest}_module.so"
     with tempfile.TemporaryDirectory(prefix="portable-nest-") as place, files.whole(path) as part:
