@@ -39,4 +39,11 @@ def limit(size: int) -> None:
     """Refuse memory beyond `size` bytes, so that this process fails and not another one. Where HAS_LIMIT."""
     import resource
 
+    import numpy as np
+    from scipy.linalg import expm
+
+    # OpenBLAS, of which numpy and scipy have one each, gets its buffers at first use, and where it is refused
+    # them it asks again for ever.
+    some = np.ones((64, 64))
+    expm(np.linalg.solve(some + 64 * np.eye(64), some @ some))
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))

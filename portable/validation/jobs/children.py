@@ -13,8 +13,11 @@ from pathlib import Path
 
 from portable import process
 from portable.messages import receive, send
+from portable.resolve.estimate import available_memory
 from portable.validation.jobs.job import CRASHED, OUT_OF_MEMORY, TIME_LIMIT, Job, Outcome, packed
 
+KEPT = 3  # processes for each that may work at a time: those of other backends are waiting for their turn
+LEAST_FREE = 4 << 30  # bytes of free memory below which none waits
 RECYCLED = 25  # jobs of one process, so that what a simulator leaks does not add up
 SIGKILL = -9
 
@@ -96,23 +99,39 @@ class Child:
 
 
 class Nursery:
-    """Idle processes by backend, and all that live. Safe to use from several threads."""
+    """Idle processes by backend, and all that live. Safe to use from several threads.
 
-    def __init__(self) -> None:
+    slots: how many may work at a time.
+    """
+
+    def __init__(self, slots: int) -> None:
         self._lock = threading.Lock()
+        self._most = KEPT * slots
         self._idle: dict[str, list[Child]] = {}
         self._all: set[Child] = set()
         self._closed = False
 
+    def idle(self, backend: str) -> bool:
+        """Whether a process of that backend has nothing to do."""
+        with self._lock:
+            return bool(self._idle.get(backend))
+
+    def living(self, backend: str) -> bool:
+        """Whether there is a process of that backend."""
+        with self._lock:
+            return any(c.backend == backend for c in self._all)
+
     def take(self, backend: str) -> Child:
-        """An idle process of that backend, or a new one in the place of an idle one of another."""
+        """An idle process of that backend, or a new one: a start takes seconds, so those of other backends
+        are kept for their next jobs as long as they are few and memory is left.
+        """
         with self._lock:
             if self._closed:
                 raise InterruptedError
             if self._idle.get(backend):
                 return self._idle[backend].pop()
             spare = next((c for many in self._idle.values() for c in many), None)
-            if spare is not None:  # memory is for those that work
+            if spare is not None and (len(self._all) >= self._most or available_memory() < LEAST_FREE):
                 self._idle[spare.backend].remove(spare)
                 self._all.discard(spare)
                 spare.end()

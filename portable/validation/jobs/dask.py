@@ -25,7 +25,7 @@ CONNECT = 15.0  # seconds to wait for the scheduler
 @functools.cache
 def _nursery() -> Nursery:
     """The processes of this worker."""
-    return Nursery()
+    return Nursery(1)
 
 
 def on_worker(job: Job, time_limit: float | None, memory: int, code: str) -> tuple[Outcome, bytes]:

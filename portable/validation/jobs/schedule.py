@@ -23,6 +23,8 @@ from portable.validation.jobs.cache import Cache
 from portable.validation.jobs.children import Nursery
 from portable.validation.jobs.job import Job, Outcome, key
 
+START = 3.0  # seconds of work of a backend that are worth a process more, which takes about that to start
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -80,7 +82,11 @@ class Local:
     time_limit: float | None = None
     memory_limit: int = 0
     _done: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    _nursery: Nursery = field(default_factory=Nursery)
+    _nursery: Nursery = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = self.workers or _processors()
+        self._nursery = Nursery(self.slots)
 
     def __call__(self, jobs: Sequence[Job], tell: Tell) -> list[Outcome]:
         """Do all jobs. KeyboardInterrupt ends the processes at once; what was finished is in the cache."""
@@ -94,7 +100,7 @@ class Local:
         outcomes: dict[int, Outcome],
         tell: Tell,
     ) -> None:
-        slots = max(1, min(self.workers or _processors(), len(waiting)))
+        slots = max(1, min(self.slots, len(waiting)))
         needs = {i: memory_of(jobs[i]) for i in waiting}
         have = float(available_memory())
         running: dict[Future[Outcome], int] = {}
@@ -102,8 +108,11 @@ class Local:
         try:
             while waiting or running:
                 used = sum(needs[i] for i in running.values())
-                while waiting and len(running) < slots and (not running or used + needs[waiting[0]] <= have):
-                    i = waiting.pop(0)
+                while waiting and len(running) < slots:
+                    place = self._next([jobs[i] for i in waiting], bool(running))
+                    if place is None or (running and used + needs[waiting[place]] > have):
+                        break
+                    i = waiting.pop(place)
                     used += needs[i]
                     running[pool.submit(self._one, jobs[i], keys[i])] = i
                 for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
@@ -126,7 +135,24 @@ class Local:
     def close(self) -> None:
         """End the processes. The next call starts new ones."""
         self._nursery.close()
-        self._nursery = Nursery()
+        self._nursery = Nursery(self.slots)
+
+    def _next(self, waiting: Sequence[Job], busy: bool) -> int | None:
+        """The place of the job to do next: one whose backend has an idle process, else the first of a backend
+        that has none, else the first of one whose jobs take so long that one more process pays. None: wait
+        for one of those that are busy.
+        """
+        nursery = self._nursery
+        few = dict.fromkeys(job.backend for job in waiting)
+        idle = {b for b in few if nursery.idle(b)}
+        new = {b for b in few if not nursery.living(b)}
+        left = {b: sum(job.backend == b for job in waiting) for b in few}
+        long = {b for b in few if left[b] * min(self._done.get(b, [START + 1])) > START}
+        for chosen in (idle, new, long):
+            place = next((i for i, job in enumerate(waiting) if job.backend in chosen), None)
+            if place is not None:
+                return place
+        return None if busy else 0
 
     def _one(self, job: Job, name: str) -> Outcome:
         began = time.perf_counter()
