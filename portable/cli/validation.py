@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,26 @@ def validate(
     """Run, tell, write the report. Returns the exit code."""
     _writable(report)
     run = chosen_executor(executor, workers, time_limit, memory_limit, cache)
+    with contextlib.closing(run) if isinstance(run, Local) else contextlib.nullcontext():
+        said = backends, seeds, report, suite, case, quick, option, margin, as_json
+        return _validate(run, *said, model, options, how)
+
+
+def _validate(
+    run: Executor,
+    backends: str | None,
+    seeds: str,
+    report: str | None,
+    suite: bool,
+    case: Sequence[str],
+    quick: bool,
+    option: Sequence[str],
+    margin: str | None,
+    as_json: bool,
+    model: Model | None,
+    options: Mapping[str, Any] | None,
+    how: Mapping[str, Any],
+) -> int:
     if suite:
         from portable.cli.suite import run_suite
 
