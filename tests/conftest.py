@@ -9,7 +9,7 @@ and so does naming its file.
 from __future__ import annotations
 
 import os
-import subprocess
+import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,10 @@ import rehearsal
 
 from portable.conformance import plugin
 
-BUILDING = pytest.StashKey[subprocess.Popen[bytes] | None]()
+BUILDING = pytest.StashKey[threading.Timer]()
+# seconds before NEST's models are built beside a run of everything: what numba compiles to draw networks is
+# then there, and is not compiled a third time
+HEADSTART = 60.0
 # What takes minutes on all backends together (a model compiled for each test, a process for each run): in a
 # run of everything only on some backends, on all with -m long or by the file's name. By file, or file and
 # model: the backends that are left out then.
@@ -97,13 +100,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     whole = of_folders(config) and not config.option.keyword and not config.option.markexpr
     if whole and "PYTEST_XDIST_WORKER" not in os.environ and not config.pluginmanager.has_plugin("rehearsal"):
-        config.stash[BUILDING] = rehearsal.start()
+        config.stash[BUILDING] = threading.Timer(HEADSTART, rehearsal.start)
+        config.stash[BUILDING].daemon = True
+        config.stash[BUILDING].start()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    building = session.config.stash.get(BUILDING, None)
-    if building is not None and building.poll() is None:  # the run was cut short
-        building.terminate()
+    if (building := session.config.stash.get(BUILDING, None)) is not None:
+        building.cancel()
+        rehearsal.stop()  # the run was cut short
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,19 +25,31 @@ LEFT_OUT = ("--ignore-glob=*test_methods.py", "--ignore-glob=*test_stiff.py")  #
 _MODELS: dict[str, Nestml] = {}
 
 
-def start() -> subprocess.Popen[bytes] | None:
-    """Begin in a process of its own; None where nothing can be compiled."""
+_PROCESSES: list[subprocess.Popen[bytes]] = []
+
+
+def start() -> None:
+    """Begin in a process of its own, where there is a compiler."""
     if compiled.missing():
-        return None
+        return
     command = [*process.python(), "-m", "pytest", "-p", "rehearsal", "-p", "no:cacheprovider", "-n", "0"]
     suite = FOLDER.parent / "portable" / "conformance"
-    return subprocess.Popen(
-        [*command, str(suite), "--portable-backends", "nest", *LEFT_OUT],
-        cwd=FOLDER.parent,
-        env={**process.environment(), "PYTHONPATH": str(FOLDER)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    _PROCESSES.append(
+        subprocess.Popen(
+            [*command, str(suite), "--portable-backends", "nest", *LEFT_OUT],
+            cwd=FOLDER.parent,
+            env={**process.environment(), "PYTHONPATH": str(FOLDER)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     )
+
+
+def stop() -> None:
+    """End it, where it still works."""
+    for one in _PROCESSES:
+        if one.poll() is None:
+            one.terminate()
 
 
 def _note(plan: Plan) -> Any:

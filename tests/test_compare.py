@@ -160,7 +160,7 @@ def adex():
 
 
 def test_cells_that_are_not_linear_are_compared_out_of_the_loop():
-    found = compare(network(adex()), ("reference", "late"), "100 ms")
+    found = compare(network(adex()), ("reference", "late"), "40 ms")
     loop = found.single_cells[0]
     assert loop.population == "exc"
     assert loop.cells == (0, 1, 2, 3, 4)
@@ -179,7 +179,7 @@ def test_a_backend_that_has_no_spike_trains_is_noted_and_the_network_is_still_co
     )
     get = registry.get
     monkeypatch.setattr(registry, "get", lambda name: lacking if name == "same" else get(name))
-    found = compare(network(adex()), ("reference", "same"), "50 ms")
+    found = compare(network(adex()), ("reference", "same"), "20 ms")
     assert found.identical
     assert found.single_cells == ()
     assert "has no trains" in found.notes[0]
@@ -198,9 +198,9 @@ def test_out_of_the_loop_a_cell_does_what_it_did_in_the_network(cell):
     """
     net = network(cell)
     program = resolve(net, 3, 0.1)
-    whole = run_program(net, program, "reference", 1500, None, "auto", None)
+    whole = run_program(net, program, "reference", 700, None, "auto", None)
     loop, cells, missing = isolate(program, whole, "exc")
-    alone = run_program(net, loop, "reference", 1500, None, "auto", None)
+    alone = run_program(net, loop, "reference", 700, None, "auto", None)
     kept = whole.spikes["exc"].ids < len(cells)
     assert kept.sum() > 5
     assert missing == ()
