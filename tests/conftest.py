@@ -46,7 +46,7 @@ LONG = {
 # the C++ compiler's (4 s for each of some 50 pieces of code). With -m long they take the usual target.
 WITHOUT_COMPILER = {
     "test_links", "test_own_equations", "test_meaning", "test_conditions_events", "test_derived",
-    "test_draws", "test_readback",
+    "test_draws", "test_readback", "test_neuroml_backends", "test_bad_input_runs",
 }  # fmt: skip
 PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
 
