@@ -29,7 +29,8 @@ WEIGHT = {
     "Izhikevich": 2.0,
 }  # others: conductances, uS
 DRIVE = {"Izhikevich": 0.006, "HH_cond_exp": 0.4, "EIF_cond_exp_isfa_ista": 0.6}  # nA; others 0.8
-DURATION = {"HH_cond_exp": "50 ms"}  # the reference's adaptive steps are slow; others 200 ms
+# the reference takes its time for cells that are not linear; others 200 ms
+DURATION = {"HH_cond_exp": "50 ms", "EIF_cond_exp_isfa_ista": "100 ms"}
 NAMES = (
     "IF_curr_exp",
     "IF_curr_alpha",
