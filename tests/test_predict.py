@@ -10,7 +10,7 @@ import pytest
 
 import portable as pt
 from portable.backends.contract import Foreseen, Foresees, Times
-from portable.backends.native import calibration, cost, probes
+from portable.backends.native import calibration, cost, measuring, probes
 from portable.backends.native.cost import Costs, digest
 from portable.backends.native.outline import delays, outline
 from portable.cli import main
@@ -35,8 +35,8 @@ def made_up() -> Costs:
     names += [f"{k} {x}" for k in KINDS for x in ("row", "synapse")]
     names += [f"{x} {d}" for x in ("weight", "delay") for d in ("Normal", "Uniform", "Array")]
     for kind in ("stored", "equal"):
-        names += [*cost.delivered(kind, 1, 1, 1, 1)]
-    names += [*cost.ring_events(1, 1), *cost.of_sources(1, 1), "column", "sent"]
+        names += [*cost.delivered(kind, 1, 1, 1, 1, 1)]
+    names += [*cost.ring_events(1, 1), *cost.of_sources(1, 1), "sent"]
     return Costs(dict.fromkeys(names, 1e-8), {"resolve": 0.5}, {}, {"run": 1.5, "build": 1.2}, 2, 2e8)
 
 
@@ -251,7 +251,8 @@ def test_a_damaged_or_old_file_is_measured_again(damage, monkeypatch):
     said = []
     monkeypatch.setattr(calibration, "measure", lambda tell: tell("again") or made_up())
     pt.predict(balanced(), tell=said.append)
-    assert said[0] == "again"
+    assert said[0].startswith("measuring this machine")
+    assert said[1] == "again"
     assert calibration.load() is not None
 
 
@@ -274,21 +275,21 @@ def test_fitting_gives_back_what_made_the_times():
     for _ in range(12):
         amounts = {k: float(rng.integers(1, 1000)) for k in true}
         rows.append((amounts, sum(true[k] * n for k, n in amounts.items())))
-    found = calibration.fit(rows)
+    found = measuring.fit(rows)
     assert found == pytest.approx(true, abs=1e-13)
 
 
 def test_a_type_of_cells_is_measured():
     o = outline(balanced(), 0.1, 1)
-    points = calibration.updates(o, "exc", (64, 256))
+    points = measuring.updates(o, "exc", (64, 256))
     assert [n for n, _ in points] == [64, 256]
     assert all(0 < s < math.inf for _, s in points)
 
 
 def test_probes_tell_what_a_spike_costs():
-    rows = calibration._spikes(probes.driven(200, 4000, "Normal"), 200, "stored", probes.LONG)
-    assert all(s > 0 and math.isfinite(s) for _, s in rows)
-    assert [amounts["stored segment"] for amounts, _ in rows] == [1, probes.LONG, 1]
+    rows = list(measuring._spikes(probes.driven(200, 4000, "Normal"), 200, "stored", probes.LONG))
+    assert all(0 < x < math.inf for row in rows for x in (row.busy, row.quiet, row.many))
+    assert [row.amounts["stored segment"] for row in rows] == [1, probes.LONG, 1]
 
 
 # ---- another backend, and the command line

@@ -50,7 +50,7 @@ class Estimate:
 
     @property
     def native_bytes(self) -> int:
-        """Peak while the native engine builds."""
+        """Peak while the native engine builds: its arrays and the Program's, without the process around them."""
         return int(_ENGINE * self.program_bytes)
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ calls them by address with what kernels.py delivers and draws, and that numba co
 (code.py). events.py lets cells sleep between events. tables.py names the columns of what the loop reads,
 parts.py fills it, synapses.py compresses connections, execute.py runs, pace.py says with how many threads.
 What a network will take: outline.py says how much of everything there is, cost.py what that costs,
-calibration.py measures this machine with probes.py and loading.py.
+calibration.py keeps what measuring.py, with probes.py and loading.py, finds of this machine.
 """
 
 from __future__ import annotations

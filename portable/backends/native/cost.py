@@ -1,5 +1,5 @@
 """What a network costs on this engine: how much of everything it is (`amounts`), and seconds for each
-(`Costs`, measured by calibration.py). A prediction is their product.
+(`Costs`, found by measuring.py). A prediction is their product.
 
 Everything is linear in its amount. What costs more where more memory is read is counted again, by how far it
 is on the way from near memory to far.
@@ -149,6 +149,12 @@ def _channels(o: Outline) -> int:
     return max([1, *(len(c.channels) for c in o.plan.cells)])
 
 
+def cells_bytes(o: Outline) -> float:
+    """What delivery and updates read and write of cells, of one part."""
+    own = sum(g.size * len(o.layouts[g.name].fields) for g in o.program.cells)
+    return 8.0 * (own + o.cells() * _channels(o)) / o.parts
+
+
 def synapses_bytes(o: Outline) -> float:
     """What delivery reads from, of one part."""
     each = 6 if o.plan.weights else 2
@@ -162,25 +168,27 @@ def of_spike(o: Outline, name: str) -> Amounts:
     events, segments = o.segments(name)
     if o.plan.delivery == RING:
         size = 8 * power_of_two(max(o.plan.delays) + 1) * _channels(o) * o.cells() / o.parts
-        found, columns = ring_events(events, size), 0.0
+        found = ring_events(events, size)
     else:
-        kind, cells = "stored" if o.plan.weights else "equal", o.cells() / o.parts
-        found = delivered(kind, events, segments * o.parts, cells, synapses_bytes(o))
-        columns = float((o.width - 1) * o.parts)
-    return {**found, "column": columns, "spike": 1.0, "sent": float(o.parts)}
+        kind, columns = "stored" if o.plan.weights else "equal", float((o.width - 1) * o.parts)
+        found = delivered(kind, events, segments * o.parts, columns, cells_bytes(o), synapses_bytes(o))
+    return {**found, "spike": 1.0, "sent": float(o.parts)}
 
 
-NEAR, FAR = 2_000, 60_000  # cells of a part; arrivals of the first are in the processor's nearest memory
-READ = {"stored": (2e6, 8e7), "equal": (1e6, 3e7)}  # bytes of synapses, likewise
+NEAR, FAR = 8e4, 2.4e6  # bytes of a part's cells; the first are in the processor's nearest memory
+READ = {"stored": (2e6, 6e7), "equal": (1e6, 2.4e7)}  # bytes of synapses, likewise
 RINGS = (2.5e5, 8e6)  # bytes of a ring of arrivals, likewise
 
 
-def delivered(kind: str, events: float, segments: float, cells: float, size: float) -> Amounts:
-    """Events and segments that hold some, onto so many cells, from so many bytes of synapses. Their cost
-    grows with the logarithms of both, from the first to the second of NEAR and FAR and of READ.
+def delivered(
+    kind: str, events: float, segments: float, columns: float, cells: float, size: float
+) -> Amounts:
+    """Events, segments that hold some, and columns where some may be, onto cells of so many bytes, from so
+    many bytes of synapses. Their cost grows with the logarithms of both, from the first to the second of NEAR
+    and FAR and of READ.
     """
     arrivals, source = _along(cells, (NEAR, FAR)), _along(size, READ[kind])
-    out = {}
+    out = {"column": columns, "column, many synapses": columns * source}
     for what, n in (("event", events), ("segment", segments)):
         out[f"{kind} {what}"] = n
         out[f"{kind} {what}, many cells"] = n * arrivals
