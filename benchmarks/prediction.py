@@ -112,7 +112,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default=",".join(SIZES), help="models, by commas")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", default="", help="keep the numbers in this JSON file")
     parser.add_argument("--once", help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -102,7 +102,7 @@ def predict(
     duration, dt: as in `run`. rate: mean rate of all cells, a number in Hz or "5 Hz"; how many spikes there
     will be is not known before a run, so without it the time is given as so much for each biological second
     and so much more for each Hz.
-    The first prediction on a machine measures its processor for about half a minute, the first of a type of
+    The first prediction on a machine measures its processor for a minute or less, the first of a type of
     cells that type for a second; both are kept in the cache folder. `tell` gets a line for each stage of it
     (default: lines on standard error).
 

@@ -72,7 +72,7 @@ def calibrated(outlines: Sequence[Outline], tell: Tell) -> Costs:
     """The costs of this machine, with those of the outlines' types of cells."""
     costs = load()
     if costs is None:
-        tell(f"measuring this machine's processor ({_processor()}), once, for about half a minute")
+        tell(f"measuring this machine's processor ({_processor()}), once, for a minute or less")
         costs = measure(tell)
         keep(costs)
     found = {digest(layout): (o, name) for o in outlines for name, layout in o.layouts.items()}

@@ -106,8 +106,8 @@ def connected(full: int = 1_000_000) -> Iterator[Network]:
 @dataclass(frozen=True)
 class Driven:
     """Poisson sources onto `cells` silent cells: "long", rows of 1000 at one delay; "spread", of 1000 over
-    LONG delays; "short", rows of SHORT at one delay; all of them in tables of LONG delays, or (alone) "short"
-    in tables of one.
+    LONG delays; "short", rows of SHORT at one delay; all of them in tables of LONG delays, or (alone)
+    without "spread", in tables of one.
     """
 
     network: Network
@@ -118,7 +118,9 @@ SHORT = 50
 
 
 def driven(cells: int, synapses: int, weight: str, alone: bool = False) -> Driven:
-    rows = {"short": SHORT} if alone else {"long": 1000, "spread": 1000, "short": SHORT}
+    rows = {"long": 1000, "spread": 1000, "short": SHORT}
+    if alone:
+        del rows["spread"]
     post, pops, made = Population("cells", cells, IF_curr_exp()), [], []
     for name, each in rows.items():
         n = max(64, int(synapses * (0.45 if each > SHORT else 0.1) / each))

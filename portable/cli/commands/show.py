@@ -14,7 +14,7 @@ def _own(given: Given) -> Options:
             False,
             "--predict",
             help="Also say what the model takes on this machine: memory, and seconds to build and to run. "
-            "Nothing is built. The first time measures the processor for about half a minute, and keeps what "
+            "Nothing is built. The first time measures the processor for a minute or less, and keeps what "
             "it finds.",
         ),
         "rate": option(
