@@ -281,7 +281,7 @@ def test_fitting_gives_back_what_made_the_times():
 
 def test_a_type_of_cells_is_measured():
     o = outline(balanced(), 0.1, 1)
-    points = measuring.updates(o, "exc", (64, 256))
+    points = measuring.updates(o, "exc", 0.0, (64, 256))
     assert [n for n, _ in points] == [64, 256]
     assert all(0 < s < math.inf for _, s in points)
 

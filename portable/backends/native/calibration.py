@@ -79,6 +79,7 @@ def calibrated(outlines: Sequence[Outline], tell: Tell) -> Costs:
     missing = {d: where for d, where in found.items() if d not in costs.types}
     if missing:
         tell(f"measuring {len(missing)} type{'s' * (len(missing) > 1)} of cells, once")
-        costs = costs.with_types({d: updates(*where) for d, where in missing.items()})
+        around = costs.of({"step": 1, "slice": 2})  # the cells, and the silent source that reaches them
+        costs = costs.with_types({d: updates(*where, around) for d, where in missing.items()})
         keep(costs)
     return costs

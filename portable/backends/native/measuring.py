@@ -42,12 +42,13 @@ RATES = (0.01, 0.3, 1.0, 3.0, 10.0)  # spikes of a Poisson source in a step
 Tell = Callable[[str], object]
 
 
-def updates(o: Outline, name: str, sizes: Sequence[int] = CELLS) -> Points:
-    """Seconds of an update of one cell of a group, by the number of cells."""
+def updates(o: Outline, name: str, besides: float = 0.0, sizes: Sequence[int] = CELLS) -> Points:
+    """Seconds of an update of one cell of a group, by the number of cells. besides: of the step around it."""
     found: list[tuple[float, float]] = []
     for size in sizes:
         if not found or found[-1][1] * size < 0.2:  # a step of less than that
-            found.append((size, step_seconds(opened(probes.alone(o, name, size))) / size))
+            seconds = step_seconds(opened(probes.alone(o, name, size))) - besides
+            found.append((size, max(seconds, 0.0) / size))
     return found
 
 
