@@ -198,33 +198,28 @@ def _busy(s: Any, name: str, many: float) -> float:
 
 
 def _gains(full: int) -> dict[str, float]:
-    """How many times faster all processors are, by the clock."""
+    """How many times faster all processors are than one. Resolving and building: by the processors' seconds,
+    so that other programs do not count. A run, whose threads wait for each other: by the clock.
+    """
     many = processors()
     if many == 1:
         return {}
-
-    def clock(work: Callable[[], Any]) -> float:
-        times = []
-        for _ in range(5):
-            began = time.perf_counter()
-            work()
-            times.append(time.perf_counter() - began)
-        return min(times)
-
     network = probes.joined(FixedTotalNumber(2 * full), 4000, 40_000, "Normal", "Normal")
     program = resolve(network, 1, DT)
-    found = {}
-    found["resolve"] = clock(lambda: resolve(network, 1, DT, threads=1)) / clock(
-        lambda: resolve(network, 1, DT)
-    )
-    found["build"] = clock(lambda: opened(program)) / clock(lambda: opened(program, many))
-    steps = {}
+    drawn = [least(partial(resolve, network, 1, DT, threads=n)) for n in (1, many)]
+    built = [least(partial(opened, program, n)) for n in (1, many)]
+    ran = []
     for threads in (1, many):
-        s = opened(program, threads)
+        s, found = opened(program, threads), []
         s.run(2000)
-        steps[threads] = clock(partial(s.run, 400))
-    found["run"] = steps[1] / steps[many]
-    return {k: min(max(1.0, x), float(many)) for k, x in found.items()}
+        for _ in range(5):
+            began = time.perf_counter()
+            s.run(400)
+            found.append(time.perf_counter() - began)
+        ran.append(min(found))
+    shared = {"resolve": many * drawn[0] / drawn[1], "build": many * built[0] / built[1]}
+    gains = {**shared, "run": ran[0] / ran[1]}
+    return {k: min(max(1.0, x), float(many)) for k, x in gains.items()}
 
 
 def fresh(times: int = 3) -> tuple[dict[str, float], float]:
