@@ -66,6 +66,7 @@ _PUBLIC = {
         "portable.library.cells",
     ),
     **dict.fromkeys(("run", "open", "check", "Simulation"), "portable.simulation"),
+    **dict.fromkeys(("predict", "Prediction"), "portable.prediction"),
     "Results": "portable.results.tables",
     "compare": "portable.validation.compare",
     "validate": "portable.validation.answer",

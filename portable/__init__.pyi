@@ -47,6 +47,8 @@ from portable.model.values import Clipped as Clipped
 from portable.model.values import Lognormal as Lognormal
 from portable.model.values import Normal as Normal
 from portable.model.values import Uniform as Uniform
+from portable.prediction import Prediction as Prediction
+from portable.prediction import predict as predict
 from portable.results.tables import Results as Results
 from portable.schemas.document import from_document as from_document
 from portable.schemas.document import load as load

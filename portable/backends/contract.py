@@ -8,12 +8,13 @@ open(plan) -> Session                     the only place that imports it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from portable.dynamics.methods import NAMES
+from portable.model.network import Network
 from portable.resolve.program import Approximation, Ints, Program
 from portable.units import Floats
 
@@ -163,3 +164,48 @@ class Backend(Protocol):
 
     def version(self) -> str | None:
         """The installed simulator's version, None if it is not installed; must not import the simulator."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds that a network is expected to take with a number of threads, compiled code being kept.
+
+    resolve: to draw the network. build: in the simulator. silent: to run one biological second in which no
+    cell spikes. each_hz: more of it for each Hz of the cells' mean rate.
+    """
+
+    threads: int
+    resolve: float
+    build: float
+    silent: float
+    each_hz: float
+
+    def run(self, rate: float, seconds: float = 1.0) -> float:
+        """Seconds to run so many biological seconds at a mean rate in Hz."""
+        return seconds * (self.silent + rate * self.each_hz)
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a backend expects of a network. base: peak bytes of a process that has built it; each_spike: bytes
+    more for each recorded spike; each_second: for each biological second of recorded traces. recorded: cells
+    whose spikes are kept. times: with one thread, and with as many as a run takes by itself. left_out: what
+    of the network it does not count.
+    """
+
+    base: float
+    each_spike: float
+    each_second: float
+    recorded: int
+    times: tuple[Times, ...]
+    left_out: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """What a backend has as well if it can say what a network will take, from its declaration alone."""
+
+    def foresee(self, network: Network, dt: float, tell: Callable[[str], object]) -> Foreseen:
+        """Builds nothing of the network. What the machine takes for its parts is measured first where that is
+        not known yet; `tell` gets a line for each stage of it.
+        """

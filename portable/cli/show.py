@@ -8,21 +8,41 @@ from typing import Any
 
 from portable.cli import text
 from portable.cli.model import Model
+from portable.errors import ModelError
 from portable.model.cells import Cell
 from portable.model.network import All, Network, Population, Projection, View
 from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform
 from portable.options import step_size
+from portable.prediction import Prediction
+from portable.prediction import predict as predicted
 from portable.resolve import Estimate, estimate
 
 
-def show(model: Model, options: Mapping[str, Any], *, dt: str, plot: str | None, as_json: bool) -> int:
-    """Sizes, synapse counts, memory, parameters; a drawing with --plot."""
+def show(
+    model: Model,
+    options: Mapping[str, Any],
+    *,
+    dt: str,
+    predict: bool,
+    mean_rate: str | None,
+    duration: str,
+    backend: str,
+    plot: str | None,
+    as_json: bool,
+) -> int:
+    """Sizes, synapse counts, memory, parameters; a prediction with --predict, a drawing with --plot."""
     network = model.build(options, {"dt": dt})
     found = estimate(network, step_size(dt))
+    if mean_rate is not None and not predict:
+        raise ModelError("--mean-rate", f"{mean_rate} is of a prediction", "give --predict too")
+    expected = predicted(network, backend, duration, dt, rate=mean_rate) if predict else None
     if as_json:
-        text.as_json(described(network, found))
+        foreseen = {} if expected is None else {"prediction": foretold(expected)}
+        text.as_json({**described(network, found), **foreseen})
     else:
         report(network, found, model.about)
+        if expected is not None:
+            text.say(f"\n{expected}")
     if plot:
         from portable.pictures.drawing import draw_network
 
@@ -30,6 +50,28 @@ def show(model: Model, options: Mapping[str, Any], *, dt: str, plot: str | None,
         draw_network(network, path, dt=step_size(dt))
         text.warn(f"drawn {path}")
     return 0
+
+
+def foretold(p: Prediction) -> dict[str, Any]:
+    """A prediction as plain data: bytes, seconds, Hz, ms. run_seconds: null without a rate."""
+    return {
+        "backend": p.backend,
+        "duration": p.duration,
+        "rate": p.rate,
+        "peak_bytes": p.peak_bytes,
+        "threads": [
+            {
+                "threads": t.threads,
+                "resolve_seconds": t.resolve,
+                "build_seconds": t.build,
+                "seconds_each_second": t.silent,
+                "seconds_each_second_and_hz": t.each_hz,
+                "run_seconds": None if p.rate is None else p.run_seconds(t.threads),
+            }
+            for t in p.times
+        ],
+        "left_out": list(p.left_out),
+    }
 
 
 def described(network: Network, found: Estimate) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Estimate:
 
     @property
     def native_bytes(self) -> int:
-        """Peak while the native engine builds."""
+        """Peak of the arrays while the native engine builds; `predict` has the process around them too."""
         return int(_ENGINE * self.program_bytes)
 
     def __str__(self) -> str:

@@ -6,17 +6,21 @@ cells, which backends/machine compiles once for all populations of the type; loo
 calls them by address with what kernels.py delivers and draws, and that numba compiles once for all models
 (code.py). events.py lets cells sleep between events. tables.py names the columns of what the loop reads,
 parts.py fills it, synapses.py compresses connections, execute.py runs, pace.py says with how many threads.
+What a network will take: outline.py says how much of everything there is, cost.py what that costs,
+calibration.py keeps what measuring.py, with probes.py and loading.py, finds of this machine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from portable.backends.capabilities import Capabilities
-from portable.backends.contract import Lowered, RunConfig, Session, Shortfall
+from portable.backends.contract import Foreseen, Lowered, RunConfig, Session, Shortfall
 from portable.backends.native.lower import CUDA, DUE, EVENTS, NativePlan, lower
 from portable.backends.native.threads import worthwhile
+from portable.model.network import Network
 from portable.resolve.program import Program
 
 
@@ -58,6 +62,14 @@ class NativeBackend:
         from portable.backends.native.execute import NativeSession
 
         return NativeSession(plan)
+
+    def foresee(self, network: Network, dt: float, tell: Callable[[str], object]) -> Foreseen:
+        from portable.backends.native.calibration import calibrated
+        from portable.backends.native.cost import foreseen
+        from portable.backends.native.outline import outline
+
+        one, own = outline(network, dt, 1), outline(network, dt)
+        return foreseen(own, one, calibrated((one, own), tell))
 
     def version(self) -> str | None:
         return self.capabilities.version()

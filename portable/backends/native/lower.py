@@ -242,5 +242,9 @@ def _delays(program: Program, rest: list[int]) -> tuple[int, ...]:
 
 def _faster(program: Program, rest: list[int], threads: int, delays: int) -> str:
     sources = sum(program.group(n).size for n in {program.connections[i].pre for i in rest})
-    synapses = sum(program.connections[i].count for i in rest)
+    return faster(sum(program.connections[i].count for i in rest), sources, delays, threads)
+
+
+def faster(synapses: float, sources: int, delays: int, threads: int) -> str:
+    """How so many synapses of so many cells are delivered where the user did not say."""
     return DUE if synapses >= SHORT_SEGMENT * sources * delays * threads or delays <= 2 else RING
