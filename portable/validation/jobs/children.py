@@ -17,7 +17,7 @@ from portable.resolve.estimate import available_memory
 from portable.validation.jobs.job import CRASHED, OUT_OF_MEMORY, TIME_LIMIT, Job, Outcome, packed
 
 KEPT = 3  # processes for each that may work at a time: those of other backends are waiting for their turn
-LEAST_FREE = 4 << 30  # bytes of free memory below which none waits
+LEAST_FREE = 2 << 30  # bytes of memory that are left beside a job, or none waits
 RECYCLED = 25  # jobs of one process, so that what a simulator leaks does not add up
 SIGKILL = -9
 
@@ -121,23 +121,29 @@ class Nursery:
         with self._lock:
             return any(c.backend == backend for c in self._all)
 
-    def take(self, backend: str) -> Child:
-        """An idle process of that backend, or a new one: a start takes seconds, so those of other backends
-        are kept for their next jobs as long as they are few and memory is left.
+    def take(self, backend: str, need: float = 0.0) -> Child:
+        """An idle process of that backend, or a new one, for a job that needs so many bytes. A start takes
+        seconds, so those of other backends are kept for their next jobs as long as they are few and memory is
+        left.
         """
         with self._lock:
             if self._closed:
                 raise InterruptedError
-            if self._idle.get(backend):
-                return self._idle[backend].pop()
-            spare = next((c for many in self._idle.values() for c in many), None)
-            if spare is not None and (len(self._all) >= self._most or available_memory() < LEAST_FREE):
+            chosen = self._idle[backend].pop() if self._idle.get(backend) else None
+            while self._idle_ones() and (
+                (chosen is None and len(self._all) >= self._most) or available_memory() < need + LEAST_FREE
+            ):
+                spare = self._idle_ones()[0]
                 self._idle[spare.backend].remove(spare)
                 self._all.discard(spare)
                 spare.end()
-            child = Child(backend)
-            self._all.add(child)
-            return child
+            if chosen is None:
+                chosen = Child(backend)
+                self._all.add(chosen)
+            return chosen
+
+    def _idle_ones(self) -> list[Child]:
+        return [c for many in self._idle.values() for c in many]
 
     def give(self, child: Child) -> None:
         """Back from a job; a process that is dead or worn out is not kept."""

@@ -157,7 +157,7 @@ class Local:
     def _one(self, job: Job, name: str) -> Outcome:
         began = time.perf_counter()
         nursery = self._nursery
-        child = nursery.take(job.backend)
+        child = nursery.take(job.backend, memory_of(job))
         try:
             outcome = child.call(job, self.cache.results(name), self.time_limit, self.memory_limit)
         finally:
