@@ -24,14 +24,14 @@ from portable.resolve.program import CellGroup, Ints, PoissonGroup, TrainGroup
 from portable.units import Floats
 
 THREADS = 64  # of a block
-BLOCKS_EACH = 8  # on each multiprocessor: all of the grid must be there at once
+BLOCKS_EACH = 8  # on each multiprocessor, at most: all of the grid must be there at once
 FEW = 8  # threads of the simulator, which has one of Python's for each
 HERE = Path(__file__).parent
 # One module: in the simulator a function of another would not know which thread it runs in.
 TEXT = (HERE / "deliver.py").read_text(encoding="utf-8")
 # what numba compiles into a kernel, and would not notice a change of
 FILES = (HERE.parent / "tables.py", HERE.parents[2] / "resolve/random.py")
-ROOM = 1 << 22  # recorded spikes of one call, unless one step may have more
+ROOM = 1 << 24  # recorded spikes of one call, unless one step may have more
 STRETCH = 0.05  # seconds of a call, between two of which Ctrl-C is seen
 FIRST, MOST = 64, 1 << 16  # steps of the first call, and of any
 
@@ -75,6 +75,7 @@ class CudaSession(NativeSession):
                 slices.append("poisson" if isinstance(g, PoissonGroup) else "trains")
         text = source(slices, frozenset(drives[:, 6].tolist()) if drives.size else frozenset())
         self._kernel: Any = compiled.load(TEXT + text, *FILES).run
+        self._grid: int | None = None  # blocks, when the kernel is compiled
 
     def _drives(self) -> Ints:
         """The rows of drives, and the slice of each."""
@@ -116,7 +117,7 @@ class CudaSession(NativeSession):
         begin = int(self.parts.arrays[0]["state"][3])
         present = (*(self._there[n] for n in ARRAYS), *own)
         cells, dt = self.parts.cells[0], self.program.dt
-        self._kernel[self._grid()](*present, self.now, steps, begin, cells, dt)
+        self._launch(*present, self.now, steps, begin, cells, dt)
         n = int(many.copy_to_host()[0])
         if n:
             found = ids[:n].copy_to_host(), stamps[:n].copy_to_host()
@@ -124,11 +125,16 @@ class CudaSession(NativeSession):
             self._chunks.append((found[0][order], found[1][order]))
         return DONE, steps
 
-    def _grid(self) -> tuple[int, int]:
-        """Blocks, and threads of each."""
+    def _launch(self, *arguments: Any) -> None:
         if simulated():  # which has cooperative grids of one block
-            return 1, FEW
-        return BLOCKS_EACH * int(self.cuda.get_current_device().MULTIPROCESSOR_COUNT), THREADS
+            self._kernel[1, FEW](*arguments)
+            return
+        if self._grid is None:
+            self._kernel = self._kernel.specialize(*arguments)
+            (made,) = self._kernel.overloads.values()
+            processors = int(self.cuda.get_current_device().MULTIPROCESSOR_COUNT)
+            self._grid = min(int(made.max_cooperative_grid_blocks(THREADS)), BLOCKS_EACH * processors)
+        self._kernel[self._grid, THREADS](*arguments)
 
     def _train_at(self, steps: int) -> Ints:
         """Shape (slices, steps + 1): where the spikes of each step begin among the given ones."""
