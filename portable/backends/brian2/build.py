@@ -8,6 +8,7 @@ steps is d - 1 here, and arrivals are summed into a buffer that the group's code
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,7 +70,7 @@ def settings(target: str) -> Iterator[None]:
 def _cache() -> Path:
     # Compiler options are not part of Brian2's cache key, so its own folder may hold the same code built
     # otherwise.
-    return caches.folder("brian2")
+    return caches.folder("brian2") / hashlib.sha256(" ".join(COMPILER).encode()).hexdigest()[:8]
 
 
 class FrozenSource(Group, SpikeSource):  # type: ignore[misc]
