@@ -14,9 +14,8 @@ from portable.errors import ModelError
 from portable.model.network import Network
 from portable.options import run_time, step_size, time_step
 from portable.resolve import Estimate, estimate
+from portable.resolve.estimate import GIB
 from portable.units import milliseconds, quantity
-
-GIB = 1024.0**3
 
 
 @dataclass(frozen=True)

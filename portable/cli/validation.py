@@ -53,63 +53,44 @@ def validate(
     _writable(report)
     run = chosen_executor(executor, workers, time_limit, memory_limit, cache)
     with contextlib.closing(run) if isinstance(run, Local) else contextlib.nullcontext():
-        said = backends, seeds, report, suite, case, quick, option, margin, as_json
-        return _validate(run, *said, model, options, how)
+        if suite:
+            from portable.cli.suite import run_suite
 
+            return run_suite(
+                backends=backends, cases=case, quick=quick, executor=run, report=report, as_json=as_json
+            )
+        assert model is not None
+        if case or quick:
+            raise ModelError(
+                "--case" if case else "--quick",
+                "goes with --suite",
+                "leave it out, or leave MODEL out and add --suite",
+            )
+        # a model's own may be a list
+        chosen = backends or model.defaults.get("backends") or registry.compared()
+        names = [b.strip() for b in (chosen.split(",") if isinstance(chosen, str) else chosen) if b.strip()]
+        network = model.build(options or {}, how)
+        with telling(quiet=as_json) as say:
+            answer = simulate(
+                network,
+                names,
+                chosen_seeds(seeds),
+                **how,
+                options=options_by_backend(option),
+                margin=share(margin),
+                executor=run,
+                say=say,
+            )
+        if as_json:
+            from portable.validation.report import to_json
 
-def _validate(
-    run: Executor,
-    backends: str | None,
-    seeds: str,
-    report: str | None,
-    suite: bool,
-    case: Sequence[str],
-    quick: bool,
-    option: Sequence[str],
-    margin: str | None,
-    as_json: bool,
-    model: Model | None,
-    options: Mapping[str, Any] | None,
-    how: Mapping[str, Any],
-) -> int:
-    if suite:
-        from portable.cli.suite import run_suite
-
-        return run_suite(
-            backends=backends, cases=case, quick=quick, executor=run, report=report, as_json=as_json
-        )
-    assert model is not None
-    if case or quick:
-        raise ModelError(
-            "--case" if case else "--quick",
-            "goes with --suite",
-            "leave it out, or leave MODEL out and add --suite",
-        )
-    # a model's own may be a list
-    chosen = backends or model.defaults.get("backends") or registry.compared()
-    names = [b.strip() for b in (chosen.split(",") if isinstance(chosen, str) else chosen) if b.strip()]
-    network = model.build(options or {}, how)
-    with telling(quiet=as_json) as say:
-        answer = simulate(
-            network,
-            names,
-            chosen_seeds(seeds),
-            **how,
-            options=options_by_backend(option),
-            margin=share(margin),
-            executor=run,
-            say=say,
-        )
-    if as_json:
-        from portable.validation.report import to_json
-
-        text.as_json(to_json(answer.validation))
-    else:
-        told(answer.validation)
-    if report:
-        for path in answer.report(report):
-            text.warn(f"written {path}")
-    return answer.validation.exit_code
+            text.as_json(to_json(answer.validation))
+        else:
+            told(answer.validation)
+        if report:
+            for path in answer.report(report):
+                text.warn(f"written {path}")
+        return answer.validation.exit_code
 
 
 def chosen_seeds(given: str) -> int | list[int]:

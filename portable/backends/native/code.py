@@ -20,7 +20,7 @@ from portable.backends.machine import library
 from portable.backends.machine.extern import NUMBERS
 from portable.backends.native.codegen import FLOATS, CellCode
 from portable.backends.native.layout import Layout
-from portable.backends.native.tables import SYNAPSES
+from portable.backends.native.tables import SYNAPSES, WAYS
 
 HERE = Path(__file__).parent
 # What numba compiles into the loop, and would not notice a change of.
@@ -31,7 +31,8 @@ IN_LOOP = (
 )
 
 
-WAYS: Mapping[str, Any] = {  # delivery.py's functions and what they take, by their numbers
+# what delivery.py's functions take
+TAKES: Mapping[str, Any] = {
     "as_due": int64(int64, int64, int64, int64, int64, int64, int64),
     "ahead_of_time": int64(int64, int64, int64, int64, int64, int64),
     "one_by_one": int64(int64, int64, int64, float64),
@@ -49,7 +50,7 @@ def delivery(types: Mapping[str, str], ways: Sequence[str]) -> Mapping[str, int]
     for way in ways:
         key = (module.__name__, way)
         if key not in _DELIVERY:  # what numba compiled lives as long as what it gave
-            _DELIVERY[key] = cfunc(WAYS[way], **OPTIONS)(getattr(module, way))
+            _DELIVERY[key] = cfunc(TAKES[way], **OPTIONS)(getattr(module, way))
         out[way] = int(_DELIVERY[key].address)
     return out
 

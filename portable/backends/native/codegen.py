@@ -247,6 +247,10 @@ class CellCode:
         """
         if self.layout.refractory:
             code.add("own_left = own_period + 1.0 if own_period > 0.0 else 0.0", deeper=deeper)
+        self.send(code, deeper, once)
+
+    def send(self, code: Lines, deeper: int, once: str) -> None:
+        """Put cell i into the list of spikes, where it is none that fills the last block."""
         code.add(f"if b * {BLOCK} + i < valid{f' and not {once}' if once else ''}:", deeper=deeper)
         code.add(
             f"if count < hits.size: hits[count] = b * {BLOCK} + i",

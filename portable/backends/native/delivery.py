@@ -74,146 +74,6 @@ def reach(edges, n, stamp, targets, mark, todo, many):  # type: ignore[no-untype
     return many
 
 
-@njit(**OPTIONS)
-def add_due(  # type: ignore[no-untyped-def]
-    stamp,
-    spikes,
-    heads,
-    tails,
-    delays,
-    kinds,
-    rows,
-    segments,
-    targets,
-    weights,
-    equal,
-    A,
-    cells,
-    edges,
-    mark,
-    todo,
-    many,
-):
-    """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay
-    d, for each delay d.
-
-    segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel,
-    row in `equal` or -1, place of scalars. Segments lie anywhere in memory, and many are empty: those that
-    are not are collected in `edges`, whatever their delay, and while one is added those AHEAD of it are on
-    their way. Where cells sleep (`mark` is not empty), those reached are put into `todo` behind `many`;
-    the new number is the result.
-    """
-    mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    width, room, n = count * delays.size + 1, edges.shape[0] - count, 0
-    for column in range(delays.size):
-        sent = stamp - delays[column]
-        if sent < 1:
-            break
-        for q in range(heads[sent & window], tails[sent & window]):
-            source = int64(spikes[q & mask])
-            place = source * width + column * count
-            base = rows[source]
-            a = base + int64(segments[place])
-            for kind in range(count):
-                b = base + int64(segments[place + kind + 1])
-                edges[n, 0], edges[n, 1], edges[n, 2] = a, b, kind
-                n += int64(a < b) & int64(kinds[kind, 0] >= 0)
-                a = b
-            if n > room:
-                add_segments(edges, n, kinds, targets, weights, equal, A, cells)
-                if mark.size > 0:
-                    many = reach(edges, n, stamp, targets, mark, todo, many)
-                n = 0
-    add_segments(edges, n, kinds, targets, weights, equal, A, cells)
-    return reach(edges, n, stamp, targets, mark, todo, many) if mark.size > 0 else many
-
-
-@njit(**OPTIONS)
-def add_all(  # type: ignore[no-untyped-def]
-    stamp,
-    steps,
-    spikes,
-    heads,
-    tails,
-    kinds,
-    rows,
-    segments,
-    targets,
-    weights,
-    equal,
-    lags,
-    A,
-    cells,
-    channels,
-):
-    """Ring buffers: add every synapse of the spikes stamped stamp .. stamp + steps - 1 to the arrivals of its
-    own time.
-    """
-    mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    slot = channels * cells
-    ring = A.size // slot - 1
-    for sent in range(stamp, stamp + steps):
-        for q in range(heads[sent & window], tails[sent & window]):
-            source = int64(spikes[q & mask])
-            base = rows[source]
-            place = source * (count + 1)
-            for kind in range(count):
-                a, b = base + int64(segments[place + kind]), base + int64(segments[place + kind + 1])
-                offset = kinds[kind, 0] * cells
-                if kinds[kind, 1] < 0:
-                    for j in range(a, b):
-                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += (
-                            weights[j]
-                        )
-                else:
-                    w = equal[kinds[kind, 1]]
-                    for j in range(a, b):
-                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += w
-
-
-@njit(**OPTIONS)
-def handle(  # type: ignore[no-untyped-def]
-    stamp,
-    dt,
-    spikes,
-    heads,
-    tails,
-    delays,
-    kinds,
-    rows,
-    segments,
-    targets,
-    weights,
-    equal,
-    where,
-    fields,
-    scalars,
-    codes,
-):
-    """Arrivals that are handled one by one. Port after port, the oldest spikes first: an update that reads
-    the state may depend on the order. fields and scalars are addresses.
-    """
-    t = stamp * dt
-    mask, window, many = spikes.size - 1, heads.size - 1, kinds.shape[0]
-    width = many * delays.size + 1
-    for kind in range(many):
-        if kinds[kind, KIND.channel] >= 0:
-            continue
-        code, one = codes[kinds[kind, KIND.handler]], kinds[kind, KIND.weight]
-        mine = scalars + FLOAT * kinds[kind, KIND.scalars]
-        for column in range(delays.size - 1, -1, -1):
-            sent = stamp - delays[column]
-            if sent < 1:
-                continue
-            for q in range(heads[sent & window], tails[sent & window]):
-                source = int64(spikes[q & mask])
-                place = source * width + column * many + kind
-                begin, end = int64(segments[place]), int64(segments[place + 1])
-                for j in range(rows[source] + begin, rows[source] + end):
-                    w = np.float64(weights[j]) if one < 0 else equal[one]
-                    invoke(code, (fields + FLOAT * where[targets[j]], mine, w, t))
-
-
 @njit(**OPTIONS, forceinline=True)
 def tables(here, sizes):  # type: ignore[no-untyped-def]
     """The addresses and the shapes of a part's arrays."""
@@ -244,30 +104,107 @@ def synapses(at, of):  # type: ignore[no-untyped-def]
 
 
 def as_due(here, sizes, stamp, arrivals, slot, cells, many):  # type: ignore[no-untyped-def]
-    """add_due with the arrivals of `stamp`, `slot` numbers at that address."""
+    """Add to the arrivals of `stamp` every segment that is due: spikes stamped stamp - d, synapses of delay
+    d, for each delay d.
+
+    segments[(kinds * delays + 1) * source + column] are ends relative to rows[source]; kinds (n, 3): channel,
+    row in `equal` or -1, place of scalars. Segments lie anywhere in memory, and many are empty: those that
+    are not are collected in `edges`, whatever their delay, and while one is added those AHEAD of it are on
+    their way. Where cells sleep (`mark` is not empty), those reached are put into `todo` behind `many`;
+    the new number is the result. The arrivals of `stamp` are `slot` numbers at the address `arrivals`.
+    """
     at, of = tables(here, sizes)
+    spikes, heads, tails = history(at, of)
+    kinds, rows, segments, targets, weights, equal = synapses(at, of)
     delays = view(at[AT.delays], (of[AT.delays, 0],), np.int64)
     edges = view(at[AT.edges], (of[AT.edges, 0], of[AT.edges, 1]), np.int64)
     mark = view(at[AT.mark], (of[AT.mark, 0],), np.int64)
     todo = view(at[AT.todo], (of[AT.todo, 0],), np.int32)
-    now = view(arrivals, (slot,), np.float64)
-    return add_due(stamp, *history(at, of), delays, *synapses(at, of), now, cells, edges, mark, todo, many)
+    A = view(arrivals, (slot,), np.float64)
+    mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
+    width, room, n = count * delays.size + 1, edges.shape[0] - count, 0
+    for column in range(delays.size):
+        sent = stamp - delays[column]
+        if sent < 1:
+            break
+        for q in range(heads[sent & window], tails[sent & window]):
+            source = int64(spikes[q & mask])
+            place = source * width + column * count
+            base = rows[source]
+            a = base + int64(segments[place])
+            for kind in range(count):
+                b = base + int64(segments[place + kind + 1])
+                edges[n, 0], edges[n, 1], edges[n, 2] = a, b, kind
+                n += int64(a < b) & int64(kinds[kind, 0] >= 0)
+                a = b
+            if n > room:
+                add_segments(edges, n, kinds, targets, weights, equal, A, cells)
+                if mark.size > 0:
+                    many = reach(edges, n, stamp, targets, mark, todo, many)
+                n = 0
+    add_segments(edges, n, kinds, targets, weights, equal, A, cells)
+    return reach(edges, n, stamp, targets, mark, todo, many) if mark.size > 0 else many
 
 
 def ahead_of_time(here, sizes, stamp, steps, cells, channels):  # type: ignore[no-untyped-def]
-    """add_all."""
+    """Ring buffers: add every synapse of the spikes stamped stamp .. stamp + steps - 1 to the arrivals of its
+    own time.
+    """
     at, of = tables(here, sizes)
+    spikes, heads, tails = history(at, of)
+    kinds, rows, segments, targets, weights, equal = synapses(at, of)
     lags = view(at[AT.lags], (of[AT.lags, 0],), LAGS)
     A = view(at[AT.A], (of[AT.A, 0],), np.float64)
-    add_all(stamp, steps, *history(at, of), *synapses(at, of), lags, A, cells, channels)
+    mask, window, count = spikes.size - 1, heads.size - 1, kinds.shape[0]
+    slot = channels * cells
+    ring = A.size // slot - 1
+    for sent in range(stamp, stamp + steps):
+        for q in range(heads[sent & window], tails[sent & window]):
+            source = int64(spikes[q & mask])
+            base = rows[source]
+            place = source * (count + 1)
+            for kind in range(count):
+                a, b = base + int64(segments[place + kind]), base + int64(segments[place + kind + 1])
+                offset = kinds[kind, 0] * cells
+                if kinds[kind, 1] < 0:
+                    for j in range(a, b):
+                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += (
+                            weights[j]
+                        )
+                else:
+                    w = equal[kinds[kind, 1]]
+                    for j in range(a, b):
+                        A[uint64(((sent + int64(lags[j])) & ring) * slot + offset + int64(targets[j]))] += w
     return 0
 
 
 def one_by_one(here, sizes, stamp, dt):  # type: ignore[no-untyped-def]
-    """handle."""
+    """Arrivals that are handled one by one. Port after port, the oldest spikes first: an update that reads
+    the state may depend on the order.
+    """
     at, of = tables(here, sizes)
+    spikes, heads, tails = history(at, of)
+    kinds, rows, segments, targets, weights, equal = synapses(at, of)
     delays = view(at[AT.delays], (of[AT.delays, 0],), np.int64)
     where = view(at[AT.where], (of[AT.where, 0],), np.int64)
     codes = view(at[AT.codes], (of[AT.codes, 0],), np.int64)
-    handle(stamp, dt, *history(at, of), delays, *synapses(at, of), where, at[AT.F], at[AT.C], codes)
+    t = stamp * dt
+    mask, window, many = spikes.size - 1, heads.size - 1, kinds.shape[0]
+    width = many * delays.size + 1
+    for kind in range(many):
+        if kinds[kind, KIND.channel] >= 0:
+            continue
+        code, one = codes[kinds[kind, KIND.handler]], kinds[kind, KIND.weight]
+        mine = at[AT.C] + FLOAT * kinds[kind, KIND.scalars]
+        for column in range(delays.size - 1, -1, -1):
+            sent = stamp - delays[column]
+            if sent < 1:
+                continue
+            for q in range(heads[sent & window], tails[sent & window]):
+                source = int64(spikes[q & mask])
+                place = source * width + column * many + kind
+                begin, end = int64(segments[place]), int64(segments[place + 1])
+                for j in range(rows[source] + begin, rows[source] + end):
+                    w = np.float64(weights[j]) if one < 0 else equal[one]
+                    invoke(code, (at[AT.F] + FLOAT * where[targets[j]], mine, w, t))
     return 0

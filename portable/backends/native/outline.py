@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from portable.backends.contract import RunConfig
 from portable.backends.native.layout import Layout
-from portable.backends.native.lower import DUE, RING, NativePlan, faster, lower
+from portable.backends.native.lower import RING, NativePlan, faster, lower
 from portable.backends.native.threads import worthwhile
 from portable.model.connectors import OneToOne
 from portable.model.limits import MAX_DELAY
@@ -113,11 +113,10 @@ def outline(network: Network, dt: float, threads: int | None = None) -> Outline:
 
 
 def _delivery(plan: NativePlan, joints: tuple[Joint, ...]) -> str:
-    """What `lower` would choose, knowing the numbers of connections."""
+    """What `lower` would begin with, knowing the numbers of connections."""
     mine = [j for j, k in zip(joints, plan.connections, strict=True) if k is not None]
     sources = sum(plan.program.group(n).size for n in {j.pre for j in mine})
-    chosen = faster(sum(j.count for j in mine), sources, len(plan.delays), plan.threads)
-    return DUE if any(k.channel < 0 for k in plan.kinds) else chosen
+    return faster(sum(j.count for j in mine), sources, len(plan.delays), plan.threads)
 
 
 def _program(network: Network, sizes: Estimate, dt: float) -> tuple[Program, tuple[Joint, ...]]:

@@ -141,6 +141,7 @@ ARRAYS: dict[str, tuple[str, int]] = {
 SYNAPSES = ("segments", "targets", "weights", "lags")
 ROOM = 1024  # segments that are collected at a time
 # the first functions of `codes`: delivery.py's, compiled for the types of the program's synapses
-AS_DUE, AHEAD_OF_TIME, ONE_BY_ONE = 1, 2, 3
+WAYS = ("as_due", "ahead_of_time", "one_by_one")
+AS_DUE, AHEAD_OF_TIME, ONE_BY_ONE = range(1, 1 + len(WAYS))
 _named: Any = namedtuple
 AT = _named("At", ARRAYS)(*range(len(ARRAYS)))  # columns of the tables of addresses and shapes

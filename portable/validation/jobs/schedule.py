@@ -114,7 +114,7 @@ class Local:
                         break
                     i = waiting.pop(place)
                     used += needs[i]
-                    running[pool.submit(self._one, jobs[i], keys[i])] = i
+                    running[pool.submit(self._one, jobs[i], keys[i], needs[i])] = i
                 for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
                     i = running.pop(future)
                     outcomes[i] = future.result()
@@ -154,10 +154,10 @@ class Local:
                 return place
         return None if busy else 0
 
-    def _one(self, job: Job, name: str) -> Outcome:
+    def _one(self, job: Job, name: str, need: float) -> Outcome:
         began = time.perf_counter()
         nursery = self._nursery
-        child = nursery.take(job.backend, memory_of(job))
+        child = nursery.take(job.backend, need)
         try:
             outcome = child.call(job, self.cache.results(name), self.time_limit, self.memory_limit)
         finally:

@@ -70,9 +70,7 @@ class DeviceCode(CellCode):
             self.lane_conditions(code)
         return ast.unparse(_Rounded().visit(ast.parse(str(code))))
 
-    def spike(self, code: Lines, deeper: int, once: str = "") -> None:
-        if self.layout.refractory:
-            code.add("own_left = own_period + 1.0 if own_period > 0.0 else 0.0", deeper=deeper)
+    def send(self, code: Lines, deeper: int, once: str) -> None:
         fired = f"fire(S[{self.s}], c, stamp, spikes, counts, kept, record)"
         code.add(*([f"if not {once}: {fired}", f"{once} = True"] if once else [fired]), deeper=deeper)
 

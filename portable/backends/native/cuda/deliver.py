@@ -11,16 +11,16 @@ from typing import Any
 
 from numba import cuda, float64, int64, uint64
 
+from portable.backends.native import kernels
 from portable.backends.native.cuda import simulated
 from portable.backends.native.tables import SLICE
-from portable.resolve.random import LOW, M0, M1, W0, W1
+from portable.resolve import random
 
-SIMULATED = simulated()
 HALF = 0xFFFFFFFF
 device: Any = cuda.jit(device=True)
 
 
-if SIMULATED:
+if simulated():
 
     @device
     def product(a, b):  # type: ignore[no-untyped-def]
@@ -35,16 +35,15 @@ else:
         return libdevice.dmul_rn(float64(a), float64(b))
 
 
+philox4, before = device(random.philox4.py_func), device(kernels.before.py_func)
+
+
 @device
 def number(key, stamp, source):  # type: ignore[no-untyped-def]
-    """resolve.random.philox of a source at a stamp: 32 bits."""
-    shift = uint64(32)
-    k0, k1 = uint64(key & HALF), uint64((key >> 32) & HALF)
-    x0, x1, x2, x3 = uint64(source // 4), uint64(stamp) & LOW, uint64(stamp) >> shift, uint64(0)
-    for _ in range(10):
-        p0, p1 = M0 * x0, M1 * x2
-        x0, x1, x2, x3 = (p1 >> shift) ^ x1 ^ k0, p1 & LOW, (p0 >> shift) ^ x3 ^ k1, p0 & LOW
-        k0, k1 = (k0 + W0) & LOW, (k1 + W1) & LOW
+    """resolve.random.philox of a source at a stamp: 32 bits. key: its 64 bits as int64."""
+    shift, when = uint64(32), uint64(stamp)
+    bits = uint64(key & HALF) | (uint64((key >> 32) & HALF) << shift)
+    x0, x1, x2, x3 = philox4(bits, uint64(source // 4), when & uint64(HALF), when >> shift, uint64(0))
     which = source % 4
     return x0 if which == 0 else x1 if which == 1 else x2 if which == 2 else x3
 
@@ -110,18 +109,6 @@ def fire(row, cell, stamp, spikes, counts, kept, record):  # type: ignore[no-unt
         q = cuda.atomic.add(record[2], 0, 1)
         record[0][q] = row[SLICE.number] + cell
         record[1][q] = stamp
-
-
-@device
-def before(times, low, high, step):  # type: ignore[no-untyped-def]
-    """Place behind the last of times[low:high], which are sorted, that is <= step."""
-    while low < high:
-        middle = (low + high) // 2
-        if times[middle] <= step:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @device

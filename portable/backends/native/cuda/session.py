@@ -29,8 +29,6 @@ FEW = 8  # threads of the simulator, which has one of Python's for each
 HERE = Path(__file__).parent
 # One module: in the simulator a function of another would not know which thread it runs in.
 TEXT = (HERE / "deliver.py").read_text(encoding="utf-8")
-# what numba compiles into a kernel, and would not notice a change of
-FILES = (HERE.parent / "tables.py", HERE.parents[2] / "resolve/random.py")
 ROOM = 1 << 24  # recorded spikes of one call, unless one step may have more
 STRETCH = 0.05  # seconds of a call, between two of which Ctrl-C is seen
 FIRST, MOST = 64, 1 << 16  # steps of the first call, and of any
@@ -54,28 +52,31 @@ class CudaSession(NativeSession):
         self._spikes = self.cuda.to_device(np.zeros((window, max(1, sum(sending))), dtype=np.int32))
         self._counts = self.cuda.to_device(np.zeros(window, dtype=np.int32))
         parts.room_for_traces(0, 0)
-        self._upload()
+        self._prepare()
 
     # ---- between host and device
 
     def _upload(self) -> None:
-        """What the host has anew, and the kernel for it."""
+        """What the host has anew."""
         now = dict(self.parts.arrays[0])
-        drives = self._drives()
-        now["drives"] = drives if drives.size else np.zeros((0, 7), dtype=np.int64)
+        now["drives"] = self._drives()
         for name in ARRAYS:
             if self._host.get(name) is not now[name]:
                 self._host[name] = now[name]
                 self._there[name] = self.cuda.to_device(now[name])
+
+    def _prepare(self) -> None:
+        """What depends on layouts and values: the kernel, and the arrays."""
         slices: list[Layout | str] = []
         for g in self.program.groups:
             if isinstance(g, CellGroup):
                 slices.append(self.parts.arena.cells[g.name].layout)
             else:
                 slices.append("poisson" if isinstance(g, PoissonGroup) else "trains")
-        text = source(slices, frozenset(drives[:, 6].tolist()) if drives.size else frozenset())
-        self._kernel: Any = compiled.load(TEXT + text, *FILES).run
+        text = source(slices, frozenset(self._drives()[:, 6].tolist()))
+        self._kernel: Any = compiled.load(TEXT + text).run
         self._grid: int | None = None  # blocks, when the kernel is compiled
+        self._upload()
 
     def _drives(self) -> Ints:
         """The rows of drives, and the slice of each."""
@@ -151,4 +152,4 @@ class CudaSession(NativeSession):
         with self._lock:
             self._fetch()
             super().set(group, values)
-            self._upload()
+            self._prepare()
