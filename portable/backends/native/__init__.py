@@ -3,9 +3,10 @@ step.
 
 lower.py chooses integrators and buffers (pure), layout.py and codegen.py write the functions of a type of
 cells, which backends/machine compiles once for all populations of the type; loop.py is the run loop that
-calls them by address with what kernels.py delivers and draws, and that numba compiles once for all models
-(code.py). events.py lets cells sleep between events. tables.py names the columns of what the loop reads,
-parts.py fills it, synapses.py compresses connections, execute.py runs, pace.py says with how many threads.
+calls them by address with what kernels.py draws and delivery.py adds up, and that numba compiles once for all
+models (code.py). events.py lets cells sleep between events. tables.py names the columns of what the loop
+reads, parts.py fills it, synapses.py compresses connections, execute.py runs, pace.py says with how many
+threads; cuda/ does it on a device.
 What a network will take: outline.py says how much of everything there is, cost.py what that costs,
 calibration.py keeps what measuring.py, with probes.py and loading.py, finds of this machine.
 """
