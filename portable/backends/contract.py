@@ -143,6 +143,24 @@ class ReadsBack(Protocol):
         something else (a Poisson source inside a cell's code) are not in it."""
 
 
+class Learns(Protocol):
+    """What a session has as well where its table of capabilities has "synapses.plastic". `name` is that of
+    one of the program's connections that learn; values are in coherent units and in its order.
+    """
+
+    def synapses(self, name: str, variable: str) -> Floats:
+        """The "weight", or another state, of each connection, after everything that its clock has seen up to
+        now, spikes of targets included. Called where the table has "session.synapses"."""
+
+    def set_synapses(self, name: str, values: Mapping[str, float | Floats]) -> None:
+        """Set the weight or other states from now on; what has been sent keeps what it was sent with. Called
+        where the table has "session.synapses.set"."""
+
+    def plastic(self, name: str, on: bool) -> None:
+        """Whether weights change from now on; everything else goes on. Called where the table has
+        "session.plastic"."""
+
+
 class Backend(Protocol):
     """A backend as found by the entry point `portable.backends`."""
 

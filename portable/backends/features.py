@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from portable.backends.contract import RunConfig
 from portable.dynamics.expressions import Call, walk
 from portable.dynamics.linear import linear, plain_jumps
 from portable.dynamics.random_calls import draws
 from portable.errors import ModelError, suggestion
-from portable.resolve.program import CellGroup, PoissonGroup, Program, TrainGroup
+from portable.resolve.program import CellGroup, Connections, PoissonGroup, Program, TrainGroup
 
 FEATURES: Mapping[str, str] = {
     "cells.linear": "cells whose equations are linear",
@@ -25,6 +27,10 @@ FEATURES: Mapping[str, str] = {
     "receptors.general": "receptors with any other event update",
     "receptors.random": "receptors that draw random numbers when spikes arrive",
     "synapses.static": "connections with fixed weights and delays",
+    "synapses.plastic": "connections that learn from spikes",
+    "synapses.axonal": "connections that learn, part of whose delay is axonal",
+    "synapses.states": "rules with states of each connection besides the weight",
+    "synapses.heterogeneous": "rules whose parameters differ between connections",
     "sources.trains": "spike sources with given times",
     "sources.poisson.frozen": "Poisson sources with the trains that every backend gets",
     "sources.poisson.native": "Poisson sources drawn by the simulator",
@@ -35,6 +41,9 @@ FEATURES: Mapping[str, str] = {
     "session.pieces": "running in pieces",
     "session.set": "changing parameters between pieces",
     "session.connections": "reading back the connections that the simulator holds",
+    "session.synapses": "reading weights and states of connections that learn",
+    "session.synapses.set": "setting weights of connections that learn",
+    "session.plastic": "switching learning on and off",
     "session.threads": "several threads, with the same spikes",
     "weights.float32": "compact mode: float32 for a user's weights too",
 }
@@ -63,7 +72,7 @@ def requirements(program: Program, config: RunConfig) -> Iterator[tuple[str, str
                 for feature in _cell_needs(g, {port for post, port in used if post == g.name})
             )
     for c in program.connections:
-        yield "synapses.static", f"projection '{c.projection}'"
+        yield from ((feature, f"projection '{c.projection}'") for feature in _synapse_needs(c))
     for link in program.links:
         yield "links", f"link '{link.source}.{link.variable}->{link.target}.{link.input}'"
     for current in program.currents:
@@ -78,6 +87,19 @@ def requirements(program: Program, config: RunConfig) -> Iterator[tuple[str, str
         yield "session.threads", "threads"
     for need in config.needs:
         yield need, "the session"
+
+
+def _synapse_needs(c: Connections) -> Iterator[str]:
+    if c.learning is None:
+        yield "synapses.static"
+        return
+    yield "synapses.plastic"
+    if bool(np.any(np.asarray(c.learning.dendritic) != np.asarray(c.delays))):
+        yield "synapses.axonal"
+    if c.learning.rule.own:
+        yield "synapses.states"
+    if c.learning.varying():
+        yield "synapses.heterogeneous"
 
 
 def _cell_needs(g: CellGroup, ports: set[str]) -> Iterator[str]:

@@ -41,6 +41,7 @@ _LINE = re.compile(
     r"(?:d(?P<state>[A-Za-z]\w*)\s*/\s*dt|(?P<name>[A-Za-z]\w*))\s*=(?!=)\s*(?P<expr>.*):\s*(?P<unit>[^:()]+?)\s*(?:\((?P<flags>[^()]*)\))?\s*$",
     re.S,
 )
+_BARE = re.compile(r"(?P<state>[A-Za-z]\w*)\s*:\s*(?P<unit>[^:()=]+?)\s*$")
 _ASSIGN = re.compile(r"(?P<name>[A-Za-z]\w*)\s*(?P<op>[-+*/]?)=(?!=)\s*(?P<expr>.*)$", re.S)
 
 
@@ -55,7 +56,7 @@ def read_parameters(
     out = []
     for name, default in given.items():
         path = f"parameters['{name}']"
-        _identifier(name, path)
+        identifier(name, path)
         if isinstance(default, str) and _UNIT_ALONE.match(default):
             parameter = Parameter(name, _unit(default, path), None)
         else:
@@ -83,7 +84,7 @@ def _unit(text: str, path: str) -> str:
         raise error.under(path) from None
 
 
-def _identifier(name: str, path: str) -> None:
+def identifier(name: str, path: str) -> None:
     if not isinstance(name, str) or not IDENTIFIER.match(name) or name.endswith("_"):
         raise ModelError(
             path,
@@ -124,9 +125,9 @@ def component(
     """Read a component type. With `edge` the threshold fires on its upward crossing only. ModelError names
     the line.
     """
-    _identifier(name, "name")
+    identifier(name, "name")
     try:
-        reader = _Reader(read_parameters(parameters, positive, nonnegative), requires or {})
+        reader = Reader(read_parameters(parameters, positive, nonnegative), requires or {})
         reader.take_inputs(inputs or {})
         reader.equations(equations)
         reader.initial(initial or {})
@@ -171,7 +172,7 @@ def component(
     return made
 
 
-class _Reader:
+class Reader:
     """Collects one component type; `symbols` maps every name to its dimension."""
 
     def __init__(self, parameters: tuple[Parameter, ...], requires: Mapping[str, str]) -> None:
@@ -200,31 +201,40 @@ class _Reader:
             raise ModelError("inputs", f"expected a mapping, got {given!r}", 'write {"i_in": "nA"}')
         for name, text in given.items():
             path = f"inputs['{name}']"
-            _identifier(name, path)
+            identifier(name, path)
             self.inputs[name] = unit(_unit(text, path)).dimension
             self.declare(name, self.inputs[name])
 
-    def equations(self, text: str) -> None:
+    def equations(self, text: str, place: str = "equations", bare: bool = False) -> None:
+        """States and derived variables from lines; `place` names the text in errors. bare: a line
+        "x : unit" is a state that no equation moves.
+        """
         lines = _joined(text)
         found = []
         for line in lines:
             match = _LINE.match(line)
+            if bare and not match and (alone := _BARE.match(line)):
+                identifier(alone["state"], place)
+                own = unit(_unit(alone["unit"], f"{place}: {alone['state']}"))
+                self.declare(alone["state"], own.dimension)
+                self.states[alone["state"]] = StateVariable(alone["state"], own.text, Num(0.0, own.dimension))
+                continue
             if not match:
                 raise ModelError(
-                    "equations",
+                    place,
                     f"cannot read '{line}'",
                     "write 'dv/dt = expression : mV' or 'x = expression : unit'",
                 )
             name = match["state"] or match["name"]
-            _identifier(name, "equations")
-            dimension = unit(_unit(match["unit"], f"equations: {name}")).dimension
+            identifier(name, place)
+            dimension = unit(_unit(match["unit"], f"{place}: {name}")).dimension
             self.declare(name, dimension)
             if match["state"]:
                 self.states[name] = StateVariable(name, unit(match["unit"]).text, Num(0.0, dimension))
             if match["flags"]:
                 if match["flags"].strip() not in ("held", "unless refractory") or not match["state"]:
                     raise ModelError(
-                        f"equations: {name}",
+                        f"{place}: {name}",
                         f"unknown flag ({match['flags']})",
                         "only (held) is known: the state does not move while refractory",
                     )
@@ -233,11 +243,11 @@ class _Reader:
         for match, name, dimension in found:
             if match["state"]:
                 self.derivatives[name] = self.checked(
-                    match["expr"], f"equations: d{name}/dt", dimension.over(TIME)
+                    match["expr"], f"{place}: d{name}/dt", dimension.over(TIME)
                 )
             else:
                 self.derived.append(
-                    Derived(name, self.checked(match["expr"], f"equations: {name}", dimension), dimension)
+                    Derived(name, self.checked(match["expr"], f"{place}: {name}", dimension), dimension)
                 )
 
     def checked(

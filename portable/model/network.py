@@ -14,6 +14,7 @@ from portable.model.origin import Origin
 from portable.model.populations import All, Node, Population, Side, View, side
 from portable.model.settings import RunSettings
 from portable.model.sources import CURRENT_SOURCES, DCSource, StepCurrentSource
+from portable.model.synapses import PlasticSynapse, SynapseType
 from portable.model.values import Array, extremes, value
 from portable.units import Quantity, quantity
 
@@ -23,13 +24,14 @@ class Projection:
     """Connections from `pre` to `post` (populations, views, or lists of them, which count as one side).
 
     `receptor` names the receptor of the target cells. `name` makes the random streams: it defaults to
-    "pre->post/receptor" with a number where two would be equal.
+    "pre->post/receptor" with a number where two would be equal. `synapse` is a StaticSynapse or one that
+    learns (pt.STDP(...), a call of a pt.synapse_type).
     """
 
     pre: Side
     post: Side
     connector: Connector
-    synapse: StaticSynapse
+    synapse: StaticSynapse | PlasticSynapse
     receptor: str
     name: str
 
@@ -38,7 +40,7 @@ class Projection:
         pre: Any,
         post: Any,
         connector: Connector,
-        synapse: StaticSynapse | None = None,
+        synapse: StaticSynapse | PlasticSynapse | None = None,
         receptor: str = "excitatory",
         name: str = "",
     ) -> None:
@@ -48,11 +50,13 @@ class Projection:
                 f"name and receptor must be text, got {name!r} and {receptor!r}",
                 'for example receptor="excitatory"',
             )
-        if synapse is not None and not isinstance(synapse, StaticSynapse):
+        if synapse is not None and not isinstance(synapse, (StaticSynapse, PlasticSynapse)):
             raise ModelError(
                 "Projection.synapse",
                 f"expected a synapse, got {synapse!r}",
-                "for example pt.StaticSynapse(weight='20 pA', delay='1.5 ms')",
+                f"call it: {synapse.name}(weight=...)"
+                if isinstance(synapse, SynapseType)
+                else "for example pt.StaticSynapse(weight='20 pA', delay='1.5 ms')",
             )
         label = name or "Projection"
         object.__setattr__(self, "pre", side(pre, f"{label}.pre"))
@@ -79,7 +83,9 @@ def _shown(views: Side) -> str:
     return "+".join(v.population.name if v.index == All else repr(v) for v in views)
 
 
-def _typed(synapse: StaticSynapse, post: Side, receptor: str, path: str) -> StaticSynapse:
+def _typed(
+    synapse: StaticSynapse | PlasticSynapse, post: Side, receptor: str, path: str
+) -> StaticSynapse | PlasticSynapse:
     """Weight and delay with units; checks that every target has the receptor."""
     units = set()
     for view in post:
@@ -104,7 +110,8 @@ def _typed(synapse: StaticSynapse, post: Side, receptor: str, path: str) -> Stat
             f"the targets' weights have different units: {', '.join(sorted(units))}",
             "make one projection for each kind of cell",
         )
-    weight = value(synapse.weight, units.pop(), f"{path}.weight")
+    own = units.pop()
+    weight = value(synapse.weight, own, f"{path}.weight")
     delay = value(synapse.delay, "ms", f"{path}.delay")
     low, high = extremes(delay)
     if (low if isinstance(delay, (Quantity, Array)) else high) <= 0:
@@ -113,6 +120,8 @@ def _typed(synapse: StaticSynapse, post: Side, receptor: str, path: str) -> Stat
             f"must be > 0 ms, got {delay if not isinstance(delay, Array) else low}",
             "give at least one time step",
         )
+    if isinstance(synapse, PlasticSynapse):
+        return synapse.typed(weight, delay, own, path)
     return StaticSynapse(weight, delay)
 
 

@@ -80,6 +80,15 @@ def weight(
     return Attribute(distribution, own, np.float32, pairs.Rounding(step, step)), []
 
 
+def plain(given: Value, pattern: Pattern, where: str, own: tuple[int, str, str]) -> Attribute:
+    """Numbers in coherent units, as they are given or drawn."""
+    if isinstance(given, Quantity):
+        return Attribute(given.coherent(), own)
+    if isinstance(given, Array):
+        return Attribute(_array(given, pattern, where), own)
+    return Attribute(distributions.spec(given, where), own)
+
+
 def delay(
     given: Value, pattern: Pattern, path: str, owner: tuple[int, str], dt: float
 ) -> tuple[Attribute, list[Approximation]]:

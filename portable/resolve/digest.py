@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from portable.dynamics.flat import Flat
+from portable.dynamics.synapse import Rule
 from portable.model.cells import Cell
 from portable.model.links import Link
 from portable.model.network import Network, Population, View
 from portable.model.values import Array
-from portable.resolve.program import Program
+from portable.model.synapses import SynapseType
+from portable.resolve.program import Connections, Program
 
 
 def model_hash(network: Network) -> str:
@@ -49,6 +51,10 @@ def _parts(item: Any) -> Iterator[bytes]:
             yield np.ascontiguousarray(item).tobytes()
         case Flat():
             yield item.text().encode()
+        case Rule():
+            yield item.text().encode()
+        case SynapseType():
+            yield item.rule().text().encode()
         case Cell():
             yield item.flat.text().encode()
             yield from _parts(dict(item.parameters))
@@ -82,6 +88,8 @@ def _parts(item: Any) -> Iterator[bytes]:
                     # how it is run and where it comes from; networks without links have the fingerprint that
                     # they had before there were any
                     continue
+                if isinstance(item, Connections) and f.name == "learning" and item.learning is None:
+                    continue  # likewise
                 yield f.name.encode()
                 yield from _parts(getattr(item, f.name))
         case np.integer():

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.flat import Flat
+from portable.dynamics.synapse import Rule
 from portable.model.origin import Origin
 from portable.units import Floats
 
@@ -90,13 +91,31 @@ Group = Union[CellGroup, PoissonGroup, TrainGroup]  # noqa: UP007
 
 
 @dataclass(frozen=True)
+class Plasticity:
+    """How connections learn. parameters, and initial of the connections' own states (not the weight): a
+    float, or an array of one per connection, in their order. `dendritic` steps of each delay, 1 or more: one
+    int, or an array.
+    """
+
+    rule: Rule
+    parameters: Mapping[str, PerCell]
+    initial: Mapping[str, PerCell]
+    dendritic: int | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+    def varying(self) -> frozenset[str]:
+        """Parameters that are not the same for all connections."""
+        return frozenset(n for n, v in self.parameters.items() if not isinstance(v, float))
+
+
+@dataclass(frozen=True)
 class Connections:
     """Connections from one group to one group, compressed by source, each row sorted by (delay, target).
 
     Row i (a source) has targets[indptr[i]:indptr[i+1]] (uint16 where the target group allows, else uint32),
     weights in the port's coherent unit (drawn ones float32, which holds them without loss; a user's float64;
     one float if all are equal), delays in steps
-    (uint8/uint16; one int if all are equal). `one_to_one` says that row i is exactly target i.
+    (uint8/uint16; one int if all are equal). `one_to_one` says that row i is exactly target i. Connections
+    that learn have `learning`; weights are then those at the start.
     """
 
     name: str
@@ -109,6 +128,7 @@ class Connections:
     weights: float | npt.NDArray[np.float32] | Floats
     delays: int | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     one_to_one: bool = False
+    learning: Plasticity | None = None
 
     @property
     def count(self) -> int:

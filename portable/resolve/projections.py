@@ -8,13 +8,15 @@ are sorted by delay.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from portable.model.network import Projection, Side
-from portable.resolve import attributes, rows
+from portable.model.synapses import PlasticSynapse
+from portable.resolve import attributes, learning, rows
 from portable.resolve.attributes import Attribute
 from portable.resolve.connectors import connect
 from portable.resolve.part import Part, places
@@ -70,9 +72,19 @@ def connections(
     r = _canonical(pattern, pre)
     weights, notes = attributes.weight(p.synapse.weight, r.pattern, path, owner, weights32)
     delays, more = attributes.delay(p.synapse.delay, r.pattern, path, owner, dt)
+    carried: dict[str, Attribute] = {}
+    if isinstance(p.synapse, PlasticSynapse):
+        carried = learning.carried(p.synapse, r.pattern, path, owner)
     start = _starts(r, (len(pre.names), len(post.names)), post)
-    targets, order = _sorted(r, start, post, weights.ordered or delays.ordered)
-    return _split(p, pre, post, r, start, targets, order, weights, delays), pattern.total, [*notes, *more]
+    ordered = any(a.ordered for a in (weights, delays, *carried.values()))
+    targets, order = _sorted(r, start, post, ordered)
+    made = _split(p, pre, post, r, start, targets, order, {**carried, "weight": weights, "delay": delays})
+    if isinstance(p.synapse, PlasticSynapse):
+        for i, (c, values) in enumerate(made):
+            rule, notes_here = learning.plasticity(p.synapse, values, c.weights, c.delays, path, dt)
+            made[i] = replace(c, learning=rule), values
+            more = [*more, *(n for n in notes_here if n not in more)]
+    return [c for c, _ in made], pattern.total, [*notes, *more]
 
 
 @dataclass(frozen=True)
@@ -156,10 +168,11 @@ def _split(
     start: Ints,
     targets: Targets,
     order: Ints,
-    weights: Attribute,
-    delays: Attribute,
-) -> list[Connections]:
-    """Cut the blocks apart and give each connection what it carries."""
+    carried: Mapping[str, Attribute],
+) -> list[tuple[Connections, dict[str, Any]]]:
+    """Cut the blocks apart and give each connection what it carries: its weight and delay, and the numbers of
+    a rule by name, beside it.
+    """
     out, low = [], 0
     for a, source in enumerate(pre.names):
         mine = r.group == a
@@ -177,33 +190,43 @@ def _split(
                 and bool(np.all(counts == 1))
                 and bool(np.all(small == np.arange(small.size)))
             )
-            keys = weights.key(source, target), delays.key(source, target)
-            w, d = weights.start(order[cut], small.size), delays.start(order[cut], small.size)
-            _carry(indptr, small, keys, weights, w, delays, d)
-            out.append(Connections(name, p.name, source, target, p.receptor, indptr, small, w, d, straight))  # type: ignore[arg-type]
+            keys = {n: a.key(source, target) for n, a in carried.items()}
+            numbers: dict[str, Any] = {n: a.start(order[cut], small.size) for n, a in carried.items()}
+            _carry(indptr, small, keys, carried, numbers)
+            w, d = numbers.pop("weight"), numbers.pop("delay")
+            made = Connections(name, p.name, source, target, p.receptor, indptr, small, w, d, straight)
+            out.append((made, numbers))
     return out
 
 
 def _carry(
     indptr: Ints,
     targets: Targets,
-    keys: tuple[int, int],
-    weights: Attribute,
-    w: float | attributes.Numbers,
-    delays: Attribute,
-    d: int | float | attributes.Numbers,
+    keys: Mapping[str, int],
+    carried: Mapping[str, Attribute],
+    numbers: dict[str, Any],
 ) -> None:
-    """Draw weights and delays of a block into `w` and `d`, and sort its rows by delay."""
-    light = w if isinstance(w, np.ndarray) else np.empty(0, dtype=np.float32)
+    """Draw what the connections of a block carry into `numbers`, and sort its rows by delay."""
+    arrays = {n: x for n, x in numbers.items() if isinstance(x, np.ndarray)}
+    d = arrays.get("delay")
+    heavy = [n for n in arrays if n != "delay"]
+    # one array goes along while rows are sorted; several follow a list of places, in the guise of weights,
+    # so that nothing is compiled for it
+    places = np.arange(targets.size if len(heavy) > 1 and d is not None else 0, dtype=np.uint64)
+    load = arrays[heavy[0]] if len(heavy) == 1 else places.view(np.float64)
+    if not heavy:
+        load = np.empty(0, dtype=np.float32)
 
     def work(first: int, last: int) -> None:
         for lo, hi in portions(indptr, first, last, _TOGETHER):
-            weights.draw(keys[0], lo, hi, indptr, targets, light)
-            if isinstance(d, np.ndarray):
-                delays.draw(keys[1], lo, hi, indptr, targets, d)
-                rows.by_delay(lo, hi, indptr, targets, d, light, delays.most.bit_length())
+            for n, x in arrays.items():
+                carried[n].draw(keys[n], lo, hi, indptr, targets, x)
+            if d is not None:
+                rows.by_delay(lo, hi, indptr, targets, d, load, carried["delay"].most.bit_length())
 
     run(work, even(indptr))
+    if d is not None and len(heavy) > 1:
+        numbers.update({n: arrays[n][places] for n in heavy})
 
 
 def _block_end(start: Ints, group: Ints, a: int, b: int, total: int) -> int:

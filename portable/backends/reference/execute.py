@@ -12,6 +12,7 @@ import numpy as np
 
 from portable.backends.contract import Facts, HeldConnections, Recorded
 from portable.backends.interrupts import held_interrupt
+from portable.backends.learning import Learning
 from portable.backends.reference.cells import GroupInTime
 from portable.backends.reference.lower import ReferencePlan
 from portable.dynamics.evaluate import evaluate
@@ -36,11 +37,14 @@ class _Due:
     index: Ints
     source: Ints
     many: Ints
+    efficacy: Floats | None = None  # what each sends, where it is not the weight at the start
 
     def targets(self) -> Ints:
         return self.connections.targets[self.index].astype(np.int64)
 
     def weights(self) -> Floats:
+        if self.efficacy is not None:
+            return self.efficacy
         c = self.connections
         return np.broadcast_to(np.asarray(c.weights, dtype=np.float64), c.targets.shape)[self.index]
 
@@ -56,6 +60,7 @@ class ReferenceSession:
         self.trains = {g.name: Trains(g, p.dt) for g in p.groups if not isinstance(g, CellGroup)}
         self.ports = {(g.name, port.name): port for g in p.cells for port in g.flat.ports}
         self.number = {g.name: i for i, g in enumerate(p.groups)}
+        self.learning = {i: Learning(c, p.dt) for i, c in enumerate(p.connections) if c.learning is not None}
         self.due: dict[int, list[_Due]] = {}  # by the stamp at which they arrive, in order of sending
         self.spikes: dict[str, list[tuple[Ints, Ints]]] = {name: [] for name in p.spikes}
         self.samples: list[list[Floats]] = [[] for _ in p.traces]
@@ -86,6 +91,8 @@ class ReferenceSession:
         self.now = stamp
         for name, ids in fired.items():
             self._send(name, ids)
+        for number, learning in self.learning.items():
+            self._transmit(number, learning)
         self._sample()
 
     def _couple(self, currents: Mapping[str, Floats]) -> None:
@@ -106,6 +113,12 @@ class ReferenceSession:
             self.spikes[name].append((kept, np.full(kept.size, self.now)))
         sources, times = np.unique(ids, return_counts=True)
         for number, c in enumerate(self.program.connections):
+            if number in self.learning:
+                if c.post == name:
+                    self.learning[number].post(sources, times, self.now)
+                if c.pre == name:
+                    self.learning[number].pre(sources, times, self.now)
+                continue
             if c.pre != name:
                 continue
             length = c.indptr[sources + 1] - c.indptr[sources]
@@ -119,6 +132,18 @@ class ReferenceSession:
                 self.due.setdefault(self.now + int(d), []).append(
                     _Due(c, number, self.now, index[chosen], source[chosen], many[chosen])
                 )
+
+    def _transmit(self, number: int, learning: Learning) -> None:
+        """What connections that learn do at this instant of their clock, and send."""
+        index, sent = learning.advance(self.now)
+        c, back, ahead = learning.connections, learning.back[index], learning.ahead[index]
+        source = np.searchsorted(c.indptr, index, "right") - 1
+        for b, a in np.unique(np.stack([back, ahead]), axis=1).T:
+            mine = (back == b) & (ahead == a)
+            one = np.ones(int(mine.sum()), dtype=np.int64)
+            self.due.setdefault(self.now + int(b), []).append(
+                _Due(c, number, self.now - int(a), index[mine], source[mine], one, sent[mine])
+            )
 
     def _arrivals(
         self, name: str, group: GroupInTime, due: list[_Due]
@@ -198,6 +223,18 @@ class ReferenceSession:
             )
         return out
 
+    def _learning(self, name: str) -> Learning:
+        return next(x for x in self.learning.values() if x.connections.name == name)
+
+    def synapses(self, name: str, variable: str) -> Floats:
+        return self._learning(name).read(variable)
+
+    def set_synapses(self, name: str, values: Mapping[str, float | Floats]) -> None:
+        self._learning(name).set(values)
+
+    def plastic(self, name: str, on: bool) -> None:
+        self._learning(name).on = on
+
     def facts(self) -> Facts:
         """One thread, and every train is the program's."""
         return Facts(
@@ -212,7 +249,8 @@ class ReferenceSession:
     def connections(self) -> Iterator[HeldConnections]:
         """The program's own arrays: the plan is the program."""
         for c in self.program.connections:
-            full = [np.broadcast_to(np.asarray(x), c.targets.shape) for x in (c.weights, c.delays)]
+            weights = self.synapses(c.name, "weight") if c.learning else c.weights
+            full = [np.broadcast_to(np.asarray(x), c.targets.shape) for x in (weights, c.delays)]
             yield HeldConnections(
                 (c.name,),
                 c.sources().astype(np.int64),
