@@ -14,6 +14,23 @@ from portable.library.cells import IF_curr_alpha as IF_curr_alpha
 from portable.library.cells import IF_curr_delta as IF_curr_delta
 from portable.library.cells import IF_curr_exp as IF_curr_exp
 from portable.library.cells import Izhikevich as Izhikevich
+from portable.library.mechanisms import (
+    AdditivePotentiationMultiplicativeDepression as AdditivePotentiationMultiplicativeDepression,
+)
+from portable.library.mechanisms import AdditiveWeightDependence as AdditiveWeightDependence
+from portable.library.mechanisms import GutigWeightDependence as GutigWeightDependence
+from portable.library.mechanisms import MultiplicativeWeightDependence as MultiplicativeWeightDependence
+from portable.library.mechanisms import SpikePairRule as SpikePairRule
+from portable.library.mechanisms import STDPMechanism as STDPMechanism
+from portable.library.mechanisms import Vogels2011Rule as Vogels2011Rule
+from portable.library.plasticity import STDP as STDP
+from portable.library.plasticity import STDP_nearest as STDP_nearest
+from portable.library.plasticity import STDP_power as STDP_power
+from portable.library.plasticity import STDP_presynaptic_centered as STDP_presynaptic_centered
+from portable.library.plasticity import STDP_restricted as STDP_restricted
+from portable.library.plasticity import Triplet as Triplet
+from portable.library.plasticity import TsodyksMarkram as TsodyksMarkram
+from portable.library.plasticity import VogelsSprekeler as VogelsSprekeler
 from portable.library.receptors import CondAlpha as CondAlpha
 from portable.library.receptors import CondExp as CondExp
 from portable.library.receptors import CurrAlpha as CurrAlpha
@@ -40,6 +57,9 @@ from portable.model.sources import DCSource as DCSource
 from portable.model.sources import SpikeSourceArray as SpikeSourceArray
 from portable.model.sources import SpikeSourcePoisson as SpikeSourcePoisson
 from portable.model.sources import StepCurrentSource as StepCurrentSource
+from portable.model.synapses import PlasticSynapse as PlasticSynapse
+from portable.model.synapses import SynapseType as SynapseType
+from portable.model.synapses import synapse_type as synapse_type
 from portable.model.types import cell_type as cell_type
 from portable.model.types import receptor_type as receptor_type
 from portable.model.values import Array as Array
@@ -49,6 +69,7 @@ from portable.model.values import Normal as Normal
 from portable.model.values import Uniform as Uniform
 from portable.prediction import Prediction as Prediction
 from portable.prediction import predict as predict
+from portable.results.synapses import SynapseTable as SynapseTable
 from portable.results.tables import Results as Results
 from portable.schemas.document import from_document as from_document
 from portable.schemas.document import load as load

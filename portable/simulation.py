@@ -13,11 +13,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from portable import learning
 from portable.activity import doing
 from portable.backends import registry
 from portable.backends.contract import (
     Backend,
     HeldConnections,
+    Learns,
     Lowered,
     ReadsBack,
     RunConfig,
@@ -25,17 +27,21 @@ from portable.backends.contract import (
     Shortfall,
 )
 from portable.backends.features import FEATURES
+from portable.dynamics.synapse import check_trace
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError
+from portable.learning import Recorder
 from portable.memory import peak
-from portable.model.network import Network, Population, View, side
+from portable.model.network import Network, Population, Projection, View, side
+from portable.model.synapses import PlasticSynapse
 from portable.model.values import Array
 from portable.options import check_arguments, run_config, run_time, step_size, time_step, whole_steps
 from portable.progress import Report, building, reporter
 from portable.resolve import resolve, values_for
 from portable.resolve.derived import Samples, dimension
 from portable.resolve.program import Approximation, CellGroup, Program
+from portable.results.synapses import SynapseTable
 from portable.results.tables import Results, TraceTable, sorted_spikes
-from portable.units import coherent_unit, milliseconds
+from portable.units import Floats, coherent_unit, milliseconds
 
 PIECE_SECONDS = 0.25  # wall-clock between two progress reports
 
@@ -124,7 +130,9 @@ def open(
     if program is None:
         doing("drawing the connections")
         program = resolve(network, seed, step_size(time_step(network, dt)), weights32=compact)
-    config, notes = run_config(program, adapter, threads, inputs, integrator, compact, options, needs)
+    config, notes = run_config(
+        program, adapter, threads, inputs, integrator, compact, options, learning.needs(network, needs)
+    )
     resolved = time.perf_counter()
     problems = [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
     if problems:
@@ -157,7 +165,9 @@ def check(
     """
     adapter = registry.get(backend)
     program = resolve(network, seed, step_size(time_step(network, dt)), weights32=compact)
-    config, _ = run_config(program, adapter, threads, inputs, integrator, compact, options, needs)
+    config, _ = run_config(
+        program, adapter, threads, inputs, integrator, compact, options, learning.needs(network, needs)
+    )
     return [*adapter.capabilities.shortfalls(program, config), *adapter.check(program, config)]
 
 
@@ -200,6 +210,9 @@ class Simulation:
         self.interrupted, self._closed = False, False
         self.began = datetime.now(UTC).isoformat(timespec="seconds")
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
+        self._recorder = Recorder(network, program)
+        if self._recorder.wanted and not session.now:
+            self._recorder.sample(0, self._read)
         self._changes: dict[
             str, list[tuple[int, dict[str, Any]]]
         ] = {}  # by population: (step, all parameters from then on)
@@ -255,23 +268,74 @@ class Simulation:
             left = steps
             piece = min(steps, 100) if self.can("session.pieces") == "exact" else steps
             while left > 0:
-                piece = min(piece, left)
+                stop = self._recorder.next(self.steps)
+                now = min(piece, left) if stop is None else min(piece, left, stop - self.steps)
                 began = time.perf_counter()
                 try:
-                    _guarded(self.backend.name, partial(self.session.run, piece))
+                    _guarded(self.backend.name, partial(self.session.run, now))
                 except KeyboardInterrupt:
                     self.interrupted = True
                     self.phases["run"] += time.perf_counter() - began
                     raise
                 spent = time.perf_counter() - began
                 self.phases["run"] += spent
-                left -= piece
+                left -= now
+                if stop is not None:
+                    self._recorder.sample(self.steps, self._read)
                 report(steps - left, steps)
-                piece = max(1, min(int(piece * PIECE_SECONDS / max(spent, 1e-6)), 16 * piece))
+                piece = max(1, min(int(now * PIECE_SECONDS / max(spent, 1e-6)), 16 * piece))
 
-    def set(self, target: Population | View, **parameters: Any) -> None:
-        """Change parameters of a population or view from now on: sim.set(exc, tau_m="10 ms")."""
+    def _read(self, name: str, variable: str) -> Floats:
+        return cast(Learns, self.session).synapses(name, variable)
+
+    def synapses(self, projection: Projection | str, variable: str = "weight") -> SynapseTable:
+        """A state of the connections of a projection that learns, now: after everything that their clocks
+        have seen, spikes of targets included. In source-target order.
+        """
         self._usable()
+        p = learning.projection(self.network, projection, "synapses")
+        assert isinstance(p.synapse, PlasticSynapse)
+        check_trace(p.synapse.rule, variable, f"projection '{p.name}'")
+        self._require("session.synapses", f"projection '{p.name}'")
+        o = learning.ordered(self.program, p)
+        found: SynapseTable = _guarded(
+            self.backend.name,
+            lambda: learning.table(o, p, variable, self.steps, self.program.dt, self._read),
+        )
+        return found
+
+    def weights(self, projection: Projection | str) -> SynapseTable:
+        """The weights of a projection that learns, now; as `synapses`."""
+        return self.synapses(projection, "weight")
+
+    def plastic(self, projection: Projection | str, on: bool) -> None:
+        """Whether the weights of a projection change from now on. Traces and other states go on."""
+        self._usable()
+        p = learning.projection(self.network, projection, "plastic")
+        self._require("session.plastic", f"projection '{p.name}'")
+        for c in learning.ordered(self.program, p).of:
+            _guarded(self.backend.name, partial(cast(Learns, self.session).plastic, c.name, bool(on)))
+
+    def _set_synapses(self, which: Projection, values: Mapping[str, Any]) -> None:
+        p = learning.projection(self.network, which, "set")
+        self._require("session.synapses.set", f"projection '{p.name}'")
+        o = learning.ordered(self.program, p)
+        by_name: dict[str, dict[str, Any]] = {}
+        for variable, new in values.items():
+            for name, x in learning.given(o, p, variable, new).items():
+                by_name.setdefault(name, {})[variable] = x
+        for name, given in by_name.items():
+            _guarded(self.backend.name, partial(cast(Learns, self.session).set_synapses, name, given))
+
+    def set(self, target: Population | View | Projection, **parameters: Any) -> None:
+        """Change parameters of a population or view from now on: sim.set(exc, tau_m="10 ms"). Of a projection
+        that learns, weights and other states of its connections: sim.set(stdp, weight="0.1 nA"), one value
+        or one for each in source-target order, as sim.weights(stdp) gives them.
+        """
+        self._usable()
+        if isinstance(target, Projection):
+            self._set_synapses(target, parameters)
+            return
         self._require("session.set", "set")
         view = side(target, "set.target")[0]
         name = view.population.name
@@ -333,6 +397,7 @@ class Simulation:
             traces,
             self._provenance(),
             self.approximations,
+            dict(self._recorder.samples),
         )
 
     def _provenance(self) -> dict[str, Any]:

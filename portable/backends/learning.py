@@ -37,16 +37,14 @@ class Learning:
         self.ahead: Ints = np.broadcast_to(np.asarray(c.delays, dtype=np.int64), n) - self.back
         self.values = dict(c.learning.parameters)
         with np.errstate(all="ignore"):
-            start: Mapping[str, PerCell] = {
+            start: Mapping[str, Any] = {
                 **{s.name: evaluate(s.initial, self.values) for s in (*self.rule.pre, *self.rule.post)},
                 **c.learning.initial,
                 WEIGHT: c.weights,
             }
             self.rates = {s: evaluate(d.rate, self.values) for s, d in self.rule.decay.items()}
             self.rests = {
-                s: evaluate(d.rest, self.values)
-                for s, d in self.rule.decay.items()
-                if d.rest is not None
+                s: evaluate(d.rest, self.values) for s, d in self.rule.decay.items() if d.rest is not None
             }
         self.states: dict[str, Floats] = {
             s: np.array(np.broadcast_to(np.asarray(x, dtype=np.float64), n)) for s, x in start.items()

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from portable.dynamics.component import Assign, Derived, Parameter, StateVariable
+from portable.dynamics.component import Assign, Parameter, StateVariable
 from portable.dynamics.emit import emit
 from portable.dynamics.expressions import Bin, Call, Expr, Name, Neg, Num, names, substitute
 from portable.dynamics.linear import ONE, affine
@@ -26,6 +26,7 @@ from portable.frozen import Frozen
 from portable.units import NONE, TIME, unit
 
 WEIGHT = "weight"
+SENT = Name(WEIGHT)  # unless a rule says otherwise
 ARGUMENTS = ("delay", "initial", "dendritic_delay_fraction")  # of a call of a type, beside parameters
 HANDLERS = ("on_post", "on_pre", "after_post", "after_pre")
 
@@ -56,7 +57,7 @@ class Rule:
     on_post: tuple[Assign, ...] = ()
     after_pre: tuple[Assign, ...] = ()
     after_post: tuple[Assign, ...] = ()
-    sends: Expr = Name(WEIGHT)
+    sends: Expr = SENT
     bounds: tuple[Expr | None, Expr | None] = (None, None)
     description: str = ""
     source: str = ""
@@ -234,7 +235,9 @@ def rule(
 
 def _two(bounds: Any) -> tuple[Any, Any]:
     if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
-        raise ModelError("bounds", f"expected two, got {bounds!r}", 'write ("w_min", "w_max"); None: no bound')
+        raise ModelError(
+            "bounds", f"expected two, got {bounds!r}", 'write ("w_min", "w_max"); None: no bound'
+        )
     return bounds[0], bounds[1]
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from portable.errors import ModelError
-from portable.model.synapses import PlasticSynapse, SynapseType, synapse_type
+from portable.model.synapses import synapse_type
 
 _TRACES: Mapping[str, Any] = {
     "pre_traces": "dx/dt = -x/tau_plus : 1",
@@ -23,7 +22,7 @@ _TIMES = {"tau_plus": "20 ms", "tau_minus": "20 ms"}
 _RANGE = {"w_min": "0 weight", "w_max": "weight"}
 _V = "(weight - w_min)/(w_max - w_min)"
 _BOUNDS = ("w_min", "w_max")
-_GUETIG = {
+_GUETIG: Mapping[str, Any] = {
     "on_post": f"weight += (w_max - w_min)*a_plus*(1 - {_V})^mu_plus*x",
     "on_pre": f"weight -= (w_max - w_min)*a_minus*({_V})^mu_minus*y",
     "bounds": _BOUNDS,
@@ -110,7 +109,7 @@ Triplet = synapse_type(
     after_pre="x += 1; x2 += 1",
     after_post="y += 1; y2 += 1",
     bounds=_BOUNDS,
-    description="Pairs and triplets of spikes; the amplitudes are those fitted to visual cortex (all to all).",
+    description="Pairs and triplets of spikes; the amplitudes are fitted to visual cortex (all to all).",
     source="Pfister & Gerstner 2006, doi:10.1523/JNEUROSCI.1425-06.2006",
     aliases={"NEST": "stdp_triplet_synapse"},
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from portable.dynamics.synapse import WEIGHT, check_trace
 from portable.errors import ModelError, suggestion
 from portable.model.cells import Cell
 from portable.model.connectors import CONNECTORS, Connector, StaticSynapse
@@ -75,8 +76,27 @@ class Projection:
             self, "synapse", _typed(synapse or StaticSynapse(), self.post, receptor, f"projection '{shown}'")
         )
 
+    def between(self, pre: Any = None, post: Any = None) -> Synapses:
+        """Those of its connections that are from `pre` to `post`, to record them; None: the whole side."""
+        return Synapses(
+            self.name,
+            None if pre is None else side(pre, f"projection '{self.name}'.between.pre"),
+            None if post is None else side(post, f"projection '{self.name}'.between.post"),
+            self,
+        )
+
     def __repr__(self) -> str:
         return f"Projection({self.name!r}, {self.connector!r}, {self.synapse!r})"
+
+
+@dataclass(frozen=True)
+class Synapses:
+    """Connections of a projection, all or those between some cells of its sides."""
+
+    projection: str
+    pre: Side | None = None
+    post: Side | None = None
+    given: Projection | None = field(default=None, compare=False, repr=False)
 
 
 def _shown(views: Side) -> str:
@@ -164,8 +184,9 @@ class Injection:
 
 @dataclass(frozen=True, init=False)
 class Record:
-    """What to keep: "spikes", or variables of the cell's equations, of a population or view; `interval` (ms)
-    between samples (default every step).
+    """What to keep: "spikes", or variables of the cell's equations, of a population or view; of a projection
+    that learns "weight" or other states of its connections; `interval` (ms) between samples (default every
+    step).
 
     A derived variable (i_syn), a constant or an input has at time t the value of the states at t, and of the
     injected current from t on.
@@ -174,9 +195,15 @@ class Record:
     target: Side
     variables: tuple[str, ...]
     interval: Quantity | None
+    synapses: Synapses | None
 
-    def __init__(self, target: Any, variables: str | Iterable[str] = "spikes", interval: Any = None) -> None:
-        object.__setattr__(self, "target", side(target, "Record.target"))
+    def __init__(self, target: Any, variables: str | Iterable[str] = "", interval: Any = None) -> None:
+        learning = target.between() if isinstance(target, Projection) else target
+        of_synapses = isinstance(learning, Synapses)
+        object.__setattr__(self, "target", () if of_synapses else side(target, "Record.target"))
+        object.__setattr__(self, "synapses", learning if of_synapses else None)
+        if variables == "":
+            variables = WEIGHT if of_synapses else "spikes"
         chosen = tuple(dict.fromkeys((variables,) if isinstance(variables, str) else variables))
         if not chosen:
             raise ModelError(
@@ -190,6 +217,14 @@ class Record:
             raise ModelError(
                 "Record.interval", f"must be > 0 ms, got {self.interval}", "leave it out to record every step"
             )
+        if self.synapses is not None and self.synapses.given is not None:
+            p = self.synapses.given
+            if not isinstance(p.synapse, PlasticSynapse):
+                raise ModelError(
+                    "Record.target", f"projection '{p.name}' does not learn", "its weights stay as resolved"
+                )
+            for v in chosen:
+                check_trace(p.synapse.rule, v, f"Record of projection '{p.name}'")
         for view in self.target:
             cell = view.population.cell
             known = {"spikes", *(cell.flat.recordable if isinstance(cell, Cell) else ())}
@@ -246,7 +281,11 @@ class Network:
             object.__setattr__(self, attribute, items)
         self._names()
         self._members()
-        object.__setattr__(self, "projections", _numbered(self.projections))
+        named = _numbered(self.projections)
+        object.__setattr__(
+            self, "recordings", tuple(_renumbered(r, self.projections, named) for r in self.recordings)
+        )
+        object.__setattr__(self, "projections", named)
         ordered(self.links)  # a loop shows now
 
     def _names(self) -> None:
@@ -269,6 +308,10 @@ class Network:
         ]
         groups += [(f"inputs[{i}].target", x.target) for i, x in enumerate(self.inputs)]
         groups += [(f"recordings[{i}].target", x.target) for i, x in enumerate(self.recordings)]
+        for i, x in enumerate(self.recordings):
+            if x.synapses is not None:
+                groups += [(f"recordings[{i}].{s}", getattr(x.synapses, s) or ()) for s in ("pre", "post")]
+                self._learns(x.synapses, f"recordings[{i}]")
         used = [(path, view.population) for path, views in groups for view in views]
         used += [
             (f"links[{i}].{s}", getattr(x, s)) for i, x in enumerate(self.links) for s in ("source", "target")
@@ -280,6 +323,14 @@ class Network:
                     f"population '{population.name}' is not in the network",
                     "add it to populations=[...]",
                 )
+
+    def _learns(self, s: Synapses, path: str) -> None:
+        known = {p.name: p for p in self.projections}
+        p = known.get(s.projection)
+        if p is None:
+            raise ModelError(path, f"no projection '{s.projection}'", suggestion(s.projection, known))
+        if not isinstance(p.synapse, PlasticSynapse):
+            raise ModelError(path, f"projection '{p.name}' does not learn", "its weights stay as resolved")
 
     def population(self, name: str) -> Population:
         """The population of that name; ModelError with a suggestion if there is none."""
@@ -311,6 +362,20 @@ def _numbered(projections: tuple[Projection, ...]) -> tuple[Projection, ...]:
     return tuple(out)
 
 
+def _renumbered(r: Record, before: tuple[Projection, ...], after: tuple[Projection, ...]) -> Record:
+    """The record of a projection under the name that it has in the network."""
+    if r.synapses is None or r.synapses.given is None:
+        return r
+    new = next((b for a, b in zip(before, after, strict=True) if a is r.synapses.given), None)
+    if new is None:
+        return r
+    copy = object.__new__(Record)
+    for attribute in ("target", "variables", "interval"):
+        object.__setattr__(copy, attribute, getattr(r, attribute))
+    object.__setattr__(copy, "synapses", replace(r.synapses, projection=new.name, given=None))
+    return copy
+
+
 def _renamed(p: Projection, name: str) -> Projection:
     copy = object.__new__(Projection)
     for attribute in ("pre", "post", "connector", "synapse", "receptor"):
@@ -329,6 +394,7 @@ __all__ = [
     "Projection",
     "Record",
     "Side",
+    "Synapses",
     "View",
     "replace",
     "side",

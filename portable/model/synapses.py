@@ -136,7 +136,9 @@ class PlasticSynapse:
         known, own = type.parameters, [s.name for s in type.rule().own]
         for name in parameters:
             if name not in known:
-                raise ModelError(f"{type.name}.{name}", "is no parameter of this rule", suggestion(name, known))
+                raise ModelError(
+                    f"{type.name}.{name}", "is no parameter of this rule", suggestion(name, known)
+                )
         for name, p in known.items():
             if name not in parameters and p.default is None:
                 raise ModelError(f"{type.name}.{name}", "has no default and no value was given", "give it")
@@ -263,7 +265,9 @@ def synapse_type(
         if not isinstance(text, str):
             raise ModelError(f"{path}.{place}", f"must be text, got {text!r}", "write statements")
     if not isinstance(parameters, Mapping):
-        raise ModelError(f"{path}.parameters", f"expected a mapping, got {parameters!r}", 'write {"tau": "20 ms"}')
+        raise ModelError(
+            f"{path}.parameters", f"expected a mapping, got {parameters!r}", 'write {"tau": "20 ms"}'
+        )
     for group in (positive, nonnegative):
         for n in group:
             if n not in parameters:

@@ -13,9 +13,9 @@ from portable.dynamics.flat import Flat
 from portable.dynamics.synapse import Rule
 from portable.model.cells import Cell
 from portable.model.links import Link
-from portable.model.network import Network, Population, View
-from portable.model.values import Array
+from portable.model.network import Network, Population, Record, Synapses, View
 from portable.model.synapses import SynapseType
+from portable.model.values import Array
 from portable.resolve.program import Connections, Program
 
 
@@ -87,6 +87,10 @@ def _parts(item: Any) -> Iterator[bytes]:
                 ):
                     # how it is run and where it comes from; networks without links have the fingerprint that
                     # they had before there were any
+                    continue
+                if isinstance(item, Record) and f.name == "synapses" and item.synapses is None:
+                    continue
+                if isinstance(item, Synapses) and f.name == "given":
                     continue
                 if isinstance(item, Connections) and f.name == "learning" and item.learning is None:
                     continue  # likewise

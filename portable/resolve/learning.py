@@ -44,18 +44,17 @@ def plasticity(
     parameters = {p.name: _per_connection(values[p.name]) for p in rule.parameters}
     for p in rule.parameters:
         numbers = np.atleast_1d(parameters[p.name])
-        bad = np.flatnonzero(numbers <= 0.0 if p.positive else numbers < 0.0 if p.nonnegative else numbers * 0)
+        bad = np.flatnonzero((p.positive & (numbers <= 0.0)) | (p.nonnegative & (numbers < 0.0)))
         if bad.size:
+            sign, own = ">" if p.positive else ">=", coherent_unit(p.dimension)
             raise ModelError(
                 f"{path}.{p.name}[{bad[0]}]",
-                f"must be {'>' if p.positive else '>='} 0 {coherent_unit(p.dimension)}, got {numbers[bad[0]]:g}",
+                f"must be {sign} 0 {own}, got {numbers[bad[0]]:g}",
                 "give the distribution a bound low=",
             )
     with np.errstate(all="ignore"):
         initial = {
-            s.name: _per_connection(
-                values[s.name] if s.name in values else evaluate(s.initial, parameters)
-            )
+            s.name: _per_connection(values[s.name] if s.name in values else evaluate(s.initial, parameters))
             for s in rule.own
         }
     _bounded(rule, parameters, weights, path)
@@ -85,9 +84,7 @@ def _bounded(rule: Rule, parameters: Mapping[str, PerCell], weights: Any, path: 
         )
 
 
-def dendritic(
-    fraction: float, delays: Any, path: str, dt: float
-) -> tuple[int | Any, list[Approximation]]:
+def dendritic(fraction: float, delays: Any, path: str, dt: float) -> tuple[int | Any, list[Approximation]]:
     """Whole dendritic steps of each delay: at least one, since what a spike of the target does cannot
     depend on the arrival that causes it.
     """

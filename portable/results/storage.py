@@ -13,14 +13,16 @@ import numpy as np
 from portable.errors import ModelError
 from portable.files import whole
 from portable.resolve.program import Approximation
+from portable.results.synapses import SynapseTable
 from portable.results.tables import Results, SpikeTable, TraceTable
 
 FORMAT, VERSION = "portable.results", 1
+_OF_SYNAPSES = ("sources", "targets", "steps", "values")
 
 
 def save_results(results: Results, path: str | Path) -> None:
     """Write a .npz. Readable with numpy alone: "about" is JSON text, "spikes/exc/ids" and
-    "traces/exc/v/values" are arrays.
+    "traces/exc/v/values" are arrays, "synapses/0/values" of the first of its "synapses".
     """
     arrays: dict[str, Any] = {}
     for name, s in results.spikes.items():
@@ -33,6 +35,8 @@ def save_results(results: Results, path: str | Path) -> None:
         arrays |= {
             f"traces/{name}/{variable}/{part}": getattr(t, part) for part in ("ids", "steps", "values")
         }
+    for i, table in enumerate(results.synapses.values()):  # by number: names of projections have slashes
+        arrays |= {f"synapses/{i}/{part}": getattr(table, part) for part in _OF_SYNAPSES}
     about = {
         "format": FORMAT,
         "version": VERSION,
@@ -43,6 +47,7 @@ def save_results(results: Results, path: str | Path) -> None:
         "sizes": dict(results.sizes),
         "spikes": list(results.spikes),
         "traces": [[*key, t.unit] for key, t in results.traces.items()],
+        "synapses": [[*key, t.unit] for key, t in results.synapses.items()],
         "provenance": dict(results.provenance),
         "approximations": [asdict(a) for a in results.approximations],
     }
@@ -87,6 +92,12 @@ def _read(data: Any, path: str) -> Results:
         )
         for n, v, unit in about["traces"]
     }
+    synapses = {
+        (n, v): SynapseTable(
+            dt=dt, unit=unit, **{part: data[f"synapses/{i}/{part}"] for part in _OF_SYNAPSES}
+        )
+        for i, (n, v, unit) in enumerate(about.get("synapses", ()))
+    }
     changed = tuple(Approximation(**a) for a in about["approximations"])
     return Results(
         about["network"],
@@ -98,6 +109,7 @@ def _read(data: Any, path: str) -> Results:
         traces,
         about["provenance"],
         changed,
+        synapses,
     )
 
 

@@ -17,6 +17,8 @@ from portable.units import Floats
 if TYPE_CHECKING:
     import neo
 
+    from portable.results.synapses import SynapseTable
+
 
 @dataclass(frozen=True, eq=False)
 class SpikeTable:
@@ -100,6 +102,12 @@ class Results:
     traces: Mapping[tuple[str, str], TraceTable]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     approximations: tuple[Approximation, ...] = ()
+    synapses: Mapping[tuple[str, str], SynapseTable] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> Mapping[str, SynapseTable]:
+        """The recorded weights of projections that learn, by name."""
+        return {p: t for (p, v), t in self.synapses.items() if v == "weight"}
 
     @property
     def duration(self) -> float:
@@ -125,5 +133,6 @@ class Results:
         rows = [f"Results of '{self.network}' on {self.backend}: {self.duration:g} ms at dt {self.dt:g} ms"]
         rows += [f"  {n}: {len(t)} spikes, {self.rate(n):.2f} Hz" for n, t in self.spikes.items()]
         rows += [f"  {n}.{v}: {t!r}" for (n, v), t in self.traces.items()]
+        rows += [f"  {n}.{v}: {t!r}" for (n, v), t in self.synapses.items()]
         rows += [f"  approximation: {line}" for line in grouped(self.approximations)]
         return "\n".join(rows)

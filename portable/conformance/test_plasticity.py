@@ -1,0 +1,229 @@
+"""Connections that learn: the same spikes and the same weights as the reference, rule by rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import portable as pt
+from portable.conformance.reference import ReferenceRuns
+
+pytestmark = pytest.mark.needs(
+    "cells.linear",
+    "cells.refractory",
+    "receptors.jump",
+    "record.spikes",
+    "sources.poisson.frozen",
+    "synapses.static",
+    "synapses.plastic",
+)
+READ = pytest.mark.needs("session.synapses", "session.pieces")
+OWN = pytest.mark.needs("synapses.states")
+# Weights differ by rounding alone: sums of some hundred changes of 1e-2 of the range, each to 1e-16, decayed
+# from tables or by exp.
+CLOSE = 1e-12
+WEIGHT = pt.Uniform("20 pA", "180 pA")
+RANGE = {"w_max": "200 pA"}
+RULES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "additive": (pt.STDP, RANGE),
+    "multiplicative": (pt.STDP, {**RANGE, "mu_plus": 1.0, "mu_minus": 1.0}),
+    "guetig": (pt.STDP, {**RANGE, "mu_plus": 0.4, "mu_minus": 0.4, "tau_minus": "34 ms", "w_min": "10 pA"}),
+    "nearest": (pt.STDP_nearest, RANGE),
+    "centered": (pt.STDP_presynaptic_centered, RANGE),
+    "restricted": (pt.STDP_restricted, RANGE),
+    "power": (pt.STDP_power, {"w_ref": "1 pA"}),
+    "triplet": (pt.Triplet, RANGE),
+    "vogels": (pt.VogelsSprekeler, {**RANGE, "rho0": "8 Hz"}),
+    "depressing": (pt.TsodyksMarkram, {"U": 0.45, "tau_rec": "130 ms"}),
+    "facilitating": (pt.TsodyksMarkram, {"U": 0.15, "tau_rec": "40 ms", "tau_facil": "300 ms"}),
+}
+STATES = {"centered", "restricted", "depressing", "facilitating"}
+EACH = [pytest.param(n, marks=[OWN] if n in STATES else []) for n in RULES]
+
+
+def network(
+    synapse: Any, *, recurrent: bool = True, every: Any = "50 ms"
+) -> tuple[pt.Network, pt.Projection]:
+    """Cells that fire at some 20 Hz, with plastic connections from sources (multapses) and among themselves
+    (autapses); drawn delays.
+    """
+    cells = pt.Population(
+        "cells", 20, pt.IF_curr_exp(i_offset=0.4, tau_refrac=2.0), initial={"v": pt.Uniform(-65, -50)}
+    )
+    noise = pt.Population("noise", 20, pt.SpikeSourcePoisson(rate=900.0))
+    few = pt.Population("few", 15, pt.SpikeSourcePoisson(rate=40.0))
+    forward = pt.Projection(few, cells, pt.FixedInDegree(12), synapse, name="forward")
+    back = pt.Projection(cells, cells, pt.FixedProbability(0.4), synapse, name="back")
+    net = pt.Network(
+        "plastic",
+        [cells, noise, few],
+        [
+            pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse("150 pA", 1.0)),
+            *([forward, back] if recurrent else [forward]),
+        ],
+        recordings=[
+            pt.Record([cells, few], "spikes"),
+            *([pt.Record(forward, "weight", every), pt.Record(back, "weight", every)] if recurrent else []),
+        ],
+    )
+    return net, forward
+
+
+def rule(name: str, **more: Any) -> Any:
+    kind, parameters = RULES[name]
+    return kind(WEIGHT, pt.Uniform("0.3 ms", "4 ms"), **{**parameters, **more})
+
+
+def same(a: pt.Results, b: pt.Results) -> None:
+    """Identical spikes, weights that differ by rounding."""
+    for name in b.spikes:
+        np.testing.assert_array_equal(a.spikes[name].steps, b.spikes[name].steps)
+        np.testing.assert_array_equal(a.spikes[name].ids, b.spikes[name].ids)
+    assert b.synapses.keys() == a.synapses.keys()
+    for key, truth in b.synapses.items():
+        got = a.synapses[key]
+        for what in ("sources", "targets", "steps"):
+            np.testing.assert_array_equal(getattr(got, what), getattr(truth, what))
+        scale = max(np.abs(truth.values).max(), 1e-300)
+        np.testing.assert_allclose(got.values / scale, truth.values / scale, rtol=0, atol=CLOSE)
+
+
+@READ
+@pytest.mark.parametrize("name", EACH)
+def test_rule(backend: str, name: str, reference: ReferenceRuns) -> None:
+    """Every rule of the library in a recurrent network."""
+    net, _ = network(rule(name))
+    truth = reference(net, "400 ms", seed=3)
+    assert len(truth.spikes["cells"]) > 80
+    weights = truth.weights["forward"].values
+    still = name in ("depressing", "facilitating")  # these change what is sent, not the weight
+    assert np.all(weights[0] == weights[-1]) == still
+    same(pt.run(net, backend, "400 ms", seed=3, inputs="frozen"), truth)
+
+
+@READ
+@pytest.mark.needs("synapses.heterogeneous")
+def test_parameters_for_each_connection(backend: str, reference: ReferenceRuns) -> None:
+    """Time constants and amplitudes drawn for each connection: traces are no cell's any more."""
+    drawn = {"tau_plus": pt.Uniform("10 ms", "30 ms"), "tau_minus": pt.Uniform("15 ms", "40 ms")}
+    net, _ = network(rule("additive", **drawn, a_plus=pt.Uniform(0.005, 0.02)))
+    same(pt.run(net, backend, "300 ms", seed=8, inputs="frozen"), reference(net, "300 ms", seed=8))
+
+
+@READ
+@pytest.mark.needs("synapses.axonal")
+@pytest.mark.parametrize("fraction", [0.2, 0.6])
+def test_axonal_part_of_the_delay(backend: str, fraction: float, reference: ReferenceRuns) -> None:
+    """Spikes of the source are seen later, those of the target earlier."""
+    net, _ = network(rule("guetig", dendritic_delay_fraction=fraction))
+    same(pt.run(net, backend, "300 ms", seed=4, inputs="frozen"), reference(net, "300 ms", seed=4))
+
+
+@READ
+def test_an_own_rule(backend: str, reference: ReferenceRuns) -> None:
+    """A user's text is as good as the library's: here two traces of the target, and one of the source."""
+    kind = pt.synapse_type(
+        "Mine",
+        parameters={"tau": "15 ms", "slow": "60 ms", "eta": 0.02, "w_max": "weight", "target": 1.5},
+        pre_traces="dp/dt = -p/tau : 1",
+        post_traces="dq/dt = -q/tau : 1\ndz/dt = -z/slow : 1",
+        on_post="weight += eta*w_max*p*exp(-z/target)",
+        on_pre="weight -= eta*weight*(q - 0.3*z^2)",
+        after_pre="p = 0.5*p + 1",
+        after_post="q += 1; z += 1 - 0.1*z",
+        bounds=("0", "w_max"),
+        positive=("tau", "slow"),
+    )
+    net, _ = network(kind(WEIGHT, pt.Uniform("0.3 ms", "4 ms"), w_max="250 pA"))
+    same(pt.run(net, backend, "300 ms", seed=5, inputs="frozen"), reference(net, "300 ms", seed=5))
+
+
+@READ
+@pytest.mark.needs("synapses.states")
+def test_states_of_connections(backend: str) -> None:
+    """u and r of short-term plasticity, read at any time."""
+    net, forward = network(rule("facilitating"))
+    found = {}
+    for name in ("reference", backend):
+        with pt.open(net, name, seed=2, inputs="frozen", needs=["session.synapses", "session.pieces"]) as sim:
+            sim.run("123.4 ms")
+            sim.run("61 ms")
+            found[name] = [np.asarray(sim.synapses(forward, v)) for v in ("u", "r")]
+    for a, b in zip(found[backend], found["reference"], strict=True):
+        assert np.ptp(b) > 0.1
+        np.testing.assert_allclose(a, b, rtol=0, atol=CLOSE)
+
+
+@READ
+@pytest.mark.needs("session.synapses.set", "session.plastic")
+def test_set_scale_and_hold(backend: str) -> None:
+    """Weights set and scaled, learning switched off and on: what has been sent keeps its weight."""
+    net, forward = network(rule("guetig"), every="10 ms")
+    back = net.projections[2]
+    runs = []
+    for name in ("reference", backend):
+        needs = ["session.synapses", "session.pieces", "session.synapses.set", "session.plastic"]
+        with pt.open(net, name, seed=6, inputs="frozen", needs=needs) as sim:
+            sim.run("70.3 ms")
+            sim.set(forward, weight="150 pA")
+            sim.run("40 ms")
+            held = sim.weights(back)
+            sim.plastic(back, False)
+            sim.run("50.1 ms")
+            np.testing.assert_array_equal(np.asarray(sim.weights(back)), np.asarray(held))
+            sim.set(back, weight=0.8 * np.asarray(sim.weights(back)) + 0.002)
+            sim.plastic(back, True)
+            sim.run("60 ms")
+            runs.append(sim.results())
+    same(runs[1], runs[0])
+    assert len(runs[0].spikes["cells"]) > 40
+
+
+@READ
+def test_pieces_equal_one_run(backend: str) -> None:
+    """Weights and spikes do not depend on when one looks."""
+    net, _ = network(rule("additive"))
+    whole = pt.run(net, backend, "200 ms", seed=9, inputs="frozen")
+    with pt.open(net, backend, seed=9, inputs="frozen", needs=["session.synapses", "session.pieces"]) as sim:
+        for piece in (0.1, 33.3, 66.6, 100.0):
+            sim.run(piece)
+        found = sim.results()
+    for key, table in whole.synapses.items():
+        np.testing.assert_array_equal(found.synapses[key].values, table.values)
+    same(found, whole)
+
+
+@READ
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads_give_the_same_bits(backend: str, threads: int) -> None:
+    net, _ = network(rule("triplet"))
+    one = pt.run(net, backend, "200 ms", seed=1, inputs="frozen", threads=1)
+    many = pt.run(net, backend, "200 ms", seed=1, inputs="frozen", threads=threads)
+    for key, table in one.synapses.items():
+        np.testing.assert_array_equal(many.synapses[key].values, table.values)
+    same(many, one)
+
+
+@READ
+@pytest.mark.needs("cells.heterogeneous")
+def test_two_time_constants_on_one_population(backend: str, reference: ReferenceRuns) -> None:
+    """Traces belong to the projection, not to the cell."""
+    net, _ = network(rule("additive"))
+    first, forward, back = net.projections
+    other = pt.Projection(
+        forward.pre, forward.post, pt.FixedProbability(0.5), rule("additive", tau_minus="55 ms"), name="other"
+    )
+    both = pt.Network(
+        "both", net.populations, [first, forward, other, back],
+        recordings=[*net.recordings, pt.Record(other, "weight", "50 ms")],
+    )  # fmt: skip
+    same(pt.run(both, backend, "200 ms", seed=1, inputs="frozen"), reference(both, "200 ms", seed=1))
+
+
+@READ
+def test_negative_weights(backend: str, reference: ReferenceRuns) -> None:
+    """Inhibition by current: w_max is below w_min, and weights lie between."""
+    net, _ = network(pt.STDP(pt.Uniform("-120 pA", "-10 pA"), pt.Uniform("0.3 ms", "4 ms"), w_max="-150 pA"))
+    same(pt.run(net, backend, "200 ms", seed=1, inputs="frozen"), reference(net, "200 ms", seed=1))

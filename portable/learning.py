@@ -1,0 +1,204 @@
+"""Connections that learn, between a session and its user: which of the program's connections a projection
+is, in what order a user sees them, and what is recorded of them while a session runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from portable.dynamics.evaluate import evaluate
+from portable.dynamics.synapse import WEIGHT, Rule, check_trace
+from portable.errors import ModelError, suggestion
+from portable.model.network import Network, Projection, Side
+from portable.model.synapses import PlasticSynapse
+from portable.model.values import Array, Value, value
+from portable.resolve.grid import one_on_grid
+from portable.resolve.program import Connections, Ints, Program
+from portable.results.synapses import SynapseTable
+from portable.units import Floats, Quantity, shift, unit
+
+Read = Callable[[str, str], Floats]
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """A projection's connections as a user sees them: `of` are the program's, and connection i stands at
+    place order[i] of all of theirs, one after the other.
+    """
+
+    of: tuple[Connections, ...]
+    order: Ints
+    sources: Ints
+    targets: Ints
+
+    def read(self, variable: str, read: Read) -> Floats:
+        """Coherent values (n,) in the user's order."""
+        parts = [read(c.name, variable) for c in self.of]
+        whole: Floats = np.concatenate([np.zeros(0), *parts])
+        return whole[self.order]
+
+    def split(self, values: Floats) -> Iterator[tuple[Connections, Floats]]:
+        """Values in the user's order, for each of the program's connections in its own."""
+        whole = np.empty(self.order.size)
+        whole[self.order] = values
+        low = 0
+        for c in self.of:
+            yield c, whole[low : low + c.count]
+            low += c.count
+
+
+def ordered(program: Program, p: Projection) -> Ordered:
+    """The connections of a projection."""
+    of = tuple(c for c in program.connections if c.projection == p.name)
+    pre, post = _places(p.pre), _places(p.post)
+    none = np.zeros(0, dtype=np.int64)
+    sources = np.concatenate([none, *(pre[c.pre][c.sources()] for c in of)])
+    targets = np.concatenate([none, *(post[c.post][c.targets] for c in of)])
+    order = np.lexsort((targets, sources))
+    return Ordered(of, order, sources[order], targets[order])
+
+
+def _places(side: Side) -> Mapping[str, Ints]:
+    """Of each population, the place in the side of each cell (its first one)."""
+    out: dict[str, Ints] = {}
+    at = 0
+    for view in side:
+        places = out.setdefault(view.population.name, np.full(view.population.size, -1, dtype=np.int64))
+        here = np.arange(at, at + len(view))
+        ids, first = np.unique(view.ids, return_index=True)
+        new = places[ids] < 0
+        places[ids[new]] = here[first[new]]
+        at += len(view)
+    return out
+
+
+def projection(network: Network, which: Projection | str, where: str) -> Projection:
+    """A projection of the network that learns, by name or as the one that was put in."""
+    name = which if isinstance(which, str) else getattr(which, "name", "")
+    for p in network.projections:
+        if p.name == name:
+            if not isinstance(p.synapse, PlasticSynapse):
+                raise ModelError(
+                    where, f"projection '{name}' does not learn", "its weights are those that were resolved"
+                )
+            return p
+    raise ModelError(
+        where, f"no projection '{name}'", suggestion(name, [p.name for p in network.projections])
+    )
+
+
+def table(o: Ordered, p: Projection, variable: str, step: int, dt: float, read: Read) -> SynapseTable:
+    """One sample of a variable of all connections."""
+    assert isinstance(p.synapse, PlasticSynapse)
+    own = p.synapse.rule.unit_of(variable)
+    found = shift(o.read(variable, read), -unit(own).coherent_power)
+    return SynapseTable(o.sources, o.targets, np.array([step]), dt, np.asarray(found)[None, :], own)
+
+
+def given(o: Ordered, p: Projection, variable: str, new: Any) -> dict[str, float | Floats]:
+    """What a user sets: for each of the program's connections, by name, a number or one for each in its
+    order. ModelError where a rule's bounds or the number of connections say no.
+    """
+    assert isinstance(p.synapse, PlasticSynapse)
+    rule, where = p.synapse.rule, f"projection '{p.name}'.{variable}"
+    check_trace(rule, variable, where)
+    if variable not in (WEIGHT, *(s.name for s in rule.own)):
+        raise ModelError(
+            where, "is a trace of a cell, which other connections share", "set states of connections"
+        )
+    if isinstance(new, SynapseTable):
+        new = Array(np.asarray(new), new.unit)
+    read: Value = value(new, rule.unit_of(variable), where)
+    if isinstance(read, Array):
+        if len(read) != o.order.size:
+            raise ModelError(
+                where,
+                f"has {len(read)} values for {o.order.size} connections",
+                "give one value, or one per connection in source-target order (sim.weights(...).sources)",
+            )
+        parts: dict[str, float | Floats] = {c.name: x for c, x in o.split(read.coherent())}
+    elif isinstance(read, Quantity):
+        parts = {c.name: read.coherent() for c in o.of}
+    else:
+        raise ModelError(
+            where, f"cannot be set to {new!r}", f"draw it with numpy, not with {type(new).__name__}"
+        )
+    for c in o.of if variable == WEIGHT else ():
+        assert c.learning is not None
+        x = np.broadcast_to(np.asarray(parts[c.name], dtype=np.float64), c.count)
+        kept = evaluate(rule.clipped_name(), {**c.learning.parameters, WEIGHT: x})
+        apart = np.flatnonzero(np.abs(kept - x) > 1e-9 * np.abs(x))
+        if apart.size:
+            raise ModelError(
+                where,
+                f"{_shown(float(x[apart[0]]), rule)} is outside the bounds of '{rule.name}'",
+                "give weights within them",
+            )
+    return parts
+
+
+def _shown(weight: float, rule: Rule) -> str:
+    return f"{shift(weight, -unit(rule.weight_unit).coherent_power):g} {rule.weight_unit}"
+
+
+class Recorder:
+    """Samples what the network's recordings ask of connections that learn."""
+
+    def __init__(self, network: Network, program: Program) -> None:
+        self.dt = program.dt
+        self.wanted: dict[tuple[str, str], tuple[Ordered, Projection, int, Ints]] = {}
+        self.samples: dict[tuple[str, str], SynapseTable] = {}
+        for i, r in enumerate(network.recordings):
+            if r.synapses is None:
+                continue
+            p = projection(network, r.synapses.projection, f"recordings[{i}]")
+            every = (
+                1
+                if r.interval is None
+                else one_on_grid(r.interval.coherent(), program.dt, f"recordings[{i}].interval", least=1)
+            )
+            o = ordered(program, p)
+            keep = _within(o.sources, p.pre, r.synapses.pre) & _within(o.targets, p.post, r.synapses.post)
+            for variable in r.variables:
+                self.wanted[p.name, variable] = o, p, every, np.flatnonzero(keep)
+
+    def next(self, step: int) -> int | None:
+        """The next step after `step` at which something is sampled; None if nothing ever is."""
+        return min((step - step % e + e for _, _, e, _ in self.wanted.values()), default=None)
+
+    def sample(self, step: int, read: Read) -> None:
+        """Take what is due."""
+        for key, (o, p, every, keep) in self.wanted.items():
+            done = self.samples.get(key)
+            if step % every or (done is not None and done.steps[-1] >= step):
+                continue
+            whole = table(o, p, key[1], step, self.dt, read)
+            new = SynapseTable(
+                whole.sources[keep],
+                whole.targets[keep],
+                whole.steps,
+                self.dt,
+                whole.values[:, keep],
+                whole.unit,
+            )
+            self.samples[key] = new if done is None else done.joined(new)
+
+
+def _within(places: Ints, whole: Side, part: Side | None) -> Any:
+    """Which places in a side are cells of a part of it."""
+    if part is None:
+        return np.ones(places.size, dtype=bool)
+    at = _places(whole)
+    chosen = np.concatenate([at[v.population.name][v.ids] for v in part])
+    return np.isin(places, chosen)
+
+
+def needs(network: Network, asked: Iterable[str]) -> tuple[str, ...]:
+    """What a session has to be able to do: what is asked of it, and for the network's recordings."""
+    recorded = any(r.synapses is not None for r in network.recordings)
+    more = ("session.synapses", "session.pieces") if recorded else ()
+    return tuple(dict.fromkeys([*((asked,) if isinstance(asked, str) else asked), *more]))
