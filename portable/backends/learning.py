@@ -14,7 +14,7 @@ import numpy as np
 
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.synapse import WEIGHT, Rule
-from portable.resolve.program import Connections, Ints, PerCell
+from portable.resolve.program import Connections, Ints
 from portable.units import Floats
 
 Events = list[tuple[Ints, Ints]]  # (connections, spikes of each)
