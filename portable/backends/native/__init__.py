@@ -21,6 +21,7 @@ from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Foreseen, Lowered, RunConfig, Session, Shortfall
 from portable.backends.native.lower import CUDA, DUE, EVENTS, NativePlan, lower
 from portable.backends.native.threads import worthwhile
+from portable.dynamics.linear import plain_jumps
 from portable.model.network import Network
 from portable.resolve.program import Program
 
@@ -39,6 +40,12 @@ class NativeBackend:
 
     def check(self, program: Program, config: RunConfig) -> list[Shortfall]:  # noqa: ARG002
         delivery = config.options.get("delivery", "auto")
+        for c in program.connections:
+            port = next(p for p in program.group(c.post).flat.ports if p.name == c.port)
+            if c.learning is not None and plain_jumps(port, program.group(c.post).flat) is None:
+                reason = f"it learns, and '{c.post}.{c.port}' does more with a spike than add to states"
+                remedy = "use a receptor whose event is 'state += weight', or the reference backend"
+                return [Shortfall("synapses.plastic", f"projection '{c.projection}'", reason, remedy)]
         if config.options.get("device") == CUDA and delivery not in ("auto", DUE):
             reason = f"on a device every delay's synapses are read when they are due, not by '{delivery}'"
             return [Shortfall("options", "delivery", reason, "leave delivery out")]
