@@ -12,9 +12,8 @@ from llvmlite import ir
 from portable.backends.machine.extern import Extern
 
 INT, FLOAT, BOOL = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
-ITEMS = {
-    "float64": FLOAT, "int64": INT, "int32": ir.IntType(32), "uint32": ir.IntType(32), "uint16": ir.IntType(16)
-}  # fmt: skip
+ITEMS = {"float64": FLOAT, "int64": INT, "int32": ir.IntType(32)}
+ITEMS |= {"uint32": ir.IntType(32), "uint16": ir.IntType(16)}
 KINDS = {"float64": FLOAT, "int64": INT}
 # Of one float64: LLVM's own, which its passes know, or libm's.
 INTRINSICS = {

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from portable.backends.contract import Facts, HeldConnections, Recorded
 from portable.backends.interrupts import held_interrupt
-from portable.backends.native.lower import NativePlan
 from portable.backends.native import plastic
+from portable.backends.native.lower import NativePlan
 from portable.backends.native.pace import Pace, placed
 from portable.backends.native.parts import WITHIN_STEP, Parts
 from portable.backends.native.plastic import Held
@@ -194,6 +194,8 @@ class NativeSession:
         from portable.backends.native.readback import held_connections
 
         with self._lock:
+            if self.plan.plastic:
+                self._settle()
             yield from held_connections(self.parts)
 
     def close(self) -> None:

@@ -199,14 +199,15 @@ def learn(learning, codes, at, spikes, heads, tails, state, now, slot, ring, ful
                 continue
             low, high = heads[stamp & window], tails[stamp & window]
             if low < high:
-                invoke(codes[learning[r, LEARN.deliver]], (at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI],
-                       at[AT.PT], at[AT.PL], at[AT.spikes], mask, low, high, at[AT.A], slot, ring, stamp))
+                arrays = at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI], at[AT.PT], at[AT.PL]
+                due = at[AT.spikes], mask, low, high
+                invoke(codes[learning[r, LEARN.deliver]], (*arrays, *due, at[AT.A], slot, ring, stamp))
     state[STATE.learned] = now
     for r in range(learning.shape[0]):
         row = learning[r]
         if row[LEARN.flush] and (full == 0 or row[LEARN.most] * full > row[LEARN.room]):
-            invoke(codes[row[LEARN.flush]], (at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI], at[AT.PT],
-                   at[AT.PL], now))
+            arrays = at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI], at[AT.PT], at[AT.PL]
+            invoke(codes[row[LEARN.flush]], (*arrays, now))
 
 
 @njit(**OPTIONS)
@@ -229,12 +230,34 @@ def settle(first, last, now, numbers, addresses, shapes):  # type: ignore[no-unt
             ends = view(at[AT.ends], (shape[0], shape[1], shape[2], shape[3]), np.int64)
             sends = view(at[AT.sends], (of[AT.sends, 0],), np.int64)
             position = view(at[AT.position], (of[AT.position, 0],), np.int64)
-            if not collect(out, ends, sends, state[STATE.exchanges] & 1, before, now - before + 1, spikes,
-                           position, heads, tails, numbers[p, PART.reach]):
+            if not collect(
+                out,
+                ends,
+                sends,
+                state[STATE.exchanges] & 1,
+                before,
+                now - before + 1,
+                spikes,
+                position,
+                heads,
+                tails,
+                numbers[p, PART.reach],
+            ):
                 return GROW
             state[STATE.steps] = 0
-        learn(learning, codes, at, spikes, heads, tails, state, now,
-              numbers[p, PART.channels] * numbers[p, PART.cells], numbers[p, PART.ring], 0)
+        learn(
+            learning,
+            codes,
+            at,
+            spikes,
+            heads,
+            tails,
+            state,
+            now,
+            numbers[p, PART.channels] * numbers[p, PART.cells],
+            numbers[p, PART.ring],
+            0,
+        )
     return DONE
 
 

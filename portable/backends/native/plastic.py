@@ -80,7 +80,8 @@ def blocks(plan: NativePlan, short: bool) -> list[Block]:
 def axonal(c: Connections) -> Ints:
     """Axonal steps of each connection, or of all (1,)."""
     assert c.learning is not None
-    return np.atleast_1d(np.asarray(c.delays, dtype=np.int64) - np.asarray(c.learning.dendritic, dtype=np.int64))
+    whole, back = (np.asarray(x, dtype=np.int64) for x in (c.delays, c.learning.dendritic))
+    return np.atleast_1d(whole - back)
 
 
 class Store:
@@ -120,8 +121,10 @@ def part(
     plan: NativePlan, all_blocks: list[Block], p: int, where: Where
 ) -> tuple[dict[str, Any], list[Held]]:
     """The arrays of part p, `learning` without the numbers of code, and where its synapses are."""
-    ints, floats, targets, lags = Store(np.int64), Store(np.float64), Store(_kind(all_blocks)), Store(np.uint16)
-    rows, held = [], []
+    targets = Store(np.uint16 if all(b.form.short for b in all_blocks) else np.uint32)
+    ints, floats, lags = Store(np.int64), Store(np.float64), Store(np.uint16)
+    rows: list[list[int]] = []
+    held: list[Held] = []
     for block in all_blocks:
         c = plan.program.connections[block.connections]
         row, index = _block(plan, block, c, p, where, ints, floats, targets, lags)
@@ -135,10 +138,6 @@ def part(
         "PL": lags.array(),
     }
     return arrays, held
-
-
-def _kind(all_blocks: list[Block]) -> Any:
-    return np.uint16 if all(b.form.short for b in all_blocks) else np.uint32
 
 
 def _block(
@@ -160,17 +159,14 @@ def _block(
         here = axonal(c) == block.axonal
         mine = here if mine is None else mine & here
     index: Ints | slice = slice(None) if mine is None else np.flatnonzero(mine)
-    n = c.count if mine is None else int(np.size(index))
+    n = c.count if isinstance(index, slice) else index.size
     size = c.indptr.size - 1
-    if mine is None:
-        starts = c.indptr
-    else:
-        starts = np.searchsorted(index, c.indptr).astype(np.int64)  # type: ignore[arg-type]
-    whole = np.asarray(c.delays if np.ndim(c.delays) == 0 else c.delays[index])
+    starts = c.indptr if isinstance(index, slice) else np.searchsorted(index, c.indptr)
+    whole = c.delays[index] if isinstance(c.delays, np.ndarray) else np.asarray(c.delays)
     values = learning.parameters
 
     def each(x: PerCell | Any) -> Any:
-        return np.broadcast_to(np.asarray(x, dtype=np.float64), c.count)[index] if np.ndim(x) else np.full(n, x)
+        return np.asarray(x, dtype=np.float64)[index] if np.ndim(x) else np.full(n, x)
 
     row = dict.fromkeys(LEARN._fields, 0)
     row.update(
@@ -194,15 +190,15 @@ def _block(
     assert lags.used == targets.used
     with np.errstate(all="ignore"):
         decays = [evaluate(form.rule.decay[s].rate, values) for s in form.tabled]
-    row["tables"] = floats.add([]) if not decays else floats.add(np.concatenate([_table(r, dt) for r in decays]))
+    row["tables"] = floats.add(np.concatenate([np.zeros(0), *(_table(r, dt) for r in decays)]))
     row["weights"] = floats.add(each(c.weights))
     row["own"] = floats.used
     for s in form.rule.own:
         with np.errstate(all="ignore"):
             x = learning.initial[s.name] if s.name in learning.initial else evaluate(s.initial, values)
         floats.add(each(x))
-    for s in form.varying:
-        floats.add(each(values[s]))
+    for name in form.varying:
+        floats.add(each(values[name]))
     row["pre"] = floats.add(np.zeros(size * len(form.pre)))
     if form.aged:
         row["ages"] = ints.add(np.zeros(n, dtype=np.int64))
@@ -250,7 +246,9 @@ def read(part_arrays: Mapping[str, Any], held: Held, variable: str, now: int, dt
     return np.asarray(rest + (x - rest) * kept)
 
 
-def write(part_arrays: Mapping[str, Any], held: Held, variable: str, values: Any, now: int, dt: float) -> None:
+def write(
+    part_arrays: Mapping[str, Any], held: Held, variable: str, values: Any, now: int, dt: float
+) -> None:
     """Give a state of the block's synapses another value; the others are brought to `now`, too."""
     row, form = part_arrays["learning"][held.row], held.block.form
     n, floats = int(row[LEARN.synapses]), part_arrays["PF"]

@@ -195,9 +195,13 @@ class PlasticCode:
         """
         code.add("cell = targets[j] - first_cell", "count = counts[cell]", "oldest = max(0, count - room)")
         code.add(f"limit = float({clock} - back)", "seen = float(begin - back)", "top = count - 1")
-        code.add(f"while top >= oldest and history[{self.entry('top')}] > limit:", "    top = top - 1")
-        code.add("bottom = top")
-        code.add(f"while bottom >= oldest and history[{self.entry('bottom')}] > seen:", "    bottom = bottom - 1")
+        code.add(
+            f"while top >= oldest and history[{self.entry('top')}] > limit:",
+            "    top = top - 1",
+            "bottom = top",
+            f"while bottom >= oldest and history[{self.entry('bottom')}] > seen:",
+            "    bottom = bottom - 1",
+        )
 
     def spikes_of_target(self, code: Code, clock: str, joined: bool) -> None:
         """on_post for the entries behind bottom up to top. joined: what follows the handlers of an instant is
@@ -251,7 +255,8 @@ class PlasticCode:
         code.depth = 2
         code.add("source = fired[q & mask] - base", "q = q + 1", "many = 1")
         code.add("if source < 0 or source >= size:", "    continue")
-        code.add("while q < high and fired[q & mask] - base == source:", "    q = q + 1", "    many = many + 1")
+        code.add("while q < high and fired[q & mask] - base == source:")
+        code.add("    q = q + 1", "    many = many + 1")
         code.add("before = last[source]", "passed = stamp - before", "now = stamp + axonal")
         for s in f.pre:
             code.add(f"old_{s} = of_{s}[source]", f"now_{s} = {self.decayed(s, f'old_{s}', 'passed')}")
@@ -333,9 +338,7 @@ class PlasticCode:
         self.assign(code, tuple(a for a in self.rule.after_post if a.variable in f.post))
         code.add("history[place] = float(stamp)")
         code.add(*(f"history[place + {1 + i}] = was_{s}" for i, s in enumerate(f.before)))
-        code.add(
-            *(f"history[place + {1 + len(f.before) + i}] = {local(s)}" for i, s in enumerate(f.after))
-        )
+        code.add(*(f"history[place + {1 + len(f.before) + i}] = {local(s)}" for i, s in enumerate(f.after)))
         code.add("counts[cell] = k + 1", "most = max(most, k + 1 - starts[cell])")
         code.depth = 1
         code.add(f"block[{LEARN.most}] = most", "return 0")

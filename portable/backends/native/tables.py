@@ -60,8 +60,9 @@ class Part(NamedTuple):
 
 
 class Learn(NamedTuple):
-    """Columns of `learning`: connections that learn, of one projection and one axonal delay (plastic_code.py).
-    Places are in PI (int64), PF (float64), and PT and PL, which have an entry a synapse."""
+    """Columns of `learning`: connections that learn, of one projection and one axonal delay
+    (plastic_code.py). Places are in PI (int64), PF (float64), and PT and PL, which have an entry a synapse.
+    """
 
     deliver: int = 0  # numbers of its code in `codes`
     note: int = 1  # or 0: spikes of targets do not matter
