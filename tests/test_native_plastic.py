@@ -28,9 +28,9 @@ RULES: dict[str, Any] = {
 
 
 def network(synapse: Any) -> pt.Network:
-    """150 cells, in three blocks of the engine, at some 100 Hz; plastic connections, also from sources."""
+    """150 cells, in three blocks of the engine, at some 130 Hz; plastic connections, also from sources."""
     cells = pt.Population(
-        "cells", 150, pt.IF_curr_exp(i_offset=1.1, tau_refrac=2.0), initial={"v": pt.Uniform(-65, -50)}
+        "cells", 150, pt.IF_curr_exp(i_offset=1.5, tau_refrac=2.0), initial={"v": pt.Uniform(-65, -50)}
     )
     noise = pt.Population("noise", 150, pt.SpikeSourcePoisson(rate=900.0))
     back = pt.Projection(cells, cells, pt.FixedInDegree(8), synapse, name="back")
@@ -44,13 +44,13 @@ def network(synapse: Any) -> pt.Network:
         [pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse("120 pA", 1.0)), back, forward],
         recordings=[
             pt.Record(cells),
-            pt.Record(back, "weight", "200 ms"),
-            pt.Record(forward, "weight", "400 ms"),
+            pt.Record(back, "weight", "100 ms"),
+            pt.Record(forward, "weight", "300 ms"),
         ],
     )
 
 
-def run(synapse: Any, backend: str = "native", duration: Any = "400 ms", **how: Any) -> pt.Results:
+def run(synapse: Any, backend: str = "native", duration: Any = "300 ms", **how: Any) -> pt.Results:
     return pt.run(network(synapse), backend, duration, seed=1, inputs="frozen", **how)
 
 
