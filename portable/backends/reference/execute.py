@@ -115,6 +115,8 @@ class ReferenceSession:
         sources, times = np.unique(ids, return_counts=True)
         for number, c in enumerate(self.program.connections):
             if number in self.learning:
+                if c.learning is not None and c.learning.signal == name:
+                    self.learning[number].signal(int(times.sum()), self.now)
                 if c.post == name:
                     self.learning[number].post(sources, times, self.now)
                 if c.pre == name:
@@ -234,7 +236,7 @@ class ReferenceSession:
         self._learning(name).set(values)
 
     def plastic(self, name: str, on: bool) -> None:
-        self._learning(name).on = on
+        self._learning(name).switch(on)
 
     def facts(self) -> Facts:
         """One thread, and every train is the program's."""
