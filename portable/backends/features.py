@@ -46,6 +46,7 @@ FEATURES: Mapping[str, str] = {
     "session.synapses": "reading weights and states of connections that learn",
     "session.synapses.set": "setting weights of connections that learn",
     "session.plastic": "switching learning on and off",
+    "session.signal": "a third factor from the session",
     "session.threads": "several threads, with the same spikes",
     "weights.float32": "compact mode: float32 for a user's weights too",
 }

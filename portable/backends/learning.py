@@ -7,7 +7,7 @@ looked at in a step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,10 @@ class Learning:
         index = self.order[places]
         self._note(1, index, np.repeat(many, length), stamp + self.back[index])
 
+    def inject(self, many: int) -> None:
+        """So many spikes of the third factor from outside, seen at the next instant."""
+        self.signals[self.clock + 1] = self.signals.get(self.clock + 1, 0) + many
+
     def signal(self, many: int, stamp: int) -> None:
         """The population of the third factor had so many spikes."""
         assert self.connections.learning is not None
@@ -95,7 +99,7 @@ class Learning:
         if clock in self.signals:
             everyone = np.arange(self.connections.count)
             self._decay(everyone, clock)
-            self._handle("on_signal", everyone, np.full(everyone.size, self.signals.pop(clock)))
+            self._signal(everyone, self.signals.pop(clock))
         if clock not in self.due:
             return none, np.zeros(0)
         pre, post = (self._joined(events) for events in self.due.pop(clock))
@@ -119,13 +123,20 @@ class Learning:
         order = np.argsort(index, kind="stable")
         return index[order], many[order]
 
+    def _signal(self, everyone: Ints, many: int) -> None:
+        """Spikes of the third factor: first it moves, by all of them, and then the connections see it."""
+        shared = {s.name for s in self.rule.signal}
+        for chosen in (shared.__contains__, lambda variable: variable not in shared):
+            for _ in range(many):
+                self._assign("on_signal", everyone, chosen)
+
     def _handle(self, handler: str, index: Ints, many: Ints) -> None:
         for r in range(int(many.max(initial=0))):
             self._assign(handler, index[many > r])
 
-    def _assign(self, handler: str, index: Ints) -> None:
+    def _assign(self, handler: str, index: Ints, those: Callable[[str], bool] = lambda _: True) -> None:
         for a in self.rule.handler(handler):
-            if a.variable == WEIGHT and not self.on:
+            if not those(a.variable) or (a.variable == WEIGHT and not self.on):
                 continue
             self.states[a.variable][index] = self._evaluate(a.expr, index)
 

@@ -2,9 +2,10 @@
 
 A synapse has a clock of its own: of its delay d = a + b the axonal part a passes before a presynaptic spike
 is seen, the dendritic part b before a postsynaptic one is (ARCHITECTURE.md, "What a plastic synapse means").
-At one instant, in this order: `on_signal` (a third factor: spikes of another population), `on_post`,
-`on_pre`, what is sent, `after_post` and `after_pre`. So no handler sees a trace that a spike of the same
-instant has moved. Between instants states decay, exactly, and the weight may drift with products of them.
+At one instant, in this order: `on_signal` (a third factor: spikes of another population, which first move
+its own states and then what is the connections'), `on_post`, `on_pre`, what is sent, `after_post` and
+`after_pre`. So no handler sees a trace that a spike of the same instant has moved. Between instants states
+decay, exactly, and the weight may drift with products of them.
 
 A state belongs to the source (pre), the target (post) or the connection (own). A state of the source is the
 same number for all its connections as long as nothing in it differs between them; otherwise it is kept for

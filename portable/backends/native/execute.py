@@ -164,7 +164,18 @@ class NativeSession:
         with self._lock:
             self._settle()
             for a, held, _ in self._learning(name):
+                plastic.bring(a, held, self.now, self.program.dt)
                 a["learning"][held.row, LEARN.on] = int(on)
+
+    def signal(self, name: str, spikes: int) -> None:
+        with self._lock:
+            self._settle()
+            self.parts.hear(
+                [h.row for h in self.parts.held[0] if self._named(h) == name], self.now + 1, spikes
+            )
+
+    def _named(self, held: Held) -> str:
+        return self.program.connections[held.block.connections].name
 
     def recorded(self) -> Recorded:
         with self._lock:

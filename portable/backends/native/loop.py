@@ -194,6 +194,12 @@ def learn(learning, codes, at, spikes, heads, tails, state, now, slot, ring, ful
     mask, window = spikes.size - 1, heads.size - 1
     for clock in range(state[STATE.learned] + 1, now + 1):
         for r in range(learning.shape[0]):
+            stamp = clock - learning[r, LEARN.signal_delay]
+            if learning[r, LEARN.hear] and stamp > 0:
+                low, high = heads[stamp & window], tails[stamp & window]
+                if low < high:
+                    heard = at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI], at[AT.spikes]
+                    invoke(codes[learning[r, LEARN.hear]], (*heard, mask, low, high, clock, 0))
             stamp = clock - learning[r, LEARN.axonal]
             if stamp < 1:
                 continue
@@ -205,9 +211,21 @@ def learn(learning, codes, at, spikes, heads, tails, state, now, slot, ring, ful
     state[STATE.learned] = now
     for r in range(learning.shape[0]):
         row = learning[r]
-        if row[LEARN.flush] and (full == 0 or row[LEARN.most] * full > row[LEARN.room]):
+        unseen = row[LEARN.signals] - row[LEARN.first_signal]
+        nearly = row[LEARN.most] * full > row[LEARN.room] or unseen * full > row[LEARN.signal_room]
+        if row[LEARN.flush] and (full == 0 or nearly):
             arrays = at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI], at[AT.PT], at[AT.PL]
             invoke(codes[row[LEARN.flush]], (*arrays, now))
+
+
+@njit(**OPTIONS)
+def say(at, rows, clock, spikes):  # type: ignore[no-untyped-def]
+    """Spikes of a third factor that no population sends, seen at an instant, for these rows of `learning`."""
+    codes = view(at[AT.codes], (1,), np.int64)
+    for r in rows:
+        row = at[AT.learning] + LEARNING * r
+        hear = view(row, (len(LEARN),), np.int64)[LEARN.hear]
+        invoke(codes[hear], (row, at[AT.PF], at[AT.PI], at[AT.spikes], 0, 0, 0, clock, spikes))
 
 
 @njit(**OPTIONS)

@@ -99,6 +99,7 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     backs = [int(np.min(_learning(program, i).dendritic)) for i in plastic]
     interval = max(1, min([*delays, *backs, MAX_INTERVAL]))
     reach = max([1, *delays, *(program.connections[i].delay_range()[1] for i in plastic)])
+    reach = max([reach, *(_learning(program, i).signal_delay for i in plastic)])
     device = config.options.get("device", CPU)
     threads = 1 if program.links or device == CUDA else config.threads
     if device == CUDA:

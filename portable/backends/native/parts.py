@@ -92,6 +92,7 @@ class Parts:
             for i, c in enumerate(self.program.connections)
             if self.plan.connections[i] is not None or i in self.plan.plastic
         }
+        sending |= {c.learning.signal for c in self.program.connections if c.learning and c.learning.signal}
         self.bases: dict[str, int] = {}
         self.sources = 0
         for g in self.program.groups:
@@ -275,7 +276,8 @@ class Parts:
         addresses = self.codes.addresses(layouts, deliver, forms)
         for a in self.arrays:
             a["codes"] = addresses
-        self.run, self.settle = code.loop().run, code.loop().settle
+        loop = code.loop()
+        self.run, self.settle, self.say = loop.run, loop.settle, loop.say
 
     def _ways(self) -> tuple[str, ...]:
         """The functions of delivery.py that the loop will call."""
@@ -297,12 +299,11 @@ class Parts:
         sleeping = [c.powers.numbers for c in self.arena.cells.values() if c.powers is not None]
         powers = np.concatenate([*sleeping, np.zeros(0)])
         coupled = links.tables(self.program, self.arena, lambda g, v: self.codes.number(g, f"read_{v}"))
-        for block, held in enumerate(self.blocks):
-            for a in self.arrays:
-                a["learning"][block, LEARN.deliver] = self.codes.number(_name(held), "deliver")
-                for column, function in ((LEARN.note, "note"), (LEARN.flush, "flush")):
-                    if held.form.answers:
-                        a["learning"][block, column] = self.codes.number(_name(held), function)
+        for row, block in enumerate(self.blocks):
+            for function in block.form.functions:
+                number = self.codes.number(_name(block), function)
+                for a in self.arrays:
+                    a["learning"][row, getattr(LEARN, function)] = number
         for p, a in enumerate(self.arrays):
             currents = sources.Currents(self.program.currents, self.arena, p)
             a["drives"], a["amounts"] = sources.drive_rows(
@@ -444,6 +445,12 @@ class Parts:
             for p, a in enumerate(self.arrays):
                 a.update(self._sleep(p, now))
         self.prepare()
+
+    def hear(self, rows: list[int], clock: int, spikes: int) -> None:
+        """Spikes of a third factor, in all parts, for these rows of `learning`."""
+        _, addresses, _ = self.addressed()
+        for p in range(self.count):
+            self.say(addresses[p], np.array(rows, dtype=np.int64), clock, spikes)
 
     def grow(self) -> None:
         """Double the histories of spikes that are still under way."""

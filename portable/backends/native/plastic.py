@@ -16,12 +16,13 @@ from portable.backends.native.tables import LEARN
 from portable.dynamics.component import Assign
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Bin, Expr, Name, Num, transform
-from portable.dynamics.synapse import HANDLERS, WEIGHT, Rule
+from portable.dynamics.synapse import ELAPSED, HANDLERS, WEIGHT, Rule
 from portable.resolve.program import CellGroup, Connections, Ints, PerCell
 from portable.units import Floats
 
 LONGEST = 8192  # steps of a table of decays: 64 KiB; later ones are worked out
 LEAST_ROOM = 64  # entries of a history
+SIGNALS = 1024  # entries of a third factor's
 
 
 def simplified(rule: Rule, values: Mapping[str, PerCell]) -> Rule:
@@ -200,13 +201,22 @@ def _block(
     for name in form.varying:
         floats.add(each(values[name]))
     row["pre"] = floats.add(np.zeros(size * len(form.pre)))
-    if form.aged:
+    if form.dated:
         row["ages"] = ints.add(np.zeros(n, dtype=np.int64))
     if form.answers:
         cells = row["cells"]
         row["room"] = _room(plan, c, row["back"])
         row["counts"], row["starts"] = (ints.add(np.zeros(cells, dtype=np.int64)) for _ in range(2))
         row["history"] = floats.add(np.zeros(cells * row["room"] * form.width))
+    if form.signal:
+        signal = plan.program.group(learning.signal)
+        row.update(
+            signal_base=where.base[learning.signal],
+            signal_size=signal.size,
+            signal_delay=learning.signal_delay,
+            signal_room=SIGNALS,
+            heard=floats.add(np.zeros(SIGNALS * form.heard)),
+        )
     return list(row.values()), index
 
 
@@ -231,32 +241,71 @@ def _room(plan: NativePlan, c: Connections, back: int) -> int:
 
 def read(part_arrays: Mapping[str, Any], held: Held, variable: str, now: int, dt: float) -> Floats:
     """A state of the block's synapses at step `now`, to which they have been flushed."""
-    row = part_arrays["learning"][held.row]
-    n, form, floats = int(row[LEARN.synapses]), held.block.form, part_arrays["PF"]
-    x: Floats = floats[place(row, form, variable) :][:n].copy()
-    d = form.rule.decay.get(variable)
-    if d is None:
-        return x
+    row, form = part_arrays["learning"][held.row], held.block.form
+    if variable in form.signal or (form.dated and variable in (WEIGHT, *form.aged)):
+        return np.array(_brought(part_arrays, held, now, dt)[variable], dtype=np.float64)
+    found: Floats = part_arrays["PF"][place(row, form, variable) :][: int(row[LEARN.synapses])]
+    return found.copy()
+
+
+def _brought(part_arrays: Mapping[str, Any], held: Held, now: int, dt: float) -> dict[str, Any]:
+    """What moves between events, as it is at step `now`."""
+    row, form, floats = part_arrays["learning"][held.row], held.block.form, part_arrays["PF"]
+    n, rule = int(row[LEARN.synapses]), form.rule
     age = part_arrays["PI"][row[LEARN.ages] :][:n]
-    values: dict[str, Any] = dict(zip(form.scalars, floats[row[LEARN.scalars] + 1 :], strict=False))
-    values |= {s: floats[place(row, form, s) :][:n] for s in form.varying}
+    known: dict[str, Any] = dict(zip(form.scalars, floats[row[LEARN.scalars] + 1 :], strict=False))
+    known |= {s: floats[place(row, form, s) :][:n] for s in (WEIGHT, *form.own, *form.varying)}
+    known |= dict(zip(form.signal, _third_factor(row, form, floats), strict=True))
+    last = _last_signal(row, form, floats)
     with np.errstate(all="ignore"):
-        kept = np.where(now > age, np.exp(-evaluate(d.rate, values) * ((now - age) * dt)), 1.0)
-        rest = 0.0 if d.rest is None else evaluate(d.rest, values)
-    return np.asarray(rest + (x - rest) * kept)
+        for s in form.signal:  # it has not moved by itself since its last spike, which every synapse has seen
+            known[s] = known[s] * np.exp(-evaluate(rule.decay[s].rate, known) * ((age - last) * dt))
+        if rule.drift and row[LEARN.on]:
+            known[ELAPSED.id] = (now - age) * dt
+            for a in rule.drifted():
+                known[a.variable] = evaluate(a.expr, known)
+        for s in (*form.aged, *form.signal):
+            if (d := rule.decay.get(s)) is not None:
+                kept = np.where(now > age, np.exp(-evaluate(d.rate, known) * ((now - age) * dt)), 1.0)
+                rest = 0.0 if d.rest is None else evaluate(d.rest, known)
+                known[s] = rest + (known[s] - rest) * kept
+    return known
+
+
+def _last_signal(row: Any, form: Form, floats: Floats) -> int:
+    """The instant of the third factor's last spike; 0 if there was none."""
+    if not form.signal or not row[LEARN.signals]:
+        return 0
+    return int(floats[row[LEARN.heard] + ((row[LEARN.signals] - 1) % row[LEARN.signal_room]) * form.heard])
+
+
+def _third_factor(row: Any, form: Form, floats: Floats) -> list[float]:
+    """Its states after that."""
+    if not form.signal or not row[LEARN.signals]:
+        return [0.0] * len(form.signal)
+    at = row[LEARN.heard] + ((row[LEARN.signals] - 1) % row[LEARN.signal_room]) * form.heard + 2
+    return [float(x) for x in floats[at : at + len(form.signal)]]
+
+
+def bring(part_arrays: Mapping[str, Any], held: Held, now: int, dt: float) -> None:
+    """What moves between events is brought to step `now`."""
+    row, form = part_arrays["learning"][held.row], held.block.form
+    if not form.dated:
+        return
+    n, known = int(row[LEARN.synapses]), _brought(part_arrays, held, now, dt)
+    for s in (*form.aged, *((WEIGHT,) if form.rule.drift else ())):
+        part_arrays["PF"][place(row, form, s) :][:n] = known[s]
+    part_arrays["PI"][row[LEARN.ages] :][:n] = now
 
 
 def write(
     part_arrays: Mapping[str, Any], held: Held, variable: str, values: Any, now: int, dt: float
 ) -> None:
-    """Give a state of the block's synapses another value; the others are brought to `now`, too."""
-    row, form = part_arrays["learning"][held.row], held.block.form
-    n, floats = int(row[LEARN.synapses]), part_arrays["PF"]
-    if variable != WEIGHT and form.aged:
-        for s in form.aged:
-            floats[place(row, form, s) :][:n] = read(part_arrays, held, s, now, dt)
-        part_arrays["PI"][row[LEARN.ages] :][:n] = now
-    floats[place(row, form, variable) :][:n] = values
+    """Give a state of the block's synapses another value."""
+    bring(part_arrays, held, now, dt)
+    row = part_arrays["learning"][held.row]
+    n, at = int(row[LEARN.synapses]), place(row, held.block.form, variable)
+    part_arrays["PF"][at : at + n] = values
 
 
 def place(row: Any, form: Form, variable: str) -> int:

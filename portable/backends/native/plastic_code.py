@@ -6,8 +6,9 @@ from the target's history, in order, and what it sends goes into the ring of arr
 all synapses, and nothing depends on when one looks: every decay is from one event of the synapse's clock to
 the next. Traces of the source are kept once for each source, those of the target in its history.
 
-`deliver` does that for one stamp, `note` enters spikes of targets into their histories, `flush` brings every
-synapse up to a step (to read weights, or because a history is nearly full).
+`deliver` does that for one stamp, `note` enters spikes of targets into their histories and `hear` those of a
+third factor into its own, `flush` brings every synapse up to a step (to read weights, or because a history is
+nearly full).
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ from dataclasses import dataclass
 
 from portable.backends.native.tables import LEARN
 from portable.dynamics.component import Assign
-from portable.dynamics.expressions import names
-from portable.dynamics.steps import Code, local, text
-from portable.dynamics.synapse import WEIGHT, Rule
+from portable.dynamics.emit import emit
+from portable.dynamics.expressions import Expr, names
+from portable.dynamics.steps import DIALECT, Code, local
+from portable.dynamics.synapse import ELAPSED, WEIGHT, Rule
 
 DELIVER = "row, floats, ints, places, lags, spikes, mask, low, high, arrivals, slot, ring, stamp"
 NOTE = "row, floats, ints, hits, count, stamp"
+HEAR = "row, floats, ints, spikes, mask, low, high, clock, more"
+FAR = 1 << 60  # later than any instant
 FLUSH = "row, floats, ints, places, lags, now"
+
+
+def text(expr: Expr) -> str:
+    """An expression as source; quantities of our own (*elapsed) have local names, too."""
+    return emit(expr, DIALECT.but(name=local))
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,26 @@ class Form:
     @property
     def post(self) -> tuple[str, ...]:
         return tuple(s.name for s in self.rule.post)
+
+    @property
+    def signal(self) -> tuple[str, ...]:
+        return tuple(s.name for s in self.rule.signal)
+
+    @property
+    def dated(self) -> bool:
+        """Whether something of a connection moves between its events."""
+        return bool(self.aged or self.signal or self.rule.drift)
+
+    @property
+    def heard(self) -> int:
+        """Numbers of an entry of the third factor's history: the instant, spikes, its states after them."""
+        return 2 + len(self.signal)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of what is written."""
+        flush = ("flush",) if self.answers or self.signal else ()
+        return ("deliver", *(("note",) if self.answers else ()), *flush, *(("hear",) if self.signal else ()))
 
     @property
     def aged(self) -> tuple[str, ...]:
@@ -96,7 +125,7 @@ class PlasticCode:
         self.late = any(a.variable in form.own for a in self.rule.after_post)
 
     def functions(self) -> list[str]:
-        return [self.deliver(), *([self.note(), self.flush()] if self.form.answers else [])]
+        return [getattr(self, name)() for name in self.form.functions]
 
     # ---- pieces
 
@@ -137,8 +166,14 @@ class PlasticCode:
                 code.add(f"of_{s} = view(floats + 8 * (block[{LEARN.pre}] + {i} * size), (1,), float64)")
             for i, s in enumerate((*f.own, *f.varying)):
                 code.add(f"of_{s} = view(floats + 8 * (block[{LEARN.own}] + {i} * n), (1,), float64)")
-            if f.aged:
+            if f.dated:
                 code.add(f"ages = view(ints + 8 * block[{LEARN.ages}], (1,), int64)")
+        if f.signal:
+            code.add(
+                f"signals = block[{LEARN.signals}]",
+                f"signal_room = block[{LEARN.signal_room}]",
+                f"heard = view(floats + 8 * block[{LEARN.heard}], (1,), float64)",
+            )
         return code
 
     def decayed(self, state: str, x: str, steps: str) -> str:
@@ -165,25 +200,58 @@ class PlasticCode:
     def of_own(self, handler: str) -> tuple[Assign, ...]:
         return tuple(a for a in getattr(self.rule, handler) if a.variable in self.form.own)
 
+    def recall(self, code: Code) -> None:
+        """The third factor as it was at instant `begin`, and its first spike after that: the same for all
+        connections of a source.
+        """
+        if not self.form.signal:
+            return
+        code.add("first_heard = signals", "limit = float(begin)", "known = max(0, signals - signal_room)")
+        code.add(f"while first_heard > known and heard[{self.said('(first_heard - 1)')}] > limit:")
+        code.add("    first_heard = first_heard - 1", "last_heard = 0")
+        code.add(*(f"was_{s} = 0.0" for s in self.form.signal))
+        code.add("if first_heard > known:")
+        code.add(
+            f"place = {self.said('(first_heard - 1)')}",
+            "last_heard = int(heard[place])",
+            *(f"was_{s} = heard[place + {2 + i}]" for i, s in enumerate(self.form.signal)),
+            deeper=1,
+        )
+
+    def said(self, m: str) -> str:
+        """The place in `heard` of entry m."""
+        return f"({m} & (signal_room - 1)) * {self.form.heard}"
+
     def load(self, code: Code) -> None:
         f = self.form
         code.add(f"{local(WEIGHT)} = weights[j]", *(f"{local(s)} = of_{s}[j]" for s in (*f.own, *f.varying)))
-        if f.aged:
+        if f.dated:
             code.add("age = ages[j]")
+        if f.signal:
+            code.add("steps = age - last_heard")
+            code.add(*(f"{local(s)} = {self.decayed(s, f'was_{s}', 'steps')}" for s in f.signal))
         code.add("back = delays[j] - axonal")
 
     def store(self, code: Code) -> None:
         f = self.form
         code.add(f"weights[j] = {local(WEIGHT)}", *(f"of_{s}[j] = {local(s)}" for s in f.own))
-        if f.aged:
+        if f.dated:
             code.add("ages[j] = age")
 
     def age(self, code: Code, clock: str) -> None:
-        """The connection's own states at that instant."""
-        if self.form.aged:
-            code.add(f"steps = {clock} - age")
-            code.add(*(f"{local(s)} = {self.decayed(s, local(s), 'steps')}" for s in self.form.aged))
-            code.add(f"age = {clock}")
+        """What moves of the connection, at that instant."""
+        if not self.form.dated:
+            return
+        code.add(f"steps = {clock} - age")
+        if self.rule.drift:
+            code.add("if steps > 0 and on != 0:")
+            code.depth += 1
+            code.add(f"{local(ELAPSED.id)} = steps * dt")
+            code.add(*(f"{local(a.variable)} = {text(a.expr)}" for a in self.rule.drifted()))
+            code.depth -= 1
+        moving = [*self.form.signal, *self.form.aged]
+        code.add(*(f"{local(s)} = {self.decayed(s, local(s), 'steps')}" for s in moving))
+        code.add(f"age = {clock}")
 
     def entry(self, k: str) -> str:
         """The place in `history` of entry k of the cell."""
@@ -203,16 +271,74 @@ class PlasticCode:
             "    bottom = bottom - 1",
         )
 
-    def spikes_of_target(self, code: Code, clock: str, joined: bool) -> None:
-        """on_post for the entries behind bottom up to top. joined: what follows the handlers of an instant is
-        left, in `pending`, where a spike of the source is at the same instant.
+    def since(self, code: Code, clock: str, joined: bool) -> None:
+        """All that a synapse has seen since it was looked at: on_post for the target's entries behind bottom
+        up to top, on_signal. joined: what follows the handlers of an instant is left, in `pending`, where a
+        spike of the source is at the same instant.
         """
         f = self.form
+        if f.answers:
+            self.look_back(code, clock)
+        if not f.answers and not f.signal:
+            return
         late = self.of_own("after_post")
         if late:
             code.add("pending = 0", "instant = -1")
-        code.add("for k in range(bottom + 1, top + 1):")
-        code.depth += 1
+        if not f.signal:
+            code.add("for k in range(bottom + 1, top + 1):")
+            code.depth += 1
+            self.spike_of_target(code, late)
+            code.depth -= 1
+        else:
+            code.add("m = first_heard", *(["k = bottom + 1"] if f.answers else []), "while 1 > 0:")
+            code.depth += 1
+            code.add(f"heard_at = {FAR}", "if m < signals:")
+            code.add(f"heard_at = int(heard[{self.said('m')}])", deeper=1)
+            code.add(f"if heard_at > {clock}:", f"    heard_at = {FAR}")
+            code.add(f"clock = {FAR}")
+            if f.answers:
+                code.add("if k <= top:", f"    clock = int(history[{self.entry('k')}]) + back")
+            code.add(f"if heard_at == {FAR} and clock == {FAR}:", "    break")
+            code.add("if heard_at <= clock:")
+            code.depth += 1
+            self.spike_of_signal(code, late)
+            code.add("continue")
+            code.depth -= 1
+            if f.answers:
+                self.spike_of_target(code, late)
+                code.add("k = k + 1")
+            code.depth -= 1
+        if late:
+            also = f" and instant != {clock}" if joined else ""
+            code.add(f"while pending > 0{also}:")
+            code.depth += 1
+            self.assign(code, late)
+            code.add("pending = pending - 1")
+            code.depth -= 1
+
+    def spike_of_signal(self, code: Code, late: tuple[Assign, ...]) -> None:
+        """Entry m of the third factor's history."""
+        f = self.form
+        if late:
+            code.add("while pending > 0 and instant != heard_at:")
+            code.depth += 1
+            self.assign(code, late)
+            code.add("pending = pending - 1")
+            code.depth -= 1
+        self.age(code, "heard_at")
+        code.add(f"place = {self.said('m')}")
+        code.add(*(f"{local(s)} = heard[place + {2 + i}]" for i, s in enumerate(f.signal)))
+        mine = tuple(a for a in self.rule.on_signal if a.variable not in f.signal)
+        if mine:
+            code.add("for again in range(int(heard[place + 1])):")
+            code.depth += 1
+            self.assign(code, mine)
+            code.depth -= 1
+        code.add("m = m + 1")
+
+    def spike_of_target(self, code: Code, late: tuple[Assign, ...]) -> None:
+        """Entry k of the target's history."""
+        f = self.form
         code.add(f"place = {self.entry('k')}", "clock = int(history[place]) + back")
         if late:
             code.add("while pending > 0 and instant != clock:")
@@ -229,14 +355,6 @@ class PlasticCode:
         self.assign(code, self.rule.on_post)
         if late:
             code.add("pending = pending + 1", "instant = clock")
-        code.depth -= 1
-        if late:
-            also = f" and instant != {clock}" if joined else ""
-            code.add(f"while pending > 0{also}:")
-            code.depth += 1
-            self.assign(code, late)
-            code.add("pending = pending - 1")
-            code.depth -= 1
 
     # ---- functions
 
@@ -261,12 +379,11 @@ class PlasticCode:
         for s in f.pre:
             code.add(f"old_{s} = of_{s}[source]", f"now_{s} = {self.decayed(s, f'old_{s}', 'passed')}")
         code.add("begin = max(before + axonal, floor)")
+        self.recall(code)
         code.add("for j in range(rows[source], rows[source + 1]):")
         code.depth = 3
         self.load(code)
-        if f.answers:
-            self.look_back(code, "now")
-            self.spikes_of_target(code, "now", joined=True)
+        self.since(code, "now", joined=True)
         self.age(code, "now")
         code.add(*(f"{local(s)} = now_{s}" for s in f.pre))
         late = self.of_own("after_pre")
@@ -344,6 +461,40 @@ class PlasticCode:
         code.add(f"block[{LEARN.most}] = most", "return 0")
         return str(code)
 
+    def hear(self) -> str:
+        """Spikes of the third factor seen at an instant: those of [low:high] that are its population's, and
+        so many `more`.
+        """
+        f = self.form
+        code = self.begin("hear", HEAR)
+        code.add("fired = view(spikes, (1,), int32)", "many = more", "for q in range(low, high):")
+        code.add(f"source = fired[q & mask] - block[{LEARN.signal_base}]", deeper=1)
+        code.add(f"if source >= 0 and source < block[{LEARN.signal_size}]:", "    many = many + 1", deeper=1)
+        code.add("if many > 0:")
+        code.depth = 2
+        code.add(f"place = {self.said('signals')}", *(f"{local(s)} = 0.0" for s in f.signal))
+        code.add("if signals > 0:")
+        code.depth = 3
+        code.add(f"old = {self.said('(signals - 1)')}", "steps = clock - int(heard[old])")
+        code.add(
+            *(
+                f"{local(s)} = {self.decayed(s, f'heard[old + {2 + i}]', 'steps')}"
+                for i, s in enumerate(f.signal)
+            )
+        )
+        code.depth = 2
+        code.add("for again in range(many):")
+        code.depth = 3
+        self.assign(code, tuple(a for a in self.rule.on_signal if a.variable in f.signal))
+        code.add("pass")
+        code.depth = 2
+        code.add("heard[place] = float(clock)", "heard[place + 1] = float(many)")
+        code.add(*(f"heard[place + {2 + i}] = {local(s)}" for i, s in enumerate(f.signal)))
+        code.add(f"block[{LEARN.signals}] = signals + 1")
+        code.depth = 1
+        code.add("return 0")
+        return str(code)
+
     def flush(self) -> str:
         """Every synapse as it is after step `now`; histories need not be kept from before that."""
         code = self.begin("flush", FLUSH, "synapses")
@@ -351,14 +502,18 @@ class PlasticCode:
         code.depth = 2
         code.add("before = last[source]", "begin = max(before + axonal, floor)")
         code.add(*(f"old_{s} = of_{s}[source]" for s in self.form.pre))
+        self.recall(code)
         code.add("for j in range(rows[source], rows[source + 1]):")
         code.depth = 3
         self.load(code)
-        self.look_back(code, "now")
-        self.spikes_of_target(code, "now", joined=False)
+        self.since(code, "now", joined=False)
         self.store(code)
         code.depth = 1
-        code.add(f"block[{LEARN.floor}] = now", "most = 0", f"for cell in range(block[{LEARN.cells}]):")
+        code.add(f"block[{LEARN.floor}] = now", f"block[{LEARN.first_signal}] = block[{LEARN.signals}]")
+        if not self.form.answers:
+            code.add("return 0")
+            return str(code)
+        code.add("most = 0", f"for cell in range(block[{LEARN.cells}]):")
         code.depth = 2
         keep = f"float(now - block[{LEARN.back}])"
         code.add(

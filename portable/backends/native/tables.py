@@ -93,6 +93,14 @@ class Learn(NamedTuple):
     on: int = 26  # whether weights change
     floor: int = 27  # instant up to which all synapses are, at least
     most: int = 28  # entries that are needed, of the fullest history
+    hear: int = 29  # number of its code, or 0: there is no third factor
+    signal_base: int = 30  # source number of the first cell of the third factor's population
+    signal_size: int = 31
+    signal_delay: int = 32  # steps
+    heard: int = 33  # PF: entries of the third factor's history
+    signal_room: int = 34
+    signals: int = 35  # entries that it has had
+    first_signal: int = 36  # the first of them that some synapse has not seen
 
 
 class State(NamedTuple):

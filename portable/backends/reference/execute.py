@@ -238,6 +238,9 @@ class ReferenceSession:
     def plastic(self, name: str, on: bool) -> None:
         self._learning(name).switch(on)
 
+    def signal(self, name: str, spikes: int) -> None:
+        self._learning(name).inject(spikes)
+
     def facts(self) -> Facts:
         """One thread, and every train is the program's."""
         return Facts(
