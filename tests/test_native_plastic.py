@@ -20,6 +20,9 @@ RULES: dict[str, Any] = {
     "pair": pt.STDP("40 pA", pt.Uniform("0.4 ms", "3 ms"), **RANGE, mu_plus=0.3, mu_minus=1.0),
     "restricted": pt.STDP_restricted("40 pA", pt.Uniform("0.4 ms", "3 ms"), **RANGE),
     "short-term": pt.TsodyksMarkram("90 pA", pt.Uniform("0.4 ms", "3 ms"), tau_facil="80 ms"),
+    "reward": pt.DopamineSTDP(
+        "40 pA", pt.Uniform("0.4 ms", "3 ms"), **RANGE, a_plus=1e-3, a_minus=1e-3, b="300 Hz"
+    ),
     "drawn": pt.Triplet(
         "40 pA", pt.Uniform("0.4 ms", "3 ms"), w_max="90 pA", dendritic_delay_fraction=0.4,
         tau_plus=pt.Uniform(10, 20), tau_y=pt.Uniform(80, 99),
@@ -33,10 +36,11 @@ def network(synapse: Any) -> pt.Network:
         "cells", 150, pt.IF_curr_exp(i_offset=1.5, tau_refrac=2.0), initial={"v": pt.Uniform(-65, -50)}
     )
     noise = pt.Population("noise", 150, pt.SpikeSourcePoisson(rate=900.0))
-    back = pt.Projection(cells, cells, pt.FixedInDegree(8), synapse, name="back")
     few = pt.Population("few", 40, pt.SpikeSourcePoisson(rate=60.0))
+    signal = {"signal": few, "signal_delay": "2 ms"} if synapse.rule.signal else {}
+    back = pt.Projection(cells, cells, pt.FixedInDegree(8), synapse, name="back", **signal)
     forward = pt.Projection(
-        noise, [cells[:90], cells[80:]], pt.FixedProbability(0.1), synapse, name="forward"
+        noise, [cells[:90], cells[80:]], pt.FixedProbability(0.1), synapse, name="forward", **signal
     )
     return pt.Network(
         "plastic",
