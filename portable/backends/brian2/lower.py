@@ -141,7 +141,12 @@ def _drives(program: Program, cells: tuple[Neurons, ...]) -> tuple[list[Drive], 
         target = next((m for x in cells for m in x.members if m.name == c.post), None)
         flat = next((x.flat for x in cells if target in x.members), None)
         port = flat.port(c.port) if flat else None
-        direct = c.learning is None and c.one_to_one and isinstance(pre, PoissonGroup) and isinstance(c.delays, (int, np.integer))
+        direct = (
+            c.learning is None
+            and c.one_to_one
+            and isinstance(pre, PoissonGroup)
+            and isinstance(c.delays, (int, np.integer))
+        )
         if (
             direct
             and target
@@ -257,9 +262,7 @@ def _synapses(
         if c.count:
             pre, post = places[c.pre], places[c.post]
             rule = c.learning.rule.text() + " ".join(c.learning.parameters) if c.learning else ""
-            table.setdefault((pre.space, post.space, c.port, rule), []).append(
-                Part(c, pre.first, post.first)
-            )
+            table.setdefault((pre.space, post.space, c.port, rule), []).append(Part(c, pre.first, post.first))
     out = []
     for i, ((source, target, port, rule), parts) in enumerate(table.items()):
         code, flat = next((x.code, x.flat) for x in cells if x.name == target)

@@ -84,7 +84,8 @@ def _code(
     if rule.decay and not decayed:
         written["last"] = "stamp"
     guarded = general and handler == "on_pre"  # an arrival that was sent before the weight was set
-    lines += [f"{x} = pt_where(held > 0.5, {x}, {n})" if guarded else f"{x} = {n}" for x, n in written.items()]
+    for x, n in written.items():
+        lines.append(f"{x} = pt_where(held > 0.5, {x}, {n})" if guarded else f"{x} = {n}")
     return tuple(lines)
 
 
