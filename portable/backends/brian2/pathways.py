@@ -57,8 +57,8 @@ def _code(
     """Statements for one spike: decay unless this instant's first pathway of the side has done so, the
     handler, what is sent. States are written last.
     """
-    symbols = {p.name: mangled("p", p.name) for p in rule.parameters}
-    own = {WEIGHT: "w", **{s.name: mangled("x", s.name) for s in rule.states}}
+    symbols = {p.name: mangled("k", p.name) for p in rule.parameters}
+    own = {WEIGHT: "w", **{s.name: mangled("s", s.name) for s in rule.states}}
     now, lines = dict(own), list[str]()
 
     def put(stem: str, line: str) -> str:
@@ -91,11 +91,11 @@ def _code(
 
 def _numbers(rule: Rule, c: Plasticity) -> tuple[dict[str, PerCell], dict[str, PerCell]]:
     """(parameters, rates and levels of decay, values of states at the start), by their names in code."""
-    values: dict[str, PerCell] = {mangled("p", n): v for n, v in c.parameters.items()}
+    values: dict[str, PerCell] = {mangled("k", n): v for n, v in c.parameters.items()}
     with np.errstate(all="ignore"):  # a rate may be infinite: a time constant of 0
         for s, d in rule.decay.items():
             values[mangled("rate", s)] = evaluate(d.rate, c.parameters)
             if d.rest is not None:
                 values[mangled("rest", s)] = evaluate(d.rest, c.parameters)
         start = {s.name: evaluate(s.initial, c.parameters) for s in (*rule.pre, *rule.post)}
-    return values, {mangled("x", n): v for n, v in {**start, **c.initial}.items()}
+    return values, {mangled("s", n): v for n, v in {**start, **c.initial}.items()}

@@ -1,6 +1,7 @@
 """The plan: what `execute` builds, as plain data. Every name in generated code is mangled, so that no name of
 a model can meet one of Brian2's (t, dt, i, N, xi, units): x_ state, p_ parameter or constant, in_ summed
-arrivals at a port, u_ input of links, n_ temporary; rate_ and rest_ of a state that decays.
+arrivals at a port, u_ input of links, n_ temporary. Of synapses that learn, none of whose names may be one of
+their cells': s_ state, k_ parameter, rate_ and rest_ of a state that decays.
 """
 
 from __future__ import annotations

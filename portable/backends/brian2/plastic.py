@@ -75,7 +75,7 @@ class Plastic:
             for p, end in zip(plan.parts, ends, strict=True)
         }
         rule = learning(plan.parts[0]).rule
-        self.names = {WEIGHT: "w", **{s.name: mangled("x", s.name) for s in rule.states}}
+        self.names = {WEIGHT: "w", **{s.name: mangled("s", s.name) for s in rule.states}}
 
     def read(self, name: str, variable: str, now: int) -> Floats:
         """A state of each of the program's connections of that name, after `now` steps."""
