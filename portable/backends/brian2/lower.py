@@ -66,6 +66,8 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     joint: tuple[Neurons | Source, ...] = (*cells, *sources)
     places = {m.name: Place(x.name, m.offset, m.size) for x in joint for m in x.members}
     synapses = _synapses(rest, cells, places, program.dt)
+    target = str(config.options.get("target", "auto"))
+    alone = target == "cpp_standalone" and any(s.learning for s in synapses)
     plan = Brian2Plan(
         program.name,
         program.dt,
@@ -77,14 +79,14 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         program.traces,
         Placement(places, program.dt, program.spikes),
         inputs,
-        str(config.options.get("target", "auto")),
-        config.threads,
+        target,
+        1 if alone else config.threads,
         program.groups,
         _links(program, places),
     )
     return Lowered(
         plan,
-        (*_approximations(config, inputs), *_orders(synapses, cells)),
+        (*_approximations(config, inputs), *_orders(synapses, cells), *(_alone(config) if alone else ())),
         {n: m.described for n, m in methods.items()},
     )
 
@@ -360,6 +362,17 @@ def _approximations(config: RunConfig, inputs: Mapping[str, str]) -> Iterable[Ap
                 "its spikes are recorded or go to several cells; Brian2's PoissonGroup fires at most once a "
                 "step",
             )
+
+
+def _alone(config: RunConfig) -> Iterable[Approximation]:
+    if config.threads > 1:
+        yield Approximation(
+            "threads",
+            str(config.threads),
+            "1",
+            "none: the same numbers, only slower",
+            "the order in which Brian2's threads add up arrivals rounds the sums of weights that are learned",
+        )
 
 
 def _orders(synapses: tuple[Synapse, ...], cells: tuple[Neurons, ...]) -> Iterable[Approximation]:

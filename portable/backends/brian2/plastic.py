@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portable.backends.brian2.pathways import learning
-from portable.backends.brian2.plan import Pathway, Synapse, mangled
+from portable.backends.brian2.plan import Pathway, Synapse, joined, mangled
 from portable.backends.learning import Learning
 from portable.dynamics.synapse import WEIGHT
 from portable.resolve.program import Connections, Ints
@@ -134,6 +134,16 @@ class Plastic:
             self.array("on")[:] = float(on)
         else:
             self.array("on")[part.rows] = float(on)
+
+
+def initial(plan: Synapse) -> dict[str, npt.NDArray[Any]]:
+    """The variables of a Synapses object that learns as they start."""
+    assert plan.learning is not None
+    weights = joined([(np.asarray(p.connections.weights), p.connections.count) for p in plan.parts])
+    values = {"w": weights, "last": plan.learning.dendritic, **plan.learning.start}
+    return {
+        n: np.array(np.broadcast_to(np.asarray(v, dtype=np.float64), plan.count)) for n, v in values.items()
+    }
 
 
 class Shown:
