@@ -66,9 +66,7 @@ class Plastic:
     def __init__(self, plan: Synapse, dt: float, array: Array, spikes: Spikes) -> None:
         assert plan.learning is not None
         self.plan, self.learned, self.dt, self.array, self.spikes = plan, plan.learning, dt, array, spikes
-        n = plan.count
-        back = np.array(np.broadcast_to(np.asarray(plan.learning.dendritic, dtype=np.int64), n))
-        self.gate = Gate(back, np.zeros(n, dtype=np.int64))
+        self.gate: Gate | None = None  # made when something is set
         ends = np.cumsum([p.connections.count for p in plan.parts])
         self.parts = {
             p.connections.name: _Part(p.connections, slice(int(end) - p.connections.count, int(end)))
@@ -111,19 +109,24 @@ class Plastic:
         """Give states another value from now on."""
         part = self.parts[name]
         found, sent = self._replay(part, now)
+        gate = self.gate = self.gate or self._gate()
         for clock, index, what in sent:
             steps = clock + found.back[index] - 1
             for step in np.unique(steps):
                 mine = steps == step
-                arrivals = self.gate.early.setdefault(int(step), [])
+                arrivals = gate.early.setdefault(int(step), [])
                 arrivals.append((index[mine] + part.rows.start, what[mine]))
         found.set(values)
         for s, n in self.names.items():
             self.array(n)[part.rows] = found.states[s]
         self.array("last")[part.rows] = now + found.back
-        self.gate.until[part.rows] = part.gate = now
-        self.gate.end = max(self.gate.end, now + int(found.back.max(initial=0)))
+        gate.until[part.rows] = part.gate = now
+        gate.end = max(gate.end, now + int(found.back.max(initial=0)))
         part.read = None
+
+    def _gate(self) -> Gate:
+        back = np.asarray(self.learned.dendritic, dtype=np.int64)
+        return Gate(np.broadcast_to(back, self.plan.count), np.zeros(self.plan.count, dtype=np.int64))
 
     def plastic(self, name: str, on: bool, now: int) -> None:
         """Whether weights change from now on."""
@@ -176,21 +179,24 @@ class Gated:
     def step(self, now: int, arrive: Callable[[Ints, Floats], None]) -> None:
         """What is due in a step. `arrive` adds to what the port sums."""
         gate = self.of.gate
-        if now >= gate.end and not self.repeats:
+        if gate is not None and now >= gate.end:
+            gate = None
+        if gate is None and not self.repeats:
             self.code()
             return
         found = np.array(self.queue.queue.peek())
-        shut = gate.shut(found, now) if now < gate.end else np.zeros(found.size, dtype=np.bool_)
-        if self.pathway.name == "pre" and self.of.learned.general:
+        shut = gate.shut(found, now) if gate else np.zeros(found.size, dtype=np.bool_)
+        sends = self.pathway.name == "pre"
+        early = gate.early.pop(now, []) if gate and sends else []
+        if sends and self.of.learned.general:
             if shut.any() or np.unique(found).size < found.size:
-                self._one_by_one(found, shut, gate.early.pop(now, []))
+                self._one_by_one(found, shut, early)
             elif found.size:
                 self._call(found)
         else:
             self._ranks(found[~shut])
-            if self.pathway.name == "pre":
-                for index, sent in gate.early.pop(now, []):
-                    arrive(index, sent)
+            for index, sent in early:
+                arrive(index, sent)
         self.queue.some = None
         self.queue.advance()
 
