@@ -57,6 +57,17 @@ class Learning:
         self.ends = np.searchsorted(c.targets[self.order], np.arange(self._targets() + 1))
         self.due: dict[int, tuple[Events, Events]] = {}
         self.signals: dict[int, int] = {}  # spikes of the third factor, by the instant at which they are seen
+        self.done: Ints | None = None
+
+    def resume(self, states: Mapping[str, Floats], last: Ints, done: Ints, on: bool) -> None:
+        """Stand where a simulator does: each connection's states after all that its clock has seen up to
+        `done`, decaying ones as they were at `last`. Spikes that it has seen may be given again: they are
+        passed over. `advance` is to go on from the earliest.
+        """
+        self.states = {s: np.array(x, dtype=np.float64) for s, x in states.items()}
+        self.last, self.done, self.on = np.array(last, dtype=np.int64), done, on
+        self.due = {}
+        self.clock = int(done.min()) if done.size else 0
 
     def _targets(self) -> int:
         return int(self.connections.targets.max()) + 1 if self.connections.count else 0
@@ -88,6 +99,9 @@ class Learning:
         self.signals[clock] = self.signals.get(clock, 0) + many
 
     def _note(self, side: int, index: Ints, many: Ints, clocks: Ints) -> None:
+        if self.done is not None:
+            new = clocks > self.done[index]
+            index, many, clocks = index[new], many[new], clocks[new]
         for clock in np.unique(clocks):
             mine = clocks == clock
             self.due.setdefault(int(clock), ([], []))[side].append((index[mine], many[mine]))
