@@ -76,6 +76,8 @@ _PUBLIC = {
             "VogelsSprekeler",
             "TsodyksMarkram",
             "DopamineSTDP",
+            "HomeostaticScaling",
+            "STDP_normalised",
         ),
         "portable.library.plasticity",
     ),

@@ -38,11 +38,12 @@ from portable.dynamics.linear import ONE, affine
 from portable.dynamics.text import Reader, identifier, read_parameters
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
-from portable.units import NONE, TIME, unit
+from portable.units import TIME, Dimension, Quantity, quantity, unit
 
 WEIGHT = "weight"
 SENT = Name(WEIGHT)  # unless a rule says otherwise
 ARGUMENTS = ("delay", "initial", "dendritic_delay_fraction")  # of a call of a type, beside parameters
+SUMS = ("incoming", "outgoing")  # of the weights onto the same target and from the same source
 HANDLERS = ("on_signal", "on_post", "on_pre", "after_post", "after_pre")
 ELAPSED, CROSSING = Name("*elapsed"), Name("*crossing")  # ms; no name of a rule begins so
 
@@ -68,6 +69,16 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Every:
+    """What is done to all connections at the multiples of an interval, after all that they have seen by then:
+    assignments of weights and states, which may read SUMS.
+    """
+
+    interval: Quantity
+    assignments: tuple[Assign, ...]
+
+
+@dataclass(frozen=True)
 class Rule:
     """A plastic synapse in the form that backends lower. `weight` is a state of the connection that nothing
     but `drift` moves between events. Handlers are assignments in order; each assignment of `weight` is
@@ -90,6 +101,7 @@ class Rule:
     after_pre: tuple[Assign, ...] = ()
     after_post: tuple[Assign, ...] = ()
     sends: Expr = SENT
+    every: Every | None = None
     bounds: tuple[Expr | None, Expr | None] = (None, None)
     description: str = ""
     source: str = ""
@@ -200,6 +212,9 @@ class Rule:
             rows += [f"{h} {a.variable} = {emit(a.expr)}" for a in getattr(self, h)]
         rows += [f"drift {emit(t.amplitude)} {emit(t.rate)}" for t in self.drift]
         rows += [f"sends {emit(self.sends)}"]
+        if self.every is not None:
+            rows += [f"every {self.every.interval}"]
+            rows += [f"every {a.variable} = {emit(a.expr)}" for a in self.every.assignments]
         rows += [f"bound {emit(b) if b is not None else None}" for b in self.bounds]
         return "\n".join(rows)
 
@@ -219,6 +234,7 @@ def rule(
     after_pre: str = "",
     after_post: str = "",
     sends: str = WEIGHT,
+    every: tuple[Any, str] | None = None,
     bounds: tuple[str | None, str | None] = (None, None),
     initial: Mapping[str, str] | None = None,
     positive: tuple[str, ...] = (),
@@ -262,7 +278,8 @@ def rule(
             Num(0.0, dimension) if b == "0" else b and reader.checked(b, "bounds", dimension)
             for b in _two(bounds)
         )
-        _places(reader, owned, read, (low, high))
+        _places(reader, owned, read, (low, high), every is not None)
+        regular = None if every is None else _every(reader, owned, every, dimension)
         inlined = {d.name: d.expr for d in reader.derived}
         for n in inlined:  # each may read those before it
             inlined[n] = substitute(inlined[n], {k: v for k, v in inlined.items() if k != n})
@@ -289,6 +306,8 @@ def rule(
         decay=Frozen(decay),
         **{h: tuple(Assign(a.variable, whole(a.expr)) for a in given) for h, given in read.items()},
         sends=whole(sent),
+        every=regular
+        and Every(regular.interval, tuple(Assign(a.variable, whole(a.expr)) for a in regular.assignments)),
         bounds=(low and whole(low), high and whole(high)),
         description=description,
         source=source,
@@ -322,6 +341,27 @@ def _decay(state: str, expr: Expr, owned: Mapping[str, tuple[str, ...]]) -> Deca
     rate = _negated(parts[state])
     rest = Bin("/", parts[ONE], rate) if ONE in parts and parts[ONE] != Num(0.0) else None
     return Decay(rate, rest)
+
+
+def _every(reader: Reader, owned: Mapping[str, tuple[str, ...]], given: Any, dimension: Dimension) -> Every:
+    """(interval, statements)."""
+    if not isinstance(given, (tuple, list)) or len(given) != 2 or not isinstance(given[1], str):
+        raise ModelError(
+            "every", f"expected (interval, statements), got {given!r}", 'write ("100 ms", "weight *= 0.9")'
+        )
+    interval = quantity(given[0], "ms", "every")
+    if interval.value <= 0:
+        raise ModelError("every", f"must be > 0 ms, got {interval}", "leave it out")
+    made = reader.assignments(given[1], "every", dict.fromkeys(SUMS, dimension))
+    traces = {*owned["pre"], *owned["post"], *owned["signal"]}
+    for a in made:
+        if wrong := (names(a.expr) | {a.variable}) & traces:
+            raise ModelError(
+                "every",
+                f"'{min(wrong)}' is a trace of cells",
+                "declare it under equations, as a state of connections",
+            )
+    return Every(interval, made)
 
 
 def _drift_line(equations: str) -> tuple[str, str]:
@@ -421,6 +461,7 @@ def _places(
     owned: Mapping[str, tuple[str, ...]],
     read: Mapping[str, tuple[Assign, ...]],
     bounds: tuple[Expr | None, Expr | None],
+    regular: bool,
 ) -> None:
     """Who may assign what, and read what."""
     derived = {d.name for d in reader.derived}
@@ -460,7 +501,7 @@ def _places(
             raise ModelError(f"initial['{s.name}']", f"reads '{min(wrong)}'", "it may read parameters only")
     if read["on_signal"] and not owned["signal"] and not own:
         raise ModelError("on_signal", "moves nothing", "declare signal_traces")
-    if not any(read.values()):
+    if not any(read.values()) and not regular:
         raise ModelError("on_pre", "no spike does anything", "use pt.StaticSynapse for a constant weight")
 
 
@@ -468,6 +509,3 @@ def check_trace(rule: Rule, variable: str, path: str) -> None:
     """ModelError if a connection has nothing of that name."""
     if variable not in rule.recordable:
         raise ModelError(path, f"'{rule.name}' has no '{variable}'", suggestion(variable, rule.recordable))
-
-
-__all__ = ["HANDLERS", "NONE", "TIME", "WEIGHT", "Decay", "Rule", "check_trace", "rule"]
