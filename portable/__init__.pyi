@@ -14,9 +14,13 @@ from portable.library.cells import IF_curr_alpha as IF_curr_alpha
 from portable.library.cells import IF_curr_delta as IF_curr_delta
 from portable.library.cells import IF_curr_exp as IF_curr_exp
 from portable.library.cells import Izhikevich as Izhikevich
+
+# fmt: off
 from portable.library.mechanisms import (
-    AdditivePotentiationMultiplicativeDepression as AdditivePotentiationMultiplicativeDepression,  # fmt: skip
+    AdditivePotentiationMultiplicativeDepression as AdditivePotentiationMultiplicativeDepression,
 )
+
+# fmt: on
 from portable.library.mechanisms import AdditiveWeightDependence as AdditiveWeightDependence
 from portable.library.mechanisms import GutigWeightDependence as GutigWeightDependence
 from portable.library.mechanisms import MultiplicativeWeightDependence as MultiplicativeWeightDependence

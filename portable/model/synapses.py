@@ -70,7 +70,7 @@ class SynapseType:
     def extended(self, name: str, **changes: Any) -> SynapseType:
         """Another rule that differs in some arguments of synapse_type; its parameters are added.
 
-        pt.STDP.extended("Normalised", parameters={"total": "weight"}, every=("1 s", "weight *= total/incoming"))
+        pt.STDP.extended("Mine", parameters={"sum": "weight"}, every=("1 s", "weight *= sum/incoming"))
         """
         text = {**self.definition, **changes}
         text["parameters"] = {**self.definition["parameters"], **changes.get("parameters", {})}
