@@ -16,9 +16,9 @@ from portable.library.cells import IF_curr_exp as IF_curr_exp
 from portable.library.cells import Izhikevich as Izhikevich
 
 # fmt: off
-from portable.library.mechanisms import (
-    AdditivePotentiationMultiplicativeDepression as AdditivePotentiationMultiplicativeDepression,
-)
+# fmt: off
+from portable.library.mechanisms import AdditivePotentiationMultiplicativeDepression as AdditivePotentiationMultiplicativeDepression  # noqa: E501
+# fmt: on
 
 # fmt: on
 from portable.library.mechanisms import AdditiveWeightDependence as AdditiveWeightDependence
