@@ -14,13 +14,9 @@ from portable.library.cells import IF_curr_alpha as IF_curr_alpha
 from portable.library.cells import IF_curr_delta as IF_curr_delta
 from portable.library.cells import IF_curr_exp as IF_curr_exp
 from portable.library.cells import Izhikevich as Izhikevich
-
-# fmt: off
-# fmt: off
-from portable.library.mechanisms import AdditivePotentiationMultiplicativeDepression as AdditivePotentiationMultiplicativeDepression  # noqa: E501
-# fmt: on
-
-# fmt: on
+from portable.library.mechanisms import (
+    AdditivePotentiationMultiplicativeDepression as AdditivePotentiationMultiplicativeDepression,
+)
 from portable.library.mechanisms import AdditiveWeightDependence as AdditiveWeightDependence
 from portable.library.mechanisms import GutigWeightDependence as GutigWeightDependence
 from portable.library.mechanisms import MultiplicativeWeightDependence as MultiplicativeWeightDependence
