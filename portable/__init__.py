@@ -76,6 +76,7 @@ _PUBLIC = {
             "VogelsSprekeler",
             "TsodyksMarkram",
             "DopamineSTDP",
+            "StochasticRelease",
             "HomeostaticScaling",
             "STDP_normalised",
         ),

@@ -31,6 +31,7 @@ from portable.library.plasticity import STDP_normalised as STDP_normalised
 from portable.library.plasticity import STDP_power as STDP_power
 from portable.library.plasticity import STDP_presynaptic_centered as STDP_presynaptic_centered
 from portable.library.plasticity import STDP_restricted as STDP_restricted
+from portable.library.plasticity import StochasticRelease as StochasticRelease
 from portable.library.plasticity import Triplet as Triplet
 from portable.library.plasticity import TsodyksMarkram as TsodyksMarkram
 from portable.library.plasticity import VogelsSprekeler as VogelsSprekeler

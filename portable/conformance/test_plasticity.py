@@ -333,3 +333,18 @@ def test_what_is_done_every_so_often(backend: str, reference: ReferenceRuns) -> 
     assert np.allclose(sums[2], 1.1)
     assert not np.allclose(sums[3], 1.1)
     same(pt.run(net, backend, "200 ms", seed=7, inputs="frozen"), truth)
+
+
+@READ
+@pytest.mark.needs("synapses.random", "synapses.states")
+def test_random_release(backend: str, reference: ReferenceRuns) -> None:
+    """Draws are functions of who meets whom and of the instant: the same on every backend, of multapses and of
+    two spikes in one step, too; here also of a spike of the target.
+    """
+    kind = pt.StochasticRelease.extended(
+        "Noisy", parameters={"w_max": "weight"}, on_post="weight += 0.1*random(w_max)", bounds=("0", "w_max")
+    )
+    net, _ = network(kind(WEIGHT, pt.Uniform("0.3 ms", "4 ms"), p=0.4, w_max="300 pA"))
+    truth = reference(net, "300 ms", seed=5)
+    assert np.ptp(truth.weights["forward"].values[-1]) > 0.05
+    same(pt.run(net, backend, "300 ms", seed=5, inputs="frozen"), truth)

@@ -15,8 +15,9 @@ each connection (`own_all`), which gives the same numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from portable.dynamics.component import Assign, Parameter, StateVariable
@@ -33,8 +34,10 @@ from portable.dynamics.expressions import (
     Where,
     names,
     substitute,
+    transform,
 )
 from portable.dynamics.linear import ONE, affine
+from portable.dynamics.random_calls import draws, has_random
 from portable.dynamics.text import Reader, identifier, read_parameters
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
@@ -111,6 +114,10 @@ class Rule:
     def states(self) -> tuple[StateVariable, ...]:
         """All but the weight."""
         return (*self.signal, *self.pre, *self.post, *self.own)
+
+    def draws(self) -> list[tuple[int, str]]:
+        """(number, name) of the calls of random()."""
+        return draws([self.sends, *(a.expr for h in HANDLERS for a in getattr(self, h))])
 
     @property
     def recordable(self) -> tuple[str, ...]:
@@ -288,12 +295,18 @@ def rule(
             return substitute(e, inlined)
 
         decay = {s: _decay(s, whole(e), owned) for s, e in reader.derivatives.items()}
+        _no_draws(reader, (low, high), regular)
         moving: tuple[Term, ...] = ()
         if drifts:
             slope = reader.checked(drifts, "equations: dweight/dt", dimension.over(TIME))
             moving = _terms(whole(slope), frozenset(reader.states) - {WEIGHT}, decay)
     except ModelError as error:
         raise error.under(f"synapse_type '{name}'") from None
+    called = count()
+    sent = _numbered(sent, called)
+    read = {
+        h: tuple(Assign(a.variable, _numbered(a.expr, called)) for a in given) for h, given in read.items()
+    }
     return Rule(
         name=name,
         parameters=reader.parameters,
@@ -341,6 +354,30 @@ def _decay(state: str, expr: Expr, owned: Mapping[str, tuple[str, ...]]) -> Deca
     rate = _negated(parts[state])
     rest = Bin("/", parts[ONE], rate) if ONE in parts and parts[ONE] != Num(0.0) else None
     return Decay(rate, rest)
+
+
+def _numbered(expr: Expr, number: Iterator[int]) -> Expr:
+    """The same with random(x) as x times the name of the next number (dynamics.random_calls)."""
+    return transform(
+        expr,
+        lambda e: (
+            Bin("*", e.args[0], Name(f"random_{next(number)}_"))
+            if isinstance(e, Call) and e.fn == "random"
+            else e
+        ),
+    )
+
+
+def _no_draws(reader: Reader, bounds: tuple[Expr | None, Expr | None], every: Every | None) -> None:
+    """ModelError if random() stands where a number has to be the same however often it is looked at."""
+    places: list[tuple[str, Expr]] = [(f"equations: d{s}/dt", e) for s, e in reader.derivatives.items()]
+    places += [(f"equations: {d.name}", d.expr) for d in reader.derived]
+    places += [("bounds", b) for b in bounds if b is not None]
+    places += [(f"initial['{s.name}']", s.initial) for s in reader.states.values()]
+    places += [("every", a.expr) for a in every.assignments] if every else []
+    for place, expr in places:
+        if has_random(expr):
+            raise ModelError(place, "random() cannot stand here", "draw in on_pre, on_post or sends")
 
 
 def _every(reader: Reader, owned: Mapping[str, tuple[str, ...]], given: Any, dimension: Dimension) -> Every:

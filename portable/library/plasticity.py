@@ -163,6 +163,16 @@ DopamineSTDP = synapse_type(
     "doi:10.3389/fncom.2010.00141",
     aliases={"NEST": "stdp_dopamine_synapse"},
 )  # fmt: skip
+StochasticRelease = synapse_type(
+    "StochasticRelease",
+    parameters={"p": 0.5},
+    on_pre="u = random(1)",
+    equations="u : 1",
+    sends="u < p ? weight : 0*weight",
+    description="Each spike is passed on with probability p.",
+    source="Allen & Stevens 1994, doi:10.1073/pnas.91.22.10380",
+    aliases={"PyNN": "SimpleStochasticSynapse", "NEST": "bernoulli_synapse"},
+)
 HomeostaticScaling = synapse_type(
     "HomeostaticScaling",
     parameters={"tau_rate": "1000 ms", "rho0": "5 Hz", "beta": 0.01, **_RANGE},
@@ -186,6 +196,6 @@ SYNAPSES = {
     s.name: s
     for s in (
         STDP, STDP_nearest, STDP_presynaptic_centered, STDP_restricted, STDP_power, Triplet, VogelsSprekeler,
-        TsodyksMarkram, DopamineSTDP, HomeostaticScaling, STDP_normalised,
+        TsodyksMarkram, DopamineSTDP, StochasticRelease, HomeostaticScaling, STDP_normalised,
     )
 }  # fmt: skip
