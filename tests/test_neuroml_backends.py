@@ -52,7 +52,7 @@ def judge(backend: str) -> str:
     [
         "hh",
         "network",
-        pytest.param("plastic", marks=pytest.mark.needs("links", "receptors.general", read=True)),
+        pytest.param("plastic", marks=pytest.mark.needs("synapses.plastic", "synapses.states", read=True)),
         pytest.param("coupled", marks=pytest.mark.needs("links", read=True)),
         "regimes",
     ],
@@ -96,30 +96,61 @@ def test_delays_are_rounded_up_to_whole_steps() -> None:
     np.testing.assert_allclose(jumps, want, atol=1e-10)
 
 
-def test_plasticity_by_recursion() -> None:
-    """What arrives is weight R U (Tsodyks, Pawelzik & Markram 1998); between spikes forward Euler takes R and
-    U towards 1 and U0 by (1 - dt/tau)^n.
+@pytest.mark.parametrize("synapses", ["rules", "cells"])
+def test_plasticity_by_recursion(synapses: str) -> None:
+    """What arrives is weight R U (Tsodyks, Pawelzik & Markram 1998); between spikes R and U go towards 1 and
+    U0 by exp(-t/tau) where a rule moves them, by (1 - dt/tau)^n as states of cells that take forward Euler.
     """
-    net = read("plastic")
-    edges = net.population("synapticConnectionWD0_tires")
-    r = recording(net, pt.Record(edges, "B"))
+    net = pt.read_neuroml(FOLDER / "plastic.xml", synapses=synapses)
     decay, rise = 3.0, 0.3
     peak = np.log(decay / rise) * rise * decay / (decay - rise)
     factor = 1 / (np.exp(-peak / decay) - np.exp(-peak / rise))
-    b = r.traces["synapticConnectionWD0_tires", "B"].values[:, 0]
-    jumps = b[1:] - b[:-1] * (1 - DT / decay)
-    at = np.flatnonzero(np.abs(jumps) > 1e-9) + 1
-    np.testing.assert_array_equal(
-        at, 250 * np.arange(1, 12) + 1
-    )  # every 5 ms, and the step that a delay of nothing takes
-    have, use, last = 1.0, 0.4, 0
-    for k in at:
-        have, use = (
-            1 - (1 - have) * (1 - DT / 60) ** (k - last),
-            0.4 + (use - 0.4) * (1 - DT / 25) ** (k - last),
+    if synapses == "rules":
+        assert len(net.populations) == 3
+        b = (
+            recording(net, pt.Record(net.population("cells")[:1], "tires_B"))
+            .traces["cells", "tires_B"]
+            .values
         )
-        assert jumps[k - 1] == pytest.approx(5 * factor * have * use, rel=1e-9)
-        have, use, last = have * (1 - use), use + 0.4 * (1 - use), k
+    else:
+        groups = [p for p in net.populations if "tires" in p.name]
+        r = recording(net, *(pt.Record(p, "B") for p in groups))
+        b = sum(r.traces[p.name, "B"].values for p in groups)
+    jumps = b[1:, 0] - b[:-1, 0] * (1 - DT / decay)
+    want = np.zeros_like(jumps)
+    for every, delay, weight in ((250, 1, 5.0), (400, 100, 3.0)):  # a delay of nothing takes a step
+        have, use, last = 1.0, 0.4, 0
+        for k in range(every + delay, len(b), every):
+            n = k - last if last else k
+            kept = [np.exp(-n * DT / x) if synapses == "rules" else (1 - DT / x) ** n for x in (60.0, 25.0)]
+            have, use = 1 - (1 - have) * kept[0], 0.4 + (use - 0.4) * kept[1]
+            want[k - 1] += weight * factor * have * use
+            have, use, last = have * (1 - use), use + 0.4 * (1 - use), k
+    assert np.count_nonzero(want) > 15
+    np.testing.assert_allclose(jumps, want, rtol=1e-9, atol=1e-10)
+
+
+def test_a_rule_sends_what_a_cell_for_each_connection_got() -> None:
+    """Both exact, so the kernels differ by rounding: sums of 5, each to 1e-16, over 3000 steps."""
+    got = {}
+    for synapses in ("rules", "cells"):
+        net = pt.read_neuroml(FOLDER / "plastic.xml", synapses=synapses)
+        if synapses == "rules":
+            r = pt.run(
+                replace(net, recordings=[pt.Record(net.population("cells"), ["tires_B", "blocked_B"])])
+            )
+            got[synapses] = [
+                r.traces["cells", v].values[:, i] for i, v in enumerate(("tires_B", "blocked_B"))
+            ]
+        else:
+            groups = {n: [p for p in net.populations if n in p.name] for n in ("tires", "blocked")}
+            records = [pt.Record(p, "B") for many in groups.values() for p in many]
+            r = pt.run(replace(net, recordings=records))
+            got[synapses] = [
+                sum(r.traces[p.name, "B"].values[:, 0] for p in many) for many in groups.values()
+            ]
+    for a, b in zip(*got.values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
 def test_a_gap_junction_by_the_power_of_a_matrix() -> None:

@@ -16,20 +16,28 @@ from portable.dynamics.linear import ONE, affine
 def lumpable(flat: FlatModel, shown: list[str]) -> bool:
     """`flat` is the synapse on its own, `shown` the names of what the cell takes from it."""
     states = frozenset(flat.states)
-    if any(not _zero(flat.inlined(flat.initial.get(s, Num(0.0)))) for s in states):
+    return linear(flat, shown, states) and all(
+        _adds(flat, statements, states) for statements in flat.events.values()
+    )
+
+
+def linear(flat: FlatModel, shown: list[str], kernel: frozenset[str]) -> bool:
+    """Whether all but the events is linear in some states, which no others move; they are not moved by
+    conditions on any state, and start at 0.
+    """
+    states = frozenset(flat.states)
+    if any(not _zero(flat.inlined(flat.initial.get(s, Num(0.0)))) for s in kernel):
         return False
-    if not all(_homogeneous(flat.inlined(e), states) for e in flat.derivatives.values()):
+    if not all(_homogeneous(flat.inlined(e), states) for s, e in flat.derivatives.items() if s in kernel):
         return False
     if not all(_homogeneous(flat.inlined(Name(n)), states) for n in shown):
         return False
-    for test, statements in flat.conditions:
-        if (
-            names(flat.inlined(test)) & states
-            or not all(_homogeneous(flat.inlined(e), states) for s, e in statements if s != SPIKE)
-            or any(s == SPIKE for s, _ in statements)
-        ):
-            return False
-    return all(_adds(flat, statements, states) for statements in flat.events.values())
+    return not any(
+        names(flat.inlined(test)) & states
+        or not all(_homogeneous(flat.inlined(e), states) for s, e in statements if s != SPIKE)
+        or any(s == SPIKE for s, _ in statements)
+        for test, statements in flat.conditions
+    )
 
 
 def _zero(e: Expr) -> bool:

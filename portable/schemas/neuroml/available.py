@@ -19,6 +19,7 @@ def read_neuroml(
     network: str = "",
     dt: Any = None,
     folder: str | os.PathLike[str] | None = None,
+    synapses: str = "rules",
 ) -> Network:
     """See schemas.neuroml.read.read_neuroml. BackendUnavailable, with the install line, without lxml or
     pyneuroml.
@@ -29,7 +30,7 @@ def read_neuroml(
         if (error.name or "").startswith("portable"):
             raise
         raise BackendUnavailable(INSTALL.format(error.name)) from error
-    return reader(path, network=network, dt=dt, folder=folder)
+    return reader(path, network=network, dt=dt, folder=folder, synapses=synapses)
 
 
 def simulation_defaults(path: Path) -> dict[str, str]:

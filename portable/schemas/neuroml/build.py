@@ -18,18 +18,20 @@ from portable.dynamics.lems.model import Component, Model
 from portable.dynamics.lems.names import identifier, unused
 from portable.dynamics.lems.network import Continuous, Events, Inputs, Ints, LemsNetwork, LemsPopulation
 from portable.errors import ModelError
-from portable.model.cells import CellType
+from portable.model.cells import Cell, CellType
 from portable.model.connectors import Explicit, StaticSynapse
 from portable.model.limits import MAX_DELAY
 from portable.model.network import Injection, Link, Population, Projection, View
-from portable.model.sources import DCSource
+from portable.model.sources import DCSource, SpikeSourceArray
+from portable.model.synapses import SynapseType
 from portable.model.values import Array
 from portable.schemas.neuroml import sources
 from portable.schemas.neuroml.celltype import make
 from portable.schemas.neuroml.collect import Collector
 from portable.schemas.neuroml.notes import Notes
+from portable.schemas.neuroml.plastic import stripped
 from portable.schemas.neuroml.start import Start
-from portable.schemas.neuroml.synapses import Attacher, Site, Synapse, site, symbol_of
+from portable.schemas.neuroml.synapses import Attacher, Site, Synapse, first_port, site, symbol_of
 from portable.units import Floats
 
 PARTS = {  # what has no cells in it
@@ -65,6 +67,7 @@ class NetworkBuilder:
         recorded: Iterable[str],
         context: Component | None,
         catch: Collector | None = None,
+        rules: bool = True,
     ) -> None:
         self.catch = catch or Collector()
         self.model, self.network, self.dt = model, network, dt
@@ -72,6 +75,7 @@ class NetworkBuilder:
         self.temperature = network.temperature
         self.context = self._context(context)
         self.attach = Attacher(model, self.builder)
+        self.rules = rules
         self.recorded = tuple(recorded)
         self.sizes = {p.id: p.size for p in network.populations}
         self.sites: dict[str, Site] = {}
@@ -273,9 +277,18 @@ class NetworkBuilder:
             f"/{e.synapse.id}/" in r or f":{e.synapse.id}:" in r for r in self.recorded if e.post in r
         )
         several = watched and np.unique(e.post_ids).size < e.post_ids.size
-        self.attach.synapse(
-            self.sites[e.post], e.synapse, e.target_port, e.destination, e.where, alone=several
+        made = self.attach.synapse(
+            self.sites[e.post],
+            e.synapse,
+            e.target_port,
+            e.destination,
+            e.where,
+            alone=several,
+            rules=self.rules and not watched,
         )
+        if made.could:
+            why = "is recorded, so each of its connections is a cell, slower than a rule of connections"
+            self.notes.append(str(e.synapse), why)
 
     def _linked(self, c: Continuous) -> None:
         for component, population in ((c.pre_component, c.pre), (c.post_component, c.post)):
@@ -290,6 +303,9 @@ class NetworkBuilder:
             del s.cell.children["morphology"].lists["segments"][1:]
         s.flat = Flattener(self.model, [s.cell], attached=s.attached, complete=compartments == 1).flatten()
         self.notes.extend(s.flat.notes)
+        for x in s.synapses.values():
+            if x.rule is not None:
+                stripped(s.flat, x.instance, x.port, x.rule.states)
         if compartments == 1:
             start = Start(s.flat, dict.fromkeys(s.flat.inputs, 0.0))  # nothing is linked yet
             start.check([*s.cell.everything(), *_above(s.cell)])
@@ -348,7 +364,10 @@ class NetworkBuilder:
         slot = self.attach.slot(s, e.synapse, e.destination, e.where)
         synapse = s.synapses[e.synapse.id, e.target_port, slot]
         if synapse.folded:
-            self._project(e, pre, post, e.pre_ids, e.post_ids, weights, delay, synapse.port)
+            kind = None
+            if synapse.rule is not None:
+                kind = synapse.rule.singly if _repeats(pre, self.dt) else synapse.rule.kind
+            self._project(e, pre, post, e.pre_ids, e.post_ids, weights, delay, synapse.port, kind)
         else:
             self._separate(e, s, synapse, weights, delay)
 
@@ -369,9 +388,10 @@ class NetworkBuilder:
         weights: Floats,
         delay: Any,
         port: str,
+        rule: SynapseType | None = None,
     ) -> None:
         same = weights.size and bool(np.all(weights == weights[0]))
-        synapse = StaticSynapse(float(weights[0]) if same else Array(weights), delay)
+        synapse = (rule or StaticSynapse)(float(weights[0]) if same else Array(weights), delay)
         self.projections.append(
             Projection(pre, post, Explicit(i, j), synapse, port, f"{e.id}: {pre.name}->{post.name}/{port}")
         )
@@ -435,16 +455,14 @@ class NetworkBuilder:
 
     @staticmethod
     def _port(flat: FlatModel, synapse: Synapse, e: Events) -> str:
-        from portable.dynamics.lems.instance import java_order
-
-        wanted = e.target_port or next(iter(java_order(list(flat.events))), "")
-        if identifier(wanted) not in flat.events:
+        wanted = first_port(flat, e.target_port)
+        if wanted not in flat.events:
             raise ModelError(
                 str(synapse.component),
                 f"a {synapse.component.type} does nothing when an event arrives at '{wanted}'",
                 "choose a synapse with OnEvent",
             )
-        return identifier(wanted)
+        return wanted
 
     def _edge(
         self,
@@ -550,6 +568,13 @@ class NetworkBuilder:
             (c.pre, c.post),
             tuple(slots),
         )
+
+
+def _repeats(p: Population, dt: float) -> bool:
+    """Whether a source may have two spikes in one step; a cell has one."""
+    if isinstance(p.cell, SpikeSourceArray):
+        return any(bool(np.any(np.diff(t.values) < dt / 2)) for t in p.cell.spike_times)
+    return not isinstance(p.cell, Cell)
 
 
 def _above(i: Instance) -> list[Instance]:

@@ -160,13 +160,23 @@ def make(name: str, flat: FlatModel, compartments: int = 1) -> CellType:
 def explosive(flat: FlatModel) -> bool:
     """Whether a spike resets a state whose slope has an exponential of that state: between the threshold's
     tests it grows without bound, and the inner evaluations of a Runge-Kutta step overflow. Such cells take
-    LEMS' own method, forward Euler."""
+    LEMS' own method, forward Euler. An exponential below a fraction line (a magnesium block, rates of gates)
+    keeps the slope bounded."""
     reset = {s for _, statements in flat.conditions for s, _ in statements}
     for state in reset & flat.derivatives.keys():
         slope = flat.inlined(flat.derivatives[state])
-        if any(isinstance(e, Call) and e.fn == "exp" and state in names(e) for e in walk(slope)):
+        if _grows(slope, state):
             return True
     return False
+
+
+def _grows(e: Expr, state: str) -> bool:
+    match e:
+        case Call("exp", _):
+            return state in names(e)
+        case Bin("/", a, _):
+            return _grows(a, state)
+    return any(_grows(c, state) for c in children(e))
 
 
 def _relayed(arguments: dict[str, Any], flat: FlatModel) -> dict[str, Any]:

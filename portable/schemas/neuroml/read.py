@@ -26,6 +26,7 @@ from portable.schemas.neuroml.tables import read_network, read_simulation
 from portable.schemas.neuroml.typecheck import check_types
 from portable.units import milliseconds
 
+SYNAPSES = ("rules", "cells")
 DEFAULT_DT = 0.1  # ms, where neither the caller nor the file says
 
 
@@ -35,12 +36,15 @@ def read_neuroml(
     network: str = "",
     dt: Any = None,
     folder: str | os.PathLike[str] | None = None,
+    synapses: str = "rules",
 ) -> Network:
     """Read NeuroML 2 (.nml, .net.nml, .net.nml.h5) or LEMS (.xml).
 
     network: id of the network to read, where the file has several and no Simulation chooses. dt: the step
     (ms) that delays and spike times are rounded up to; default the Simulation's, else 0.1 ms. folder:
-    includes must lie inside it; default the folder of the file.
+    includes must lie inside it; default the folder of the file. synapses: "rules" makes of a synapse whose
+    own states presynaptic spikes alone move (short-term plasticity) a receptor and connections that learn;
+    "cells" a cell for each connection, as of other synapses with states.
 
     The result runs like any network. Its `settings` hold duration and dt of the Simulation, so that
     `pt.run(net)` needs neither; its `recordings` what the Simulation records, and all spikes; `origin` the
@@ -48,6 +52,8 @@ def read_neuroml(
 
     Raises ModelError naming file, line and element.
     """
+    if synapses not in SYNAPSES:
+        raise ModelError("synapses", f"unknown word {synapses!r}", f"one of {', '.join(SYNAPSES)}")
     source = Path(path)
     try:
         there = source.is_file()
@@ -63,6 +69,7 @@ def read_neuroml(
             Path(folder) if folder is not None else source.parent,
             network,
             None if dt is None else milliseconds(dt, "dt"),
+            synapses == "rules",
         )
     except RecursionError:
         raise ModelError(source.name, *TOO_DEEP) from None
@@ -127,7 +134,7 @@ def _network(model: Model, component: Component, simulation: LemsSimulation | No
             placed(builder, own)
 
 
-def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:
+def build(path: Path, folder: Path, chosen: str, dt: float | None, rules: bool = True) -> Network:
     """The network of a file. dt in ms."""
     model = load(path, folder)
     found = kept_network(model)
@@ -141,7 +148,7 @@ def build(path: Path, folder: Path, chosen: str, dt: float | None) -> Network:
     step = dt if dt is not None else simulation.step * 1e3 if simulation else DEFAULT_DT
     step = round(step, 12)
     recorded = [c.quantity for c in simulation.columns or simulation.displays] if simulation else []
-    builder = NetworkBuilder(model, tables, step, recorded, context)
+    builder = NetworkBuilder(model, tables, step, recorded, context, rules=rules)
     builder.build()
     columns, selections, records = placed(builder, simulation)
     steps, cells = paths(builder)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 from portable.dynamics.lems.flat_model import Attached, FlatModel
 from portable.dynamics.lems.flatten import Flattener
-from portable.dynamics.lems.instance import Builder, Instance
+from portable.dynamics.lems.instance import Builder, Instance, java_order
 from portable.dynamics.lems.lump import lumpable
 from portable.dynamics.lems.model import Component, Model, Scope
 from portable.dynamics.lems.names import identifier, unused
 from portable.dynamics.lems.types import DerivedVariable, Where
 from portable.errors import ModelError, suggestion
+from portable.schemas.neuroml.plastic import Learned, learned
 from portable.units import CURRENT
 
 
@@ -22,7 +23,8 @@ from portable.units import CURRENT
 class Synapse:
     """One synapse component on a population. `folded`: one instance stands for all connections. `back`:
     events that it wants from the cell it sits on, (the cell's port, its own). `slot`: the cell's Attachments
-    that it is in."""
+    that it is in. `rule`: what its connections learn by, where a receptor is folded and the rest is theirs.
+    `could`: there is a rule, which is not wanted."""
 
     component: Component
     instance: Instance
@@ -30,6 +32,8 @@ class Synapse:
     folded: bool
     port: str
     back: list[tuple[str, str]] = field(default_factory=list)
+    rule: Learned | None = None
+    could: bool = False
 
 
 @dataclass
@@ -149,10 +153,17 @@ class Attacher:
         ).flatten()
 
     def synapse(
-        self, s: Site, component: Component, port: str, destination: str, where: Where, alone: bool = False
+        self,
+        s: Site,
+        component: Component,
+        port: str,
+        destination: str,
+        where: Where,
+        alone: bool = False,
+        rules: bool = True,
     ) -> Synapse:
         """The synapse of this component on the population; folded into the cell where that is exact, unless
-        `alone`.
+        `alone`; taken apart into a receptor and a rule where that is, if `rules`.
         """
         slot = self.slot(s, component, destination, where)
         key = component.id, port, slot
@@ -167,12 +178,17 @@ class Attacher:
                 )
             flat = self.alone(s, made, slot)
             shown = [symbol_of(flat, made, v) for v in s.shown[slot]]
-            folded = not alone and not back and bool(shown) and lumpable(flat, shown)
+            together = not alone and not back and bool(shown)
+            folded, rule = together and lumpable(flat, shown), None
+            if not back and shown and not folded:
+                rule = learned(component.id, flat, shown, first_port(flat, port))
+            could, rule = rule is not None and not (rules and together), rule if rules and together else None
             own = [identifier(p.name) for p in s.cell.type.ports.values() if p.direction == "in"]
             known = {*own, *(x.port for x in s.synapses.values())}
             name = unused("_".join(x for x in (component.id, destination, port) if x), known)
-            s.synapses[key] = Synapse(component, made, slot, folded, name, back)
-            if folded:
+            folded = folded or rule is not None
+            s.synapses[key] = Synapse(component, made, slot, folded, name, back, rule, could)
+            if s.synapses[key].folded:
                 s.cell.lists.setdefault(slot, []).append(made)
                 s.attached.ports.append((made, port, name))
             else:
@@ -189,6 +205,11 @@ class Attacher:
         s.cell.lists.setdefault(slot, []).append(made)
         s.attached.masks[id(made)] = mask
         return made, mask
+
+
+def first_port(flat: FlatModel, port: str) -> str:
+    """The port of that name; "": the first, as jLEMS counts."""
+    return identifier(port or next(iter(java_order(list(flat.events))), ""))
 
 
 def symbol_of(flat: FlatModel, i: Instance, exposed: str) -> str:
