@@ -203,7 +203,7 @@ def test_each_connection_has_its_own_plasticity(tmp_path, synapses):
     peaks = [first[a:b].max() for a, b in ((100, 390), (400, 690), (700, 1000))]
     assert np.allclose(
         np.array(peaks) / peaks[0], [1, 0.5, 0.25], rtol=2e-6
-    )  # the remains of the spike before are exp(-30), in the sum those of the other exp(-15) of four times this
+    )  # the remains of the spike before are exp(-30), those of the other exp(-15) of four times this
     assert math.isclose(other.max(), peaks[0], rel_tol=1e-6)  # the other connection has used nothing up
 
 
