@@ -19,19 +19,19 @@ from portable.dynamics.expressions import Bin, Call, Expr, Name, names, transfor
 from portable.dynamics.flat import Flat
 from portable.errors import ModelError
 
-_DRAW = re.compile(r"random_(\d+)_\Z")  # users' names cannot end in _
+DRAWN = re.compile(r"random_(\d+)_\Z")  # users' names cannot end in _
 
 
 def number_of(name: str) -> int | None:
     """The number of the call that a name of `numbered` expressions stands for; None for other names."""
-    found = _DRAW.match(name)
+    found = DRAWN.match(name)
     return int(found[1]) if found else None
 
 
 def draws(exprs: Iterable[Expr]) -> list[tuple[int, str]]:
     """(number, name) of the draws that numbered expressions read, in order."""
     found = {n for e in exprs for n in names(e)}
-    return sorted((int(m[1]), m[0]) for m in map(_DRAW.match, found) if m)
+    return sorted((int(m[1]), m[0]) for m in map(DRAWN.match, found) if m)
 
 
 def has_random(expr: Expr) -> bool:
@@ -99,7 +99,7 @@ def unnumbered(flat: Flat) -> Flat:
     def old(e: Expr) -> Expr:
         return (
             Call("random", (e.a,))
-            if isinstance(e, Bin) and isinstance(e.b, Name) and _DRAW.match(e.b.id)
+            if isinstance(e, Bin) and isinstance(e.b, Name) and DRAWN.match(e.b.id)
             else e
         )
 

@@ -61,6 +61,9 @@ class CustomType:
     values: Values
     ports: Mapping[str, Dimension]  # port -> dimension of its weight; its synapse type is <name>_to_<port>
     approximate_ports: tuple[str, ...] = ()  # ports that take several arrivals of one step as one
+    shown: Shown = field(default_factory=lambda: Shown(NAME, {}))  # what attachments show
+    arrived: Mapping[str, str] = field(default_factory=dict)  # port -> as what it shows weights that arrive
+    counts: Mapping[str, str] = field(default_factory=dict)  # and their number
 
 
 def weight_dimension(port: Port) -> Dimension:
@@ -145,7 +148,13 @@ class _Type:
         self._values()
         ports = {p.name: weight_dimension(p) for p in flat.ports}
         return CustomType(
-            (*self._attachments(), *self._element(derived, rates)), self.values, ports, tuple(general)
+            (*self._attachments(), *self._element(derived, rates)),
+            self.values,
+            ports,
+            tuple(general),
+            self._shown(),
+            self.arrived,
+            self.count,
         )
 
     def _values(self) -> None:

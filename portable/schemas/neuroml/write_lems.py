@@ -10,12 +10,21 @@ import numpy as np
 
 from portable.errors import ModelError
 from portable.model.network import Network
-from portable.resolve.program import Approximation, CellGroup, Group, PoissonGroup, Program, TrainGroup
+from portable.resolve.program import (
+    Approximation,
+    CellGroup,
+    Connections,
+    Group,
+    PoissonGroup,
+    Program,
+    TrainGroup,
+)
 from portable.resolve.trains import Trains
 from portable.schemas.neuroml import write_attachments, write_core, write_sources
 from portable.schemas.neuroml.seal import sealed
 from portable.schemas.neuroml.write_annotation import annotation
-from portable.schemas.neuroml.write_cells import NAME, custom_type
+from portable.schemas.neuroml.write_attachments import Shown
+from portable.schemas.neuroml.write_cells import NAME, CustomType, custom_type
 from portable.schemas.neuroml.write_network import (
     InputList,
     Placed,
@@ -28,6 +37,8 @@ from portable.schemas.neuroml.write_network import (
 )
 from portable.schemas.neuroml.write_notes import notes
 from portable.schemas.neuroml.write_simulation import Column, Recorded, simulation
+from portable.schemas.neuroml.write_synapses import NAME as RULE
+from portable.schemas.neuroml.write_synapses import RuleOptions, rule_notes, subset, write_rule
 from portable.schemas.neuroml.write_units import Units
 
 NAMESPACE = "http://www.neuroml.org/schema/neuroml2"
@@ -85,6 +96,7 @@ class _Parts:
     placed: dict[str, Placed] = field(default_factory=dict)
     notes: list[Approximation] = field(default_factory=list)
     customs: dict[tuple[str, ...], str] = field(default_factory=dict)
+    cells: dict[str, tuple[str, CustomType]] = field(default_factory=dict)  # group -> its own type, and that
 
 
 @dataclass(frozen=True)
@@ -202,7 +214,10 @@ def _group(g: Group, program: Program, o: _Options, parts: _Parts) -> Placed:
     if isinstance(g, CellGroup):
         recorded = frozenset(t.variable for t in program.traces if t.group == g.name)
         core = None
-        if o.types != "custom":
+        learns = any(c.learning is not None and c.post == g.name for c in program.connections)
+        if (
+            o.types != "custom" and not learns
+        ):  # synapses with a rule show themselves to cells of our own type
             core = write_core.core_cells(
                 g,
                 recorded,
@@ -260,6 +275,7 @@ def _custom(g: CellGroup, o: _Options, parts: _Parts) -> Placed:
         name = parts.customs[made.lines] = _unused(f"{identifier(g.flat.base)}_cell", parts.types)
         parts.types[name] = [line.replace(NAME, name) for line in made.lines]
     kind = parts.customs[made.lines]
+    parts.cells[g.name] = kind, made
     numbers = {n: parts.units.number(v, d) for n, (d, v) in made.values.same.items()}
     prefix = o.prefix(g.name)
     parts.own.append(f'<{kind} id="{prefix}cell" {_attributes(numbers)}/>')
@@ -339,6 +355,50 @@ def _currents(program: Program, o: _Options, parts: _Parts) -> None:
     parts.lists += pulses.lists
 
 
+# -- connections
+
+
+def _projections(
+    c: Connections, n: int, program: Program, o: _Options, parts: _Parts, early: float
+) -> Iterator[Projection]:
+    pre, post, name = parts.placed[c.pre], parts.placed[c.post], f"projection_{n}"
+    if c.learning is None:
+        yield from projections(c, pre, post, o.dt, early, name)
+        return
+    if not c.count:
+        return
+    kind, cells = parts.cells[c.post]
+    repeats = _repeats(program.group(c.pre), o)
+    how = RuleOptions(o.dt, o.exact, early, o.split, repeats)
+    shown = Shown(kind, cells.shown.names)
+    made = write_rule(c, shown, cells.arrived[c.port], cells.counts.get(c.port, ""), parts.units, how)
+    parts.notes += rule_notes(c, how)
+    if made.lines not in parts.customs:
+        type_name = _unused(f"{kind}_to_{c.port}_by_{identifier(c.learning.rule.name)}", parts.types)
+        parts.customs[made.lines] = type_name
+        parts.types[type_name] = [line.replace(RULE, type_name) for line in made.lines]
+    for k, group in enumerate(made.groups):
+        id = f"{o.prefix(c.post)}learning_{n}" + (f"_{k}" if len(made.groups) > 1 else "")
+        parts.own.append(f'<{parts.customs[made.lines]} id="{id}" {_attributes(group.attributes)}/>')
+        there = replace(post, synapses=({c.port: id},))
+        own = name if len(made.groups) == 1 else f"{name}_{k}"
+        yield from projections(subset(c, group.chosen), pre, there, o.dt, early, own)
+
+
+def _repeats(g: Group, o: _Options) -> int:
+    """The most spikes that one of the sources has in a step of the simulation."""
+    if isinstance(g, CellGroup) or (
+        isinstance(g, PoissonGroup) and (o.inputs == "native" or o.steps is None)
+    ):
+        return 1
+    train = g if isinstance(g, TrainGroup) else Trains(g, o.dt).given(o.steps or 0)
+    if not train.steps.size:
+        return 1
+    source = np.repeat(np.arange(g.size), np.diff(train.indptr))
+    first = np.flatnonzero((np.diff(source, prepend=-1) != 0) | (np.diff(train.steps, prepend=-1) != 0))
+    return int(np.diff(np.append(first, source.size)).max())
+
+
 # -- files
 
 
@@ -350,7 +410,7 @@ def _network_files(
     blocks = [
         p
         for n, c in enumerate(program.connections)
-        for p in projections(c, parts.placed[c.pre], parts.placed[c.post], o.dt, early, f"projection_{n}")
+        for p in _projections(c, n, program, o, parts, early)
         if p.size
     ]
     if parts.types:
