@@ -78,6 +78,11 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         found.append(
             Shortfall(f"integrators.{config.integrator}", "integrator", reason, "use integrator='auto'")
         )
+    learning = [c for c in program.connections if c.learning is not None]
+    if engine == "neuron" and learning and lems_source(program.origin) is None:
+        reason = "their synapses are types of ours, which jNeuroML's export to NEURON does not take"
+        where = f"projection '{learning[0].projection}'"
+        found.append(Shortfall("synapses.plastic", where, reason, "use options={'engine': 'jlems'}"))
     try:
         _plan(program, config).files(1)
     except ModelError as error:
