@@ -16,7 +16,8 @@ from portable.backends.nest.feed import Feed
 from portable.backends.nest.kernel import failing, part, with_refractory
 from portable.backends.nest.lower import parameters_of, split
 from portable.backends.nest.plan import Edges, Nodes, Plan
-from portable.backends.nest.record import Traces, stop_quietly
+from portable.backends.nest.plastic import Made, Plastic
+from portable.backends.nest.record import SLICE, Traces, stop_quietly
 from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed, ModelError, suggestion
 from portable.resolve.program import Ints, PerCell, PoissonGroup
@@ -38,6 +39,7 @@ class NestSession:
             c.group.name: dict(c.group.parameters) for c in plan.cells
         }
         self.feeds = {s.group.name: Feed(s, plan.dt, plan.spikes.get(s.group.name)) for s in plan.sources}
+        self.plastic_ones = Plastic(nest, plan, self.nodes, self.feeds)
         try:
             self._build()
         except BaseException:
@@ -56,6 +58,8 @@ class NestSession:
             self.nest.verbosity = self.nest.VerbosityLevel.ERROR
             self.nest.set(tics_per_ms=self.plan.tics_per_ms, resolution=self.plan.dt)
             self.nest.set(local_num_threads=self.plan.threads, rng_seed=self.plan.seed)
+            if self.plan.exchange:
+                self.nest.set(min_delay=self.plan.exchange * self.plan.dt, max_delay=self._longest())
         self._install()
         for cells in self.plan.cells:
             with failing(f"population '{cells.group.name}'"):
@@ -63,17 +67,18 @@ class NestSession:
         for source in self.plan.sources:
             if source.how in ("trains", "frozen"):
                 with failing(f"population '{source.group.name}'"):
-                    self._nodes(source.group.name, self.nest.Create("spike_generator", source.group.size))
+                    self._nodes(source.group.name, self.nest.Create(source.model, source.group.size))
         for edges in self.plan.edges:
             with failing(f"projection '{edges.connections.projection}'"):
                 self._connect(edges)
         with failing("the recordings"):
             self._record()
+            self.plastic_ones.listen()
         self.changes = sorted({int(k) for c in self.plan.currents for k in c.steps})
         self._inject()
 
     def _install(self) -> None:
-        models = {c.nestml.digest: c.nestml for c in self.plan.cells if c.nestml is not None}
+        models = self.plan.models
         if not models:
             return
         from portable.backends.nest.compiled import shared_objects
@@ -114,6 +119,9 @@ class NestSession:
             pre = self._generators(source.group)
         else:
             pre = self.place.numbers(c.pre, np.arange(c.indptr.size - 1))
+        if edges.learned is not None:
+            self._connect_plastic(edges, pre[c.sources()])
+            return
         for low in range(0, c.count, CONNECT_AT_ONCE):
             high = min(low + CONNECT_AT_ONCE, c.count)
             rows = np.arange(c.indptr.size - 1)
@@ -128,6 +136,31 @@ class NestSession:
                     "receptor_type": edges.port.receptor,
                 },
             )
+
+    def _connect_plastic(self, edges: Edges, sources: Ints) -> None:
+        c, learned = edges.connections, edges.learned
+        assert learned is not None
+        assert c.learning is not None
+        pre, model = self.plastic_ones.sources(edges, sources), self.plastic_ones.model(edges)
+        for low in range(0, c.count, CONNECT_AT_ONCE):
+            high = min(low + CONNECT_AT_ONCE, c.count)
+            self.nest.Connect(
+                pre[low:high],
+                self.place.numbers(c.post, c.targets[low:high]),
+                "one_to_one",
+                {
+                    "synapse_model": model,
+                    "weight": part(c.weights, low, high, 1.0),
+                    "delay": part(c.learning.dendritic, low, high, self.plan.dt),
+                    "receptor_type": edges.port.receptor,
+                    "place": np.arange(low, high, dtype=np.float64),
+                    **{name: x[low:high] for name, x in learned.arrays.items()},
+                },
+            )
+
+    def _longest(self) -> float:
+        """The longest delay in ms of connections and of what records."""
+        return max([SLICE, *(e.connections.delay_range()[1] for e in self.plan.edges)]) * self.plan.dt + 1.0
 
     def _generators(self, group: PoissonGroup) -> Ints:
         """NEST's Poisson generators, one for each distinct rate; the node id for each source."""
@@ -235,8 +268,14 @@ class NestSession:
         times, weights = stamps * self.plan.dt, counts.astype(np.float64)
         # repeats of a stamp as weights: faster to hand over than multiplicities, and every receptor that NEST
         # gets is linear in the weight
+        # where connections learn, each spike is one, and is sent as neurons' are
+        name_of, how_often = (
+            ("spike_weights", weights)
+            if self.feeds[name].model == "spike_generator"
+            else ("spike_multiplicities", counts)
+        )
         given = [
-            {"spike_times": times[a:b], "spike_weights": weights[a:b]}
+            {"spike_times": times[a:b], name_of: how_often[a:b]}
             for a, b in itertools.pairwise(indptr.tolist())
         ]
         self.nodes[name].set(given)
@@ -342,6 +381,35 @@ class NestSession:
         self._alive()
         with failing("reading the connections back"):
             yield from held_connections(self.nest, self.plan)
+
+    # -- connections that learn
+
+    def synapses(self, name: str, variable: str) -> Floats:
+        """A state of every connection at this time."""
+        return self._learning(name).read(variable)
+
+    def set_synapses(self, name: str, values: Mapping[str, float | Floats]) -> None:
+        """Set states from now on."""
+        made = self._learning(name)
+        with failing(made.where):
+            made.change(self.now, values)
+
+    def plastic(self, name: str, on: bool) -> None:
+        """Whether weights change from now on."""
+        made = self._learning(name)
+        with failing(made.where):
+            made.change(self.now, {}, on)
+
+    def _learning(self, name: str) -> Made:
+        self._alive()
+        made = self.plastic_ones.made[name]
+        with failing(made.where):
+            if not self.now and not self.prepared:
+                self.nest.Prepare()  # NEST puts its connections in order
+                self.prepared = True
+            self._pause()  # else recorders cannot be emptied
+            self.plastic_ones.catch_up(self.now)
+        return made
 
     def close(self) -> None:
         """Free the kernel."""

@@ -17,9 +17,10 @@ class Feed:
     """One group of sources. `keep` are the positions whose spikes are recorded (None: not recorded)."""
 
     def __init__(self, source: Source, dt: float, keep: Ints | None) -> None:
-        self.how, self.keep = source.how, keep
+        self.how, self.keep, self.model = source.how, keep, source.model
         self.trains = Trains(source.group, dt)
         self.kept: list[tuple[Ints, Ints]] = []
+        self.heard: list[tuple[Ints, Ints]] | None = None  # all spikes since `new`, where connections learn
 
     @property
     def needed(self) -> bool:
@@ -43,15 +44,26 @@ class Feed:
         kept.
         """
         indptr, stamps, counts = self.trains.by_source(first, steps)
-        if self.keep is not None:
+        if self.keep is not None or self.heard is not None:
             ids = np.repeat(np.repeat(np.arange(self.trains.size), np.diff(indptr)), counts)
             when = np.repeat(stamps, counts)
-            wanted = np.isin(ids, self.keep) if self.keep.size < self.trains.size else slice(None)
-            self.kept.append((ids[wanted], when[wanted]))
+            if self.heard is not None:
+                self.heard.append((ids, when))
+            if self.keep is not None:
+                wanted = np.isin(ids, self.keep) if self.keep.size < self.trains.size else slice(None)
+                self.kept.append((ids[wanted], when[wanted]))
         return indptr, stamps, counts
+
+    def new(self) -> tuple[Ints, Ints]:
+        """(positions, stamps) of all spikes since this was last called."""
+        found, self.heard = _joined(self.heard or []), []
+        return found
 
     def recorded(self) -> tuple[Ints, Ints]:
         """(positions, stamps) so far."""
-        if not self.kept:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        return np.concatenate([a for a, _ in self.kept]), np.concatenate([b for _, b in self.kept])
+        return _joined(self.kept)
+
+
+def _joined(parts: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    none = np.zeros(0, dtype=np.int64)
+    return np.concatenate([none, *(a for a, _ in parts)]), np.concatenate([none, *(b for _, b in parts)])

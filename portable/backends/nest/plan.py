@@ -27,8 +27,8 @@ from portable.units import Floats
 
 @dataclass(frozen=True)
 class Nestml:
-    """A generated NESTML model. `digest` names it ("portable_<digest>_neuron") and keys the cache of compiled
-    modules.
+    """A generated NESTML model. `digest` names it ("portable_<digest>_neuron", or _synapse) and keys the cache
+    of compiled modules.
     """
 
     name: str
@@ -73,10 +73,25 @@ class Nodes:
 class Source:
     """A group of spike sources. how: "trains" or "frozen" (a generator per source, spikes handed over in
     chunks), "native" (a poisson_generator for each distinct rate), "silent" (nothing listens, so it has no
-    node)."""
+    node). model: NEST's of the generators; connections that learn need one whose spikes take the way of
+    neurons' spikes."""
 
     group: PoissonGroup | TrainGroup
     how: str
+    model: str = "spike_generator"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What connections that learn have besides weight and delay: their model, and its parameters and states,
+    one value for all (scalars) or one for each (arrays, in their order). axonal: steps of the delay that pass
+    before a spike of the source is seen (n,) or (); None: none. A relay node stands there then.
+    """
+
+    nestml: Nestml
+    scalars: Mapping[str, Any]
+    arrays: Mapping[str, Floats]
+    axonal: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,7 @@ class Edges:
 
     connections: Connections
     port: PortMap
+    learned: Learned | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,13 @@ class Plan:
     traces: tuple[Trace, ...]
     placement: Placement
     inputs: Mapping[str, str] = field(default_factory=dict)
+    exchange: int = 0  # steps between exchanges of spikes; 0: as many as the smallest delay allows
+
+    @property
+    def models(self) -> dict[str, Nestml]:
+        """The generated models, by digest."""
+        found = [c.nestml for c in self.cells] + [e.learned.nestml for e in self.edges if e.learned]
+        return {m.digest: m for m in found if m is not None}
 
 
 def summary(plan: Plan) -> dict[str, Any]:
@@ -136,6 +159,7 @@ def summary(plan: Plan) -> dict[str, Any]:
                 "n": e.connections.count,
                 "factor": e.port.factor,
                 "receptor": e.port.receptor,
+                **(_learned(e.learned) if e.learned else {}),
             }
             for e in plan.edges
         ],
@@ -149,6 +173,14 @@ def summary(plan: Plan) -> dict[str, Any]:
             for t in plan.traces
         ],
         "inputs": dict(plan.inputs),
+    }
+
+
+def _learned(x: Learned) -> dict[str, Any]:
+    return {
+        "nestml": x.nestml.digest,
+        "set": {k: _short(v) for k, v in {**x.scalars, **x.arrays}.items()},
+        "axonal": _short(x.axonal),
     }
 
 
