@@ -81,5 +81,7 @@ def _without(text: str, name: str) -> str:
             raise SystemExit(f"this version of NESTML writes synapses in a way that is not known: {pattern}")
     text = text.replace(f"{name}__with_{PAIRED}", name)
     if PAIRED in text:
-        raise SystemExit(f"this version of NESTML writes synapses in a way that is not known: {PAIRED} is left")
+        raise SystemExit(
+            f"this version of NESTML writes synapses in a way that is not known: {PAIRED} is left"
+        )
     return text

@@ -57,7 +57,10 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         else:
             texts.append((where, synapses.model(c.learning.rule)[0]))
     for where, text in texts:
-        if compiled.module_of(text) is None and (reason := compiled.missing()):
+        if compiled.module_of(text) is not None:
+            continue
+        reason = compiled.missing() or (compiled.too_old() if text.name.endswith("_synapse") else "")
+        if reason:
             out.append(
                 Shortfall(
                     "compiler", where, f"its equations need a NEST model made from NESTML, and {reason}"

@@ -15,15 +15,15 @@ from portable.backends.nest import builtin
 from portable.backends.nest.feed import Feed
 from portable.backends.nest.kernel import failing, part, with_refractory
 from portable.backends.nest.lower import parameters_of, split
-from portable.backends.nest.plan import Edges, Nodes, Plan
-from portable.backends.nest.plastic import Made, Plastic
+from portable.backends.nest.plan import Edges, LearningEdges, Nodes, Plan
+from portable.backends.nest.plastic import CONNECT_AT_ONCE, Made, Plastic
 from portable.backends.nest.record import SLICE, Traces, stop_quietly
 from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed, ModelError, suggestion
 from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
 
-CONNECT_AT_ONCE = 2**23
+RECORDERS = 1.0  # ms, the delay of their connections
 NOTHING = {"senders": np.zeros(0, np.int64), "times": np.zeros(0, np.int64)}  # of a recorder of no cell
 
 
@@ -38,7 +38,10 @@ class NestSession:
         self.values: dict[str, dict[str, PerCell]] = {
             c.group.name: dict(c.group.parameters) for c in plan.cells
         }
-        self.feeds = {s.group.name: Feed(s, plan.dt, plan.spikes.get(s.group.name)) for s in plan.sources}
+        self.feeds = {
+            s.group.name: Feed(s, plan.dt, plan.spikes.get(s.group.name), s.group.name in plan.taught)
+            for s in plan.sources
+        }
         self.plastic_ones = Plastic(nest, plan, self.nodes, self.feeds)
         try:
             self._build()
@@ -59,7 +62,8 @@ class NestSession:
             self.nest.set(tics_per_ms=self.plan.tics_per_ms, resolution=self.plan.dt)
             self.nest.set(local_num_threads=self.plan.threads, rng_seed=self.plan.seed)
             if self.plan.exchange:
-                self.nest.set(min_delay=self.plan.exchange * self.plan.dt, max_delay=self._longest())
+                longest = max(self.plan.longest, SLICE) * self.plan.dt + RECORDERS
+                self.nest.set(min_delay=self.plan.exchange * self.plan.dt, max_delay=longest)
         self._install()
         for cells in self.plan.cells:
             with failing(f"population '{cells.group.name}'"):
@@ -67,7 +71,10 @@ class NestSession:
         for source in self.plan.sources:
             if source.how in ("trains", "frozen"):
                 with failing(f"population '{source.group.name}'"):
-                    self._nodes(source.group.name, self.nest.Create(source.model, source.group.size))
+                    self._nodes(
+                        source.group.name,
+                        self.nest.Create(self.feeds[source.group.name].model, source.group.size),
+                    )
         for edges in self.plan.edges:
             with failing(f"projection '{edges.connections.projection}'"):
                 self._connect(edges)
@@ -109,7 +116,7 @@ class NestSession:
             names, columns = list(arrays), [np.asarray(a).tolist() for a in arrays.values()]
             self.nodes[group].set([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)])
 
-    def _connect(self, edges: Edges) -> None:
+    def _connect(self, edges: Edges | LearningEdges) -> None:
         c = edges.connections
         source = next((s for s in self.plan.sources if s.group.name == c.pre), None)
         native = source is not None and source.how == "native"
@@ -119,8 +126,8 @@ class NestSession:
             pre = self._generators(source.group)
         else:
             pre = self.place.numbers(c.pre, np.arange(c.indptr.size - 1))
-        if edges.learned is not None:
-            self._connect_plastic(edges, pre[c.sources()])
+        if isinstance(edges, LearningEdges):
+            self.plastic_ones.connect(edges, pre[c.sources()])
             return
         for low in range(0, c.count, CONNECT_AT_ONCE):
             high = min(low + CONNECT_AT_ONCE, c.count)
@@ -136,31 +143,6 @@ class NestSession:
                     "receptor_type": edges.port.receptor,
                 },
             )
-
-    def _connect_plastic(self, edges: Edges, sources: Ints) -> None:
-        c, learned = edges.connections, edges.learned
-        assert learned is not None
-        assert c.learning is not None
-        pre, model = self.plastic_ones.sources(edges, sources), self.plastic_ones.model(edges)
-        for low in range(0, c.count, CONNECT_AT_ONCE):
-            high = min(low + CONNECT_AT_ONCE, c.count)
-            self.nest.Connect(
-                pre[low:high],
-                self.place.numbers(c.post, c.targets[low:high]),
-                "one_to_one",
-                {
-                    "synapse_model": model,
-                    "weight": part(c.weights, low, high, 1.0),
-                    "delay": part(c.learning.dendritic, low, high, self.plan.dt),
-                    "receptor_type": edges.port.receptor,
-                    "place": np.arange(low, high, dtype=np.float64),
-                    **{name: x[low:high] for name, x in learned.arrays.items()},
-                },
-            )
-
-    def _longest(self) -> float:
-        """The longest delay in ms of connections and of what records."""
-        return max([SLICE, *(e.connections.delay_range()[1] for e in self.plan.edges)]) * self.plan.dt + 1.0
 
     def _generators(self, group: PoissonGroup) -> Ints:
         """NEST's Poisson generators, one for each distinct rate; the node id for each source."""
@@ -381,6 +363,8 @@ class NestSession:
         self._alive()
         with failing("reading the connections back"):
             yield from held_connections(self.nest, self.plan)
+            for name in self.plastic_ones.made:
+                yield self._learning(name).holds()
 
     # -- connections that learn
 
@@ -390,15 +374,17 @@ class NestSession:
 
     def set_synapses(self, name: str, values: Mapping[str, float | Floats]) -> None:
         """Set states from now on."""
-        made = self._learning(name)
-        with failing(made.where):
-            made.change(self.now, values)
+        self._change(name, values)
 
     def plastic(self, name: str, on: bool) -> None:
         """Whether weights change from now on."""
+        self._change(name, {}, on)
+
+    def _change(self, name: str, values: Mapping[str, float | Floats], on: bool | None = None) -> None:
         made = self._learning(name)
+        self._pause()
         with failing(made.where):
-            made.change(self.now, {}, on)
+            made.change(self.now, values, on)
 
     def _learning(self, name: str) -> Made:
         self._alive()
@@ -407,8 +393,9 @@ class NestSession:
             if not self.now and not self.prepared:
                 self.nest.Prepare()  # NEST puts its connections in order
                 self.prepared = True
-            self._pause()  # else recorders cannot be emptied
-            self.plastic_ones.catch_up(self.now)
+            if self.plastic_ones.now < self.now or not self.now:
+                self._pause()  # else recorders cannot be emptied
+                self.plastic_ones.catch_up(self.now)
         return made
 
     def close(self) -> None:

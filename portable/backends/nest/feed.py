@@ -14,13 +14,20 @@ from portable.units import Floats
 
 
 class Feed:
-    """One group of sources. `keep` are the positions whose spikes are recorded (None: not recorded)."""
+    """One group of sources. `keep` are the positions whose spikes are recorded (None: not recorded). taught:
+    connections learn from them, so all are kept until `new` is called, and each takes the way of neurons'.
+    """
 
-    def __init__(self, source: Source, dt: float, keep: Ints | None) -> None:
-        self.how, self.keep, self.model = source.how, keep, source.model
+    def __init__(self, source: Source, dt: float, keep: Ints | None, taught: bool = False) -> None:
+        self.how, self.keep = source.how, keep
         self.trains = Trains(source.group, dt)
         self.kept: list[tuple[Ints, Ints]] = []
-        self.heard: list[tuple[Ints, Ints]] | None = None  # all spikes since `new`, where connections learn
+        self.heard: list[tuple[Ints, Ints]] | None = [] if taught else None  # all spikes since `new`
+
+    @property
+    def model(self) -> str:
+        """NEST's model of the sources that get their spikes handed over."""
+        return "spike_generator" if self.heard is None else "spike_train_injector"
 
     @property
     def needed(self) -> bool:

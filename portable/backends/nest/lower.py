@@ -7,7 +7,7 @@ from typing import Any
 
 from portable.backends.contract import Lowered, RunConfig
 from portable.backends.nest import builtin, generated, synapses
-from portable.backends.nest.plan import Edges, Nodes, Plan, PortMap, Source, where
+from portable.backends.nest.plan import Edges, LearningEdges, Nodes, Plan, PortMap, Source, where
 from portable.backends.nest.values import split
 from portable.backends.placement import Place, Placement, side_by_side
 from portable.dynamics.methods import choose
@@ -23,7 +23,8 @@ from portable.resolve.program import (
 
 TICS_PER_MS = (1000, 10000, 100000, 1000000)
 MAX_SEED = 2**32 - 1
-# What a session may do at any step, several times between two exchanges of spikes: there is one every step then
+# What a session may do at any step, several times between two exchanges of spikes: they are then exchanged
+# every step
 CHANGES = {"session.synapses.set", "session.plastic"}
 
 
@@ -45,7 +46,10 @@ def lower(program: Program, config: RunConfig) -> Lowered:
             cells.append(generated.cells(group, method, program.dt))
             integrators[group.name] = method.described
     ports = {c.group.name: c.ports for c in cells}
-    edges = tuple(_edges(c, ports[c.post][c.port], program.dt) for c in program.connections if c.count)
+    exchange = int(bool(CHANGES & set(config.needs)))
+    edges = tuple(
+        _edges(c, ports[c.post][c.port], program.dt, exchange) for c in program.connections if c.count
+    )
     sources = tuple(_source(g, program, config) for g in program.groups if not isinstance(g, CellGroup))
     inputs = {
         s.group.name: "given"
@@ -69,13 +73,14 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         program.traces,
         Placement(_places(cells, sources), program.dt, program.spikes),
         inputs,
-        1 if any(e.learned for e in edges) and CHANGES & set(config.needs) else 0,
     )
     return Lowered(plan, tuple(changed), integrators)
 
 
-def _edges(c: Connections, port: PortMap, dt: float) -> Edges:
-    return Edges(c, port, synapses.learned(c, port.factor, dt))
+def _edges(c: Connections, port: PortMap, dt: float, exchange: int) -> Edges | LearningEdges:
+    if c.learning is None:
+        return Edges(c, port)
+    return LearningEdges(c, port, synapses.learned(c, c.learning, port.factor, dt, exchange))
 
 
 def _places(cells: Iterable[Nodes], sources: Iterable[Source]) -> dict[str, Place]:
@@ -120,11 +125,10 @@ def _source(group: PoissonGroup | TrainGroup, program: Program, config: RunConfi
     if not fans:
         return Source(group, "silent")
     teaches = any(c.learning for c in fans)
-    model = "spike_train_injector" if teaches else "spike_generator"
     if isinstance(group, TrainGroup):
-        return Source(group, "trains", model)
+        return Source(group, "trains")
     private = len(fans) == 1 and fans[0].one_to_one and group.name not in program.spikes and not teaches
-    return Source(group, "native" if config.inputs == "native" and private else "frozen", model)
+    return Source(group, "native" if config.inputs == "native" and private else "frozen")
 
 
 def _input_changes(inputs: Mapping[str, str], config: RunConfig, program: Program) -> list[Approximation]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from portable.units import Floats
 
 @dataclass(frozen=True)
 class Nestml:
-    """A generated NESTML model. `digest` names it ("portable_<digest>_neuron", or _synapse) and keys the cache
-    of compiled modules.
+    """A generated NESTML model. `digest` names it ("portable_<digest>_neuron", or "..._synapse") and keys the
+    cache of compiled modules.
     """
 
     name: str
@@ -73,25 +73,26 @@ class Nodes:
 class Source:
     """A group of spike sources. how: "trains" or "frozen" (a generator per source, spikes handed over in
     chunks), "native" (a poisson_generator for each distinct rate), "silent" (nothing listens, so it has no
-    node). model: NEST's of the generators; connections that learn need one whose spikes take the way of
-    neurons' spikes."""
+    node)."""
 
     group: PoissonGroup | TrainGroup
     how: str
-    model: str = "spike_generator"
 
 
 @dataclass(frozen=True)
 class Learned:
     """What connections that learn have besides weight and delay: their model, and its parameters and states,
     one value for all (scalars) or one for each (arrays, in their order). axonal: steps of the delay that pass
-    before a spike of the source is seen (n,) or (); None: none. A relay node stands there then.
+    before a spike of the source is seen (n,) or (); None: none. A relay node stands there then. exchange:
+    steps between NEST's exchanges of spikes, 0 for as many as the smallest delay allows: changes at any step
+    need one every step.
     """
 
     nestml: Nestml
     scalars: Mapping[str, Any]
     arrays: Mapping[str, Floats]
     axonal: Ints | None = None
+    exchange: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,16 @@ class Edges:
 
     connections: Connections
     port: PortMap
-    learned: Learned | None = None
+    learned: ClassVar[None] = None
+
+
+@dataclass(frozen=True)
+class LearningEdges:
+    """One set of connections that learn."""
+
+    connections: Connections
+    port: PortMap
+    learned: Learned
 
 
 @dataclass(frozen=True)
@@ -115,19 +125,38 @@ class Plan:
     seed: int
     cells: tuple[Nodes, ...]
     sources: tuple[Source, ...]
-    edges: tuple[Edges, ...]
+    edges: tuple[Edges | LearningEdges, ...]
     currents: tuple[Current, ...]
     spikes: Mapping[str, Ints]
     traces: tuple[Trace, ...]
     placement: Placement
     inputs: Mapping[str, str] = field(default_factory=dict)
-    exchange: int = 0  # steps between exchanges of spikes; 0: as many as the smallest delay allows
+
+    @property
+    def learning(self) -> dict[str, LearningEdges]:
+        """Connections that learn, by name."""
+        return {e.connections.name: e for e in self.edges if isinstance(e, LearningEdges)}
+
+    @property
+    def taught(self) -> set[str]:
+        """Populations whose spikes connections learn from, as their sources or targets."""
+        return {n for e in self.learning.values() for n in (e.connections.pre, e.connections.post)}
+
+    @property
+    def exchange(self) -> int:
+        """Steps between exchanges of spikes, 0 for as many as the smallest delay allows."""
+        return max((e.learned.exchange for e in self.learning.values()), default=0)
 
     @property
     def models(self) -> dict[str, Nestml]:
         """The generated models, by digest."""
-        found = [c.nestml for c in self.cells] + [e.learned.nestml for e in self.edges if e.learned]
+        found = [c.nestml for c in self.cells] + [e.learned.nestml for e in self.learning.values()]
         return {m.digest: m for m in found if m is not None}
+
+    @property
+    def longest(self) -> int:
+        """The longest delay in steps."""
+        return max((e.connections.delay_range()[1] for e in self.edges), default=1)
 
 
 def summary(plan: Plan) -> dict[str, Any]:
@@ -140,6 +169,7 @@ def summary(plan: Plan) -> dict[str, Any]:
             "tics_per_ms": plan.tics_per_ms,
             "local_num_threads": plan.threads,
             "rng_seed": plan.seed,
+            **({"exchange": plan.exchange} if plan.exchange else {}),
         },
         "cells": [
             {

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from portable.backends.contract import HeldConnections
 from portable.backends.nest.feed import Feed
-from portable.backends.nest.plan import Edges, Plan
+from portable.backends.nest.kernel import part
+from portable.backends.nest.plan import LearningEdges, Plan
 from portable.backends.nest.replay import Replay, Spikes
 from portable.backends.nest.synapse_text import MARKS
 from portable.dynamics.synapse import WEIGHT
@@ -19,6 +21,7 @@ from portable.units import Floats
 LOOKED_AT = 256  # connections of a projection whose weights in NEST are compared with the replay, a time
 # NEST's weights and the replay's differ by rounding: each change to 1e-16, and what a rule makes of that
 CLOSE = 1e-9
+CONNECT_AT_ONCE = 2**23
 PIECE = 100_000  # connections that NEST is asked about at a time
 
 
@@ -27,24 +30,40 @@ class Plastic:
 
     def __init__(self, nest: Any, plan: Plan, nodes: Mapping[str, Any], feeds: Mapping[str, Feed]) -> None:
         self.nest, self.plan, self.nodes, self.feeds = nest, plan, nodes, feeds
-        self.edges = {e.connections.name: e for e in plan.edges if e.learned}
         self.models: dict[str, str] = {}
         self.made: dict[str, Made] = {}
         self.recorders: dict[str, Any] = {}
+        self.now = 0  # up to where spikes were replayed
+        self.relays = np.zeros((3, 0), dtype=np.int64)  # of each: its node, the source's, steps between them
 
-    def model(self, edges: Edges) -> str:
-        """NEST's model of these connections: the generated one with their values."""
-        assert edges.learned is not None
-        name = f"{edges.learned.nestml.name}__{len(self.models)}"
-        self.nest.CopyModel(edges.learned.nestml.name, name, dict(edges.learned.scalars))
-        self.models[edges.connections.name] = name
-        return name
+    def connect(self, edges: LearningEdges, sources: Ints) -> None:
+        """Make the connections; sources: the node of each."""
+        c, learned, port = edges.connections, edges.learned, edges.port
+        assert c.learning is not None
+        model = f"{learned.nestml.name}__{len(self.models)}"
+        self.nest.CopyModel(learned.nestml.name, model, dict(learned.scalars))
+        self.models[c.name] = model
+        pre, post = self._relayed(edges, sources), self.plan.placement.numbers(c.post, c.targets)
+        for low in range(0, c.count, CONNECT_AT_ONCE):
+            high = min(low + CONNECT_AT_ONCE, c.count)
+            self.nest.Connect(
+                pre[low:high],
+                post[low:high],
+                "one_to_one",
+                {
+                    "synapse_model": model,
+                    "weight": part(c.weights, low, high, 1.0),
+                    "delay": part(c.learning.dendritic, low, high, self.plan.dt),
+                    "receptor_type": port.receptor,
+                    "place": np.arange(low, high, dtype=np.float64),
+                    **{name: x[low:high] for name, x in learned.arrays.items()},
+                },
+            )
 
-    def sources(self, edges: Edges, numbers: Ints) -> Ints:
-        """The node of each connection's source, of which these are the numbers: where part of the delay is
-        axonal, a relay that spikes that much later, one for each source and time.
+    def _relayed(self, edges: LearningEdges, numbers: Ints) -> Ints:
+        """The node that each connection leaves: its source or, where part of the delay is axonal, a relay
+        that spikes that much later, one for each source and time.
         """
-        assert edges.learned is not None
         axonal = edges.learned.axonal
         if axonal is None:
             return numbers
@@ -54,27 +73,33 @@ class Plastic:
         needed = np.flatnonzero(pairs[1] > 0)
         if needed.size:
             relays = self.nest.Create("parrot_neuron", int(needed.size))
-            first = relays[0].global_id
+            nodes = relays[0].global_id + np.arange(needed.size)
             self.nest.Connect(
                 pairs[0][needed],
-                first + np.arange(needed.size),
+                nodes,
                 "one_to_one",
                 {"weight": np.ones(needed.size), "delay": pairs[1][needed] * self.plan.dt},
             )
-            pairs[0][needed] = first + np.arange(needed.size)
+            self.relays = np.hstack([self.relays, np.stack([nodes, *pairs[:, needed]])])
+            pairs[0][needed] = nodes
         found: Ints = pairs[0][which]
         return found
 
     def listen(self) -> None:
         """Have all spikes of both ends kept until they are replayed."""
-        for e in self.edges.values():
-            for name in (e.connections.pre, e.connections.post):
-                if name in self.feeds:
-                    self.feeds[name].heard = []
-                elif name not in self.recorders:
-                    self.recorders[name] = self.nest.Create("spike_recorder", params={"time_in_steps": True})
-                    self.nest.Connect(self.nodes[name], self.recorders[name])
-        self.made = {n: Made(self, e, self.models[n]) for n, e in self.edges.items()}
+        for name in sorted(self.plan.taught - self.feeds.keys()):
+            self.recorders[name] = self.nest.Create("spike_recorder", params={"time_in_steps": True})
+            self.nest.Connect(self.nodes[name], self.recorders[name])
+        self.made = {n: Made(self, e, self.models[n]) for n, e in self.plan.learning.items()}
+
+    def behind(self, nodes: Ints) -> tuple[Ints, Ints]:
+        """The sources of connections that leave these nodes, and the steps of delay before that."""
+        late = np.zeros(nodes.size, dtype=np.int64)
+        if not self.relays.size:
+            return nodes, late
+        at = np.clip(np.searchsorted(self.relays[0], nodes), 0, self.relays.shape[1] - 1)
+        relayed = self.relays[0][at] == nodes
+        return np.where(relayed, self.relays[1][at], nodes), np.where(relayed, self.relays[2][at], 0)
 
     def catch_up(self, now: int) -> None:
         """Replay what was spiked since this was last called, up to step `now`."""
@@ -84,22 +109,21 @@ class Plastic:
             place = self.plan.placement.positions(name, events["senders"])
             spikes[name] = place, np.asarray(events["times"], dtype=np.int64)
             recorder.n_events = 0
-        ends = {n for e in self.edges.values() for n in (e.connections.pre, e.connections.post)}
-        spikes |= {name: feed.new() for name, feed in self.feeds.items() if name in ends}
+        spikes |= {name: feed.new() for name, feed in self.feeds.items() if name in self.plan.taught}
         slices = round(self.nest.min_delay / self.plan.dt)
         delivered = slices * (-(-now // slices) - 1)
         for made in self.made.values():
             c = made.edges.connections
-            made.replay.advance(now, spikes[c.pre], spikes[c.post])
-            made.replay.delivered(delivered)
+            made.replay.advance(now, delivered, spikes[c.pre], spikes[c.post])
             made.delivered = delivered
+        self.now = now
 
 
 class Made:
     """One of the program's connections that learn, as NEST has it."""
 
-    def __init__(self, all: Plastic, edges: Edges, model: str) -> None:
-        self.nest, self.edges, self.model = all.nest, edges, model
+    def __init__(self, all: Plastic, edges: LearningEdges, model: str) -> None:
+        self.all, self.nest, self.edges, self.model = all, all.nest, edges, model
         self.replay = Replay(edges.connections, all.plan.dt)
         self.delivered = 0  # what NEST's synapses have seen of their sources
         self.looks = 0
@@ -117,22 +141,21 @@ class Made:
     def where(self) -> str:
         return f"projection '{self.edges.connections.projection}'"
 
-    def places(self) -> Ints:
-        """Which of the program's connections each of `found` is."""
-        got = [
-            np.atleast_1d(self.found[low : low + PIECE].get("place"))
-            for low in range(0, len(self.found), PIECE)
+    def told(self, *names: str) -> list[Floats]:
+        """What NEST says of each of `found`."""
+        pieces = [self.found[low : low + PIECE].get(list(names)) for low in range(0, len(self.found), PIECE)]
+        return [
+            np.concatenate(
+                [np.zeros(0), *(np.atleast_1d(np.asarray(p[n], dtype=np.float64)) for p in pieces)]
+            )
+            for n in names
         ]
-        return np.concatenate(got).astype(np.int64)
 
     def look(self) -> None:
         """BackendFailed if weights in NEST are not those of the replay. Some are looked at each time, others
         the next.
         """
-        n = self.edges.connections.count
-        if not n:
-            return
-        stride = -(-n // LOOKED_AT)
+        stride = -(-self.edges.connections.count // LOOKED_AT)
         some = self.found[self.looks % stride :: stride]
         self.looks += 1
         told = some.get(["place", "weight"])
@@ -150,6 +173,19 @@ class Made:
     def read(self, variable: str) -> Floats:
         self.look()
         return self.replay.learning.read(variable)
+
+    def holds(self) -> HeldConnections:
+        """The connections as NEST has them, with the weights that they have now."""
+        c, place = self.edges.connections, self.all.plan.placement
+        node, target, delay, number = self.told("source", "target", "delay", "place")
+        source, late = self.all.behind(node.astype(np.int64))
+        return HeldConnections(
+            (c.name,),
+            place.positions(c.pre, source),
+            place.positions(c.post, target.astype(np.int64)),
+            self.read(WEIGHT)[number.astype(np.int64)],
+            place.steps(delay) + late,
+        )
 
     def change(self, now: int, values: Mapping[str, float | Floats], on: bool | None = None) -> None:
         """Set states, or switch learning, after all that is seen up to `now`: a mark on the synapses' clock
@@ -178,7 +214,7 @@ class Made:
         self._write()
 
     def _write(self) -> None:
-        places = self.places()
+        places = self.told("place")[0].astype(np.int64)
         scalars: dict[str, float] = {}
         arrays: dict[str, Floats] = {}
         for mark, (step, values) in zip(MARKS[-len(self.marks) :], self.marks, strict=True):

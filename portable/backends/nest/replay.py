@@ -27,8 +27,13 @@ class Replay:
         self.held = self.learning.states["weight"].copy()
         self.waiting: list[tuple[int, Ints, Floats]] = []  # what `held` becomes once NEST delivers
 
-    def advance(self, now: int, pre: Spikes, post: Spikes) -> None:
-        """To step `now`; spikes since the last call, in any order."""
+    def advance(self, now: int, delivered: int, pre: Spikes, post: Spikes) -> None:
+        """To step `now`; spikes since the last call, in any order. NEST has delivered what synapses see up to
+        step `delivered`.
+        """
+        while self.waiting and self.waiting[0][0] <= delivered:
+            _, index, weights = self.waiting.pop(0)
+            self.held[index] = weights
         first = self.learning.clock + 1
         sides = [(*_steps(x, first, now), x) for x in (_sorted(pre), _sorted(post))]
         for k in range(first, now + 1):
@@ -39,14 +44,13 @@ class Replay:
                 if a < b:
                     notes(*np.unique(ids[a:b], return_counts=True), k)
             index, _ = self.learning.advance(k)
-            if index.size:
-                self.waiting.append((k, index, self.learning.states["weight"][index]))
-
-    def delivered(self, step: int) -> None:
-        """NEST has delivered what synapses see up to a step."""
-        while self.waiting and self.waiting[0][0] <= step:
-            _, index, weights = self.waiting.pop(0)
-            self.held[index] = weights
+            if not index.size:
+                continue
+            weights = self.learning.states["weight"][index]
+            if k <= delivered:
+                self.held[index] = weights
+            else:
+                self.waiting.append((k, index, weights))
 
 
 def _sorted(spikes: Spikes) -> Spikes:

@@ -1,9 +1,9 @@
 """A rule of plasticity as NESTML text: one synapse that keeps all its traces itself.
 
-NEST looks at a synapse when a spike of its source is delivered: it then goes through the spikes of the target
-that the synapse has seen since, and then through the source's. `update` stands between two of these instants.
-Handlers must not see what a spike of the same instant does to traces, so the jumps are only counted there, and
-done when the synapse's clock moves on.
+NEST looks at a synapse when a spike of its source is delivered: it then goes through the spikes of the
+target that the synapse has seen since, and then to the source's. `update` stands between two of these
+instants. Handlers must not see what a spike of the same instant does to traces, so the jumps are only counted
+there, and done when the synapse's clock moves on.
 
 Weights that are set, and learning that is switched, at a time T count after all that the synapse has seen up
 to T, but NEST may deliver a spike stamped T or before only later. Each change is therefore a mark on the
@@ -142,8 +142,8 @@ def _update(w: SynapseText) -> None:
         w.line(f"clock = set_{mark}")
         w.line(f"learn = learn_{mark}")
         w.line(f"w = w_{mark}")
-        for s in w.rule.own:
-            w.line(f"x_{s.name} = s_{mark}_{s.name}")
+        for own in w.rule.own:
+            w.line(f"x_{own.name} = s_{mark}_{own.name}")
         w.depth = 3
     w.decay("steps")
     w.line("clock = clock + steps")

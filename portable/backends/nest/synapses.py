@@ -17,7 +17,7 @@ from portable.backends.nest.values import split
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Call, walk
 from portable.dynamics.synapse import HANDLERS, SENT, Rule
-from portable.resolve.program import Connections
+from portable.resolve.program import Connections, Plasticity
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,29 +49,25 @@ def model(rule: Rule) -> tuple[Nestml, Mapping[str, float]]:
     return _model(_Key(rule, rule.text() + "".join(f"\n{p.name}" for p in rule.parameters)))
 
 
-def learned(c: Connections, factor: float, dt: float) -> Learned | None:
-    """What NEST is told of connections that learn; None where they do not. factor: what a weight of 1 is at
-    their receptor.
-    """
-    if c.learning is None:
-        return None
-    rule = c.learning.rule
+def learned(c: Connections, how: Plasticity, factor: float, dt: float, exchange: int) -> Learned:
+    """What NEST is told of connections that learn. factor: what a weight of 1 is at their receptor."""
+    rule = how.rule
     text, numbers = model(rule)
     with np.errstate(all="ignore"):
         start: dict[str, Any] = {
-            **{s.name: evaluate(s.initial, dict(c.learning.parameters)) for s in (*rule.pre, *rule.post)},
-            **c.learning.initial,
+            **{s.name: evaluate(s.initial, dict(how.parameters)) for s in (*rule.pre, *rule.post)},
+            **how.initial,
         }
     values = {
-        **{f"p_{n}": v for n, v in c.learning.parameters.items()},
+        **{f"p_{n}": v for n, v in how.parameters.items()},
         **{f"x_{n}": v for n, v in start.items()},
         **numbers,
         "step_h": dt,
         "factor": factor,
     }
     scalars, arrays = split({n: np.asarray(v, dtype=np.float64) for n, v in values.items()}, c.count)
-    axonal = np.asarray(c.delays, dtype=np.int64) - np.asarray(c.learning.dendritic, dtype=np.int64)
-    return Learned(text, scalars, arrays, axonal if np.any(axonal) else None)
+    axonal = np.asarray(c.delays, dtype=np.int64) - np.asarray(how.dendritic, dtype=np.int64)
+    return Learned(text, scalars, arrays, axonal if np.any(axonal) else None, exchange)
 
 
 def problem(rule: Rule) -> str:
