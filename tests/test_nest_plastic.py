@@ -205,3 +205,42 @@ def test_a_rule_that_nestml_cannot_say() -> None:
     net, _ = network(kind(WEIGHT, 1.0), recurrent=False)
     [found] = [s for s in BACKEND.check(resolve(net, 1, 0.1), RunConfig()) if s.feature != "compiler"]
     assert str(found).startswith("projection 'forward': its rule 'Odd' calls factorial()")
+
+
+@compiles
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["iaf_cond_exp", "generated"])
+def test_conductances_and_several_spikes_in_a_step(model: str) -> None:
+    """Inhibition, whose weights NEST's own conductance cells want negated; sources that spike up to three
+    times in one step; cells of NEST's own and generated ones.
+    """
+    cells = pt.Population("cells", 12, pt.IF_cond_exp(i_offset=1.1), initial={"v": pt.Uniform(-65, -50)})
+    fast = pt.Population("fast", 8, pt.SpikeSourcePoisson(rate=3000.0))
+    burst = pt.Population("burst", 2, pt.SpikeSourceArray([3.0, 3.0, 3.0, 10.1, 10.1, 30.0, 30.0, 31.0]))
+    delays = pt.Uniform("0.5 ms", "3 ms")
+    vogels = pt.VogelsSprekeler(pt.Uniform("1 nS", "2 nS"), delays, w_max="5 nS", rho0="30 Hz")
+    # what its connections send is not known to be positive, and NEST's own cells go by the sign
+    depressing = pt.TsodyksMarkram(pt.Uniform("0.4 nS", "0.6 nS"), delays, tau_rec="5 ms")
+    drive = depressing if model == "generated" else pt.StaticSynapse("0.1 nS", 1.0)
+    inhibition = pt.Projection(cells, cells, pt.FixedProbability(0.5), vogels, "inhibitory", name="inhibition")
+    net = pt.Network(
+        "conductances",
+        [cells, fast, burst],
+        [
+            inhibition,
+            pt.Projection(burst, cells, pt.AllToAll(), vogels, "inhibitory", name="bursts"),
+            pt.Projection(fast, cells, pt.FixedProbability(0.5), drive, "excitatory", name="drive"),
+        ],
+        recordings=[pt.Record(cells, "spikes"), pt.Record(inhibition, "weight", "10 ms")],
+    )
+    assert plan(net).cells[0].model.startswith("portable" if model == "generated" else model)
+    found = pt.run(net, "nest", "120 ms", seed=2, inputs="frozen")
+    truth = pt.run(net, "reference", "120 ms", seed=2, integrator="rkf45")
+    assert len(truth.spikes["cells"]) > 60
+    weights = found.weights["inhibition"].values
+    assert np.abs(weights[-1] - weights[0]).max() > 1e-5  # uS
+    if model == "generated":  # NEST's own cells take steps of another size, and spike elsewhere now and then
+        np.testing.assert_array_equal(found.spikes["cells"].steps, truth.spikes["cells"].steps)
+        np.testing.assert_allclose(weights, truth.weights["inhibition"].values, rtol=0, atol=5e-3 * CLOSE)
+    else:
+        assert len(found.spikes["cells"]) == pytest.approx(len(truth.spikes["cells"]), rel=0.05)
