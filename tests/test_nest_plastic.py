@@ -222,7 +222,9 @@ def test_conductances_and_several_spikes_in_a_step(model: str) -> None:
     # what its connections send is not known to be positive, and NEST's own cells go by the sign
     depressing = pt.TsodyksMarkram(pt.Uniform("0.4 nS", "0.6 nS"), delays, tau_rec="5 ms")
     drive = depressing if model == "generated" else pt.StaticSynapse("0.1 nS", 1.0)
-    inhibition = pt.Projection(cells, cells, pt.FixedProbability(0.5), vogels, "inhibitory", name="inhibition")
+    inhibition = pt.Projection(
+        cells, cells, pt.FixedProbability(0.5), vogels, "inhibitory", name="inhibition"
+    )
     net = pt.Network(
         "conductances",
         [cells, fast, burst],
@@ -244,3 +246,29 @@ def test_conductances_and_several_spikes_in_a_step(model: str) -> None:
         np.testing.assert_allclose(weights, truth.weights["inhibition"].values, rtol=0, atol=5e-3 * CLOSE)
     else:
         assert len(found.spikes["cells"]) == pytest.approx(len(truth.spikes["cells"]), rel=0.05)
+
+
+@compiles
+@pytest.mark.slow
+def test_in_a_process_of_its_own() -> None:
+    """Where this process's kernel holds another session; and beside sources that NEST draws."""
+    net, forward = network(rule("additive"))
+    how: dict[str, Any] = {
+        "seed": 4,
+        "inputs": "native",
+        "needs": ["session.synapses.set", "session.plastic"],
+    }
+    found = []
+    with pt.open(net, "nest", **how) as first, pt.open(net, "nest", **how) as second:
+        assert type(first.session) is not type(second.session)
+        for sim in (first, second):
+            sim.run("30 ms")
+            sim.set(forward, weight="90 pA")
+            sim.plastic(forward, False)
+            sim.run("20 ms")
+            assert np.all(np.asarray(sim.weights(forward)) == 0.09)  # nA
+            sim.plastic(forward, True)
+            sim.run("30 ms")
+            found.append(np.asarray(sim.weights(forward)))
+    np.testing.assert_array_equal(*found)
+    assert np.ptp(found[0]) > 0.0
