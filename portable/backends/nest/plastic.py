@@ -89,7 +89,9 @@ class Plastic:
         """Have all spikes of both ends kept until they are replayed."""
         for name in sorted(self.plan.taught - self.feeds.keys()):
             self.recorders[name] = self.nest.Create("spike_recorder", params={"time_in_steps": True})
-            self.nest.Connect(self.nodes[name], self.recorders[name])
+            # a recorder's delay changes nothing but NEST's min_delay, which it must not make smaller
+            late = {"delay": self.plan.longest * self.plan.dt}
+            self.nest.Connect(self.nodes[name], self.recorders[name], syn_spec=late)
         self.made = {n: Made(self, e, self.models[n]) for n, e in self.plan.learning.items()}
 
     def behind(self, nodes: Ints) -> tuple[Ints, Ints]:
@@ -193,10 +195,6 @@ class Made:
         be delivered may then lie before the newer.
         """
         learning = self.replay.learning
-        if values:
-            learning.set(values)
-        if on is not None:
-            learning.on = on
         if self.marks and self.marks[-1][0] == now:
             self.marks.pop()
         elif len(self.marks) == len(MARKS):
@@ -207,6 +205,10 @@ class Made:
                     "delivers them every step"
                 )
             self.marks.pop(0)
+        if values:
+            learning.set(values)
+        if on is not None:
+            learning.on = on
         states = {WEIGHT: "w", **{s.name: f"s_{s.name}" for s in learning.rule.own}}
         self.marks.append(
             (now, {**{states[n]: learning.read(n) for n in states}, "learn": float(learning.on)})
