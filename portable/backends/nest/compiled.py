@@ -59,6 +59,14 @@ def missing() -> str:
     return ""
 
 
+def too_old() -> str:
+    """Why this NESTML generates no synapses as ours are written; "" if it does."""
+    found = version("nestml")
+    if int(found.split(".")[0]) >= 9:
+        return ""
+    return f"the generator NESTML {found} is older than 9: pip install --upgrade nestml"
+
+
 def headers() -> Path | None:
     """The folder of NEST's headers, found without importing NEST."""
     spec = find_spec("nest")
