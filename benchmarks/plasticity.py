@@ -46,7 +46,8 @@ def native(cells: int, rule: str, threads: int, seconds: float) -> dict[str, flo
     e, i, ce, ci, w = sizes(cells)
     cell = pt.IF_curr_exp(**CELL)
     exc, inh = (
-        pt.Population(name, n, cell, initial={"v": pt.Uniform(-65, -50)}) for name, n in (("exc", e), ("inh", i))
+        pt.Population(name, n, cell, initial={"v": pt.Uniform(-65, -50)})
+        for name, n in (("exc", e), ("inh", i))
     )
     noise = pt.Population("noise", cells, pt.SpikeSourcePoisson(rate=RATE))
     synapse = {
