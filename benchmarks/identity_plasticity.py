@@ -1,10 +1,10 @@
 """Whether backends agree on what a network learns: spikes one by one, weights to rounding.
 
-    python benchmarks/identity_plasticity.py [--cells 1000] [--seconds 10] [--seeds 3] [--rule pair|triplet|vogels]
-                                             [--backends native,nest,brian2] [--session] [--aeif] [--out FILE.json]
+    python benchmarks/identity_plasticity.py [--cells 1000] [--seconds 10] [--seeds 3] [--session] [--aeif]
+        [--rule pair|triplet|vogels] [--backends native,nest,brian2] [--out FILE.json]
 
-Recurrent cells (psc_exp, or AdEx with --aeif), a tenth of all pairs connected by plastic synapses (100,000 at 1000
-cells) of drawn delays, Poisson input. --session: weights are set, scaled, and learning is switched off and on in
+Recurrent cells (psc_exp, or AdEx with --aeif), a tenth of all pairs connected by plastic synapses (100,000 at
+1000 cells) of drawn delays, Poisson input. --session: weights are set, and learning is switched off and on in
 between. Weights are compared every second and at the end, as the largest difference over the largest weight.
 """
 
@@ -35,7 +35,7 @@ def network(cells: int, rule: str, aeif: bool, every: str) -> tuple[pt.Network, 
         "vogels": lambda: pt.VogelsSprekeler(weight, delay, **bounds, rho0="10 Hz"),
     }[rule]()
     learns = pt.Projection(group, group, pt.FixedInDegree(cells // 10), synapse, name="learns")
-    drive = pt.StaticSynapse("5 nS" if aeif else "110 pA", 1.0)
+    drive = pt.StaticSynapse("5 nS" if aeif else "270 pA", 1.0)
     net = pt.Network(
         "learning",
         [group, noise],
