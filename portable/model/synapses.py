@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portable.dynamics.component import Parameter
-from portable.dynamics.synapse import WEIGHT, Rule, rule
+from portable.dynamics.synapse import WEIGHT, Rule
+from portable.dynamics.synapse_text import rule
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
 from portable.model.values import Value, extremes, value
