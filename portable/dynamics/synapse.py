@@ -27,7 +27,8 @@ from portable.units import NONE, TIME, unit
 
 WEIGHT = "weight"
 SENT = Name(WEIGHT)  # unless a rule says otherwise
-ARGUMENTS = ("delay", "initial", "dendritic_delay_fraction")  # of a call of a type, beside parameters
+# what a synapse has beside its parameters, in a call of its type or in a document
+ARGUMENTS = ("type", "delay", "initial", "dendritic_delay_fraction")
 HANDLERS = ("on_post", "on_pre", "after_post", "after_pre")
 
 
@@ -234,7 +235,11 @@ def rule(
 
 
 def _two(bounds: Any) -> tuple[Any, Any]:
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+    if (
+        not isinstance(bounds, (tuple, list))
+        or len(bounds) != 2
+        or not all(b is None or (isinstance(b, str) and b.strip()) for b in bounds)
+    ):
         raise ModelError(
             "bounds", f"expected two, got {bounds!r}", 'write ("w_min", "w_max"); None: no bound'
         )

@@ -281,7 +281,7 @@ class Network:
             object.__setattr__(self, attribute, items)
         self._names()
         self._members()
-        named = _numbered(self.projections)
+        named = numbered(self.projections)
         object.__setattr__(
             self, "recordings", tuple(_renumbered(r, self.projections, named) for r in self.recordings)
         )
@@ -347,8 +347,9 @@ class Network:
         )
 
 
-def _numbered(projections: tuple[Projection, ...]) -> tuple[Projection, ...]:
+def numbered(projections: Iterable[Projection]) -> tuple[Projection, ...]:
     """Make names unique: the second "a->b/x" becomes "a->b/x#2", so that its random streams are its own."""
+    projections = tuple(projections)
     count: dict[str, int] = {}
     taken = {p.name for p in projections}
     out = []
@@ -396,6 +397,7 @@ __all__ = [
     "Side",
     "Synapses",
     "View",
+    "numbered",
     "replace",
     "side",
 ]
