@@ -248,7 +248,9 @@ def networks(draw: st.DrawFn) -> pt.Network:
     for p in projections:
         if not isinstance(p.synapse, pt.StaticSynapse) and draw(st.booleans()):
             some = draw(st.none() | sides([v.population for v in p.pre]))
-            recordings.append(pt.Record(p.between(some), interval=draw(st.none() | quantities("ms", of=positive))))
+            recordings.append(
+                pt.Record(p.between(some), interval=draw(st.none() | quantities("ms", of=positive)))
+            )
     links = []
     for target in (p for p in populations if p.cell.type == QUADRATIC and draw(st.booleans())):
         source, m = draw(st.sampled_from(populations)), draw(st.integers(0, 4))

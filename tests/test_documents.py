@@ -192,7 +192,9 @@ def test_recordings_find_projections_by_the_names_that_they_get() -> None:
     ]
     network = pt.from_document(data)
     assert [p.name for p in network.projections[2:]] == ["exc->exc/excitatory", "exc->exc/excitatory#2"]
-    assert [r.synapses.projection for r in network.recordings[2:]] == [p.name for p in network.projections[2:]]
+    assert [r.synapses.projection for r in network.recordings[2:]] == [
+        p.name for p in network.projections[2:]
+    ]
     assert pt.from_document(pt.to_document(network)) == network
 
 

@@ -108,7 +108,10 @@ NODES = {
     "StaticSynapse": lambda x: connected(weight=0.5 + x, delay=1.0 + x),
     "PlasticSynapse": lambda x: learning(
         pt.STDP(
-            pt.Uniform("0.1 nA", "0.2 nA"), [1.0, 2.0, 1.0, 1.5], w_max="300 pA", tau_plus=pt.Uniform(9, 19 + x),
+            pt.Uniform("0.1 nA", "0.2 nA"),
+            [1.0, 2.0, 1.0, 1.5],
+            w_max="300 pA",
+            tau_plus=pt.Uniform(9, 19 + x),
             dendritic_delay_fraction=0.25 + x / 2,
         )
     ),

@@ -28,9 +28,7 @@ def rules(*, word: str, as_json: bool) -> int:
     elif word:
         report(chosen[0])
     else:
-        rows = [
-            (k.name, k.aliases.get("NEST", ""), k.aliases.get("PyNN", ""), k.description) for k in chosen
-        ]
+        rows = [(k.name, k.aliases.get("NEST", ""), k.aliases.get("PyNN", ""), k.description) for k in chosen]
         text.table(("rule", "NEST", "PyNN", "what it does"), rows)
         text.say("portable rules STDP shows one in full; pt.synapse_type makes your own, from text like that")
     return 0
@@ -71,7 +69,9 @@ def report(kind: SynapseType) -> None:
     ]
     text.table(("parameter", "default", "unit", ""), rows)
     text.say("Traces are of the source (pre) and the target (post), equations of each connection. At one")
-    text.say("instant on_post acts first, then on_pre, then what the receptor gets is read, then traces jump.\n")
+    text.say(
+        "instant on_post acts first, then on_pre, then what the receptor gets is read, then traces jump.\n"
+    )
     for place in _SAID:
         for i, line in enumerate(_lines(kind, place)):
             text.say(f"  {place if not i else '':11}  {line}")

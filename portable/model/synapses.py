@@ -291,4 +291,6 @@ def synapse_type(
 
 def _plain(given: Any, p: Parameter) -> Any:
     """A default as a document holds it: text or a number."""
-    return given if type(given) in (str, int, float) else p.default.value if p.unit == "1" else str(p.default)
+    if p.default is None or type(given) in (str, int, float):
+        return given
+    return p.default.value if p.unit == "1" else str(p.default)

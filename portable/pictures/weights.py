@@ -64,8 +64,10 @@ def left_out(results: Results, most: int) -> list[str]:
     many = [(p, t) for (p, _), t in drawn if len(t) > COURSES]
     if many:
         counts = ", ".join(f"{len(t):,} of {p}" for p, t in dict(many).items())
-        parts.append(f"Courses: {COURSES} of the recorded connections ({counts}), evenly from the lowest to the "
-                     "highest at the end, and in black the mean of all.")  # fmt: skip
+        parts.append(
+            f"Courses: {COURSES} of the recorded connections ({counts}), evenly from the lowest to the "
+            "highest at the end, and in black the mean of all."
+        )
     return sorted(parts)
 
 
@@ -87,9 +89,12 @@ def distribution(axis: Axes, t: SynapseTable, tint: str, *, legend: bool = True)
     some = slice(None, None, max(1, len(t) // SPREAD))
     first, last = t.values[0, some], t.values[-1, some]
     edges = _edges(first, last)
-    for x, style in ((first, {"color": "0.55", "fill": True, "alpha": 0.45}), (last, {"color": tint, "lw": 1.3})):
+    for x, filled in ((first, True), (last, False)):
         share = np.histogram(x, edges)[0] / max(1, x.size)
-        axis.stairs(share, edges, orientation="horizontal", **style)
+        axis.stairs(
+            share, edges, orientation="horizontal", fill=filled, color="0.55" if filled else tint,
+            alpha=0.45 if filled else 1.0, lw=0.0 if filled else 1.3,
+        )  # fmt: skip
     if legend:
         axis.legend(["at the start", "at the end"], fontsize=7, frameon=False, loc="best", handlelength=1.2)
     axis.set_title("share of connections", fontsize=9, loc="left", color=GREY)

@@ -85,7 +85,7 @@ SYNAPSE_TYPE = Obj(
             "Where every assignment keeps the weight.",
         ),
         "initial": optional(
-            MapOf(Text(example='"U"')), "Starting values of connections' states, as expressions of parameters."
+            MapOf(Text(example='"U"')), "Starting values of connections' states: expressions of parameters."
         ),
         "positive": optional(ListOf(Text()), "Parameters that must be > 0."),
         "nonnegative": optional(ListOf(Text()), "Parameters that must be >= 0."),
@@ -125,9 +125,10 @@ def write(s: PlasticSynapse) -> Data:
 
 def read_type(data: Mapping[str, Any]) -> SynapseType:
     """The rule that a document defines. ModelError under `synapse_type 'name'`."""
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     bounds = data.get("bounds", {})
-    return synapse_type(**{**given, "bounds": (bounds.get("low"), bounds.get("high"))})
+    given["bounds"] = (bounds.get("low"), bounds.get("high"))
+    return synapse_type(**given)
 
 
 def write_type(t: SynapseType) -> Data:

@@ -379,7 +379,11 @@ class Either:
             kinds = [k.schema(defs) for k in (self.scalar, self.items, self.object) if k is not None]
             if not self.name:
                 return {"anyOf": kinds}
-            defs[self.name] = {"title": self.name, "description": f"{self.rule.capitalize()}.", "anyOf": kinds}
+            defs[self.name] = {
+                "title": self.name,
+                "description": f"{self.rule.capitalize()}.",
+                "anyOf": kinds,
+            }
         return {"$ref": f"#/$defs/{self.name}"}
 
 
