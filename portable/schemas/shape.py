@@ -281,7 +281,7 @@ class Obj:
                 path,
                 f"must have exactly one of {' and '.join(self.one_of)}, got "
                 f"{' and '.join(found) or 'neither'}",
-                "keep one of them",
+                "keep one of them" if found else "add one of them",
             )
         for key, other in self.only_with.items():
             if key in value and other not in value:
