@@ -75,6 +75,7 @@ _PUBLIC = {
             "Triplet",
             "VogelsSprekeler",
             "TsodyksMarkram",
+            "DopamineSTDP",
         ),
         "portable.library.plasticity",
     ),

@@ -24,6 +24,7 @@ from portable.library.mechanisms import SpikePairRule as SpikePairRule
 from portable.library.mechanisms import STDPMechanism as STDPMechanism
 from portable.library.mechanisms import Vogels2011Rule as Vogels2011Rule
 from portable.library.plasticity import STDP as STDP
+from portable.library.plasticity import DopamineSTDP as DopamineSTDP
 from portable.library.plasticity import STDP_nearest as STDP_nearest
 from portable.library.plasticity import STDP_power as STDP_power
 from portable.library.plasticity import STDP_presynaptic_centered as STDP_presynaptic_centered

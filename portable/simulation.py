@@ -316,6 +316,25 @@ class Simulation:
         for c in learning.ordered(self.program, p).of:
             _guarded(self.backend.name, partial(cast(Learns, self.session).plastic, c.name, bool(on)))
 
+    def signal(self, projection: Projection | str, spikes: int = 1) -> None:
+        """The third factor of a projection's rule: as many spikes as a reward is worth, from outside, which
+        the connections see at the next step.
+        """
+        self._usable()
+        p = learning.projection(self.network, projection, "signal")
+        assert isinstance(p.synapse, PlasticSynapse)
+        if not p.synapse.rule.signal:
+            raise ModelError(
+                f"projection '{p.name}'", f"'{p.synapse.type.name}' has no third factor", "see its rule"
+            )
+        if not isinstance(spikes, (int, np.integer)) or isinstance(spikes, bool) or spikes < 1:
+            raise ModelError(
+                "signal.spikes", f"must be a whole number > 0, got {spikes!r}", "leave it out for one"
+            )
+        self._require("session.signal", f"projection '{p.name}'")
+        for c in learning.ordered(self.program, p).of:
+            _guarded(self.backend.name, partial(cast(Learns, self.session).signal, c.name, int(spikes)))
+
     def _set_synapses(self, which: Projection, values: Mapping[str, Any]) -> None:
         p = learning.projection(self.network, which, "set")
         self._require("session.synapses.set", f"projection '{p.name}'")

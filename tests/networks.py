@@ -43,6 +43,18 @@ QUADRATIC = pt.cell_type(
     conditions=[("w > 3 and v < peer", "w = 0; spike"), ("v < -90 mV", "v = -90 mV; w -= 1")],
 )
 
+REWARD = pt.synapse_type(
+    "reward",
+    parameters={"tau": "15 ms", "tau_n": "60 ms", "w_max": "weight"},
+    pre_traces="dx/dt = -x/tau : 1",
+    signal_traces="dn/dt = -n/tau_n : 1/ms",
+    on_signal="n += 1/tau_n",
+    equations="dc/dt = -c/(5*tau) : weight\ndweight/dt = c*n : weight/ms",
+    on_post="c += 0.01*w_max*x",
+    after_pre="x += 1",
+    bounds=("0", "w_max"),
+    positive=("tau", "tau_n"),
+)
 HEBB = pt.synapse_type(
     "hebb",
     parameters={"tau": "15 ms", "rate": 0.02, "slope": "0.5 1/weight", "w_max": "weight"},
@@ -175,10 +187,20 @@ def synapses(draw: st.DrawFn, unit: str) -> object:
                     weight, delay, w_max=draw(values(3, unit)), a_plus=draw(values(3, "1")),
                     tau_plus=draw(quantities("ms", "us", of=positive)), dendritic_delay_fraction=fraction,
                 ),
+                REWARD(weight, delay, w_max=draw(values(3, unit))),
                 HEBB(weight, delay, w_max=pt.Quantity(2.5, unit), initial={"seen": draw(values(3, "1"))}),
             ]
         )
     )  # fmt: skip
+
+
+@st.composite
+def third_factors(draw: st.DrawFn, populations: list[pt.Population], synapse: object) -> dict[str, object]:
+    """What a rule with a third factor needs of its projection."""
+    if getattr(synapse, "type", None) != REWARD:
+        return {}
+    delay = draw(st.none() | quantities("ms", "us", of=positive))
+    return {"signal": draw(st.sampled_from(populations)), "signal_delay": delay}
 
 
 @st.composite
@@ -226,6 +248,7 @@ def networks(draw: st.DrawFn) -> pt.Network:
                 synapse,
                 port.name,
                 draw(st.sampled_from(["", 'named -> "it" é'])),
+                **draw(third_factors([*populations, *drive], synapse)),
             )
         )
     inputs, recordings = [], []

@@ -140,3 +140,31 @@ def short_term(w: float, events: Events, p: Any) -> list[float]:
             sent.append(w * u * r)
             r *= 1.0 - u
     return sent
+
+
+def dopamine(w: float, events: Events, signals: Sequence[float], p: Any, until: float) -> float:
+    """Izhikevich 2007: pairs mark c; between events n c moves the weight, in steps of closed form. signals:
+    ms at which dopamine is seen, before all else; b in 1/ms.
+    """
+    times = list[tuple[float, int, bool, bool]]()
+    now = 0.0
+    for h, post, pre in events:
+        now += h
+        times.append((now, 1, post, pre))
+    times += [(t, 0, False, False) for t in signals if t <= until]
+    x = y = c = n = last = 0.0
+    for at, kind, post, pre in sorted([*times, (until, 2, False, False)]):
+        h, last = at - last, at
+        both = 1 / p["tau_c"] + 1 / p["tau_n"]
+        w += c * n * (1 - exp(-h * both)) / both - p["b"] * c * p["tau_c"] * (1 - exp(-h / p["tau_c"]))
+        assert p["w_min"] < w < p["w_max"], "bounds under a drift have tests of their own"
+        x, y = x * exp(-h / p["tau_plus"]), y * exp(-h / p["tau_minus"])
+        c, n = c * exp(-h / p["tau_c"]), n * exp(-h / p["tau_n"])
+        if kind == 0:
+            n += 1 / p["tau_n"]
+        if post:
+            c += (p["w_max"] - p["w_min"]) * p["a_plus"] * x
+        if pre:
+            c -= (p["w_max"] - p["w_min"]) * p["a_minus"] * y
+        x, y = x + pre, y + post
+    return w

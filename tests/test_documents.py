@@ -153,10 +153,16 @@ def test_every_rule_of_the_library_survives_and_is_in_the_published_schema() -> 
     cells = pt.Population("cells", 3, pt.IF_cond_exp())
     needed = {"w_max": "1 uS", "w_ref": "1 nS"}
     made = [
-        kind("10 nS", **{k: v for k, v in needed.items() if k in kind.parameters})
+        pt.Projection(
+            cells,
+            cells,
+            pt.OneToOne(),
+            kind("10 nS", **{k: v for k, v in needed.items() if k in kind.parameters}),
+            **({"signal": cells, "signal_delay": "2 ms"} if kind.rule().signal else {}),
+        )
         for kind in SYNAPSES.values()
     ]
-    network = pt.Network("all", [cells], [pt.Projection(cells, cells, pt.OneToOne(), s) for s in made])
+    network = pt.Network("all", [cells], made)
     written = pt.to_document(network)
     assert "synapse_types" not in written
     assert pt.from_document(written) == network

@@ -44,6 +44,10 @@ RULES: dict[str, tuple[Any, Any, dict[str, float]]] = {
     ),
     "triplet": (pt.Triplet, loops.triplet, TRIPLET),
     "vogels": (pt.VogelsSprekeler, loops.vogels, {"tau": 20.0, "eta": 0.01, "rho0": 12.0, "w_max": 0.2}),
+    "dopamine": (
+        pt.DopamineSTDP, None,
+        {**RANGE, "a_plus": 0.002, "a_minus": 0.0021, "tau_c": 300.0, "tau_n": 80.0, "b": 4.0},
+    ),
     "short_term": (pt.TsodyksMarkram, None, {"U": 0.3, "tau_rec": 130.0, "tau_facil": 200.0}),
 }  # fmt: skip
 
@@ -70,20 +74,23 @@ class Forced:
         sources = pt.Population("sources", N, pt.SpikeSourceArray([x * dt for x in self.pre]))
         force = pt.Population("force", N, pt.SpikeSourceArray([(x - 1) * dt for x in self.post]))
         cells = pt.Population("cells", N, PARROT())
+        self.rewards = np.unique(rng.integers(3, self.until, 6))
+        reward = pt.Population("reward", 1, pt.SpikeSourceArray([self.rewards * dt]))
         self.projections = {
             n: pt.Projection(
                 sources, cells, pt.OneToOne(),
                 RULES[n][0](
                     self.weights, self.delays * dt, dendritic_delay_fraction=fraction, **RULES[n][2]
                 ),
-                "learn", n,
+                "learn", n, **({"signal": reward, "signal_delay": 2 * dt} if n == "dopamine" else {}),
             )
             for n in names
         }  # fmt: skip
         fire = pt.Projection(force, cells, pt.OneToOne(), pt.StaticSynapse(1.0, dt), "fire")
         records = [pt.Record(cells, "spikes"), pt.Record(cells, "g", self.until * dt)]
         records += [pt.Record(p, "weight", self.until * dt) for p in self.projections.values()]
-        net = pt.Network("forced", [sources, force, cells], [fire, *self.projections.values()], (), records)
+        populations, projections = [sources, force, reward, cells], [fire, *self.projections.values()]
+        net = pt.Network("forced", populations, projections, (), records)
         self.results = pt.run(net, "reference", self.until * dt, dt)
         found = self.results.spikes["cells"]
         for i in range(N):
@@ -99,7 +106,7 @@ def forced(request: pytest.FixtureRequest) -> Forced:
     return Forced(request.param, 1.0, [n for n in RULES if n != "short_term"])
 
 
-@pytest.mark.parametrize("name", [n for n in RULES if n != "short_term"])
+@pytest.mark.parametrize("name", [n for n in RULES if n not in ("short_term", "dopamine")])
 def test_rule_is_its_plain_loop(forced: Forced, name: str) -> None:
     _, loop, p = RULES[name]
     p = {**p, **({"rho0": p["rho0"] * 1e-3} if "rho0" in p else {})}
@@ -109,6 +116,15 @@ def test_rule_is_its_plain_loop(forced: Forced, name: str) -> None:
     np.testing.assert_array_equal(found.values[0], forced.weights)
     np.testing.assert_allclose(found.values[-1], expected, rtol=0, atol=CLOSE * 0.2)
     assert np.abs(expected - forced.weights).min() > 1e-5, "every connection learns"
+
+
+def test_dopamine_is_its_plain_loop(forced: Forced) -> None:
+    p = {**RULES["dopamine"][2], "b": RULES["dopamine"][2]["b"] * 1e-3}
+    seen, end = [(t + 2) * forced.dt for t in forced.rewards.tolist()], forced.until * forced.dt
+    expected = [loops.dopamine(forced.weights[i], forced.events(i), seen, p, end) for i in range(N)]
+    found = forced.results.weights["dopamine"].values[-1]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=CLOSE * 0.2)
+    assert np.abs(found - forced.weights).min() > 1e-7
 
 
 def test_spikes_meet(forced: Forced) -> None:
@@ -419,7 +435,7 @@ def test_order_and_places_of_views_and_several_populations() -> None:
         ):
             with pytest.raises(pt.ModelError, match=message):
                 sim.set(p, weight=wrong)
-        with pytest.raises(pt.ModelError, match="is a trace of a cell"):
+        with pytest.raises(pt.ModelError, match="has no 'x'"):
             sim.set(p, x=0.0)
         sim.run(20.0)
         found = sim.results().weights["p"]

@@ -160,6 +160,10 @@ class Learns(Protocol):
         """Whether weights change from now on; everything else goes on. Called where the table has
         "session.plastic"."""
 
+    def signal(self, name: str, spikes: int) -> None:
+        """So many spikes of the third factor, which the connections see at the next step. Called where the
+        table has "session.signal"."""
+
 
 class Backend(Protocol):
     """A backend as found by the entry point `portable.backends`."""

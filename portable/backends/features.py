@@ -30,6 +30,8 @@ FEATURES: Mapping[str, str] = {
     "synapses.plastic": "connections that learn from spikes",
     "synapses.axonal": "connections that learn, part of whose delay is axonal",
     "synapses.states": "rules with states of each connection besides the weight",
+    "synapses.signal": "rules with a third factor",
+    "synapses.drift": "rules whose weights move between spikes",
     "synapses.heterogeneous": "rules whose parameters differ between connections",
     "sources.trains": "spike sources with given times",
     "sources.poisson.frozen": "Poisson sources with the trains that every backend gets",
@@ -44,6 +46,7 @@ FEATURES: Mapping[str, str] = {
     "session.synapses": "reading weights and states of connections that learn",
     "session.synapses.set": "setting weights of connections that learn",
     "session.plastic": "switching learning on and off",
+    "session.signal": "a third factor from the session",
     "session.threads": "several threads, with the same spikes",
     "weights.float32": "compact mode: float32 for a user's weights too",
 }
@@ -96,6 +99,10 @@ def _synapse_needs(c: Connections) -> Iterator[str]:
     yield "synapses.plastic"
     if bool(np.any(np.asarray(c.learning.dendritic) != np.asarray(c.delays))):
         yield "synapses.axonal"
+    if c.learning.rule.signal:
+        yield "synapses.signal"
+    if c.learning.rule.drift:
+        yield "synapses.drift"
     if c.learning.rule.own:
         yield "synapses.states"
     if c.learning.varying():

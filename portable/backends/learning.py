@@ -7,13 +7,13 @@ looked at in a step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from portable.dynamics.evaluate import evaluate
-from portable.dynamics.synapse import WEIGHT, Rule
+from portable.dynamics.synapse import ELAPSED, WEIGHT, Rule
 from portable.resolve.program import Connections, Ints
 from portable.units import Floats
 
@@ -38,7 +38,10 @@ class Learning:
         self.values = dict(c.learning.parameters)
         with np.errstate(all="ignore"):
             start: Mapping[str, Any] = {
-                **{s.name: evaluate(s.initial, self.values) for s in (*self.rule.pre, *self.rule.post)},
+                **{
+                    s.name: evaluate(s.initial, self.values)
+                    for s in (*self.rule.signal, *self.rule.pre, *self.rule.post)
+                },
                 **c.learning.initial,
                 WEIGHT: c.weights,
             }
@@ -53,6 +56,7 @@ class Learning:
         self.order = np.argsort(c.targets, kind="stable")  # connections by target
         self.ends = np.searchsorted(c.targets[self.order], np.arange(self._targets() + 1))
         self.due: dict[int, tuple[Events, Events]] = {}
+        self.signals: dict[int, int] = {}  # spikes of the third factor, by the instant at which they are seen
 
     def _targets(self) -> int:
         return int(self.connections.targets.max()) + 1 if self.connections.count else 0
@@ -73,6 +77,16 @@ class Learning:
         index = self.order[places]
         self._note(1, index, np.repeat(many, length), stamp + self.back[index])
 
+    def inject(self, many: int) -> None:
+        """So many spikes of the third factor from outside, seen at the next instant."""
+        self.signals[self.clock + 1] = self.signals.get(self.clock + 1, 0) + many
+
+    def signal(self, many: int, stamp: int) -> None:
+        """The population of the third factor had so many spikes."""
+        assert self.connections.learning is not None
+        clock = stamp + self.connections.learning.signal_delay
+        self.signals[clock] = self.signals.get(clock, 0) + many
+
     def _note(self, side: int, index: Ints, many: Ints, clocks: Ints) -> None:
         for clock in np.unique(clocks):
             mine = clocks == clock
@@ -82,6 +96,10 @@ class Learning:
         """See the class."""
         self.clock = clock
         none = np.zeros(0, dtype=np.int64)
+        if clock in self.signals:
+            everyone = np.arange(self.connections.count)
+            self._decay(everyone, clock)
+            self._signal(everyone, self.signals.pop(clock))
         if clock not in self.due:
             return none, np.zeros(0)
         pre, post = (self._joined(events) for events in self.due.pop(clock))
@@ -105,13 +123,20 @@ class Learning:
         order = np.argsort(index, kind="stable")
         return index[order], many[order]
 
+    def _signal(self, everyone: Ints, many: int) -> None:
+        """Spikes of the third factor: first it moves, by all of them, and then the connections see it."""
+        shared = {s.name for s in self.rule.signal}
+        for chosen in (shared.__contains__, lambda variable: variable not in shared):
+            for _ in range(many):
+                self._assign("on_signal", everyone, chosen)
+
     def _handle(self, handler: str, index: Ints, many: Ints) -> None:
         for r in range(int(many.max(initial=0))):
             self._assign(handler, index[many > r])
 
-    def _assign(self, handler: str, index: Ints) -> None:
+    def _assign(self, handler: str, index: Ints, those: Callable[[str], bool] = lambda _: True) -> None:
         for a in self.rule.handler(handler):
-            if a.variable == WEIGHT and not self.on:
+            if not those(a.variable) or (a.variable == WEIGHT and not self.on):
                 continue
             self.states[a.variable][index] = self._evaluate(a.expr, index)
 
@@ -129,6 +154,8 @@ class Learning:
 
     def _decayed(self, index: Ints, steps: Ints) -> dict[str, Floats]:
         out = {}
+        if self.rule.drift:
+            out[WEIGHT] = self._drifted(index, steps * self.dt)
         for s, rate in self.rates.items():
             r = rate if np.ndim(rate) == 0 else rate[index]
             with np.errstate(all="ignore"):  # a rate may be infinite: a time constant of 0
@@ -142,12 +169,29 @@ class Learning:
                 out[s] = level + (x - level) * kept
         return out
 
+    def _drifted(self, index: Ints, elapsed: Any) -> Floats:
+        """The weights after a time without events."""
+        known: dict[str, Any] = {n: v if isinstance(v, float) else v[index] for n, v in self.values.items()}
+        known |= {s: x[index] for s, x in self.states.items()}
+        if self.on:
+            known[ELAPSED.id] = elapsed
+            with np.errstate(all="ignore"):
+                for a in self.rule.drifted():
+                    known[a.variable] = evaluate(a.expr, known)
+        return np.asarray(known[WEIGHT], dtype=np.float64)
+
     def read(self, variable: str) -> Floats:
         """A state of every connection at the clock."""
-        if variable in self.rates:
+        if variable in self.rates or (variable == WEIGHT and self.rule.drift):
             everyone = np.arange(self.connections.count)
             return self._decayed(everyone, self.clock - self.last)[variable]
         return self.states[variable].copy()
+
+    def switch(self, on: bool) -> None:
+        """Whether weights change from now on."""
+        if self.rule.drift:
+            self._decay(np.arange(self.connections.count), self.clock)
+        self.on = on
 
     def set(self, values: Mapping[str, float | Floats]) -> None:
         """Give states another value from now on."""

@@ -14,7 +14,8 @@ from portable.units import unit
 
 # What a rule says, in the order in which it acts.
 _SAID = (
-    "pre_traces", "post_traces", "equations", "on_post", "on_pre", "sends", "after_post", "after_pre"
+    "signal_traces", "pre_traces", "post_traces", "equations", "on_signal", "on_post", "on_pre", "sends",
+    "after_post", "after_pre",
 )  # fmt: skip
 
 
@@ -69,20 +70,23 @@ def report(kind: SynapseType) -> None:
     ]
     text.table(("parameter", "default", "unit", ""), rows)
     text.say("Traces are of the source (pre) and the target (post), equations of each connection. At one")
-    text.say(
-        "instant on_post acts first, then on_pre, then what the receptor gets is read, then traces jump.\n"
-    )
+    text.say("instant on_post acts first, then on_pre; then it is read what is sent, and traces jump.")
+    third = kind.rule().signal
+    if third:
+        text.say("signal=POPULATION of the projection is a third factor, whose spikes act before all these.")
+    text.say()
     for place in _SAID:
         for i, line in enumerate(_lines(kind, place)):
-            text.say(f"  {place if not i else '':11}  {line}")
+            text.say(f"  {place if not i else '':13}  {line}")
     low, high = kind.definition["bounds"]
     if (low, high) != (None, None):
-        text.say(f"  {'bounds':11}  {low or 'none'} to {high or 'none'}, of the weight")
+        text.say(f"  {'bounds':13}  {low or 'none'} to {high or 'none'}, of the weight")
     if kind.definition["initial"]:
         start = ", ".join(f"{s} = {x}" for s, x in kind.definition["initial"].items())
-        text.say(f"  {'initial':11}  {start}")
+        text.say(f"  {'initial':13}  {start}")
     needed = "".join(f", {p.name}=..." for p in kind.parameters.values() if p.default is None)
-    text.say(f"\npt.Projection(pre, post, connector, pt.{kind.name}(weight=..., delay=...{needed}))")
+    signal = ", signal=..." if third else ""
+    text.say(f"\npt.Projection(pre, post, connector, pt.{kind.name}(weight=..., delay=...{needed}){signal})")
 
 
 def _lines(kind: SynapseType, place: str) -> list[str]:

@@ -95,7 +95,7 @@ def described(network: Network, found: Estimate) -> dict[str, Any]:
             "weight": shown(p.synapse.weight),
             "delay": shown(p.synapse.delay),
             "synapses": found.synapses[p.name],
-            **({"learning": learning(p.synapse)} if isinstance(p.synapse, PlasticSynapse) else {}),
+            **({"learning": learning(p, p.synapse)} if isinstance(p.synapse, PlasticSynapse) else {}),
         }
         for p in network.projections
     ]
@@ -169,11 +169,13 @@ def report(network: Network, found: Estimate, about: str) -> None:
     ]
     if rows:
         text.table(("projection", "connector", "weight", "delay", "synapses", "in-degree"), rows)
-    learn = [(p.name, p.synapse) for p in network.projections if isinstance(p.synapse, PlasticSynapse)]
+    learn = [
+        (p.name, p.synapse.type.name, _listed(_rule(p, p.synapse)))
+        for p in network.projections
+        if isinstance(p.synapse, PlasticSynapse)
+    ]
     if learn:
-        text.table(
-            ("learns", "rule", "parameters"), [(name, s.type.name, _listed(_rule(s))) for name, s in learn]
-        )
+        text.table(("learns", "rule", "parameters"), learn)
         text.say("portable rules shows the library's rules in full\n")
     if network.inputs:
         text.table(
@@ -203,21 +205,24 @@ def report(network: Network, found: Estimate, about: str) -> None:
     )
 
 
-def learning(s: PlasticSynapse) -> dict[str, Any]:
+def learning(p: Projection, s: PlasticSynapse) -> dict[str, Any]:
     """How connections learn, as plain data."""
     return {
         "rule": s.type.name,
         "parameters": {k: shown(v) for k, v in s.parameters.items()},
         "initial": {k: shown(v) for k, v in s.initial.items()},
         "dendritic_delay_fraction": s.dendritic_delay_fraction,
+        **({"signal": _views(p.signal), "signal_delay": shown(p.signal_delay)} if p.signal else {}),
     }
 
 
-def _rule(s: PlasticSynapse) -> dict[str, Any]:
+def _rule(p: Projection, s: PlasticSynapse) -> dict[str, Any]:
     """What a rule is told, by name; the delay's parts where it has two."""
     axonal = s.dendritic_delay_fraction != 1.0
     more = {"dendritic_delay_fraction": s.dendritic_delay_fraction} if axonal else {}
-    return {**s.parameters, **{f"initial {k}": v for k, v in s.initial.items()}, **more}
+    initial = {f"initial {k}": v for k, v in s.initial.items()}
+    third = {"signal": _views(p.signal), "signal_delay": p.signal_delay} if p.signal else {}
+    return {**s.parameters, **initial, **more, **third}
 
 
 def _target(r: Record) -> dict[str, str]:

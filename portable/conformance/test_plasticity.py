@@ -227,3 +227,87 @@ def test_negative_weights(backend: str, reference: ReferenceRuns) -> None:
     """Inhibition by current: w_max is below w_min, and weights lie between."""
     net, _ = network(pt.STDP(pt.Uniform("-120 pA", "-10 pA"), pt.Uniform("0.3 ms", "4 ms"), w_max="-150 pA"))
     same(pt.run(net, backend, "200 ms", seed=1, inputs="frozen"), reference(net, "200 ms", seed=1))
+
+
+def rewarded(**parameters: Any) -> pt.Network:
+    """The network with dopamine: the spikes of three sources, 7 ms later."""
+    net, _ = network(rule("additive"))
+    synapse = pt.DopamineSTDP(
+        WEIGHT,
+        pt.Uniform("0.3 ms", "4 ms"),
+        **{"w_max": "200 pA", "tau_c": "150 ms", "tau_n": "60 ms", **parameters},
+    )
+    dopamine = pt.Population("dopamine", 3, pt.SpikeSourcePoisson(rate=15.0))
+    first, forward, back = net.projections
+    made = [
+        pt.Projection(p.pre, p.post, p.connector, synapse, name=p.name, signal=dopamine, signal_delay="7 ms")
+        for p in (forward, back)
+    ]
+    records = [r for r in net.recordings if r.synapses is None] + [
+        pt.Record(p, "weight", "50 ms") for p in made
+    ]
+    return pt.Network("rewarded", [*net.populations, dopamine], [first, *made], recordings=records)
+
+
+@READ
+@pytest.mark.needs("synapses.signal", "synapses.drift", "synapses.states")
+@pytest.mark.parametrize("amount", [0.001, 0.5])
+def test_a_third_factor(backend: str, amount: float, reference: ReferenceRuns) -> None:
+    """Weights drift with eligibility and dopamine; with the larger amount they reach their bounds, where the
+    drift changes its sign in between.
+    """
+    net = rewarded(a_plus=amount, a_minus=1.2 * amount, b="30 Hz")
+    truth = reference(net, "300 ms", seed=2)
+    ends = truth.weights["forward"].values[-1]
+    assert (np.any(ends == 0.0) or np.any(ends == 0.2)) == (amount == 0.5)
+    same(pt.run(net, backend, "300 ms", seed=2, inputs="frozen"), truth)
+
+
+@READ
+@pytest.mark.needs("synapses.signal", "synapses.states")
+def test_a_rule_that_learns_at_the_signal(backend: str, reference: ReferenceRuns) -> None:
+    """Three factors without drift: what is eligible is learnt when the signal comes."""
+    kind = pt.synapse_type(
+        "ThreeFactors",
+        parameters={"tau": "20 ms", "tau_e": "80 ms", "eta": 0.3, "w_max": "weight"},
+        pre_traces="dx/dt = -x/tau : 1",
+        signal_traces="ds/dt = -s/tau_e : 1",
+        equations="de/dt = -e/tau_e : 1",
+        on_post="e += x",
+        on_signal="s += 1; weight += eta*w_max*e*s*0.02; e = 0.5*e",
+        on_pre="weight -= 0.002*w_max",
+        after_pre="x += 1",
+        bounds=("0", "w_max"),
+    )
+    plain = rewarded()
+    first, *learning = plain.projections
+    made = [
+        pt.Projection(
+            p.pre, p.post, p.connector, kind(WEIGHT, pt.Uniform("0.3 ms", "4 ms"), w_max="200 pA"),
+            name=p.name, signal=p.signal[0].population, signal_delay="2 ms",
+        )
+        for p in learning
+    ]  # fmt: skip
+    records = [pt.Record(plain.populations[0]), *(pt.Record(p, ["weight", "e"], "50 ms") for p in made)]
+    net = pt.Network("three", plain.populations, [first, *made], recordings=records)
+    same(pt.run(net, backend, "300 ms", seed=2, inputs="frozen"), reference(net, "300 ms", seed=2))
+
+
+@READ
+@pytest.mark.needs("synapses.signal", "synapses.drift", "synapses.states", "session.signal")
+def test_a_reward_from_the_session(backend: str) -> None:
+    """Dopamine that is given between two pieces, twice the second time."""
+    net = rewarded()
+    runs = []
+    for name in ("reference", backend):
+        with pt.open(net, name, seed=6, inputs="frozen", needs=["session.signal", "session.pieces"]) as sim:
+            sim.run("100.3 ms")
+            sim.signal("back")
+            sim.run("50 ms")
+            sim.signal("back", 2)
+            sim.signal("forward", 5)
+            sim.run("50 ms")
+            runs.append(sim.results())
+            n = np.asarray(sim.synapses("back", "n"))
+            assert np.ptp(n) < 1e-15
+    same(runs[1], runs[0])

@@ -2,8 +2,10 @@
 
 A synapse has a clock of its own: of its delay d = a + b the axonal part a passes before a presynaptic spike
 is seen, the dendritic part b before a postsynaptic one is (ARCHITECTURE.md, "What a plastic synapse means").
-At one instant, in this order: `on_post`, `on_pre`, what is sent, `after_post` and `after_pre`. So no handler
-sees a trace that a spike of the same instant has moved. Between instants states decay, exactly.
+At one instant, in this order: `on_signal` (a third factor: spikes of another population, which first move
+its own states and then what is the connections'), `on_post`, `on_pre`, what is sent, `after_post` and
+`after_pre`. So no handler sees a trace that a spike of the same instant has moved. Between instants states
+decay, exactly, and the weight may drift with products of them.
 
 A state belongs to the source (pre), the target (post) or the connection (own). A state of the source is the
 same number for all its connections as long as nothing in it differs between them; otherwise it is kept for
@@ -12,13 +14,26 @@ each connection (`own_all`), which gives the same numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portable.dynamics.component import Assign, Parameter, StateVariable
 from portable.dynamics.emit import emit
-from portable.dynamics.expressions import Bin, Call, Expr, Name, Neg, Num, names, substitute
+from portable.dynamics.expressions import (
+    Bin,
+    Call,
+    Cmp,
+    Expr,
+    Logic,
+    Name,
+    Neg,
+    Num,
+    Where,
+    names,
+    substitute,
+)
 from portable.dynamics.linear import ONE, affine
 from portable.dynamics.text import Reader, identifier, read_parameters
 from portable.errors import ModelError, suggestion
@@ -29,7 +44,8 @@ WEIGHT = "weight"
 SENT = Name(WEIGHT)  # unless a rule says otherwise
 # what a synapse has beside its parameters, in a call of its type or in a document
 ARGUMENTS = ("type", "delay", "initial", "dendritic_delay_fraction")
-HANDLERS = ("on_post", "on_pre", "after_post", "after_pre")
+HANDLERS = ("on_signal", "on_post", "on_pre", "after_post", "after_pre")
+ELAPSED, CROSSING = Name("*elapsed"), Name("*crossing")  # ms; no name of a rule begins so
 
 
 @dataclass(frozen=True)
@@ -41,10 +57,23 @@ class Decay:
 
 
 @dataclass(frozen=True)
+class Term:
+    """A part of the weight's drift, amplitude exp(-rate s), where the amplitude is a product of states."""
+
+    amplitude: Expr
+    rate: Expr
+
+    def integral(self, until: Expr) -> Expr:
+        """From 0 on."""
+        return Bin("*", self.amplitude, Bin("*", until, Call("exprel", (Neg(Bin("*", self.rate, until)),))))
+
+
+@dataclass(frozen=True)
 class Rule:
-    """A plastic synapse in the form that backends lower. `weight` is a state of the connection that no
-    equation moves. Handlers are assignments in order; each assignment of `weight` is clipped to `bounds`
-    (expressions of parameters; None: unbounded). decay: of the states that move between events.
+    """A plastic synapse in the form that backends lower. `weight` is a state of the connection that nothing
+    but `drift` moves between events. Handlers are assignments in order; each assignment of `weight` is
+    clipped to `bounds` (expressions of parameters; None: unbounded). decay: of the states that move between
+    events. signal: states of the third factor, one for all connections.
     """
 
     name: str
@@ -53,7 +82,10 @@ class Rule:
     pre: tuple[StateVariable, ...] = ()
     post: tuple[StateVariable, ...] = ()
     own: tuple[StateVariable, ...] = ()
+    signal: tuple[StateVariable, ...] = ()
     decay: Mapping[str, Decay] = field(default_factory=dict)
+    drift: tuple[Term, ...] = ()
+    on_signal: tuple[Assign, ...] = ()
     on_pre: tuple[Assign, ...] = ()
     on_post: tuple[Assign, ...] = ()
     after_pre: tuple[Assign, ...] = ()
@@ -67,12 +99,30 @@ class Rule:
     @property
     def states(self) -> tuple[StateVariable, ...]:
         """All but the weight."""
-        return (*self.pre, *self.post, *self.own)
+        return (*self.signal, *self.pre, *self.post, *self.own)
 
     @property
     def recordable(self) -> tuple[str, ...]:
-        """What a connection can be asked for."""
-        return (WEIGHT, *(s.name for s in self.states))
+        """What a connection can be asked for: the weight and its own states, and the third factor."""
+        return (WEIGHT, *(s.name for s in (*self.own, *self.signal)))
+
+    def drifted(self) -> tuple[Assign, ...]:
+        """What a time ELAPSED without events does to the weight, before other states decay: CROSSING is when
+        its drift changes sign (or the end), up to which and from which on it moves one way, so that two
+        clips keep it within its bounds at all times.
+        """
+        if not self.drift:
+            return ()
+        zero = _crossing(self.drift) if self.bounds != (None, None) else None
+        whole = _sum([t.integral(ELAPSED) for t in self.drift])
+        if zero is None:
+            return (Assign(WEIGHT, self.clipped(Bin("+", Name(WEIGHT), whole))),)
+        part = _sum([t.integral(CROSSING) for t in self.drift])
+        return (
+            Assign(CROSSING.id, zero),
+            Assign(WEIGHT, self.clipped(Bin("+", Name(WEIGHT), part))),
+            Assign(WEIGHT, self.clipped(Bin("+", Name(WEIGHT), Bin("-", whole, part)))),
+        )
 
     def unit_of(self, variable: str) -> str:
         """The unit of a state, or of the weight."""
@@ -143,12 +193,13 @@ class Rule:
     def text(self) -> str:
         """Everything that it means, as text: what fingerprints are made of."""
         rows = [f"rule {self.name}", f"weight {self.weight_unit}"]
-        for owner in ("pre", "post", "own"):
+        for owner in ("signal", "pre", "post", "own"):
             rows += [f"{owner} {s.name} {s.unit} {emit(s.initial)}" for s in getattr(self, owner)]
         for s, d in self.decay.items():
             rows.append(f"decay {s} {emit(d.rate)} {emit(d.rest) if d.rest is not None else 0}")
         for h in HANDLERS:
             rows += [f"{h} {a.variable} = {emit(a.expr)}" for a in getattr(self, h)]
+        rows += [f"drift {emit(t.amplitude)} {emit(t.rate)}" for t in self.drift]
         rows += [f"sends {emit(self.sends)}"]
         rows += [f"bound {emit(b) if b is not None else None}" for b in self.bounds]
         return "\n".join(rows)
@@ -162,6 +213,8 @@ def rule(
     pre_traces: str = "",
     post_traces: str = "",
     equations: str = "",
+    signal_traces: str = "",
+    on_signal: str = "",
     on_pre: str = "",
     on_post: str = "",
     after_pre: str = "",
@@ -186,11 +239,14 @@ def rule(
             del reader.symbols[reserved]
         dimension = unit(weight_unit).dimension
         owned = {}
-        for owner, text in (("pre", pre_traces), ("post", post_traces), ("own", equations)):
+        equations, drifts = _drift_line(equations)
+        for owner, text in (
+            ("signal", signal_traces), ("pre", pre_traces), ("post", post_traces), ("own", equations)
+        ):  # fmt: skip
             before, place = set(reader.states), {"own": "equations"}.get(owner, f"{owner}_traces")
             reader.equations(text, place, bare=True)
             owned[owner] = tuple(n for n in reader.states if n not in before)
-        if owned["pre"] + owned["post"] + owned["own"] and reader.flagged:
+        if reader.flagged:
             raise ModelError("equations", "a synapse has no (held) states", "drop the flag")
         reader.symbols[WEIGHT] = dimension
         reader.initial(initial or {})
@@ -198,7 +254,8 @@ def rule(
         read = {
             n: reader.assignments(text, n)
             for n, text in (
-                ("on_pre", on_pre), ("on_post", on_post), ("after_pre", after_pre), ("after_post", after_post)
+                ("on_signal", on_signal), ("on_pre", on_pre), ("on_post", on_post),
+                ("after_pre", after_pre), ("after_post", after_post),
             )
         }  # fmt: skip
         sent = reader.checked(sends, "sends", dimension)
@@ -215,6 +272,10 @@ def rule(
             return substitute(e, inlined)
 
         decay = {s: _decay(s, whole(e), owned) for s, e in reader.derivatives.items()}
+        moving: tuple[Term, ...] = ()
+        if drifts:
+            slope = reader.checked(drifts, "equations: dweight/dt", dimension.over(TIME))
+            moving = _terms(whole(slope), frozenset(reader.states) - {WEIGHT}, decay)
     except ModelError as error:
         raise error.under(f"synapse_type '{name}'") from None
     return Rule(
@@ -224,6 +285,8 @@ def rule(
         pre=tuple(reader.states[n] for n in owned["pre"]),
         post=tuple(reader.states[n] for n in owned["post"]),
         own=tuple(reader.states[n] for n in owned["own"]),
+        signal=tuple(reader.states[n] for n in owned["signal"]),
+        drift=moving,
         decay=Frozen(decay),
         **{h: tuple(Assign(a.variable, whole(a.expr)) for a in given) for h, given in read.items()},
         sends=whole(sent),
@@ -266,6 +329,86 @@ def _decay(state: str, expr: Expr, owned: Mapping[str, tuple[str, ...]]) -> Deca
     return Decay(rate, rest)
 
 
+def _drift_line(equations: str) -> tuple[str, str]:
+    """The equations without that of the weight, and its right-hand side or ""."""
+    found = re.search(r"(?m)^\s*dweight\s*/\s*dt\s*=(.*?):[^:\n]*$", equations)
+    if not found:
+        return equations, ""
+    return equations.replace(found[0], ""), found[1].strip()
+
+
+def _sum(parts: list[Expr]) -> Expr:
+    out = parts[0]
+    for p in parts[1:]:
+        out = Bin("+", out, p)
+    return out
+
+
+def _crossing(terms: tuple[Term, ...]) -> Expr | None:
+    """When the sum of two terms changes its sign, between 0 and ELAPSED; ELAPSED if it does not."""
+    if len(terms) < 2:
+        return None
+    if len(terms) > 2:
+        raise ModelError(
+            "equations: dweight/dt",
+            f"has {len(terms)} terms, and with bounds at most two are kept within them at all times",
+            "join them, like c*(n - b), or leave the bounds out",
+        )
+    a, b = terms
+    when = Bin("/", Call("ln", (Neg(Bin("/", a.amplitude, b.amplitude)),)), Bin("-", a.rate, b.rate))
+    inside = Logic("and", (Cmp(">", when, Num(0.0, TIME)), Cmp("<", when, ELAPSED)))
+    return Where(inside, when, ELAPSED)
+
+
+def _terms(expr: Expr, states: frozenset[str], decay: Mapping[str, Decay]) -> tuple[Term, ...]:
+    """A drift as a sum of products of states that decay to 0."""
+    out = []
+    for factor, product in _products(expr, states):
+        amplitude, rate = factor, None
+        for s in product:
+            if s in decay and decay[s].rest is not None:
+                raise ModelError(
+                    "equations: dweight/dt",
+                    f"'{s}' does not decay to 0",
+                    "write the difference from its rest",
+                )
+            amplitude = _times(amplitude, Name(s))
+            own = decay[s].rate if s in decay else None
+            rate = own if rate is None else rate if own is None else Bin("+", rate, own)
+        out.append(Term(amplitude, rate or Num(0.0)))
+    return tuple(out)
+
+
+def _products(expr: Expr, states: frozenset[str]) -> list[tuple[Expr, tuple[str, ...]]]:
+    """(factor without states, states) of each term."""
+    if not names(expr) & states:
+        return [(expr, ())]
+    match expr:
+        case Name(id):
+            return [(Num(1.0), (id,))]
+        case Neg(x):
+            return [(_negated(f), s) for f, s in _products(x, states)]
+        case Bin("+", a, b):
+            return [*_products(a, states), *_products(b, states)]
+        case Bin("-", a, b):
+            return [*_products(a, states), *((_negated(f), s) for f, s in _products(b, states))]
+        case Bin("*", a, b):
+            return [
+                (_times(f, g), (*s, *t)) for f, s in _products(a, states) for g, t in _products(b, states)
+            ]
+        case Bin("/", a, b) if not names(b) & states:
+            return [(Bin("/", f, b), s) for f, s in _products(a, states)]
+    raise ModelError(
+        "equations: dweight/dt",
+        "is no sum of products of states, so it has no exact form between spikes",
+        "write for example dweight/dt = c*(n - b)",
+    )
+
+
+def _times(a: Expr, b: Expr) -> Expr:
+    return b if a == Num(1.0) else a if b == Num(1.0) else Bin("*", a, b)
+
+
 def _negated(expr: Expr) -> Expr:
     """-expr, written as simply as it goes: -(-1/tau) is 1/tau."""
     match expr:
@@ -288,9 +431,14 @@ def _places(
     derived = {d.name for d in reader.derived}
     states = frozenset(reader.states) | derived
     own = {*owned["own"], WEIGHT}
+    for n in (*owned["pre"], *owned["post"], *owned["signal"]):
+        if reader.states[n].initial != Num(0.0, reader.states[n].dimension):
+            raise ModelError(f"initial['{n}']", "traces start at 0", "declare it under equations")
     for handler, given in read.items():
         side = handler.split("_")[1]
-        allowed = own if handler.startswith("on_") else {*owned[side], *owned["own"]}
+        allowed = {*owned[side], *owned["own"]} if handler.startswith("after") else own
+        if side == "signal":
+            allowed = {*own, *owned[side]}
         for a in given:
             if a.variable not in allowed:
                 other = (
@@ -315,6 +463,8 @@ def _places(
     for s in reader.states.values():
         if wrong := names(s.initial) & states:
             raise ModelError(f"initial['{s.name}']", f"reads '{min(wrong)}'", "it may read parameters only")
+    if read["on_signal"] and not owned["signal"] and not own:
+        raise ModelError("on_signal", "moves nothing", "declare signal_traces")
     if not any(read.values()):
         raise ModelError("on_pre", "no spike does anything", "use pt.StaticSynapse for a constant weight")
 

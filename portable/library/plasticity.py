@@ -143,10 +143,30 @@ TsodyksMarkram = synapse_type(
     "doi:10.1073/pnas.95.9.5323",
     aliases={"PyNN": "TsodyksMarkramSynapse", "NEST": "tsodyks2_synapse"},
 )
+DopamineSTDP = synapse_type(
+    "DopamineSTDP",
+    parameters={
+        **_TIMES, "tau_c": "1000 ms", "tau_n": "200 ms", "a_plus": 0.01, "a_minus": 0.015,
+        "b": "0 Hz", **_RANGE,
+    },
+    positive=("tau_plus", "tau_minus", "tau_c", "tau_n"),
+    **_TRACES,
+    signal_traces="dn/dt = -n/tau_n : 1/ms",
+    on_signal="n += 1/tau_n",
+    equations="dc/dt = -c/tau_c : weight\ndweight/dt = c*(n - b) : weight/ms",
+    on_post="c += (w_max - w_min)*a_plus*x",
+    on_pre="c -= (w_max - w_min)*a_minus*y",
+    bounds=_BOUNDS,
+    description="Reward: pairs of spikes leave an eligibility trace c, which dopamine n, above its level b, "
+    "turns into a change of the weight.",
+    source="Izhikevich 2007, doi:10.1093/cercor/bhl152; Potjans, Morrison & Diesmann 2010, "
+    "doi:10.3389/fncom.2010.00141",
+    aliases={"NEST": "stdp_dopamine_synapse"},
+)  # fmt: skip
 SYNAPSES = {
     s.name: s
     for s in (
         STDP, STDP_nearest, STDP_presynaptic_centered, STDP_restricted, STDP_power, Triplet, VogelsSprekeler,
-        TsodyksMarkram,
+        TsodyksMarkram, DopamineSTDP,
     )
 }  # fmt: skip

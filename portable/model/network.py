@@ -26,7 +26,8 @@ class Projection:
 
     `receptor` names the receptor of the target cells. `name` makes the random streams: it defaults to
     "pre->post/receptor" with a number where two would be equal. `synapse` is a StaticSynapse or one that
-    learns (pt.STDP(...), a call of a pt.synapse_type).
+    learns (pt.STDP(...), a call of a pt.synapse_type). `signal` is the population whose spikes are the third
+    factor of a rule that has one, seen after `signal_delay`.
     """
 
     pre: Side
@@ -35,6 +36,8 @@ class Projection:
     synapse: StaticSynapse | PlasticSynapse
     receptor: str
     name: str
+    signal: Side
+    signal_delay: Quantity | None
 
     def __init__(
         self,
@@ -44,6 +47,8 @@ class Projection:
         synapse: StaticSynapse | PlasticSynapse | None = None,
         receptor: str = "excitatory",
         name: str = "",
+        signal: Any = None,
+        signal_delay: Any = None,
     ) -> None:
         if not isinstance(name, str) or not isinstance(receptor, str):
             raise ModelError(
@@ -72,9 +77,27 @@ class Projection:
         object.__setattr__(self, "connector", connector)
         object.__setattr__(self, "receptor", receptor)
         object.__setattr__(self, "name", shown)
+        self._third_factor(signal, signal_delay, f"projection '{shown}'")
         object.__setattr__(
-            self, "synapse", _typed(synapse or StaticSynapse(), self.post, receptor, f"projection '{shown}'")
+            self,
+            "synapse",
+            _typed(
+                synapse or StaticSynapse(), self.post, receptor, f"projection '{shown}'", bool(self.signal)
+            ),
         )
+
+    def _third_factor(self, signal: Any, delay: Any, path: str) -> None:
+        object.__setattr__(self, "signal", () if signal is None else side(signal, f"{path}.signal"))
+        read = quantity("1 ms" if delay is None else delay, "ms", f"{path}.signal_delay")
+        object.__setattr__(self, "signal_delay", None if signal is None else read)
+        if len(self.signal) > 1 or any(v.index != All for v in self.signal):
+            raise ModelError(f"{path}.signal", "must be one whole population", "make a population of its own")
+        if delay is not None and signal is None:
+            raise ModelError(f"{path}.signal_delay", "there is no signal", "give signal=POPULATION")
+        if signal is not None and read.value <= 0:
+            raise ModelError(
+                f"{path}.signal_delay", f"must be > 0 ms, got {read}", "give at least one time step"
+            )
 
     def between(self, pre: Any = None, post: Any = None) -> Synapses:
         """Those of its connections that are from `pre` to `post`, to record them; None: the whole side."""
@@ -114,7 +137,7 @@ def _shown(views: Side) -> str:
 
 
 def _typed(
-    synapse: StaticSynapse | PlasticSynapse, post: Side, receptor: str, path: str
+    synapse: StaticSynapse | PlasticSynapse, post: Side, receptor: str, path: str, signalled: bool
 ) -> StaticSynapse | PlasticSynapse:
     """Weight and delay with units; checks that every target has the receptor."""
     units = set()
@@ -150,7 +173,16 @@ def _typed(
             f"must be > 0 ms, got {delay if not isinstance(delay, Array) else low}",
             "give at least one time step",
         )
+    if signalled and not isinstance(synapse, PlasticSynapse):
+        raise ModelError(f"{path}.signal", "a static synapse has no third factor", "leave signal out")
     if isinstance(synapse, PlasticSynapse):
+        needed = bool(synapse.type.rule().signal)
+        if needed != signalled:
+            raise ModelError(
+                f"{path}.signal",
+                f"'{synapse.type.name}' has {'a' if needed else 'no'} third factor",
+                "give signal=POPULATION, whose spikes it is" if needed else "leave signal out",
+            )
         return synapse.typed(weight, delay, own, path)
     return StaticSynapse(weight, delay)
 
@@ -314,7 +346,7 @@ class Network:
         groups = [
             (f"projections[{i}].{s}", getattr(p, s))
             for i, p in enumerate(self.projections)
-            for s in ("pre", "post")
+            for s in ("pre", "post", "signal")
         ]
         groups += [(f"inputs[{i}].target", x.target) for i, x in enumerate(self.inputs)]
         groups += [(f"recordings[{i}].target", x.target) for i, x in enumerate(self.recordings)]
@@ -389,7 +421,7 @@ def _renumbered(r: Record, before: tuple[Projection, ...], after: tuple[Projecti
 
 def _renamed(p: Projection, name: str) -> Projection:
     copy = object.__new__(Projection)
-    for attribute in ("pre", "post", "connector", "synapse", "receptor"):
+    for attribute in ("pre", "post", "connector", "synapse", "receptor", "signal", "signal_delay"):
         object.__setattr__(copy, attribute, getattr(p, attribute))
     object.__setattr__(copy, "name", name)
     return copy

@@ -21,7 +21,8 @@ from portable.model.values import Value, extremes, value
 
 CHECKED = "nA"  # the unit with which a type is read before it meets a receptor
 _TEXTS = (
-    "pre_traces", "post_traces", "equations", "on_pre", "on_post", "after_pre", "after_post", "sends"
+    "pre_traces", "post_traces", "equations", "signal_traces", "on_signal", "on_pre", "on_post",
+    "after_pre", "after_post", "sends",
 )  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def _rule(kind: SynapseType, weight_unit: str) -> Rule:
         return re.sub(rf"\b{WEIGHT}\b", own, given) if isinstance(given, str) else given
 
     text["parameters"] = {n: bound(v) for n, v in text["parameters"].items()}
-    for place in ("pre_traces", "post_traces", "equations"):
+    for place in ("pre_traces", "post_traces", "equations", "signal_traces"):
         text[place] = "\n".join(_lines(text.get(place, ""), bound))
     text.pop("weight_unit", None)
     return rule(
@@ -216,6 +217,8 @@ def synapse_type(
     pre_traces: str = "",
     post_traces: str = "",
     equations: str = "",
+    signal_traces: str = "",
+    on_signal: str = "",
     on_pre: str = "",
     on_post: str = "",
     after_pre: str = "",
@@ -236,6 +239,10 @@ def synapse_type(
     before the first spike. equations: states of each connection, "de/dt = -e/tau_e : 1", or "seen : 1" for
     one that no equation moves; and derived variables "k = expr : unit". Each state decays by itself,
     exactly: dx/dt = -x/tau or (x_0 - x)/tau.
+    signal_traces, on_signal: a third factor, one for all connections: states of it, "dn/dt = -n/tau_n : 1",
+    and what a spike of the projection's `signal` population does to them ("n += 1") and to the connections
+    ("weight += eta*e"), before the handlers of the same instant. With "dweight/dt = e*(n - b) : weight"
+    under equations the weight drifts, exactly, by a sum of products of states that decay to 0.
     on_pre, on_post: what a spike of the source and of the target does to the weight and the connection's
     states, "weight += a_plus*w_max*x". They read traces as they are before the spikes of the same instant.
     At one instant on_post comes before on_pre, and then what the receptor gets is read: `sends`, "weight*u".
@@ -257,7 +264,18 @@ def synapse_type(
     texts = dict(
         zip(
             _TEXTS,
-            (pre_traces, post_traces, equations, on_pre, on_post, after_pre, after_post, sends),
+            (
+                pre_traces,
+                post_traces,
+                equations,
+                signal_traces,
+                on_signal,
+                on_pre,
+                on_post,
+                after_pre,
+                after_post,
+                sends,
+            ),
             strict=True,
         )
     )

@@ -13,7 +13,7 @@ from portable.dynamics.flat import Flat
 from portable.dynamics.synapse import Rule
 from portable.model.cells import Cell
 from portable.model.links import Link
-from portable.model.network import Network, Population, Record, Synapses, View
+from portable.model.network import Network, Population, Projection, Record, Synapses, View
 from portable.model.synapses import SynapseType
 from portable.model.values import Array
 from portable.resolve.program import Connections, Program
@@ -91,6 +91,8 @@ def _parts(item: Any) -> Iterator[bytes]:
                 if isinstance(item, Record) and f.name == "synapses" and item.synapses is None:
                     continue
                 if isinstance(item, Synapses) and f.name == "given":
+                    continue
+                if isinstance(item, Projection) and f.name.startswith("signal") and not item.signal:
                     continue
                 if isinstance(item, Connections) and f.name == "learning" and item.learning is None:
                     continue  # likewise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.synapse import WEIGHT, Rule
 from portable.errors import ModelError
+from portable.model.network import Projection
 from portable.model.synapses import PlasticSynapse
 from portable.resolve import attributes
 from portable.resolve.attributes import Attribute, Numbers
+from portable.resolve.grid import one_on_grid
 from portable.resolve.program import Approximation, PerCell, Plasticity
 from portable.resolve.sides import Pattern
 from portable.units import coherent_unit, shift, unit
@@ -82,6 +85,14 @@ def _bounded(rule: Rule, parameters: Mapping[str, PerCell], weights: Any, path: 
             f"{first:g} {rule.weight_unit} is outside the bounds of '{rule.name}' (the nearest is {bound:g})",
             "change the weight, or the rule's bounds",
         )
+
+
+def signalled(made: Plasticity, p: Projection, path: str, dt: float) -> Plasticity:
+    """The same with its third factor."""
+    if p.signal_delay is None:
+        return made
+    steps = one_on_grid(p.signal_delay.coherent(), dt, f"{path}.signal_delay", least=1)
+    return replace(made, signal=p.signal[0].population.name, signal_delay=steps)
 
 
 def dendritic(fraction: float, delays: Any, path: str, dt: float) -> tuple[int | Any, list[Approximation]]:

@@ -94,13 +94,16 @@ Group = Union[CellGroup, PoissonGroup, TrainGroup]  # noqa: UP007
 class Plasticity:
     """How connections learn. parameters, and initial of the connections' own states (not the weight): a
     float, or an array of one per connection, in their order. `dendritic` steps of each delay, 1 or more: one
-    int, or an array.
+    int, or an array. signal: the group whose spikes are the third factor, seen signal_delay steps after
+    their stamps; "" if there is none.
     """
 
     rule: Rule
     parameters: Mapping[str, PerCell]
     initial: Mapping[str, PerCell]
     dendritic: int | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    signal: str = ""
+    signal_delay: int = 1
 
     def varying(self) -> frozenset[str]:
         """Parameters that are not the same for all connections."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from portable.resolve.program import Ints
-from portable.results.tables import on_grid
+from portable.results.times import on_grid
 from portable.units import Floats
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from portable.errors import ModelError, suggestion
 from portable.resolve.program import Approximation, Ints
 from portable.results.approximations import grouped
+from portable.results.times import on_grid
 from portable.units import Floats
 
 if TYPE_CHECKING:
@@ -51,11 +52,6 @@ class SpikeTable:
             np.searchsorted(ids, self.recorded, "right"),
         )
         return [times[a:b] for a, b in zip(lows, highs, strict=True)]
-
-
-def on_grid(steps: Ints, dt: float) -> Floats:
-    """steps*dt in ms, rounded to 1e-9 ms so that 3 * 0.1 prints as 0.3."""
-    return np.asarray(np.round(steps * dt, 9))
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,6 +54,7 @@ PLASTIC = Obj(
     rest=VALUE,
 )
 _STATEMENTS = {
+    "on_signal": "What a spike of the third factor does to its states and to the connections.",
     "on_pre": "What a spike of the source does to the weight and the connection's states.",
     "on_post": "What a spike of the target does to them; at one instant it comes first.",
     "after_pre": "What a spike of the source then does to the traces: x += 1.",
@@ -74,7 +75,10 @@ SYNAPSE_TYPE = Obj(
         ),
         "pre_traces": optional(Text(example='"dx/dt = -x/tau : 1"'), "States of the source."),
         "post_traces": optional(Text(), "States of the target."),
-        "equations": optional(Text(), "States of each connection, and derived variables."),
+        "equations": optional(
+            Text(), "States of each connection, derived variables, and the drift of the weight."
+        ),
+        "signal_traces": optional(Text(), "States of the third factor, one for all connections."),
         **{k: optional(Text(example='"weight += a*x"'), v) for k, v in _STATEMENTS.items()},
         "sends": optional(Text(example='"weight*u"'), "What the receptor gets of a spike.", "weight"),
         "bounds": optional(

@@ -239,13 +239,15 @@ def _projection(data: Data, path: str, known: Mapping[str, Population], types: _
     post = _side(data["postsynapticPopulation"], f"{path}.postsynapticPopulation", known)
     connector = _connector(data["connector"], f"{path}.connector")
     synapse = _synapse(data["synapse"], f"{path}.synapse", types)
+    signal = _one(data["signal"], f"{path}.signal", known) if "signal" in data else None
     values = ["weight", "delay"]
     if isinstance(synapse, PlasticSynapse):
         values += [*synapse.type.parameters, "initial"]
     try:
         return Projection(
-            pre, post, connector, synapse, data.get("receptor", "excitatory"), data.get("id", "")
-        )
+            pre, post, connector, synapse, data.get("receptor", "excitatory"), data.get("id", ""),
+            signal, data.get("signal_delay"),
+        )  # fmt: skip
     except ModelError as error:  # "projection 'a->b/exc'.weight", a name that may hold dots and quotes
         tail = error.path.rpartition(".")[2]
         inner = next(

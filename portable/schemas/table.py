@@ -102,7 +102,10 @@ PROJECTION = Obj(
         "connector": Key(Tagged(CONNECTORS, example='{"type": "AllToAll"}'), "Which cells are connected."),
         "synapse": Key(SYNAPSE, "Weights and delays, and how weights change."),
         "receptor": _optional(Text(example='"excitatory"'), "Receptor of the target cells.", "excitatory"),
+        "signal": _optional(_ID, "Id of the population whose spikes are the third factor of a rule."),
+        "signal_delay": _optional(Scalar(), "After how long they are seen (ms)."),
     },
+    only_with={"signal_delay": "signal"},
 )
 INPUT = Obj(
     "Input",

@@ -156,7 +156,16 @@ def _projection(p: Projection) -> Data:
         "connector": nodes.write(p.connector),
         "synapse": learning.write(p.synapse) if isinstance(p.synapse, PlasticSynapse)
         else nodes.write(p.synapse, weight=port.weight_unit),
-        "receptor": p.receptor,
+        "receptor": p.receptor, **_signal(p),
+    }  # fmt: skip
+
+
+def _signal(p: Projection) -> Data:
+    """The third factor, of a rule that has one."""
+    if p.signal_delay is None:
+        return {}
+    return {
+        "signal": p.signal[0].population.name, "signal_delay": write_quantity(p.signal_delay, "ms")
     }  # fmt: skip
 
 

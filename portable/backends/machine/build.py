@@ -4,8 +4,8 @@ The text is what this package's generators write, a small part of Python:
 
 - functions of int64 and float64 that return an int64; a variable is int64, float64 or a truth value, by what
   it is first given (int64 becomes float64 where it has to);
-- x = view(address, (length,), float64 | int64 | int32), and then x[i], x.size: arrays by their address, whose
-  indices are not checked;
+- x = view(address, (length,), float64 | int64 | int32 | uint32 | uint16), and then x[i], x.size: arrays by
+  their address, whose indices are not checked;
 - assignments, if, for i in range(...), while, break, continue, return, pass;
 - + - * / ** & | >> and or not (>> of numbers >= 0), comparisons, a if c else b, numbers, min, max, pow,
   float, int, the functions of libm that values.py names, those of `extern`.

@@ -13,6 +13,7 @@ from portable.backends.machine.extern import Extern
 
 INT, FLOAT, BOOL = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
 ITEMS = {"float64": FLOAT, "int64": INT, "int32": ir.IntType(32)}
+ITEMS |= {"uint32": ir.IntType(32), "uint16": ir.IntType(16)}
 KINDS = {"float64": FLOAT, "int64": INT}
 # Of one float64: LLVM's own, which its passes know, or libm's.
 INTRINSICS = {
@@ -81,7 +82,9 @@ class Values:
 
     def load(self, place: Any, kind: str) -> Any:
         value = self.code.load(place)
-        return value if ITEMS[kind] in (FLOAT, INT) else self.code.sext(value, INT)
+        if ITEMS[kind] in (FLOAT, INT):
+            return value
+        return self.code.zext(value, INT) if kind.startswith("u") else self.code.sext(value, INT)
 
     def store(self, place: Any, kind: str, value: Any) -> None:
         item = ITEMS[kind]

@@ -21,8 +21,9 @@ from portable.backends.capabilities import Capabilities
 from portable.backends.contract import Foreseen, Lowered, RunConfig, Session, Shortfall
 from portable.backends.native.lower import CUDA, DUE, EVENTS, NativePlan, lower
 from portable.backends.native.threads import worthwhile
+from portable.dynamics.linear import plain_jumps
 from portable.model.network import Network
-from portable.resolve.program import Program
+from portable.resolve.program import CellGroup, Program
 
 
 class NativeBackend:
@@ -37,8 +38,16 @@ class NativeBackend:
     def default_threads(self, program: Program) -> int:
         return worthwhile(program)
 
-    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:  # noqa: ARG002
+    def check(self, program: Program, config: RunConfig) -> list[Shortfall]:
         delivery = config.options.get("delivery", "auto")
+        for c in program.connections:
+            post = program.group(c.post)
+            assert isinstance(post, CellGroup)
+            port = next(p for p in post.flat.ports if p.name == c.port)
+            if c.learning is not None and plain_jumps(port, post.flat) is None:
+                reason = f"it learns, and '{c.post}.{c.port}' does more with a spike than add to states"
+                remedy = "use a receptor whose event is 'state += weight', or the reference backend"
+                return [Shortfall("synapses.plastic", f"projection '{c.projection}'", reason, remedy)]
         if config.options.get("device") == CUDA and delivery not in ("auto", DUE):
             reason = f"on a device every delay's synapses are read when they are due, not by '{delivery}'"
             return [Shortfall("options", "delivery", reason, "leave delivery out")]

@@ -78,6 +78,8 @@ def arranged(
     layout, values = arrange(cell, group, program.dt, injected, *_coupled(program, group))
     if plan.delivery != EVENTS:
         return layout, values, "so are all cells"
+    if any(plan.program.connections[i].post == group.name for i in plan.plastic):
+        return layout, values, "connections that learn reach it"
     if any(program.connections[i].post == group.name for i in plan.drives):
         return layout, values, "Poisson spikes may arrive at every step"
     if any(group.name in (c.source, c.target) for c in program.links):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from portable.backends.machine import library
 from portable.backends.machine.extern import NUMBERS
 from portable.backends.native.codegen import FLOATS, CellCode
 from portable.backends.native.layout import Layout
+from portable.backends.native.plastic_code import Form
 from portable.backends.native.tables import SYNAPSES, WAYS
 
 HERE = Path(__file__).parent
@@ -56,10 +57,9 @@ def delivery(types: Mapping[str, str], ways: Sequence[str]) -> Mapping[str, int]
 
 
 @functools.cache
-def loop() -> Callable[..., Any]:
-    """loop.run."""
-    run: Callable[..., Any] = compiled.load((HERE / "loop.py").read_text(encoding="utf-8"), *IN_LOOP).run
-    return run
+def loop() -> Any:
+    """The module of loop.py: `run`, `settle`."""
+    return compiled.load((HERE / "loop.py").read_text(encoding="utf-8"), *IN_LOOP)
 
 
 class Codes:
@@ -72,11 +72,21 @@ class Codes:
         """Of a function of a group of cells."""
         return self._numbers.setdefault((group, function), len(self._numbers) + len(WAYS) + 1)
 
-    def addresses(self, layouts: Mapping[str, Layout], deliver: Mapping[str, int]) -> npt.NDArray[np.int64]:
-        """By number. Compiles or loads the code of all groups; `deliver` is what delivery() gave."""
+    def addresses(
+        self, layouts: Mapping[str, Layout], deliver: Mapping[str, int], forms: Mapping[str, Form]
+    ) -> npt.NDArray[np.int64]:
+        """By number. Compiles or loads the code of all groups and of synapses that learn (`forms`, by the
+        names that number() was given); `deliver` is what delivery() gave.
+        """
         made = {group: functions(layout) for group, layout in layouts.items()}
+        made |= {name: learning(form) for name, form in forms.items()}
         first = [0, *(deliver.get(way, 0) for way in WAYS)]
         return np.array([*first, *(made[group][name] for group, name in self._numbers)], dtype=np.int64)
+
+
+def learning(form: Form) -> Mapping[str, int]:
+    """Name -> address of the functions of a kind of synapses that learn."""
+    return library.load(compiled.cache_folder(), form.source(), NUMBERS)
 
 
 def functions(layout: Layout) -> Mapping[str, int]:

@@ -6,18 +6,21 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from portable.backends.contract import Facts, HeldConnections, Recorded
 from portable.backends.interrupts import held_interrupt
+from portable.backends.native import plastic
 from portable.backends.native.lower import NativePlan
 from portable.backends.native.pace import Pace, placed
 from portable.backends.native.parts import WITHIN_STEP, Parts
-from portable.backends.native.tables import DONE, DRAIN, GROW, OVERFLOW
+from portable.backends.native.plastic import Held
+from portable.backends.native.tables import DONE, DRAIN, GROW, LEARN, OVERFLOW
 from portable.errors import BackendFailed
-from portable.resolve.program import CellGroup, TrainGroup
+from portable.resolve.program import CellGroup, Connections, TrainGroup
 from portable.units import Floats
 
 
@@ -31,7 +34,7 @@ class NativeSession:
             ThreadPoolExecutor(plan.threads, thread_name_prefix="portable") if plan.threads > 1 else None
         )
         self.parts = Parts(plan)
-        self.synapses = self.parts.synapses
+
         self._chunks: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
         self._samples = [
             [self.parts.arena.read(self.parts.arena.cells[t.group], t.variable)[t.ids][None, :]]
@@ -127,6 +130,53 @@ class NativeSession:
         with self._lock:
             self.parts.set(group, values, self.now)
 
+    def _settle(self) -> None:
+        """Every synapse that learns as it is now."""
+        parts = self.parts
+        while parts.settle(0, parts.count, self.now, *parts.addressed()) == GROW:
+            parts.grow()
+
+    def _learning(self, name: str) -> Iterator[tuple[Mapping[str, Any], Held, Connections]]:
+        for a, held in zip(self.parts.arrays, self.parts.held, strict=True):
+            for h in held:
+                c = self.program.connections[h.block.connections]
+                if c.name == name:
+                    yield a, h, c
+
+    def synapses(self, name: str, variable: str) -> Floats:
+        with self._lock:
+            self._settle()
+            c = next(c for c in self.program.connections if c.name == name)
+            out = np.zeros(c.count)
+            for a, held, _ in self._learning(name):
+                out[held.index] = plastic.read(a, held, variable, self.now, self.program.dt)
+            return out
+
+    def set_synapses(self, name: str, values: Mapping[str, float | Floats]) -> None:
+        with self._lock:
+            self._settle()
+            for a, held, c in self._learning(name):
+                for variable, x in values.items():
+                    new = np.broadcast_to(np.asarray(x, dtype=np.float64), c.count)[held.index]
+                    plastic.write(a, held, variable, new, self.now, self.program.dt)
+
+    def plastic(self, name: str, on: bool) -> None:
+        with self._lock:
+            self._settle()
+            for a, held, _ in self._learning(name):
+                plastic.bring(a, held, self.now, self.program.dt)
+                a["learning"][held.row, LEARN.on] = int(on)
+
+    def signal(self, name: str, spikes: int) -> None:
+        with self._lock:
+            self._settle()
+            self.parts.hear(
+                [h.row for h in self.parts.held[0] if self._named(h) == name], self.now + 1, spikes
+            )
+
+    def _named(self, held: Held) -> str:
+        return self.program.connections[held.block.connections].name
+
     def recorded(self) -> Recorded:
         with self._lock:
             out = Recorded()
@@ -155,9 +205,11 @@ class NativeSession:
         from portable.backends.native.readback import held_connections
 
         with self._lock:
+            if self.plan.plastic:
+                self._settle()
             yield from held_connections(self.parts)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown()
-        del self.parts, self.synapses
+        del self.parts

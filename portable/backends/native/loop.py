@@ -30,6 +30,7 @@ from portable.backends.native.tables import (
     DONE,
     DRAIN,
     GROW,
+    LEARN,
     ONE_BY_ONE,
     OVERFLOW,
     PART,
@@ -42,6 +43,7 @@ from portable.backends.native.tables import (
 from portable.backends.native.waiting import barrier
 
 FLOAT = 8  # bytes
+LEARNING = 8 * len(LEARN)  # bytes of a row of `learning`
 TABLE, SHAPES = 8 * len(ARRAYS), 8 * len(ARRAYS) * 4  # bytes of a part's row of addresses, of shapes
 
 
@@ -107,13 +109,16 @@ def run(  # type: ignore[no-untyped-def]
             link_from = view(at[AT.link_from], (of[AT.link_from, 0],), np.int64)
             link_to = view(at[AT.link_to], (of[AT.link_to, 0],), np.int64)
             codes = view(at[AT.codes], (of[AT.codes, 0],), np.int64)
+            learning = view(at[AT.learning], (of[AT.learning, 0], of[AT.learning, 1]), np.int64)
             slot, before = channels * cells, state[STATE.steps]
             if before > 0:
                 if not collect(out, ends, sends, state[STATE.exchanges] & 1, before, k - before + 1, spikes,
                                position, heads, tails, numbers[p, PART.reach]):
                     return GROW, k - start
-                if ring:
+                if numbers[p, PART.ahead]:
                     invoke(codes[AHEAD_OF_TIME], (here, sizes, k - before + 1, before, cells, channels))
+            if learning.shape[0]:
+                learn(learning, codes, at, spikes, heads, tails, state, k, slot, ring, 2)
             state[STATE.exchanges] += 1
             parity, sent, kept_at, failed = state[STATE.exchanges] & 1, 0, state[STATE.kept], 0
             for j in range(many):
@@ -125,7 +130,7 @@ def run(  # type: ignore[no-untyped-def]
                 if couplings.shape[0]:  # after inject: a variable may read the current
                     couple(k, dt, cleared, couplings, link_from, link_to, F, at[AT.F], at[AT.C], codes)
                 woken = rise(awake, stamp, mark, todo) if mark.size else 0
-                if not ring and kinds.shape[0]:
+                if not numbers[p, PART.ahead] and kinds.shape[0]:
                     woken = invoke(codes[AS_DUE], (here, sizes, stamp, arrivals, slot, cells, woken))
                 if drives.shape[0]:
                     now = view(arrivals, (slot,), np.float64)
@@ -156,6 +161,10 @@ def run(  # type: ignore[no-untyped-def]
                         sent, kept_at = publish(
                             hits, count, stamp, S[s, SLICE.first], S[s, SLICE.source], S[s, SLICE.record],
                             S[s, SLICE.number], out[p, parity], sent, kept, ids, stamps, kept_at)
+                        for r in range(learning.shape[0]):
+                            if learning[r, LEARN.slice] == s and learning[r, LEARN.note]:
+                                invoke(codes[learning[r, LEARN.note]], (at[AT.learning] + LEARNING * r,
+                                       at[AT.PF], at[AT.PI], at[AT.hits], count, stamp))
                     ends[p, parity, j, s] = sent
                 if traces.shape[0]:
                     sample(traces, trace_cells, trace_columns, stamp, state[STATE.traced], F, values)
@@ -174,6 +183,100 @@ def run(  # type: ignore[no-untyped-def]
             return OVERFLOW if worst > 1 else DRAIN, reached - start
     return DONE, reached - start
 # fmt: on
+
+
+@njit(**OPTIONS)
+def learn(learning, codes, at, spikes, heads, tails, state, now, slot, ring, full):  # type: ignore[no-untyped-def]
+    """What the clocks of synapses that learn see up to step `now`, instant by instant, which does not depend
+    on how a run is cut into pieces. Then those blocks are brought up to `now` whose fullest history has more
+    than 1/full of its entries in use; full = 0: all.
+    """
+    mask, window = spikes.size - 1, heads.size - 1
+    for clock in range(state[STATE.learned] + 1, now + 1):
+        for r in range(learning.shape[0]):
+            stamp = clock - learning[r, LEARN.signal_delay]
+            if learning[r, LEARN.hear] and stamp > 0:
+                low, high = heads[stamp & window], tails[stamp & window]
+                if low < high:
+                    heard = at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI], at[AT.spikes]
+                    invoke(codes[learning[r, LEARN.hear]], (*heard, mask, low, high, clock, 0))
+            stamp = clock - learning[r, LEARN.axonal]
+            if stamp < 1:
+                continue
+            low, high = heads[stamp & window], tails[stamp & window]
+            if low < high:
+                arrays = at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI], at[AT.PT], at[AT.PL]
+                due = at[AT.spikes], mask, low, high
+                invoke(codes[learning[r, LEARN.deliver]], (*arrays, *due, at[AT.A], slot, ring, stamp))
+    state[STATE.learned] = now
+    for r in range(learning.shape[0]):
+        row = learning[r]
+        unseen = row[LEARN.signals] - row[LEARN.first_signal]
+        nearly = row[LEARN.most] * full > row[LEARN.room] or unseen * full > row[LEARN.signal_room]
+        if row[LEARN.flush] and (full == 0 or nearly):
+            arrays = at[AT.learning] + LEARNING * r, at[AT.PF], at[AT.PI], at[AT.PT], at[AT.PL]
+            invoke(codes[row[LEARN.flush]], (*arrays, now))
+
+
+@njit(**OPTIONS)
+def say(at, rows, clock, spikes):  # type: ignore[no-untyped-def]
+    """Spikes of a third factor that no population sends, seen at an instant, for these rows of `learning`."""
+    codes = view(at[AT.codes], (1,), np.int64)
+    for r in rows:
+        row = at[AT.learning] + LEARNING * r
+        hear = view(row, (len(LEARN),), np.int64)[LEARN.hear]
+        invoke(codes[hear], (row, at[AT.PF], at[AT.PI], at[AT.spikes], 0, 0, 0, clock, spikes))
+
+
+@njit(**OPTIONS)
+def settle(first, last, now, numbers, addresses, shapes):  # type: ignore[no-untyped-def]
+    """Between two calls of `run`: parts know all spikes up to step `now`, and their synapses that learn are
+    up to date. GROW if a history of spikes is too short, and then nothing is changed of that part.
+    """
+    for p in range(first, last):
+        at, of = addresses[p], shapes[p]
+        state = view(at[AT.state], (of[AT.state, 0],), np.int64)
+        spikes = view(at[AT.spikes], (of[AT.spikes, 0],), np.int32)
+        heads = view(at[AT.heads], (of[AT.heads, 0],), np.int64)
+        tails = view(at[AT.tails], (of[AT.tails, 0],), np.int64)
+        codes = view(at[AT.codes], (of[AT.codes, 0],), np.int64)
+        learning = view(at[AT.learning], (of[AT.learning, 0], of[AT.learning, 1]), np.int64)
+        before = state[STATE.steps]
+        if before > 0:
+            out = view(at[AT.out], (of[AT.out, 0], of[AT.out, 1], of[AT.out, 2]), np.int32)
+            shape = of[AT.ends]
+            ends = view(at[AT.ends], (shape[0], shape[1], shape[2], shape[3]), np.int64)
+            sends = view(at[AT.sends], (of[AT.sends, 0],), np.int64)
+            position = view(at[AT.position], (of[AT.position, 0],), np.int64)
+            if not collect(
+                out,
+                ends,
+                sends,
+                state[STATE.exchanges] & 1,
+                before,
+                now - before + 1,
+                spikes,
+                position,
+                heads,
+                tails,
+                numbers[p, PART.reach],
+            ):
+                return GROW
+            state[STATE.steps] = 0
+        learn(
+            learning,
+            codes,
+            at,
+            spikes,
+            heads,
+            tails,
+            state,
+            now,
+            numbers[p, PART.channels] * numbers[p, PART.cells],
+            numbers[p, PART.ring],
+            0,
+        )
+    return DONE
 
 
 @njit(**OPTIONS, forceinline=True)

@@ -16,7 +16,14 @@ from portable.dynamics.expressions import Expr
 from portable.dynamics.linear import plain_jumps
 from portable.dynamics.methods import Method, choose
 from portable.resolve.grid import float32_notes
-from portable.resolve.program import Approximation, CellGroup, Connections, PoissonGroup, Program
+from portable.resolve.program import (
+    Approximation,
+    CellGroup,
+    Connections,
+    Plasticity,
+    PoissonGroup,
+    Program,
+)
 
 MAX_INTERVAL = 16  # steps between two exchanges of spikes, at most
 MAX_WEIGHT_KINDS = 6  # above it weights are stored per synapse even if each projection has only one
@@ -55,7 +62,7 @@ class Kind:
 @dataclass(frozen=True)
 class NativePlan:
     """Everything the engine needs. `connections[i]` is the Kind of program.connections[i], None for a Poisson
-    drive.
+    drive or one that learns, which are `plastic`. reach: the longest delay, of all.
     """
 
     program: Program
@@ -68,6 +75,8 @@ class NativePlan:
     drives: tuple[int, ...]
     interval: int
     delays: tuple[int, ...]
+    plastic: tuple[int, ...]
+    reach: int
     weights: str  # "float64", "float32" or "" where every kind has one weight
     device: str
     placement: Placement  # by which spikes are recorded: all populations one after another
@@ -78,7 +87,8 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     cells = tuple(_cell(g, program, config) for g in program.cells)
     by_name = {c.group: c for c in cells}
     drives = tuple(i for i, c in enumerate(program.connections) if _is_drive(c, program, by_name))
-    rest = [i for i, c in enumerate(program.connections) if i not in set(drives) and c.count]
+    plastic = tuple(i for i, c in enumerate(program.connections) if c.learning is not None and c.count)
+    rest = [i for i, c in enumerate(program.connections) if i not in {*drives, *plastic} and c.count]
     approximations: list[Approximation] = []
     weights = _weights(program, rest, by_name, config, approximations)
     kinds: dict[Kind, int] = {}
@@ -86,7 +96,10 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     for i in sorted(rest, key=lambda i: _port_order(program.connections[i], program)):
         where[i] = kinds.setdefault(_kind(program.connections[i], by_name, bool(weights)), len(kinds))
     delays = _delays(program, rest)
-    interval = max(1, min(min(delays, default=MAX_INTERVAL), MAX_INTERVAL))
+    backs = [int(np.min(_learning(program, i).dendritic)) for i in plastic]
+    interval = max(1, min([*delays, *backs, MAX_INTERVAL]))
+    reach = max([1, *delays, *(program.connections[i].delay_range()[1] for i in plastic)])
+    reach = max([reach, *(_learning(program, i).signal_delay for i in plastic)])
     device = config.options.get("device", CPU)
     threads = 1 if program.links or device == CUDA else config.threads
     if device == CUDA:
@@ -104,8 +117,8 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     delivery = config.options.get("delivery", "auto") if device == CPU else DUE
     if delivery == "auto":
         delivery = _faster(program, rest, threads, len(delays))
-    if any(k.channel < 0 for k in kinds) and delivery == RING:
-        delivery = DUE
+    if delivery == RING and (plastic or any(k.channel < 0 for k in kinds)):
+        delivery = DUE  # so that sums do not depend on when spikes are exchanged
     plan = NativePlan(
         program,
         threads,
@@ -117,6 +130,8 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         drives,
         interval,
         delays,
+        plastic,
+        reach,
         weights,
         device,
         Placement(side_by_side((g.name, g.size) for g in program.groups), program.dt, program.spikes),
@@ -173,6 +188,12 @@ def _cell(g: CellGroup, program: Program, config: RunConfig) -> CellPlan:
     return CellPlan(g.name, method, tuple(jumps), ports)
 
 
+def _learning(program: Program, i: int) -> Plasticity:
+    found = program.connections[i].learning
+    assert found is not None
+    return found
+
+
 def _port_order(c: Connections, program: Program) -> int:
     post = program.group(c.post)
     assert isinstance(post, CellGroup)
@@ -184,6 +205,7 @@ def _is_drive(c: Connections, program: Program, cells: Mapping[str, CellPlan]) -
     pre, post = program.group(c.pre), program.group(c.post)
     if not (
         isinstance(pre, PoissonGroup)
+        and c.learning is None
         and c.one_to_one
         and c.count == pre.size == post.size
         and cells[c.post].ports[c.port] >= 0

@@ -179,7 +179,7 @@ def _delivered(sizes: Sequence[int], scale: float) -> Iterator[_Spikes]:
 def _spikes(made: probes.Driven, cells: int, kind: str, columns: int) -> Iterator[_Spikes]:
     """Of each population of probes.driven."""
     s = _session(made.network)
-    size = float(sum(x.targets.nbytes + x.weights.nbytes + x.segments.nbytes for x in s.synapses))
+    size = float(sum(x.targets.nbytes + x.weights.nbytes + x.segments.nbytes for x in s.parts.synapses))
     held = float(s.parts.arena.fields[0].nbytes + s.parts.arrays[0]["A"].nbytes)
     quiet = step_seconds(s)
     for name, row in made.rows.items():

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from portable.backends.native import code, links, sources, synapses
+from portable.backends.native import code, links, plastic, sources, synapses
 from portable.backends.native.cells import Arena, aligned, bounds
 from portable.backends.native.layout import BLOCK
 from portable.backends.native.lower import CPU, RING, NativePlan
@@ -21,6 +21,7 @@ from portable.backends.native.tables import (
     ARRAYS,
     CELLS,
     KIND,
+    LEARN,
     PART,
     POISSON,
     ROOM,
@@ -54,6 +55,11 @@ def parts_for(plan: NativePlan) -> int:
     return plan.threads * max(1, -(-cells // (MOST_CELLS * plan.threads)))
 
 
+def _name(block: plastic.Block) -> str:
+    """Of a block, among the names of groups of cells."""
+    return f"{block.connections}/{block.axonal}"
+
+
 class Parts:
     """`arrays[p]` by the names of tables.ARRAYS; `run` is the loop."""
 
@@ -82,8 +88,11 @@ class Parts:
     def _number(self) -> None:
         """First source number of each group that sends through connections."""
         sending = {
-            self.program.connections[i].pre for i, k in enumerate(self.plan.connections) if k is not None
+            c.pre
+            for i, c in enumerate(self.program.connections)
+            if self.plan.connections[i] is not None or i in self.plan.plastic
         }
+        sending |= {c.learning.signal for c in self.program.connections if c.learning and c.learning.signal}
         self.bases: dict[str, int] = {}
         self.sources = 0
         for g in self.program.groups:
@@ -112,8 +121,12 @@ class Parts:
             self.plan, self.bases, self.sources, places, self.count, self.plan.threads
         )
         self.channels = max([1, *(len(c.plan.channels) for c in self.arena.cells.values())])
-        self.reach = max(self.plan.delays, default=1)
-        self.ring = power_of_two(self.reach + 1) - 1 if self.plan.delivery == RING else 0
+        self.reach = self.plan.reach
+        ringing = self.plan.delivery == RING or bool(self.plan.plastic)
+        self.ring = power_of_two(self.reach + 1) - 1 if ringing else 0
+        short = max(self.cells, default=0) <= MOST_CELLS
+        self.blocks = plastic.blocks(self.plan, short)
+        self.held: list[list[plastic.Held]] = []
         for p, a in enumerate(self.arrays):
             s = self.synapses[p]
             a.update(
@@ -125,8 +138,22 @@ class Parts:
                 lags=s.lags,
             )
             a.update(self._sleep(p, 0))
+            learning, held = plastic.part(self.plan, self.blocks, p, self._where_learning(p))
+            a.update(learning)
+            self.held.append(held)
             a["A"] = aligned(self.cells[p] * self.channels * (self.ring + 1))
             a["delays"] = np.array(self.plan.delays, dtype=np.int64)
+
+    def _where_learning(self, p: int) -> plastic.Where:
+        cells = self.arena.cells
+        return plastic.Where(
+            self.bases,
+            self.places,
+            self.arrivals[p],
+            {name: int(c.cuts[p + 1] - c.cuts[p]) * BLOCK for name, c in cells.items()},
+            self.cells[p],
+            lambda c: cells[c.post].plan.ports[c.port],
+        )
 
     def _sleep(self, p: int, now: int) -> Arrays:
         """Who is awake, and for each cell the step at which it was up to date and whether it is kept awake:
@@ -244,16 +271,19 @@ class Parts:
         if self.plan.device != CPU:
             return
         deliver = code.delivery({name: self.arrays[0][name].dtype.name for name in SYNAPSES}, self._ways())
-        addresses = self.codes.addresses({name: c.layout for name, c in self.arena.cells.items()}, deliver)
+        forms = {_name(b): b.form for b in self.blocks}
+        layouts = {name: c.layout for name, c in self.arena.cells.items()}
+        addresses = self.codes.addresses(layouts, deliver, forms)
         for a in self.arrays:
             a["codes"] = addresses
-        self.run = code.loop()
+        loop = code.loop()
+        self.run, self.settle, self.say = loop.run, loop.settle, loop.say
 
     def _ways(self) -> tuple[str, ...]:
         """The functions of delivery.py that the loop will call."""
         if not self.plan.kinds:
             return ()
-        first = "ahead_of_time" if self.ring else "as_due"
+        first = "ahead_of_time" if self.plan.delivery == RING else "as_due"
         return (first, "one_by_one") if any(k.channel < 0 for k in self.plan.kinds) else (first,)
 
     def _tabulate(self) -> None:
@@ -269,6 +299,11 @@ class Parts:
         sleeping = [c.powers.numbers for c in self.arena.cells.values() if c.powers is not None]
         powers = np.concatenate([*sleeping, np.zeros(0)])
         coupled = links.tables(self.program, self.arena, lambda g, v: self.codes.number(g, f"read_{v}"))
+        for row, block in enumerate(self.blocks):
+            for function in block.form.functions:
+                number = self.codes.number(_name(block), function)
+                for a in self.arrays:
+                    a["learning"][row, getattr(LEARN, function)] = number
         for p, a in enumerate(self.arrays):
             currents = sources.Currents(self.program.currents, self.arena, p)
             a["drives"], a["amounts"] = sources.drive_rows(
@@ -378,7 +413,8 @@ class Parts:
         """
         numbers, addresses, shapes = self._addressed
         for p, a in enumerate(self.arrays):
-            numbers[p] = Part(self.reach, self.ring, self.reserve, self.channels, self.cells[p])
+            ahead = int(self.plan.delivery == RING and bool(self.plan.kinds))
+            numbers[p] = Part(self.reach, self.ring, self.reserve, self.channels, self.cells[p], ahead)
             known = self._known[p]
             for i, (name, (kind, dimensions)) in enumerate(ARRAYS.items()):
                 x = a[name]
@@ -409,6 +445,12 @@ class Parts:
             for p, a in enumerate(self.arrays):
                 a.update(self._sleep(p, now))
         self.prepare()
+
+    def hear(self, rows: list[int], clock: int, spikes: int) -> None:
+        """Spikes of a third factor, in all parts, for these rows of `learning`."""
+        _, addresses, _ = self.addressed()
+        for p in range(self.count):
+            self.say(addresses[p], np.array(rows, dtype=np.int64), clock, spikes)
 
     def grow(self) -> None:
         """Double the histories of spikes that are still under way."""

@@ -10,12 +10,16 @@ from portable.backends.contract import HeldConnections
 from portable.backends.native.layout import BLOCK
 from portable.backends.native.lower import RING
 from portable.backends.native.parts import Parts
+from portable.backends.native.plastic import Held
+from portable.backends.native.tables import LEARN
 from portable.resolve.program import Ints
 from portable.units import Floats
 
 
 def held_connections(parts: Parts) -> Iterator[HeldConnections]:
-    """The connections of each pair of populations, from the arrays that the run loop reads."""
+    """The connections of each pair of populations, from the arrays that the run loop reads; those that learn
+    with their present weights, which must be up to date.
+    """
     program = parts.program
     rows = [_rows(parts, p) for p in range(parts.count)]
     pairs: dict[tuple[str, str], list[str]] = {}
@@ -41,6 +45,23 @@ def held_connections(parts: Parts) -> Iterator[HeldConnections]:
             )
         sources, targets, weights, delays = (np.concatenate(x) for x in zip(*found, strict=True))
         yield HeldConnections(tuple(names), sources, targets, weights, delays)
+    for i in parts.plan.plastic:
+        found = [_learning(parts, p, held) for p in range(parts.count) for held in parts.held[p]
+                 if held.block.connections == i]  # fmt: skip
+        columns = (np.concatenate(x) for x in zip(*found, strict=True))
+        yield HeldConnections((program.connections[i].name,), *columns)
+
+
+def _learning(parts: Parts, p: int, held: Held) -> tuple[Ints, Ints, Floats, Ints]:
+    """A block's (source, target, weight, delay), with positions in the populations."""
+    a, c = parts.arrays[p], parts.program.connections[held.block.connections]
+    row = a["learning"][held.row]
+    n, at, size = (int(row[column]) for column in (LEARN.synapses, LEARN.targets, LEARN.size))
+    sources = np.repeat(np.arange(size), np.diff(a["PI"][row[LEARN.rows] :][: size + 1]))
+    first = int(parts.arena.cells[c.post].cuts[p]) * BLOCK - int(row[LEARN.cell])
+    targets = a["PT"][at : at + n].astype(np.int64) + first
+    weights = a["PF"][row[LEARN.weights] :][:n].copy()
+    return sources, targets, weights, a["PL"][at : at + n].astype(np.int64)
 
 
 def _rows(parts: Parts, p: int) -> tuple[Ints, Ints, Floats, Ints]:

@@ -56,6 +56,51 @@ class Part(NamedTuple):
     reserve: int = 2  # recorded spikes between two exchanges, at most
     channels: int = 3
     cells: int = 4
+    ahead: int = 5  # whether synapses are delivered as soon as spikes are known, into the ring
+
+
+class Learn(NamedTuple):
+    """Columns of `learning`: connections that learn, of one projection and one axonal delay
+    (plastic_code.py). Places are in PI (int64), PF (float64), and PT and PL, which have an entry a synapse.
+    """
+
+    deliver: int = 0  # numbers of its code in `codes`
+    note: int = 1  # or 0: spikes of targets do not matter
+    flush: int = 2
+    slice: int = 3  # row in `S` of the targets
+    base: int = 4  # source number of its first source
+    size: int = 5  # sources
+    axonal: int = 6  # steps
+    cell: int = 7  # place of the first target in a buffer of arrivals
+    cells: int = 8
+    channel: int = 9  # place of the channel in a buffer of arrivals
+    synapses: int = 10
+    targets: int = 11  # in PT and PL: local targets, whole delays
+    rows: int = 12  # PI: first synapse of each source, and their number
+    last: int = 13  # PI: stamp of each source's last spike
+    ages: int = 14  # PI: instant of each synapse's states
+    counts: int = 15  # PI: entries that each target's history has had
+    starts: int = 16  # PI: the first of them that is still needed
+    scalars: int = 17  # PF: dt, parameters
+    tables: int = 18  # PF: decays by steps
+    long: int = 19  # steps of each table
+    weights: int = 20  # PF
+    own: int = 21  # PF: states of the synapses, one after the other, then parameters that differ
+    pre: int = 22  # PF: traces of the sources
+    history: int = 23  # PF: entries of the targets' histories
+    room: int = 24  # entries of each
+    back: int = 25  # longest dendritic delay, steps
+    on: int = 26  # whether weights change
+    floor: int = 27  # instant up to which all synapses are, at least
+    most: int = 28  # entries that are needed, of the fullest history
+    hear: int = 29  # number of its code, or 0: there is no third factor
+    signal_base: int = 30  # source number of the first cell of the third factor's population
+    signal_size: int = 31
+    signal_delay: int = 32  # steps
+    heard: int = 33  # PF: entries of the third factor's history
+    signal_room: int = 34
+    signals: int = 35  # entries that it has had
+    first_signal: int = 36  # the first of them that some synapse has not seen
 
 
 class State(NamedTuple):
@@ -65,6 +110,7 @@ class State(NamedTuple):
     steps: int = 1  # since the last exchange
     kept: int = 2  # recorded spikes
     traced: int = 3  # step at which the present traces begin
+    learned: int = 4  # instant up to which the clocks of synapses that learn have run
 
 
 class Coupling(NamedTuple):
@@ -78,7 +124,7 @@ class Coupling(NamedTuple):
     high: int = 5
 
 
-SLICE, KIND, PART, STATE, COUPLING = Slice(), Kind(), Part(), State(), Coupling()
+SLICE, KIND, PART, STATE, COUPLING, LEARN = Slice(), Kind(), Part(), State(), Coupling(), Learn()
 # name -> (type, dimensions) of a part's arrays; "" = as the program's synapses have it.
 ARRAYS: dict[str, tuple[str, int]] = {
     "state": ("int64", 1),
@@ -136,6 +182,11 @@ ARRAYS: dict[str, tuple[str, int]] = {
     "couplings": ("int64", 2),
     "link_from": ("int64", 1),
     "link_to": ("int64", 1),
+    "learning": ("int64", 2),
+    "PI": ("int64", 1),
+    "PF": ("float64", 1),
+    "PT": ("", 1),
+    "PL": ("uint16", 1),
     "codes": ("int64", 1),
 }
 SYNAPSES = ("segments", "targets", "weights", "lags")

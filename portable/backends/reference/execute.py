@@ -59,6 +59,7 @@ class ReferenceSession:
         self.cells = {g.name: GroupInTime(g, plan.methods[g.name], p.dt) for g in p.cells}
         self.trains = {g.name: Trains(g, p.dt) for g in p.groups if not isinstance(g, CellGroup)}
         self.ports = {(g.name, port.name): port for g in p.cells for port in g.flat.ports}
+        self.jumps = {key: plain_jumps(port, self.cells[key[0]].flat) for key, port in self.ports.items()}
         self.number = {g.name: i for i, g in enumerate(p.groups)}
         self.learning = {i: Learning(c, p.dt) for i, c in enumerate(p.connections) if c.learning is not None}
         self.due: dict[int, list[_Due]] = {}  # by the stamp at which they arrive, in order of sending
@@ -114,6 +115,8 @@ class ReferenceSession:
         sources, times = np.unique(ids, return_counts=True)
         for number, c in enumerate(self.program.connections):
             if number in self.learning:
+                if c.learning is not None and c.learning.signal == name:
+                    self.learning[number].signal(int(times.sum()), self.now)
                 if c.post == name:
                     self.learning[number].post(sources, times, self.now)
                 if c.pre == name:
@@ -136,10 +139,10 @@ class ReferenceSession:
     def _transmit(self, number: int, learning: Learning) -> None:
         """What connections that learn do at this instant of their clock, and send."""
         index, sent = learning.advance(self.now)
-        c, back, ahead = learning.connections, learning.back[index], learning.ahead[index]
+        c, both = learning.connections, learning.back[index] << 32 | learning.ahead[index]
         source = np.searchsorted(c.indptr, index, "right") - 1
-        for b, a in np.unique(np.stack([back, ahead]), axis=1).T:
-            mine = (back == b) & (ahead == a)
+        for pair in np.unique(both):
+            mine, b, a = both == pair, pair >> 32, pair & 0xFFFFFFFF
             one = np.ones(int(mine.sum()), dtype=np.int64)
             self.due.setdefault(self.now + int(b), []).append(
                 _Due(c, number, self.now - int(a), index[mine], source[mine], one, sent[mine])
@@ -151,7 +154,7 @@ class ReferenceSession:
         jumps: dict[str, Floats] = {}
         alone: dict[str, list[_Due]] = {}
         for a in due:
-            added = plain_jumps(self.ports[name, a.connections.port], group.flat)
+            added = self.jumps[name, a.connections.port]
             if added is None:
                 alone.setdefault(a.connections.port, []).append(a)
                 continue
@@ -233,7 +236,10 @@ class ReferenceSession:
         self._learning(name).set(values)
 
     def plastic(self, name: str, on: bool) -> None:
-        self._learning(name).on = on
+        self._learning(name).switch(on)
+
+    def signal(self, name: str, spikes: int) -> None:
+        self._learning(name).inject(spikes)
 
     def facts(self) -> Facts:
         """One thread, and every train is the program's."""
