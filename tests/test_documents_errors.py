@@ -247,6 +247,27 @@ CASES = [
         "give it in 1",
     ),
     (
+        put("projections", 2, "signal", "exc"),
+        "projections[2].signal: 'STDP' has no third factor; leave signal out",
+    ),
+    (
+        put("projections", 0, "signal", "exc"),
+        "projections[0].signal: a static synapse has no third factor; leave signal out",
+    ),
+    (
+        put("projections", 2, "signal", "ecx"),
+        "projections[2].signal: no population 'ecx'; did you mean 'exc'?",
+    ),
+    (
+        put("projections", 2, "signal_delay", 1.0),
+        "projections[2].signal_delay: goes with signal, which is not here; add signal",
+    ),
+    (
+        put(*LEARNS, {"type": "DopamineSTDP", "w_max": "1 nA"}),
+        "projections[2].signal: 'DopamineSTDP' has a third factor; give signal=POPULATION, whose spikes "
+        "it is",
+    ),
+    (
         put("synapse_types", 0, "on_pre", "weight -= rate*y"),
         "synapse_types[0].on_pre: 'rate*y' is dimensionless but must be current (pA); check the units of its "
         "parameters",
