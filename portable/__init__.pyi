@@ -25,10 +25,13 @@ from portable.library.mechanisms import STDPMechanism as STDPMechanism
 from portable.library.mechanisms import Vogels2011Rule as Vogels2011Rule
 from portable.library.plasticity import STDP as STDP
 from portable.library.plasticity import DopamineSTDP as DopamineSTDP
+from portable.library.plasticity import HomeostaticScaling as HomeostaticScaling
 from portable.library.plasticity import STDP_nearest as STDP_nearest
+from portable.library.plasticity import STDP_normalised as STDP_normalised
 from portable.library.plasticity import STDP_power as STDP_power
 from portable.library.plasticity import STDP_presynaptic_centered as STDP_presynaptic_centered
 from portable.library.plasticity import STDP_restricted as STDP_restricted
+from portable.library.plasticity import StochasticRelease as StochasticRelease
 from portable.library.plasticity import Triplet as Triplet
 from portable.library.plasticity import TsodyksMarkram as TsodyksMarkram
 from portable.library.plasticity import VogelsSprekeler as VogelsSprekeler

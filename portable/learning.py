@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from portable.dynamics.evaluate import evaluate
+from portable.dynamics.expressions import names
 from portable.dynamics.synapse import WEIGHT, Rule, check_trace
 from portable.errors import ModelError, suggestion
 from portable.model.network import Network, Projection, Side
@@ -197,8 +198,54 @@ def _within(places: Ints, whole: Side, part: Side | None) -> Any:
     return np.isin(places, chosen)
 
 
+class Regular:
+    """What rules do to all connections every so often (Rule.every)."""
+
+    def __init__(self, network: Network, program: Program) -> None:
+        self.program = program
+        self.steps: dict[str, int] = {}
+        self.off: set[str] = set()  # projections whose weights do not change now
+        for p in network.projections:
+            every = p.synapse.rule.every if isinstance(p.synapse, PlasticSynapse) else None
+            if every is not None:
+                where = f"projection '{p.name}'.every"
+                self.steps[p.name] = one_on_grid(every.interval.coherent(), program.dt, where, least=1)
+
+    def next(self, step: int) -> int | None:
+        """The next step after `step` at which something is done; None if nothing ever is."""
+        return min((step - step % e + e for e in self.steps.values()), default=None)
+
+    def act(self, step: int, read: Read, write: Callable[[str, Mapping[str, Floats]], object]) -> None:
+        """Do what is due."""
+        for c in self.program.connections:
+            due = c.projection in self.steps and not step % self.steps[c.projection]
+            if c.learning is None or not due:
+                continue
+            every = c.learning.rule.every
+            assert every is not None
+            read_names = frozenset().union(*(names(a.expr) for a in every.assignments))
+            known: dict[str, Any] = dict(c.learning.parameters)
+            for s in (WEIGHT, *(s.name for s in c.learning.rule.own)):
+                if s == WEIGHT or s in read_names or any(a.variable == s for a in every.assignments):
+                    known[s] = read(c.name, s)
+            for name, side in (("incoming", c.targets), ("outgoing", c.sources())):
+                if name in read_names:
+                    known[name] = np.bincount(side, known[WEIGHT])[side]
+            kept = c.projection in self.off
+            done = [a for a in every.assignments if not (kept and a.variable == WEIGHT)]
+            for a in done:
+                expr = c.learning.rule.clipped(a.expr) if a.variable == WEIGHT else a.expr
+                with np.errstate(all="ignore"):
+                    known[a.variable] = np.asarray(evaluate(expr, known), dtype=np.float64)
+            write(c.name, {a.variable: known[a.variable] for a in done})
+
+
 def needs(network: Network, asked: Iterable[str]) -> tuple[str, ...]:
     """What a session has to be able to do: what is asked of it, and for the network's recordings."""
-    recorded = any(r.synapses is not None for r in network.recordings)
-    more = ("session.synapses", "session.pieces") if recorded else ()
+    rules = [p.synapse.rule for p in network.projections if isinstance(p.synapse, PlasticSynapse)]
+    more: tuple[str, ...] = ()
+    if any(r.synapses is not None for r in network.recordings):
+        more = ("session.synapses", "session.pieces")
+    if any(r.every is not None for r in rules):
+        more = ("session.synapses", "session.synapses.set", "session.pieces")
     return tuple(dict.fromkeys([*((asked,) if isinstance(asked, str) else asked), *more]))

@@ -29,7 +29,7 @@ from portable.backends.contract import (
 from portable.backends.features import FEATURES
 from portable.dynamics.synapse import check_trace
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError
-from portable.learning import Recorder
+from portable.learning import Recorder, Regular
 from portable.memory import peak
 from portable.model.network import Network, Population, Projection, View, side
 from portable.model.synapses import PlasticSynapse
@@ -210,7 +210,7 @@ class Simulation:
         self.interrupted, self._closed = False, False
         self.began = datetime.now(UTC).isoformat(timespec="seconds")
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
-        self._recorder = Recorder(network, program)
+        self._recorder, self._regular = Recorder(network, program), Regular(network, program)
         if self._recorder.wanted and not session.now:
             self._recorder.sample(0, self._read)
         self._changes: dict[
@@ -268,7 +268,8 @@ class Simulation:
             left = steps
             piece = min(steps, 100) if self.can("session.pieces") == "exact" else steps
             while left > 0:
-                stop = self._recorder.next(self.steps)
+                stops = self._recorder.next(self.steps), self._regular.next(self.steps)
+                stop = min((s for s in stops if s is not None), default=None)
                 now = min(piece, left) if stop is None else min(piece, left, stop - self.steps)
                 began = time.perf_counter()
                 try:
@@ -281,6 +282,7 @@ class Simulation:
                 self.phases["run"] += spent
                 left -= now
                 if stop is not None:
+                    self._regular.act(self.steps, self._read, cast(Learns, self.session).set_synapses)
                     self._recorder.sample(self.steps, self._read)
                 report(steps - left, steps)
                 piece = max(1, min(int(now * PIECE_SECONDS / max(spent, 1e-6)), 16 * piece))
@@ -315,6 +317,7 @@ class Simulation:
         self._require("session.plastic", f"projection '{p.name}'")
         for c in learning.ordered(self.program, p).of:
             _guarded(self.backend.name, partial(cast(Learns, self.session).plastic, c.name, bool(on)))
+        (self._regular.off.discard if on else self._regular.off.add)(p.name)
 
     def signal(self, projection: Projection | str, spikes: int = 1) -> None:
         """The third factor of a projection's rule: as many spikes as a reward is worth, from outside, which

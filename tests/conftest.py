@@ -47,7 +47,7 @@ LONG = {
 # changes no number: nothing is fused or reassociated in either case. With -m long all is as users have it.
 WITHOUT_COMPILER = {
     "test_links", "test_own_equations", "test_meaning", "test_conditions_events", "test_derived",
-    "test_draws", "test_readback", "test_neuroml_backends", "test_bad_input_runs",
+    "test_draws", "test_plasticity", "test_readback", "test_neuroml_backends", "test_bad_input_runs",
 }  # fmt: skip
 PROCESSES = 2  # each holds up to 2 GB, and compilers and Java run beside them
 

@@ -54,6 +54,7 @@ REWARD = pt.synapse_type(
     after_pre="x += 1",
     bounds=("0", "w_max"),
     positive=("tau", "tau_n"),
+    every=("50 ms", "weight *= w_max/outgoing"),
 )
 HEBB = pt.synapse_type(
     "hebb",

@@ -151,7 +151,7 @@ def test_rules_are_embedded_if_they_are_not_the_librarys() -> None:
 
 def test_every_rule_of_the_library_survives_and_is_in_the_published_schema() -> None:
     cells = pt.Population("cells", 3, pt.IF_cond_exp())
-    needed = {"w_max": "1 uS", "w_ref": "1 nS"}
+    needed = {"w_max": "1 uS", "w_ref": "1 nS", "total": "2 uS"}
     made = [
         pt.Projection(
             cells,
@@ -208,9 +208,11 @@ def test_a_rules_texts_are_plain_whatever_they_were_made_of() -> None:
     mine = pt.synapse_type(
         "Plain", parameters={"tau": pt.Quantity(5, "ms"), "gain": np.float64(0.5)},
         pre_traces="dx/dt = -x/tau : 1", on_pre="weight = weight*gain", after_pre="x += 1", positive=["tau"],
+        every=(pt.Quantity(100, "ms"), "weight = weight*0.9"),
     )  # fmt: skip
     assert mine.definition["parameters"] == {"tau": "5.0 ms", "gain": 0.5}
     assert type(mine.definition["parameters"]["gain"]) is float
+    assert mine.definition["every"] == ("100.0 ms", "weight = weight*0.9")
 
 
 def test_two_types_of_one_name_are_refused() -> None:

@@ -417,7 +417,7 @@ def test_compact_mode_uses_float32_weights():
     )
     program = resolve(net, 1, 0.1)
     sim = session(program, compact=True)
-    assert sim.synapses[0].weights.dtype == np.float32
+    assert sim.parts.synapses[0].weights.dtype == np.float32
     sim.run(500)
     same_spikes(sim.recorded(), ran(program, 500))
 

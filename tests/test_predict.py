@@ -164,7 +164,7 @@ def test_memory_has_the_arrays_of_the_built_engine():
     """Targets, weights and tables beside the network, to a tenth: what else there is goes with the cells."""
     network = balanced(3000, 300, delay=pt.Normal(1.5, 0.75, low=0.1))
     program = resolve(network, 1, 0.1)
-    held = sum(x.nbytes for x in probes.opened(program).synapses)
+    held = sum(x.nbytes for x in probes.opened(program).parts.synapses)
     engine = cost.held_bytes(outline(network, 0.1, 1))
     counts = 4 * 3000 * outline(network, 0.1, 1).width  # while segments are made of them
     assert engine == pytest.approx(held + counts, rel=0.1)

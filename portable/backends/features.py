@@ -32,6 +32,7 @@ FEATURES: Mapping[str, str] = {
     "synapses.states": "rules with states of each connection besides the weight",
     "synapses.signal": "rules with a third factor",
     "synapses.drift": "rules whose weights move between spikes",
+    "synapses.random": "rules that draw random numbers",
     "synapses.heterogeneous": "rules whose parameters differ between connections",
     "sources.trains": "spike sources with given times",
     "sources.poisson.frozen": "Poisson sources with the trains that every backend gets",
@@ -99,6 +100,8 @@ def _synapse_needs(c: Connections) -> Iterator[str]:
     yield "synapses.plastic"
     if bool(np.any(np.asarray(c.learning.dendritic) != np.asarray(c.delays))):
         yield "synapses.axonal"
+    if c.learning.rule.draws():
+        yield "synapses.random"
     if c.learning.rule.signal:
         yield "synapses.signal"
     if c.learning.rule.drift:

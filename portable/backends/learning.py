@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from portable.dynamics.evaluate import evaluate
+from portable.dynamics.random_calls import draws
 from portable.dynamics.synapse import ELAPSED, WEIGHT, Rule
 from portable.resolve.program import Connections, Ints
+from portable.resolve.random import draw_synapses
 from portable.units import Floats
 
 Events = list[tuple[Ints, Ints]]  # (connections, spikes of each)
@@ -56,7 +58,31 @@ class Learning:
         self.order = np.argsort(c.targets, kind="stable")  # connections by target
         self.ends = np.searchsorted(c.targets[self.order], np.arange(self._targets() + 1))
         self.due: dict[int, tuple[Events, Events]] = {}
+        self._draws()
         self.signals: dict[int, int] = {}  # spikes of the third factor, by the instant at which they are seen
+        self.done: Ints | None = None
+
+    def resume(self, states: Mapping[str, Floats], last: Ints, done: Ints, on: bool) -> None:
+        """Stand where a simulator does: each connection's states after all that its clock has seen up to
+        `done`, decaying ones as they were at `last`. Spikes that it has seen may be given again: they are
+        passed over. `advance` is to go on from the earliest.
+        """
+        self.states = {s: np.array(x, dtype=np.float64) for s, x in states.items()}
+        self.last, self.done, self.on = np.array(last, dtype=np.int64), done, on
+        self.due = {}
+        self.clock = int(done.min()) if done.size else 0
+
+    def _draws(self) -> None:
+        """What is needed where the rule draws numbers."""
+        c = self.connections
+        assert c.learning is not None
+        self.key, self.again = c.learning.key, 0  # again: the spike's number among those of the instant
+        if self.rule.draws():
+            self.nth, self.sources, self.targets = (
+                c.nth(),
+                c.sources().astype(np.int64),
+                c.targets.astype(np.int64),
+            )
 
     def _targets(self) -> int:
         return int(self.connections.targets.max()) + 1 if self.connections.count else 0
@@ -88,6 +114,9 @@ class Learning:
         self.signals[clock] = self.signals.get(clock, 0) + many
 
     def _note(self, side: int, index: Ints, many: Ints, clocks: Ints) -> None:
+        if self.done is not None:
+            new = clocks > self.done[index]
+            index, many, clocks = index[new], many[new], clocks[new]
         for clock in np.unique(clocks):
             mine = clocks == clock
             self.due.setdefault(int(clock), ([], []))[side].append((index[mine], many[mine]))
@@ -106,8 +135,8 @@ class Learning:
         self._decay(np.union1d(pre[0], post[0]), clock)
         self._handle("on_post", *post)
         sent: list[tuple[Ints, Floats]] = []
-        for r in range(int(pre[1].max(initial=0))):
-            index = pre[0][pre[1] > r]
+        for self.again in range(int(pre[1].max(initial=0))):
+            index = pre[0][pre[1] > self.again]
             self._assign("on_pre", index)
             sent.append((index, self._evaluate(self.rule.sends, index)))
         self._handle("after_post", *post)
@@ -127,12 +156,12 @@ class Learning:
         """Spikes of the third factor: first it moves, by all of them, and then the connections see it."""
         shared = {s.name for s in self.rule.signal}
         for chosen in (shared.__contains__, lambda variable: variable not in shared):
-            for _ in range(many):
+            for self.again in range(many):
                 self._assign("on_signal", everyone, chosen)
 
     def _handle(self, handler: str, index: Ints, many: Ints) -> None:
-        for r in range(int(many.max(initial=0))):
-            self._assign(handler, index[many > r])
+        for self.again in range(int(many.max(initial=0))):
+            self._assign(handler, index[many > self.again])
 
     def _assign(self, handler: str, index: Ints, those: Callable[[str], bool] = lambda _: True) -> None:
         for a in self.rule.handler(handler):
@@ -141,8 +170,14 @@ class Learning:
             self.states[a.variable][index] = self._evaluate(a.expr, index)
 
     def _evaluate(self, expr: Any, index: Ints) -> Floats:
-        known = {n: v if isinstance(v, float) else v[index] for n, v in self.values.items()}
+        known: dict[str, Any] = {n: v if isinstance(v, float) else v[index] for n, v in self.values.items()}
         known |= {s: x[index] for s, x in self.states.items()}
+        for number, name in draws([expr]):
+            which = 256 * self.nth[index] + self.again
+            key = np.uint64(self.key)
+            known[name] = draw_synapses(
+                key, self.sources[index], self.targets[index], self.clock, which, number
+            )
         with np.errstate(all="ignore"):
             return np.broadcast_to(np.asarray(evaluate(expr, known), dtype=np.float64), index.shape)
 

@@ -51,6 +51,7 @@ def described(kind: SynapseType) -> dict[str, Any]:
             for p in kind.parameters.values()
         },
         **{place: kind.definition[place] for place in _SAID if place in kind.definition},
+        **({"every": list(kind.definition["every"])} if "every" in kind.definition else {}),
         "bounds": list(kind.definition["bounds"]),
         "initial": dict(kind.definition["initial"]),
     }
@@ -78,6 +79,9 @@ def report(kind: SynapseType) -> None:
     for place in _SAID:
         for i, line in enumerate(_lines(kind, place)):
             text.say(f"  {place if not i else '':13}  {line}")
+    if "every" in kind.definition:
+        interval, done = kind.definition["every"]
+        text.say(f"  {'every':13}  {interval}: {done}")
     low, high = kind.definition["bounds"]
     if (low, high) != (None, None):
         text.say(f"  {'bounds':13}  {low or 'none'} to {high or 'none'}, of the weight")

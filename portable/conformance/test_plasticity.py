@@ -311,3 +311,40 @@ def test_a_reward_from_the_session(backend: str) -> None:
             n = np.asarray(sim.synapses("back", "n"))
             assert np.ptp(n) < 1e-15
     same(runs[1], runs[0])
+
+
+@READ
+@pytest.mark.needs("session.synapses.set")
+def test_what_is_done_every_so_often(backend: str, reference: ReferenceRuns) -> None:
+    """Each cell's incoming weights are scaled to one sum every 40 ms, in the course of learning."""
+    kind = pt.synapse_type(
+        "Normalised",
+        parameters={"tau": "20 ms", "a": 0.05, "total": "weight"},
+        pre_traces="dx/dt = -x/tau : 1",
+        on_post="weight += a*total*x*0.1",
+        after_pre="x += 1",
+        every=("40 ms", "weight *= total/incoming"),
+        bounds=("0", None),
+    )
+    net, _ = network(kind(WEIGHT, pt.Uniform("0.3 ms", "4 ms"), total="1.1 nA"), every="20 ms")
+    truth = reference(net, "200 ms", seed=7)
+    table = truth.weights["forward"]
+    sums = [np.bincount(table.targets, w) for w in table.values]
+    assert np.allclose(sums[2], 1.1)
+    assert not np.allclose(sums[3], 1.1)
+    same(pt.run(net, backend, "200 ms", seed=7, inputs="frozen"), truth)
+
+
+@READ
+@pytest.mark.needs("synapses.random", "synapses.states")
+def test_random_release(backend: str, reference: ReferenceRuns) -> None:
+    """Draws are functions of who meets whom and of the instant: the same on every backend, of multapses and of
+    two spikes in one step, too; here also of a spike of the target.
+    """
+    kind = pt.StochasticRelease.extended(
+        "Noisy", parameters={"w_max": "weight"}, on_post="weight += 0.1*random(w_max)", bounds=("0", "w_max")
+    )
+    net, _ = network(kind(WEIGHT, pt.Uniform("0.3 ms", "4 ms"), p=0.4, w_max="300 pA"))
+    truth = reference(net, "300 ms", seed=5)
+    assert np.ptp(truth.weights["forward"].values[-1]) > 0.05
+    same(pt.run(net, backend, "300 ms", seed=5, inputs="frozen"), truth)

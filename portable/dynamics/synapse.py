@@ -15,8 +15,9 @@ each connection (`own_all`), which gives the same numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from portable.dynamics.component import Assign, Parameter, StateVariable
@@ -33,17 +34,20 @@ from portable.dynamics.expressions import (
     Where,
     names,
     substitute,
+    transform,
 )
 from portable.dynamics.linear import ONE, affine
+from portable.dynamics.random_calls import draws, has_random
 from portable.dynamics.text import Reader, identifier, read_parameters
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
-from portable.units import NONE, TIME, unit
+from portable.units import TIME, Dimension, Quantity, quantity, unit
 
 WEIGHT = "weight"
 SENT = Name(WEIGHT)  # unless a rule says otherwise
 # what a synapse has beside its parameters, in a call of its type or in a document
 ARGUMENTS = ("type", "delay", "initial", "dendritic_delay_fraction")
+SUMS = ("incoming", "outgoing")  # of the weights onto the same target and from the same source
 HANDLERS = ("on_signal", "on_post", "on_pre", "after_post", "after_pre")
 ELAPSED, CROSSING = Name("*elapsed"), Name("*crossing")  # ms; no name of a rule begins so
 
@@ -69,6 +73,16 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Every:
+    """What is done to all connections at the multiples of an interval, after all that they have seen by then:
+    assignments of weights and states, which may read SUMS.
+    """
+
+    interval: Quantity
+    assignments: tuple[Assign, ...]
+
+
+@dataclass(frozen=True)
 class Rule:
     """A plastic synapse in the form that backends lower. `weight` is a state of the connection that nothing
     but `drift` moves between events. Handlers are assignments in order; each assignment of `weight` is
@@ -91,6 +105,7 @@ class Rule:
     after_pre: tuple[Assign, ...] = ()
     after_post: tuple[Assign, ...] = ()
     sends: Expr = SENT
+    every: Every | None = None
     bounds: tuple[Expr | None, Expr | None] = (None, None)
     description: str = ""
     source: str = ""
@@ -100,6 +115,10 @@ class Rule:
     def states(self) -> tuple[StateVariable, ...]:
         """All but the weight."""
         return (*self.signal, *self.pre, *self.post, *self.own)
+
+    def draws(self) -> list[tuple[int, str]]:
+        """(number, name) of the calls of random()."""
+        return draws([self.sends, *(a.expr for h in HANDLERS for a in getattr(self, h))])
 
     @property
     def recordable(self) -> tuple[str, ...]:
@@ -201,6 +220,9 @@ class Rule:
             rows += [f"{h} {a.variable} = {emit(a.expr)}" for a in getattr(self, h)]
         rows += [f"drift {emit(t.amplitude)} {emit(t.rate)}" for t in self.drift]
         rows += [f"sends {emit(self.sends)}"]
+        if self.every is not None:
+            rows += [f"every {self.every.interval}"]
+            rows += [f"every {a.variable} = {emit(a.expr)}" for a in self.every.assignments]
         rows += [f"bound {emit(b) if b is not None else None}" for b in self.bounds]
         return "\n".join(rows)
 
@@ -220,6 +242,7 @@ def rule(
     after_pre: str = "",
     after_post: str = "",
     sends: str = WEIGHT,
+    every: tuple[Any, str] | None = None,
     bounds: tuple[str | None, str | None] = (None, None),
     initial: Mapping[str, str] | None = None,
     positive: tuple[str, ...] = (),
@@ -263,7 +286,8 @@ def rule(
             Num(0.0, dimension) if b == "0" else b and reader.checked(b, "bounds", dimension)
             for b in _two(bounds)
         )
-        _places(reader, owned, read, (low, high))
+        _places(reader, owned, read, (low, high), every is not None)
+        regular = None if every is None else _every(reader, owned, every, dimension)
         inlined = {d.name: d.expr for d in reader.derived}
         for n in inlined:  # each may read those before it
             inlined[n] = substitute(inlined[n], {k: v for k, v in inlined.items() if k != n})
@@ -272,12 +296,18 @@ def rule(
             return substitute(e, inlined)
 
         decay = {s: _decay(s, whole(e), owned) for s, e in reader.derivatives.items()}
+        _no_draws(reader, (low, high), regular)
         moving: tuple[Term, ...] = ()
         if drifts:
             slope = reader.checked(drifts, "equations: dweight/dt", dimension.over(TIME))
             moving = _terms(whole(slope), frozenset(reader.states) - {WEIGHT}, decay)
     except ModelError as error:
         raise error.under(f"synapse_type '{name}'") from None
+    called = count()
+    sent = _numbered(sent, called)
+    read = {
+        h: tuple(Assign(a.variable, _numbered(a.expr, called)) for a in given) for h, given in read.items()
+    }
     return Rule(
         name=name,
         parameters=reader.parameters,
@@ -290,6 +320,8 @@ def rule(
         decay=Frozen(decay),
         **{h: tuple(Assign(a.variable, whole(a.expr)) for a in given) for h, given in read.items()},
         sends=whole(sent),
+        every=regular
+        and Every(regular.interval, tuple(Assign(a.variable, whole(a.expr)) for a in regular.assignments)),
         bounds=(low and whole(low), high and whole(high)),
         description=description,
         source=source,
@@ -327,6 +359,51 @@ def _decay(state: str, expr: Expr, owned: Mapping[str, tuple[str, ...]]) -> Deca
     rate = _negated(parts[state])
     rest = Bin("/", parts[ONE], rate) if ONE in parts and parts[ONE] != Num(0.0) else None
     return Decay(rate, rest)
+
+
+def _numbered(expr: Expr, number: Iterator[int]) -> Expr:
+    """The same with random(x) as x times the name of the next number (dynamics.random_calls)."""
+    return transform(
+        expr,
+        lambda e: (
+            Bin("*", e.args[0], Name(f"random_{next(number)}_"))
+            if isinstance(e, Call) and e.fn == "random"
+            else e
+        ),
+    )
+
+
+def _no_draws(reader: Reader, bounds: tuple[Expr | None, Expr | None], every: Every | None) -> None:
+    """ModelError if random() stands where a number has to be the same however often it is looked at."""
+    places: list[tuple[str, Expr]] = [(f"equations: d{s}/dt", e) for s, e in reader.derivatives.items()]
+    places += [(f"equations: {d.name}", d.expr) for d in reader.derived]
+    places += [("bounds", b) for b in bounds if b is not None]
+    places += [(f"initial['{s.name}']", s.initial) for s in reader.states.values()]
+    places += [("every", a.expr) for a in every.assignments] if every else []
+    for place, expr in places:
+        if has_random(expr):
+            raise ModelError(place, "random() cannot stand here", "draw in on_pre, on_post or sends")
+
+
+def _every(reader: Reader, owned: Mapping[str, tuple[str, ...]], given: Any, dimension: Dimension) -> Every:
+    """(interval, statements)."""
+    if not isinstance(given, (tuple, list)) or len(given) != 2 or not isinstance(given[1], str):
+        raise ModelError(
+            "every", f"expected (interval, statements), got {given!r}", 'write ("100 ms", "weight *= 0.9")'
+        )
+    interval = quantity(given[0], "ms", "every")
+    if interval.value <= 0:
+        raise ModelError("every", f"must be > 0 ms, got {interval}", "leave it out")
+    made = reader.assignments(given[1], "every", dict.fromkeys(SUMS, dimension))
+    traces = {*owned["pre"], *owned["post"], *owned["signal"]}
+    for a in made:
+        if wrong := (names(a.expr) | {a.variable}) & traces:
+            raise ModelError(
+                "every",
+                f"'{min(wrong)}' is a trace of cells",
+                "declare it under equations, as a state of connections",
+            )
+    return Every(interval, made)
 
 
 def _drift_line(equations: str) -> tuple[str, str]:
@@ -426,6 +503,7 @@ def _places(
     owned: Mapping[str, tuple[str, ...]],
     read: Mapping[str, tuple[Assign, ...]],
     bounds: tuple[Expr | None, Expr | None],
+    regular: bool,
 ) -> None:
     """Who may assign what, and read what."""
     derived = {d.name for d in reader.derived}
@@ -465,7 +543,7 @@ def _places(
             raise ModelError(f"initial['{s.name}']", f"reads '{min(wrong)}'", "it may read parameters only")
     if read["on_signal"] and not owned["signal"] and not own:
         raise ModelError("on_signal", "moves nothing", "declare signal_traces")
-    if not any(read.values()):
+    if not any(read.values()) and not regular:
         raise ModelError("on_pre", "no spike does anything", "use pt.StaticSynapse for a constant weight")
 
 
@@ -473,6 +551,3 @@ def check_trace(rule: Rule, variable: str, path: str) -> None:
     """ModelError if a connection has nothing of that name."""
     if variable not in rule.recordable:
         raise ModelError(path, f"'{rule.name}' has no '{variable}'", suggestion(variable, rule.recordable))
-
-
-__all__ = ["HANDLERS", "NONE", "TIME", "WEIGHT", "Decay", "Rule", "check_trace", "rule"]

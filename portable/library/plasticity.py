@@ -163,10 +163,39 @@ DopamineSTDP = synapse_type(
     "doi:10.3389/fncom.2010.00141",
     aliases={"NEST": "stdp_dopamine_synapse"},
 )  # fmt: skip
+StochasticRelease = synapse_type(
+    "StochasticRelease",
+    parameters={"p": 0.5},
+    on_pre="u = random(1)",
+    equations="u : 1",
+    sends="u < p ? weight : 0*weight",
+    description="Each spike is passed on with probability p.",
+    source="Allen & Stevens 1994, doi:10.1073/pnas.91.22.10380",
+    aliases={"PyNN": "SimpleStochasticSynapse", "NEST": "bernoulli_synapse"},
+)
+HomeostaticScaling = synapse_type(
+    "HomeostaticScaling",
+    parameters={"tau_rate": "1000 ms", "rho0": "5 Hz", "beta": 0.01, **_RANGE},
+    positive=("tau_rate", "rho0"),
+    equations="dz/dt = -z/tau_rate : Hz",
+    after_post="z += 1/tau_rate",
+    every=("100 ms", "weight *= 1 + beta*(1 - z/rho0)"),
+    bounds=_BOUNDS,
+    description="Every 100 ms all weights of a cell are scaled by how far its rate z is from rho0.",
+    source="van Rossum, Bi & Turrigiano 2000, doi:10.1523/JNEUROSCI.20-23-08812.2000",
+)
+STDP_normalised = STDP.extended(
+    "STDP_normalised",
+    parameters={"total": "weight"},
+    every=("100 ms", "weight *= total/incoming"),
+    description="All pairs of spikes; every 100 ms each cell's incoming weights are scaled to one sum.",
+    source="Diehl & Cook 2015, doi:10.3389/fncom.2015.00099",
+    aliases={},
+)
 SYNAPSES = {
     s.name: s
     for s in (
         STDP, STDP_nearest, STDP_presynaptic_centered, STDP_restricted, STDP_power, Triplet, VogelsSprekeler,
-        TsodyksMarkram, DopamineSTDP,
+        TsodyksMarkram, DopamineSTDP, StochasticRelease, HomeostaticScaling, STDP_normalised,
     )
 }  # fmt: skip

@@ -67,6 +67,16 @@ class SynapseType:
             self, weight, delay, Frozen(parameters), Frozen(initial or {}), dendritic_delay_fraction
         )
 
+    def extended(self, name: str, **changes: Any) -> SynapseType:
+        """Another rule that differs in some arguments of synapse_type; its parameters are added.
+
+        pt.STDP.extended("Mine", parameters={"sum": "weight"}, every=("1 s", "weight *= sum/incoming"))
+        """
+        text = {**self.definition, **changes}
+        text["parameters"] = {**self.definition["parameters"], **changes.get("parameters", {})}
+        about = {k: getattr(self, k) for k in ("description", "source", "aliases") if k not in changes}
+        return synapse_type(name, **{**about, **text})
+
     def __repr__(self) -> str:
         return f"SynapseType({self.name!r}: {', '.join(self.parameters)})"
 
@@ -224,6 +234,7 @@ def synapse_type(
     after_pre: str = "",
     after_post: str = "",
     sends: str = WEIGHT,
+    every: tuple[Any, str] | None = None,
     bounds: tuple[str | None, str | None] = (None, None),
     initial: Mapping[str, str] | None = None,
     positive: tuple[str, ...] = (),
@@ -248,6 +259,9 @@ def synapse_type(
     At one instant on_post comes before on_pre, and then what the receptor gets is read: `sends`, "weight*u".
     after_pre, after_post: what the spike does to its side's traces, after all that: "x += 1" (all pairs) or
     "x = 1" (nearest).
+    every: ("100 ms", "weight *= w_sum/incoming"), what is done to all connections at the multiples of an
+    interval; `incoming` and `outgoing` are the sums of the projection's weights onto the same target and from
+    the same source.
     bounds: ("w_min", "w_max") or ("0", "w_max"), within which each assignment keeps the weight; None: none.
     parameters: {"tau_plus": "20 ms", "eta": 0.01, "w_max": "weight"}; the unit `weight` is that of the
     receptor (nA, uS, mV). weight_unit: the only one that the rule is for, if it is.
@@ -295,6 +309,7 @@ def synapse_type(
     definition = {
         "parameters": Frozen(parameters),
         **{k: v for k, v in texts.items() if v},
+        **({"every": tuple(every) if isinstance(every, list) else every} if every is not None else {}),
         "bounds": tuple(bounds) if isinstance(bounds, list) else bounds,
         "initial": Frozen(initial or {}),
         "positive": tuple(positive),
@@ -303,8 +318,12 @@ def synapse_type(
     }
     kind = SynapseType(name, Frozen(definition), description, source, Frozen(aliases or {}))
     read = kind.rule()  # errors show now
-    plain = {p.name: _plain(parameters[p.name], p) for p in read.parameters}
-    return replace(kind, definition=Frozen({**definition, "parameters": Frozen(plain)}))
+    plain: dict[str, Any] = {
+        "parameters": Frozen({p.name: _plain(parameters[p.name], p) for p in read.parameters})
+    }
+    if read.every is not None and every is not None and type(every[0]) not in (str, int, float):
+        plain["every"] = (str(read.every.interval), every[1])
+    return replace(kind, definition=Frozen({**definition, **plain}))
 
 
 def _plain(given: Any, p: Parameter) -> Any:

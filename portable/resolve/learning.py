@@ -87,8 +87,9 @@ def _bounded(rule: Rule, parameters: Mapping[str, PerCell], weights: Any, path: 
         )
 
 
-def signalled(made: Plasticity, p: Projection, path: str, dt: float) -> Plasticity:
-    """The same with its third factor."""
+def signalled(made: Plasticity, p: Projection, key: int, path: str, dt: float) -> Plasticity:
+    """The same with its third factor, and the stream of what it draws."""
+    made = replace(made, key=key if made.rule.draws() else 0)
     if p.signal_delay is None:
         return made
     steps = one_on_grid(p.signal_delay.coherent(), dt, f"{path}.signal_delay", least=1)

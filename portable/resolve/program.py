@@ -95,7 +95,7 @@ class Plasticity:
     """How connections learn. parameters, and initial of the connections' own states (not the weight): a
     float, or an array of one per connection, in their order. `dendritic` steps of each delay, 1 or more: one
     int, or an array. signal: the group whose spikes are the third factor, seen signal_delay steps after
-    their stamps; "" if there is none.
+    their stamps; "" if there is none. key: the stream of random() in the rule.
     """
 
     rule: Rule
@@ -104,6 +104,7 @@ class Plasticity:
     dendritic: int | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     signal: str = ""
     signal_delay: int = 1
+    key: int = 0
 
     def varying(self) -> frozenset[str]:
         """Parameters that are not the same for all connections."""
@@ -141,6 +142,15 @@ class Connections:
     def sources(self) -> npt.NDArray[np.uint32]:
         """The source of every connection (length `count`)."""
         return np.repeat(np.arange(self.indptr.size - 1, dtype=np.uint32), np.diff(self.indptr))
+
+    def nth(self) -> Ints:
+        """Of each connection, how many of its pair stand before it."""
+        pair = self.sources().astype(np.int64) << 32 | self.targets
+        order = np.argsort(pair, kind="stable")
+        first = np.flatnonzero(np.diff(pair[order], prepend=-1))
+        out = np.empty(self.count, dtype=np.int64)
+        out[order] = np.arange(self.count) - np.repeat(first, np.diff(np.append(first, self.count)))
+        return out
 
     def delay_range(self) -> tuple[int, int]:
         """Smallest and largest delay in steps; (0, 0) where there is no connection."""

@@ -82,7 +82,8 @@ def connections(
     if isinstance(p.synapse, PlasticSynapse):
         for i, (c, values) in enumerate(made):
             rule, notes_here = learning.plasticity(p.synapse, values, c.weights, c.delays, path, dt)
-            rule = learning.signalled(rule, p, path, dt)
+            key = stream(seed, p.name, "random", c.pre, c.post)
+            rule = learning.signalled(rule, p, key, path, dt)
             made[i] = replace(c, learning=rule), values
             more = [*more, *(n for n in notes_here if n not in more)]
     return [c for c, _ in made], pattern.total, [*notes, *more]

@@ -154,6 +154,28 @@ def draw_all(key, cells, stamp, arrivals, number):  # type: ignore[no-untyped-de
     return out
 
 
+@njit(inline="always", cache=True)
+def draw_synapse(key, source, target, clock, which, number):  # type: ignore[no-untyped-def]
+    """The uniform number in [0, 1) of one call of random() in a synapse's rule.
+
+    key: the connections' stream. source, target: the cells; clock < 2^32: the synapse's instant; which:
+    256 * the connection's number among those of the pair + the spike's among those of the instant; number <
+    256: the call's.
+    """
+    last = (uint64(which) << uint64(8)) | uint64(number)
+    x = philox4(key, uint64(source), uint64(target), uint64(clock), last & LOW)
+    return uniform53(x[0], x[1])
+
+
+@njit(cache=True)
+def draw_synapses(key, sources, targets, clock, which, number):  # type: ignore[no-untyped-def]
+    """draw_synapse() of each (int64 arrays)."""
+    out = np.empty(sources.size)
+    for i in range(sources.size):
+        out[i] = draw_synapse(key, sources[i], targets[i], clock, which[i], number)
+    return out
+
+
 @njit(inline="always", cache=True, error_model="numpy")
 def normal(a, b):  # type: ignore[no-untyped-def]
     """A standard normal from two 32-bit numbers (Box & Muller 1958; the sine half is not used, so draws stay

@@ -12,13 +12,12 @@ import numpy.typing as npt
 from portable.errors import ModelError, suggestion
 from portable.resolve.program import Approximation, Ints
 from portable.results.approximations import grouped
+from portable.results.synapses import SynapseTable
 from portable.results.times import on_grid
 from portable.units import Floats
 
 if TYPE_CHECKING:
     import neo
-
-    from portable.results.synapses import SynapseTable
 
 
 @dataclass(frozen=True, eq=False)

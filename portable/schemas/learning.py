@@ -80,6 +80,13 @@ SYNAPSE_TYPE = Obj(
         ),
         "signal_traces": optional(Text(), "States of the third factor, one for all connections."),
         **{k: optional(Text(example='"weight += a*x"'), v) for k, v in _STATEMENTS.items()},
+        "every": optional(
+            Obj("Every", "What is done to all connections at the multiples of an interval.", {
+                "interval": Key(Scalar(), "The interval (ms)."),
+                "statements": Key(Text(example='"weight *= w_sum/incoming"'), "Assignments in order."),
+            }),
+            "What is done to all connections every so often.",
+        ),
         "sends": optional(Text(example='"weight*u"'), "What the receptor gets of a spike.", "weight"),
         "bounds": optional(
             Obj("Bounds", "Expressions of parameters between which the weight stays.", {
@@ -132,6 +139,8 @@ def read_type(data: Mapping[str, Any]) -> SynapseType:
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     bounds = data.get("bounds", {})
     given["bounds"] = (bounds.get("low"), bounds.get("high"))
+    if "every" in data:
+        given["every"] = (data["every"]["interval"], data["every"]["statements"])
     return synapse_type(**given)
 
 
@@ -143,6 +152,8 @@ def write_type(t: SynapseType) -> Data:
         plain = dict(given) if isinstance(given, dict) else list(given) if isinstance(given, tuple) else given
         if key == "bounds":
             plain = {k: b for k, b in zip(("low", "high"), given, strict=True) if b is not None}
+        if key == "every":
+            plain = dict(zip(("interval", "statements"), given, strict=True))
         if plain or key == "parameters":
             out[key] = plain
     return out

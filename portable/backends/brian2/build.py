@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portable import caches
-from portable.backends.brian2.plan import Neurons, Synapse, mangled
+from portable.backends.brian2.plan import Learned, Neurons, Synapse, mangled
 from portable.dynamics.steps import SIZE, local
 from portable.errors import BackendUnavailable
 from portable.resolve.program import PerCell
@@ -165,21 +165,32 @@ def synapses(
     float32 = (
         not general
         and plan.weight is None
+        and plan.learning is None
         and all(getattr(p.connections.weights, "dtype", None) == np.float32 for p in plan.parts)
     )
+    w = "w : 1" + ("" if plan.learning else " (shared)" if plan.weight is not None else " (constant)")
+    late = _late(plan)
+    one_delay = {n: int(d - 1) * dt * brian2.ms for n, d in late.items() if np.ndim(d) == 0}
     made = brian2.Synapses(
         source,
         target,
-        "w : 1" + (" (shared)" if plan.weight is not None else " (constant)"),
-        on_pre="\n".join(plan.on_pre),
+        "\n".join([w, *(_variables(plan.learning, len(plan.parts)) if plan.learning else ())]),
+        on_pre=_code(plan, "pre"),
+        on_post=_code(plan, "post"),
         namespace=namespace(),
         name=plan.name + suffix,
         clock=clock,
-        delay=None if plan.delay is None else (plan.delay - 1) * dt * brian2.ms,
+        delay=one_delay or None,
         dtype={"w": np.float32} if float32 else None,
     )
     if general:
         made.pre.when, made.pre.order = "after_groups", order
+    for i, pathway in enumerate(plan.learning.pathways if plan.learning else ()):
+        if pathway.name != "pre":
+            p = getattr(made, pathway.name)
+            p.order = -10 if pathway.name == "post" else 10 + i  # those of what does not learn are -1
+            if general and pathway.name != "post":
+                p.when = "before_thresholds"
     one = len(plan.parts) == 1
     pre = [p.connections.sources().view(np.int32) for p in plan.parts]
     post = [p.connections.targets.astype(np.int32) for p in plan.parts]  # Brian2 takes signed integers only
@@ -196,11 +207,38 @@ def synapses(
         assign(made, "w", plan.weight)
     else:
         assign(made, "w", _spread([p.connections.weights for p in plan.parts], plan))
-    if plan.delay is None:
-        assign(
-            made.pre, "delay", (_spread([p.connections.delays for p in plan.parts], plan) - 1) * (dt * 1e-3)
-        )
+    for name, d in late.items():
+        if name not in one_delay:
+            assign(getattr(made, name), "delay", (np.asarray(d, dtype=np.float64) - 1) * (dt * 1e-3))
+    if plan.learning:
+        for n, v in {**plan.learning.values, **plan.learning.start, "on": 1.0}.items():
+            assign(made, n, v)
+        assign(made, "last", 1.0 * plan.learning.dendritic)
     return made
+
+
+def _code(plan: Synapse, side: str) -> dict[str, str]:
+    """Code of each pathway of one side, by Brian2's names."""
+    if plan.learning is None:
+        return {"pre": "\n".join(plan.on_pre)} if side == "pre" else {}
+    return {p.name: "\n".join(p.code) for p in plan.learning.pathways if p.side == side}
+
+
+def _late(plan: Synapse) -> dict[str, Any]:
+    """Steps after which each pathway acts, one or one for each connection."""
+    d = plan.delay if plan.delay is not None else _spread([p.connections.delays for p in plan.parts], plan)
+    if plan.learning is None:
+        return {"pre": d}
+    return {p.name: d if p.side == "pre" else 2 * plan.learning.dendritic for p in plan.learning.pathways}
+
+
+def _variables(learning: Learned, parts: int) -> list[str]:
+    """Variables of connections that learn besides the weight."""
+    shared = {n for n, v in learning.values.items() if np.ndim(v) == 0}
+    lines = [f"{n} : 1" + (" (shared)" if n in shared else " (constant)") for n in learning.values]
+    lines += [f"{n} : 1" for n in (*learning.start, "last")]
+    lines.append("on : 1" + (" (shared)" if parts == 1 else ""))
+    return lines + (["held : 1 (shared)", "early : 1 (shared)"] if learning.general else [])
 
 
 def _spread(values: list[Any], plan: Synapse) -> Any:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from portable.activity import doing
 from portable.backends.brian2.build import SCHEDULE, FrozenSource, array, neuron_group, settings, synapses
+from portable.backends.brian2.learners import Learners
 from portable.backends.brian2.links import couplings
 from portable.backends.brian2.lower import drive_numbers, numbers, refractory_steps
 from portable.backends.brian2.plan import Brian2Plan, Drive, Neurons, Source, mangled
@@ -20,6 +21,7 @@ from portable.backends.brian2.records import CHUNK_ENTRIES, check_finite, source
 from portable.backends.brian2.sources import events as events_of
 from portable.backends.contract import Facts, HeldConnections, Recorded, Session
 from portable.backends.interrupts import held_interrupt
+from portable.dynamics.synapse import WEIGHT
 from portable.resolve.program import CellGroup, Ints, PerCell, PoissonGroup
 from portable.resolve.trains import Trains
 from portable.units import Floats
@@ -75,7 +77,7 @@ class RuntimeSession:
         for source in plan.sources:
             self.groups[source.name] = FrozenSource(source.size, self.clock, source.name)
             objects.append(self.groups[source.name])
-        self.synapses = [
+        self.joins = [
             synapses(
                 s,
                 self.groups[s.source],
@@ -87,7 +89,10 @@ class RuntimeSession:
             )
             for s in plan.synapses
         ]
-        self.network = brian2.Network(*objects, *self.synapses, name="pt_network")
+        made = self.groups | {s.name: x for s, x in zip(plan.synapses, self.joins, strict=True)}
+        # numpy's code for many connections at once takes each of them once
+        self.learners = Learners(plan, made, self.trains, array, repeats=self.target == "numpy")
+        self.network = brian2.Network(*objects, *self.joins, name="pt_network")
         self.network.schedule = SCHEDULE
         self.network._clocks = {self.clock}
         doing("Brian2 writes its code and has it compiled, where it has not been before")
@@ -95,7 +100,12 @@ class RuntimeSession:
         self._compiled()
 
     def _compiled(self) -> None:
-        self.calls = [code for obj in self.network.sorted_objects if obj.active for code in obj.code_objects]
+        self.calls: list[Callable[[], object]] = [
+            call
+            for obj in self.network.sorted_objects
+            if obj.active
+            for call in self.learners.calls(obj.name, list(obj.code_objects), lambda: self.now)
+        ]
         self.space = {c.name: array(self.groups[c.name], "_spikespace") for c in self.plan.cells}
 
     def _cells(self, name: str) -> Neurons:
@@ -146,8 +156,9 @@ class RuntimeSession:
         recording = [
             (self.space[c.name], self.spikes[c.name]) for c in self.plan.cells if self.place.records(c.name)
         ]
+        recent = [(self.space[name], name) for name in self.learners.recent]
         timestep, t, dt = (self.clock.variables[n].get_value() for n in ("timestep", "t", "dt"))
-        calls = [c.__call__ for c in self.calls]
+        calls = self.calls
         for row in range(steps):
             for change in changes:
                 change(self.now)
@@ -164,6 +175,9 @@ class RuntimeSession:
             for space, kept in recording:
                 if space[-1]:
                     kept.append((self.now, space[: space[-1]].copy()))
+            for space, name in recent:
+                if space[-1]:
+                    self.learners.keep(name, self.now, space[: space[-1]].copy())
             for every, samples, values, ids in traces:
                 if self.now % every == 0:
                     samples.append(values[ids])
@@ -190,9 +204,7 @@ class RuntimeSession:
         """
         ids, start = events_of(source, self.trains, self.now + 1, steps)
         most = int(np.diff(start).max(initial=0))
-        pathways = [
-            s.pre for s, p in zip(self.synapses, self.plan.synapses, strict=True) if p.source == source.name
-        ]
+        pathways = list(self.learners.pathways(source.name))
         space = np.asarray(pathways[0].eventspace)
         if space.size < most + 1:
             grown = np.zeros(2 * most + 1, dtype=np.int32)
@@ -303,11 +315,25 @@ class RuntimeSession:
         """What Brian2's Synapses hold. Drives, which became part of the cells' code, are not in it."""
         from portable.backends.brian2.records import held_connections
 
-        for plan, made in zip(self.plan.synapses, self.synapses, strict=True):
-            yield from held_connections(plan, made, self.place)
+        for plan, made in zip(self.plan.synapses, self.joins, strict=True):
+            names = [p.connections.name for p in plan.parts] if plan.learning else []
+            now = [self.synapses(n, WEIGHT) for n in names]
+            yield from held_connections(plan, made, self.place, np.concatenate(now) if now else None)
+
+    def synapses(self, name: str, variable: str) -> Floats:
+        found = self.learners.named(name)
+        return np.zeros(0) if found is None else found.read(name, variable, self.now)
+
+    def set_synapses(self, name: str, values: Mapping[str, float | Floats]) -> None:
+        if found := self.learners.named(name):
+            found.set(name, values, self.now)
+
+    def plastic(self, name: str, on: bool) -> None:
+        if found := self.learners.named(name):
+            found.plastic(name, on, self.now)
 
     def close(self) -> None:
         self.groups.clear()
-        self.synapses.clear()
+        self.joins.clear()
         self.calls.clear()
         self.network = None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.brian2.code import generate, summed
+from portable.backends.brian2.pathways import learned
 from portable.backends.brian2.plan import (
     Brian2Plan,
     Code,
@@ -21,6 +22,7 @@ from portable.backends.brian2.plan import (
     Part,
     Source,
     Synapse,
+    joined,
     mangled,
 )
 from portable.backends.contract import Lowered, RunConfig
@@ -63,7 +65,9 @@ def lower(program: Program, config: RunConfig) -> Lowered:
     cells = tuple(_with_code(c, program) for c in cells)
     joint: tuple[Neurons | Source, ...] = (*cells, *sources)
     places = {m.name: Place(x.name, m.offset, m.size) for x in joint for m in x.members}
-    synapses = _synapses(rest, cells, places)
+    synapses = _synapses(rest, cells, places, program.dt)
+    target = str(config.options.get("target", "auto"))
+    alone = target == "cpp_standalone" and any(s.learning for s in synapses)
     plan = Brian2Plan(
         program.name,
         program.dt,
@@ -75,14 +79,14 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         program.traces,
         Placement(places, program.dt, program.spikes),
         inputs,
-        str(config.options.get("target", "auto")),
-        config.threads,
+        target,
+        1 if alone else config.threads,
         program.groups,
         _links(program, places),
     )
     return Lowered(
         plan,
-        (*_approximations(config, inputs), *_orders(synapses, cells)),
+        (*_approximations(config, inputs), *_orders(synapses, cells), *(_alone(config) if alone else ())),
         {n: m.described for n, m in methods.items()},
     )
 
@@ -92,16 +96,6 @@ def _alike(groups: Iterable[CellGroup], methods: Mapping[str, Method]) -> list[l
     for g in groups:
         found.setdefault((g.flat.text(), methods[g.name]), []).append(g)
     return list(found.values())
-
-
-def joined(values: list[tuple[PerCell, int]]) -> PerCell:
-    """One value for all cells where it is the same in every part, else one array over all of them. Values
-    come with their sizes.
-    """
-    parts = [np.asarray(v, dtype=np.float64) for v, _ in values]
-    if all(p.ndim == 0 for p in parts) and len({float(p) for p in parts}) == 1:
-        return float(parts[0])
-    return np.concatenate([np.broadcast_to(p, n) for p, (_, n) in zip(parts, values, strict=True)])
 
 
 def _members(groups: Iterable[CellGroup | PoissonGroup | TrainGroup]) -> tuple[Member, ...]:
@@ -149,7 +143,12 @@ def _drives(program: Program, cells: tuple[Neurons, ...]) -> tuple[list[Drive], 
         target = next((m for x in cells for m in x.members if m.name == c.post), None)
         flat = next((x.flat for x in cells if target in x.members), None)
         port = flat.port(c.port) if flat else None
-        direct = c.one_to_one and isinstance(pre, PoissonGroup) and isinstance(c.delays, (int, np.integer))
+        direct = (
+            c.learning is None
+            and c.one_to_one
+            and isinstance(pre, PoissonGroup)
+            and isinstance(c.delays, (int, np.integer))
+        )
         if (
             direct
             and target
@@ -258,15 +257,16 @@ def _links(program: Program, places: Mapping[str, Place]) -> tuple[Coupling, ...
 
 
 def _synapses(
-    rest: list[Connections], cells: tuple[Neurons, ...], places: Mapping[str, Place]
+    rest: list[Connections], cells: tuple[Neurons, ...], places: Mapping[str, Place], dt: float
 ) -> tuple[Synapse, ...]:
-    table: dict[tuple[str, str, str], list[Part]] = {}
+    table: dict[tuple[str, str, str, str], list[Part]] = {}
     for c in rest:
         if c.count:
             pre, post = places[c.pre], places[c.post]
-            table.setdefault((pre.space, post.space, c.port), []).append(Part(c, pre.first, post.first))
+            rule = c.learning.rule.text() + " ".join(c.learning.parameters) if c.learning else ""
+            table.setdefault((pre.space, post.space, c.port, rule), []).append(Part(c, pre.first, post.first))
     out = []
-    for i, ((source, target, port), parts) in enumerate(table.items()):
+    for i, ((source, target, port, rule), parts) in enumerate(table.items()):
         code, flat = next((x.code, x.flat) for x in cells if x.name == target)
         weights = {
             float(p.connections.weights) if np.ndim(p.connections.weights) == 0 else None for p in parts
@@ -281,9 +281,10 @@ def _synapses(
                 port,
                 on_pre,
                 tuple(parts),
-                _only(weights),
+                None if rule else _only(weights),
                 _only(delays),
                 [p.name for p in flat.ports].index(port),
+                learned(tuple(parts), on_pre, port in code.events, dt) if rule else None,
             )
         )
     return tuple(out)
@@ -361,6 +362,17 @@ def _approximations(config: RunConfig, inputs: Mapping[str, str]) -> Iterable[Ap
                 "its spikes are recorded or go to several cells; Brian2's PoissonGroup fires at most once a "
                 "step",
             )
+
+
+def _alone(config: RunConfig) -> Iterable[Approximation]:
+    if config.threads > 1:
+        yield Approximation(
+            "threads",
+            str(config.threads),
+            "1",
+            "none: the same numbers, only slower",
+            "the order in which Brian2's threads add up arrivals rounds the sums of weights that are learned",
+        )
 
 
 def _orders(synapses: tuple[Synapse, ...], cells: tuple[Neurons, ...]) -> Iterable[Approximation]:

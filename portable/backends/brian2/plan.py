@@ -1,12 +1,15 @@
 """The plan: what `execute` builds, as plain data. Every name in generated code is mangled, so that no name of
 a model can meet one of Brian2's (t, dt, i, N, xi, units): x_ state, p_ parameter or constant, in_ summed
-arrivals at a port, u_ input of links, n_ temporary.
+arrivals at a port, u_ input of links, n_ temporary. Of synapses that learn, none of whose names may be one of
+their cells': s_ state, k_ parameter, rate_ and rest_ of a state that decays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from portable.backends.placement import Placement
 from portable.dynamics.ctext import statements
@@ -29,6 +32,16 @@ def mangled(prefix: str, name: str) -> str:
     """A name of generated code: x_v. Brian2 takes names that end in _pre or _post for those of a synapse's
     two sides: xq_v_post_q, and no other name is like this."""
     return f"{prefix}q_{name}_q" if f"_{name}".endswith(("_pre", "_post")) else f"{prefix}_{name}"
+
+
+def joined(values: list[tuple[PerCell, int]]) -> PerCell:
+    """One value for all cells where it is the same in every part, else one array over all of them. Values
+    come with their sizes.
+    """
+    parts = [np.asarray(v, dtype=np.float64) for v, _ in values]
+    if all(p.ndim == 0 for p in parts) and len({float(p) for p in parts}) == 1:
+        return float(parts[0])
+    return np.concatenate([np.broadcast_to(p, n) for p, (_, n) in zip(parts, values, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -175,9 +188,34 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Pathway:
+    """What a Synapses object that learns does at a spike of one side, "pre" or "post"; `name` is Brian2's."""
+
+    name: str
+    side: str
+    code: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How the connections of a Synapses object learn (see pathways.py): pathways in the order of an instant,
+    `values` that their code reads and states at the `start` by their names there, one for all connections or
+    one for each in the order of the parts, and the `dendritic` steps of each delay. general: arrivals act one
+    by one.
+    """
+
+    pathways: tuple[Pathway, ...]
+    values: Mapping[str, PerCell]
+    start: Mapping[str, PerCell]
+    dendritic: int | Ints
+    general: bool
+
+
+@dataclass(frozen=True)
 class Synapse:
-    """One Synapses object: every connection from one object to one port of another. `delay` in steps, None
-    where it varies; `weight` None where it varies. The object is given delay - 1 (see execute)."""
+    """One Synapses object: every connection from one object to one port of another that does not learn, or by
+    one rule. `delay` in steps, None where it varies; `weight` None where it varies. The object is given
+    delay - 1 (see execute)."""
 
     name: str
     source: str
@@ -190,6 +228,7 @@ class Synapse:
     # place of its port among those of the target: ports whose arrivals act one by one are served port after
     # port
     order: int = 0
+    learning: Learned | None = None
 
     @property
     def count(self) -> int:

@@ -41,13 +41,18 @@ def check_finite(plan: Brian2Plan, now: int, state: Callable[[str, str], Floats]
                     raise BackendFailed(f"population '{m.name}': {problem}")
 
 
-def held_connections(plan: Synapse, made: Any, place: Placement) -> Iterator[HeldConnections]:
-    """What a Synapses object holds, by pair of populations. Its delays are one step short (see build)."""
+def held_connections(
+    plan: Synapse, made: Any, place: Placement, now: Floats | None = None
+) -> Iterator[HeldConnections]:
+    """What a Synapses object holds, by pair of populations. Its delays are one step short (see build); the
+    weights of connections that learn are those of `now`.
+    """
     pre, post = (
         np.asarray(made.variables[n].get_value()).astype(np.int64)
         for n in ("_synaptic_pre", "_synaptic_post")
     )
-    weights = np.broadcast_to(np.asarray(made.variables["w"].get_value(), dtype=np.float64), pre.shape)
+    found = made.variables["w"].get_value() if now is None else now
+    weights = np.broadcast_to(np.asarray(found, dtype=np.float64), pre.shape)
     delays = np.broadcast_to(
         place.steps(np.asarray(made.pre.variables["delay"].get_value()) * 1e3) + 1, pre.shape
     )

@@ -1,9 +1,9 @@
 """Running the plan as one C++ program: written, compiled, run and removed in a temporary folder, for a length
-known beforehand.
+known beforehand. Connections that learn are read back when it has run.
 
 Nothing of this process can reach the program, so frozen inputs are handed over whole: spikes as
-SpikeGeneratorGroups (one for each multiplicity, which fires at most once a bin), drives and currents as
-TimedArrays.
+SpikeGeneratorGroups (one for each multiplicity, which fires at most once a bin; one of all for connections
+that learn), drives and currents as TimedArrays.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import brian2
 import numpy as np
+import numpy.typing as npt
 
 from portable.backends.brian2.build import SCHEDULE, array, neuron_group, settings, synapses
 from portable.backends.brian2.lower import drive_numbers, numbers
 from portable.backends.brian2.plan import Brian2Plan, Neurons, Source, mangled
+from portable.backends.brian2.plastic import Plastic, initial
 from portable.backends.brian2.records import check_finite, source_spikes
 from portable.backends.brian2.sources import events as events_of
 from portable.backends.contract import Facts, Recorded, Shortfall
 from portable.errors import UnsupportedError
-from portable.resolve.program import CellGroup, PoissonGroup
+from portable.resolve.program import CellGroup, Ints, PoissonGroup
 from portable.resolve.trains import Trains
 from portable.units import Floats
 
@@ -38,6 +41,13 @@ class StandaloneSession:
         self.trains = {g.name: Trains(g, plan.dt) for g in plan.groups if not isinstance(g, CellGroup)}
         self.result = Recorded()
         self.seconds: dict[str, float] = {}
+        self.learning = {s.name: s for s in plan.synapses if s.learning}
+        self.memory = {n: initial(s) for n, s in self.learning.items()}
+        none = np.zeros(0, dtype=np.int64)
+        self.fired = {c.name: (none, none) for c in plan.cells}  # numbers and stamps, where they are needed
+        self.learners = {
+            n: Plastic(s, plan.dt, partial(self._memory, n), self._spikes) for n, s in self.learning.items()
+        }
 
     def run(self, steps: int) -> None:
         self._afford(steps)
@@ -85,25 +95,30 @@ class StandaloneSession:
             objects += [group, *runners, *self._given(cells, group, steps, clock)]
         levels = {s.name: self._generators(s, steps, clock) for s in plan.sources}
         objects += [g for many in levels.values() for g in many]
+        taught = {s.source for s in self.learning.values()} & levels.keys()
+        whole = {s.name: self._all(s, steps, clock) for s in plan.sources if s.name in taught}
+        objects += whole.values()
+        self.made: dict[str, Any] = {}
         for s in plan.synapses:
             general = s.port in next(c for c in plan.cells if c.name == s.target).code.events
-            for source in levels.get(s.source) or [self.groups[s.source]]:
-                objects.append(
-                    synapses(
-                        s,
-                        source,
-                        self.groups[s.target],
-                        plan.dt,
-                        clock,
-                        general,
-                        source.name if s.source in levels else "",
-                        s.order,
-                    )
+            drawn = [whole[s.source]] if s.learning and s.source in whole else levels.get(s.source)
+            for source in drawn or [self.groups[s.source]]:
+                self.made[s.name] = synapses(
+                    s,
+                    source,
+                    self.groups[s.target],
+                    plan.dt,
+                    clock,
+                    general,
+                    source.name if s.source in levels else "",
+                    s.order,
                 )
+                objects.append(self.made[s.name])
         self.spikes = {
             c.name: brian2.SpikeMonitor(self.groups[c.name], name=f"{c.name}_spikes")
             for c in plan.cells
             if plan.placement.records(c.name)
+            or any(c.name in (s.source, s.target) for s in self.learning.values())
         }
         self.traces = [self._monitor(i) for i in range(len(plan.traces))]
         self.network = brian2.Network(*objects, *self.spikes.values(), *self.traces, name="pt_network")
@@ -196,6 +211,24 @@ class StandaloneSession:
             for m in range(many)
         ]
 
+    def _all(self, source: Source, steps: int, clock: Any) -> Any:
+        """All spikes of a source in one group, since connections that learn have their states in one object.
+        Brian2 refuses a cell that spikes twice in a bin if nothing is between: a cell does that nothing
+        connects. The group is as large as its fullest bin.
+        """
+        ids, start = events_of(source, self.trains, 1, steps)
+        rows = np.repeat(np.arange(steps), np.diff(start))
+        again = 1 + np.flatnonzero((np.diff(rows) == 0) & (np.diff(ids) == 0))
+        ids, rows = np.insert(ids, again, source.size), np.insert(rows, again, rows[again])
+        return brian2.SpikeGeneratorGroup(
+            max(source.size + 1, int(np.bincount(rows).max(initial=0))),
+            ids,
+            rows * self.plan.dt * brian2.ms,
+            clock=clock,
+            name=f"{source.name}_all",
+            sorted=True,
+        )
+
     def _monitor(self, index: int) -> Any:
         t = self.plan.traces[index]
         place = self.plan.placement
@@ -214,6 +247,10 @@ class StandaloneSession:
         for name, found in self.spikes.items():
             stamps = place.steps(np.asarray(found.t_) * 1e3) + 1
             self.result.spikes |= place.spikes(name, np.asarray(found.i), stamps)
+            self.fired[name] = np.asarray(found.i).astype(np.int64), stamps
+        for name, s in self.learning.items():
+            first = self.memory[name]
+            self.memory[name] = {n: np.array(array(self.made[s.name], n)) for n in first}
         self.result.spikes |= source_spikes(plan, self.trains, self.now)
         last = {
             (c.name, s): array(self.groups[c.name], mangled("x", s))
@@ -229,7 +266,22 @@ class StandaloneSession:
                 final = last[place[t.group].space, t.variable][place.numbers(t.group, t.ids)]
                 values = np.vstack([values, final])
             self.result.traces[t.group, t.variable] = (t.ids, np.arange(values.shape[0]) * t.every, values)
-        self.network, self.groups, self.spikes, self.traces = None, {}, {}, []
+        self.network, self.groups, self.made, self.spikes, self.traces = None, {}, {}, {}, []
+
+    def _memory(self, synapses: str, variable: str) -> npt.NDArray[Any]:
+        return self.memory[synapses][variable]
+
+    def _spikes(self, population: str, first: int, steps: int) -> tuple[Ints, Ints]:
+        if population in self.trains:
+            return self.trains[population].spikes(first, steps)
+        place = self.plan.placement[population]
+        ids, stamps = self.fired[place.space]
+        mine = place.has(ids) & (stamps >= first) & (stamps < first + steps)
+        return self.plan.placement.positions(population, ids[mine]), stamps[mine]
+
+    def synapses(self, name: str, variable: str) -> Floats:
+        found = next((p for p in self.learners.values() if name in p.parts), None)
+        return np.zeros(0) if found is None else found.read(name, variable, self.now)
 
     def set(self, group: str, values: Mapping[str, float | Floats]) -> None:  # the table refuses it
         raise AssertionError(f"{group}: {', '.join(values)} cannot change in a standalone program")

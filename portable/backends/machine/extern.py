@@ -14,7 +14,7 @@ import numpy as np
 from numba import uint64
 
 from portable.backends.addresses import OPTIONS
-from portable.resolve.random import draw
+from portable.resolve.random import draw, draw_synapse
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,12 @@ def random_number(key0, key1, cell, stamp, arrival, number):  # type: ignore[no-
     """resolve.random.draw with all that cells keep as float64; key0 and key1 are the halves of the key."""
     key = uint64(key0) | (uint64(key1) << uint64(32))
     return draw(key, uint64(cell), uint64(stamp), uint64(arrival), uint64(number))
+
+
+@extern(*7 * ("int64",))
+def random_synapse(key0, key1, source, target, clock, which, number):  # type: ignore[no-untyped-def]
+    """resolve.random.draw_synapse; key0 and key1 are the halves of the key."""
+    return draw_synapse(uint64(key0) | (uint64(key1) << uint64(32)), source, target, clock, which, number)
 
 
 @extern("float64")

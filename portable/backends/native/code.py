@@ -17,7 +17,7 @@ from numba import cfunc, float64, int64
 from portable.backends import compiled
 from portable.backends.addresses import OPTIONS
 from portable.backends.machine import library
-from portable.backends.machine.extern import NUMBERS
+from portable.backends.machine.extern import NUMBERS, random_synapse
 from portable.backends.native.codegen import FLOATS, CellCode
 from portable.backends.native.layout import Layout
 from portable.backends.native.plastic_code import Form
@@ -86,7 +86,7 @@ class Codes:
 
 def learning(form: Form) -> Mapping[str, int]:
     """Name -> address of the functions of a kind of synapses that learn."""
-    return library.load(compiled.cache_folder(), form.source(), NUMBERS)
+    return library.load(compiled.cache_folder(), form.source(), {**NUMBERS, "random_synapse": random_synapse})
 
 
 def functions(layout: Layout) -> Mapping[str, int]:

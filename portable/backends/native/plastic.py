@@ -208,6 +208,12 @@ def _block(
         row["room"] = _room(plan, c, row["back"])
         row["counts"], row["starts"] = (ints.add(np.zeros(cells, dtype=np.int64)) for _ in range(2))
         row["history"] = floats.add(np.zeros(cells * row["room"] * form.width))
+    if form.rule.draws():
+        post = plan.program.group(c.post)
+        cut = int(np.searchsorted(parts, p)) if post.size else 0
+        row.update(
+            key0=learning.key & 0xFFFFFFFF, key1=learning.key >> 32, first=cut, nth=ints.add(c.nth()[index])
+        )
     if form.signal:
         signal = plan.program.group(learning.signal)
         row.update(

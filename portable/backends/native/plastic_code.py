@@ -19,6 +19,7 @@ from portable.backends.native.tables import LEARN
 from portable.dynamics.component import Assign
 from portable.dynamics.emit import emit
 from portable.dynamics.expressions import Expr, names
+from portable.dynamics.random_calls import draws
 from portable.dynamics.steps import DIALECT, Code, local
 from portable.dynamics.synapse import ELAPSED, WEIGHT, Rule
 
@@ -166,6 +167,13 @@ class PlasticCode:
                 code.add(f"of_{s} = view(floats + 8 * (block[{LEARN.pre}] + {i} * size), (1,), float64)")
             for i, s in enumerate((*f.own, *f.varying)):
                 code.add(f"of_{s} = view(floats + 8 * (block[{LEARN.own}] + {i} * n), (1,), float64)")
+            if self.rule.draws():
+                code.add(
+                    f"key0 = block[{LEARN.key0}]",
+                    f"key1 = block[{LEARN.key1}]",
+                    f"first = block[{LEARN.first}]",
+                    f"nths = view(ints + 8 * block[{LEARN.nth}], (1,), int64)",
+                )
             if f.dated:
                 code.add(f"ages = view(ints + 8 * block[{LEARN.ages}], (1,), int64)")
         if f.signal:
@@ -191,11 +199,21 @@ class PlasticCode:
         rest = text(d.rest)
         return f"{rest} + ({x} - {rest}) * {kept}"
 
-    def assign(self, code: Code, assignments: tuple[Assign, ...]) -> None:
+    def assign(
+        self, code: Code, assignments: tuple[Assign, ...], clock: str = "", again: str = "again"
+    ) -> None:
+        """clock, again: the instant and the spike's number in it, of which drawn numbers are functions."""
         for a in assignments:
+            self.draw(code, a.expr, clock, again)
             new = text(self.rule.clipped(a.expr) if a.variable == WEIGHT else a.expr)
             held = f" if on != 0 else {local(WEIGHT)}" if a.variable == WEIGHT else ""
             code.add(f"{local(a.variable)} = ({new}){held}")
+
+    def draw(self, code: Code, expr: Expr, clock: str, again: str) -> None:
+        """The numbers of the calls of random() in an expression."""
+        for number, name in draws([expr]):
+            who = f"key0, key1, source, targets[j] - first_cell + first, {clock}, nths[j] * 256 + {again}"
+            code.add(f"{local(name)} = random_synapse({who}, {number})")
 
     def of_own(self, handler: str) -> tuple[Assign, ...]:
         return tuple(a for a in getattr(self.rule, handler) if a.variable in self.form.own)
@@ -282,6 +300,8 @@ class PlasticCode:
         if not f.answers and not f.signal:
             return
         late = self.of_own("after_post")
+        if draws(a.expr for a in self.rule.on_post):
+            code.add("same = 0", "before_clock = -1")
         if late:
             code.add("pending = 0", "instant = -1")
         if not f.signal:
@@ -312,7 +332,7 @@ class PlasticCode:
             also = f" and instant != {clock}" if joined else ""
             code.add(f"while pending > 0{also}:")
             code.depth += 1
-            self.assign(code, late)
+            self.assign(code, late, "instant", "pending - 1")
             code.add("pending = pending - 1")
             code.depth -= 1
 
@@ -322,7 +342,7 @@ class PlasticCode:
         if late:
             code.add("while pending > 0 and instant != heard_at:")
             code.depth += 1
-            self.assign(code, late)
+            self.assign(code, late, "instant", "pending - 1")
             code.add("pending = pending - 1")
             code.depth -= 1
         self.age(code, "heard_at")
@@ -332,7 +352,7 @@ class PlasticCode:
         if mine:
             code.add("for again in range(int(heard[place + 1])):")
             code.depth += 1
-            self.assign(code, mine)
+            self.assign(code, mine, "heard_at")
             code.depth -= 1
         code.add("m = m + 1")
 
@@ -343,7 +363,7 @@ class PlasticCode:
         if late:
             code.add("while pending > 0 and instant != clock:")
             code.depth += 1
-            self.assign(code, late)
+            self.assign(code, late, "instant", "pending - 1")
             code.add("pending = pending - 1")
             code.depth -= 1
         self.age(code, "clock")
@@ -352,7 +372,9 @@ class PlasticCode:
             code.add("passed = clock - (before + axonal)")
             code.add(*(f"{local(s)} = {self.decayed(s, f'old_{s}', 'passed')}" for s in f.pre if s in read))
         code.add(*(f"{local(s)} = history[place + {1 + i}]" for i, s in enumerate(f.before)))
-        self.assign(code, self.rule.on_post)
+        if draws(a.expr for a in self.rule.on_post):
+            code.add("same = same + 1 if clock == before_clock else 0", "before_clock = clock")
+        self.assign(code, self.rule.on_post, "clock", "same")
         if late:
             code.add("pending = pending + 1", "instant = clock")
 
@@ -401,20 +423,21 @@ class PlasticCode:
             code.depth = 3
         code.add("for again in range(many):")
         code.depth = 4
-        self.assign(code, self.rule.on_pre)
+        self.assign(code, self.rule.on_pre, "now")
+        self.draw(code, self.rule.sends, "now", "again")
         place = "((stamp + delays[j]) & ring) * slot + offset + targets[j]"
         code.add(f"buffer[{place}] = buffer[{place}] + {text(self.rule.sends)}")
         code.depth = 3
         if self.late:
             code.add("while pending > 0:")
             code.depth = 4
-            self.assign(code, self.of_own("after_post"))
+            self.assign(code, self.of_own("after_post"), "now", "pending - 1")
             code.add("pending = pending - 1")
             code.depth = 3
         if late:
             code.add("for again in range(many):")
             code.depth = 4
-            self.assign(code, late)
+            self.assign(code, late, "now")
             code.depth = 3
         self.store(code)
         code.depth = 2

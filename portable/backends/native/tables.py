@@ -101,6 +101,10 @@ class Learn(NamedTuple):
     signal_room: int = 34
     signals: int = 35  # entries that it has had
     first_signal: int = 36  # the first of them that some synapse has not seen
+    key0: int = 37  # halves of the stream of random()
+    key1: int = 38
+    nth: int = 39  # PI: number of each synapse among those of its pair
+    first: int = 40  # the number in its population of the target whose place is `cell`
 
 
 class State(NamedTuple):

@@ -1,0 +1,101 @@
+"""Connections that learn, as Brian2's pathways. Pure text and numbers.
+
+A synapse's clock runs b steps behind Brian2's: spikes of the source are seen when they arrive, d after their
+stamp, those of the target 2b after theirs. So what is read is what arrives, and both spikes of one instant of
+the synapse meet in one step. All states are kept for each connection, since delays make a trace of a cell
+another number for each. `last` is the stamp of arrival at which a connection's states last decayed.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from portable.backends.brian2.code import text
+from portable.backends.brian2.plan import Learned, Part, Pathway, joined, mangled
+from portable.dynamics.evaluate import evaluate
+from portable.dynamics.synapse import WEIGHT, Rule
+from portable.resolve.program import PerCell, Plasticity
+
+# Pathways in the order of an instant, by the handler that each runs; "pre" sends as well.
+NAMES = {"on_post": "post", "on_pre": "pre", "after_post": "post_after", "after_pre": "pre_after"}
+
+
+def learned(parts: tuple[Part, ...], arrives: tuple[str, ...], general: bool, dt: float) -> Learned:
+    """What a Synapses object with these parts has besides weights and delays. arrives: statements of an
+    arrival of `w`; general: they act one by one.
+    """
+    rule = learning(parts[0]).rule
+    pathways = []
+    for handler, name in NAMES.items():
+        side = name.split("_")[0]
+        if rule.handler(handler) or name == "pre":
+            decayed = handler.startswith("after_") and (side == "pre" or bool(rule.on_post))
+            pathways.append(Pathway(name, side, _code(rule, handler, arrives, general, decayed, dt)))
+    found = [_numbers(rule, learning(p)) for p in parts]
+    sizes = [p.connections.count for p in parts]
+    values, start = (
+        {n: joined([(x[i][n], size) for x, size in zip(found, sizes, strict=True)]) for n in found[0][i]}
+        for i in (0, 1)
+    )
+    back = joined([(np.asarray(learning(p).dendritic), size) for p, size in zip(parts, sizes, strict=True)])
+    whole = int(back) if np.ndim(back) == 0 else np.asarray(back).astype(np.int64)
+    return Learned(tuple(pathways), values, start, whole, general)
+
+
+def learning(part: Part) -> Plasticity:
+    """What a part learns by."""
+    found = part.connections.learning
+    assert found is not None
+    return found
+
+
+def _code(
+    rule: Rule, handler: str, arrives: tuple[str, ...], general: bool, decayed: bool, dt: float
+) -> tuple[str, ...]:
+    """Statements for one spike: decay unless this instant's first pathway of the side has done so, the
+    handler, what is sent. States are written last.
+    """
+    symbols = {p.name: mangled("k", p.name) for p in rule.parameters}
+    own = {WEIGHT: "w", **{s.name: mangled("s", s.name) for s in rule.states}}
+    now, lines = dict(own), list[str]()
+
+    def put(stem: str, line: str) -> str:
+        lines.append(f"{(name := mangled(f'n{len(lines)}', stem))} = {line}")
+        return name
+
+    if rule.decay and not decayed:
+        lines += ["stamp = 1.0*(t_in_timesteps + 1)", f"elapsed = (stamp - last)*{dt!r}"]
+        for s, d in rule.decay.items():
+            kept = f"pt_where(elapsed > 0.0, exp(-({mangled('rate', s)}*elapsed)), 1.0)"
+            rest, x = mangled("rest", s), now[s]
+            now[s] = put(s, f"{x}*{kept}" if d.rest is None else f"{rest} + ({x} - {rest})*{kept}")
+    for a in rule.handler(handler):
+        new = text(a.expr, {**symbols, **now})
+        now[a.variable] = put(
+            a.variable, f"pt_where(on > 0.5, {new}, {now[WEIGHT]})" if a.variable == WEIGHT else new
+        )
+    if handler == "on_pre":
+        sent = text(rule.sends, {**symbols, **now})
+        lines.append(f"sent = pt_where(held > 0.5, early, {sent})" if general else f"sent = {sent}")
+        lines += [re.sub(r"\bw\b", "sent", line) for line in arrives]
+    written = {own[s]: n for s, n in now.items() if n != own[s]}
+    if rule.decay and not decayed:
+        written["last"] = "stamp"
+    guarded = general and handler == "on_pre"  # an arrival that was sent before the weight was set
+    for x, n in written.items():
+        lines.append(f"{x} = pt_where(held > 0.5, {x}, {n})" if guarded else f"{x} = {n}")
+    return tuple(lines)
+
+
+def _numbers(rule: Rule, c: Plasticity) -> tuple[dict[str, PerCell], dict[str, PerCell]]:
+    """(parameters, rates and levels of decay, values of states at the start), by their names in code."""
+    values: dict[str, PerCell] = {mangled("k", n): v for n, v in c.parameters.items()}
+    with np.errstate(all="ignore"):  # a rate may be infinite: a time constant of 0
+        for s, d in rule.decay.items():
+            values[mangled("rate", s)] = evaluate(d.rate, c.parameters)
+            if d.rest is not None:
+                values[mangled("rest", s)] = evaluate(d.rest, c.parameters)
+        start = {s.name: evaluate(s.initial, c.parameters) for s in (*rule.pre, *rule.post)}
+    return values, {mangled("s", n): v for n, v in {**start, **c.initial}.items()}
