@@ -37,7 +37,8 @@ from portable.units import TIME, Quantity
 
 WEIGHT = "weight"
 SENT = Name(WEIGHT)  # unless a rule says otherwise
-ARGUMENTS = ("delay", "initial", "dendritic_delay_fraction")  # of a call of a type, beside parameters
+# what a synapse has beside its parameters, in a call of its type or in a document
+ARGUMENTS = ("type", "delay", "initial", "dendritic_delay_fraction")
 SUMS = ("incoming", "outgoing")  # of the weights onto the same target and from the same source
 HANDLERS = ("on_signal", "on_post", "on_pre", "after_post", "after_pre")
 ELAPSED, CROSSING = Name("*elapsed"), Name("*crossing")  # ms; no name of a rule begins so

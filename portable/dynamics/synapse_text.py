@@ -121,7 +121,11 @@ def rule(
 
 
 def _two(bounds: Any) -> tuple[Any, Any]:
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+    if (
+        not isinstance(bounds, (tuple, list))
+        or len(bounds) != 2
+        or not all(b is None or (isinstance(b, str) and b.strip()) for b in bounds)
+    ):
         raise ModelError(
             "bounds", f"expected two, got {bounds!r}", 'write ("w_min", "w_max"); None: no bound'
         )

@@ -180,6 +180,13 @@ def _refuse(program: Program) -> None:
             "continuous coupling between cells is not written as NeuroML",
             "leave the links out",
         )
+    for c in program.connections:
+        if c.learning is not None:
+            raise ModelError(
+                f"projection '{c.projection}'",
+                f"its connections learn ({c.learning.rule.name}), which is not written as NeuroML",
+                "keep the network with pt.save, or give the projection a pt.StaticSynapse",
+            )
     for g in program.cells:
         if getattr(g.flat, "inputs", None):
             raise ModelError(
