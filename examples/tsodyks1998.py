@@ -1,12 +1,18 @@
 """Two synapses that answer a train of spikes each in its own way: one tires, the other warms up.
 
 Sources: M. Tsodyks, K. Pawelzik & H. Markram (1998), Neural networks with dynamic synapses, Neural Comput.
-10:821-835, doi:10.1162/089976698300017502, figure 1: responses of a depressing and a facilitating synapse to a
-train of 20 Hz, and what they are in the end against the frequency; H. Markram, Y. Wang & M. Tsodyks (1998),
+10:821-835, doi:10.1162/089976698300017502, figure 1: responses of a depressing and a facilitating synapse to
+a train of 20 Hz, and what they are in the end against the frequency; H. Markram, Y. Wang & M. Tsodyks (1998),
 Differential signaling via the same axon of neocortical pyramidal neurons, PNAS 95:5323-5328,
 doi:10.1073/pnas.95.9.5323, which has the stationary u and R in closed form.
 
-    python examples/tsodyks1998.py --picture tsodyks1998.png        a few seconds
+    python examples/tsodyks1998.py --picture tsodyks1998.png        10 s
+
+Responses as parts of the weight. At 20 Hz the depressing synapse gives 0.5000, 0.2651, 0.1548, ... and in the
+end 0.0571; the facilitating one 0.0300, 0.0553, 0.0757, ... and in the end 0.1655. Depression falls as 1/f:
+response times frequency is 1.143, 1.205 and 1.227 Hz at 20, 50 and 100 Hz, on its way to 1/tau_rec = 1.25 Hz.
+Facilitation has its largest response at 20 Hz (by 0.06 % above that at 22 Hz). Over 18 frequencies from 1 to
+100 Hz all are the closed form to 6e-15 (depressing) and 7e-16 (facilitating) of their value.
 """
 
 from __future__ import annotations
@@ -172,7 +178,7 @@ def main() -> None:
     given = parser.parse_args()
     trains, found = respond(50.0, 21), curves((1000.0, 100.0, 50.0, 10.0) if given.quick else INTERVALS)
     for train, curve in zip(trains, found):
-        print(f"{train.kind.name}: responses / weight at 20 Hz:", *(f"{x:.4f}" for x in train.sent[:8]), "...")
+        print(f"{train.kind.name}: response / weight at 20 Hz:", *(f"{x:.4f}" for x in train.sent[:8]), "...")
         print("       Hz   stationary   closed form   difference   times Hz")
         for x in curve:
             shown = f"{x.sent[-1]:13.6f} {x.expected:13.6f} {x.apart:12.1e} {x.hz * x.sent[-1]:10.3f}"

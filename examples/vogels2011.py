@@ -5,7 +5,13 @@ Source: T. Vogels, H. Sprekeler, F. Zenke, C. Clopath & W. Gerstner (2011), Inhi
 excitation and inhibition in sensory pathways and memory networks, Science 334:1569-1573,
 doi:10.1126/science.1211095, figure 4: the network before and after learning, without its memories.
 
-    python examples/vogels2011.py --picture vogels2011.png        half a minute; --quick: a tenth of the time
+    python examples/vogels2011.py --picture vogels2011.png        a minute; --quick: a tenth of the time
+
+2000 cells, seed 1. Before: excitatory cells fire at 165 Hz (SD over cells 2), all in step and like clocks: CV
+0.01, variance over mean of the network's spikes in 5 ms 64. After 80 s: 4.2 Hz (SD 1.5, on the way to the
+3 Hz that they are led to: 6.3 Hz after 20 s, 4.7 after 60), CV 0.95, and 19; inhibitory cells 71 and 6.8 Hz.
+Inhibitory weights have a mean of 1.8 nS. That the network still has short bursts is the price of its size:
+with a fifth of the paper's cells, two of them share five times as many inputs.
 """
 
 from __future__ import annotations
@@ -107,7 +113,7 @@ class Learned:
 
 
 def learn(seconds: float = 80.0, cells: int = 2000, seed: int = 1) -> Learned:
-    """A second without learning, then so many with; activity of the first and of the last 10 s (an eighth)."""
+    """A second without learning, then so many with; activity of the first second and the last eighth."""
     weights: list[tuple[float, float, float]] = []
     with pt.open(network(cells), dt="0.1 ms", seed=seed) as sim:
         sim.plastic("learning", False)
