@@ -71,7 +71,7 @@ Seen = pt.synapse_type(
     after_pre="x = 1",
     bounds=("0", "w_max"),
     positive=("tau",),
-    source="after Diehl & Cook 2015, section 2.3",
+    source="after Diehl & Cook 2015, doi:10.3389/fncom.2015.00099",
 )
 
 
