@@ -476,4 +476,6 @@ def _widened(given: Any, view: View) -> Any:
         return given
     index = np.zeros(view.population.size, dtype=np.int64)
     index[view.ids] = np.arange(len(view))
-    return Array(given.values[index], given.unit) if isinstance(given, Array) else [given[i] for i in index]
+    if isinstance(given, Array):
+        return Array(given.values[index], given.unit)
+    return given[index] if isinstance(given, np.ndarray) else [given[i] for i in index]
