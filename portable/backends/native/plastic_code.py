@@ -24,6 +24,7 @@ from portable.dynamics.synapse import ELAPSED, WEIGHT
 DELIVER = "row, floats, ints, places, lags, spikes, mask, low, high, arrivals, slot, ring, stamp"
 NOTE = "row, floats, ints, hits, count, stamp"
 HEAR = "row, floats, ints, spikes, mask, low, high, clock, more"
+AHEAD = 8  # how many synapses ahead a history is asked for
 FAR = 1 << 60  # later than any instant
 FLUSH = "row, floats, ints, places, lags, now"
 
@@ -312,8 +313,14 @@ class PlasticCode:
             code.add(f"old_{s} = of_{s}[source]", f"now_{s} = {self.decayed(s, f'old_{s}', 'passed')}")
         code.add("begin = max(before + axonal, floor)")
         self.recall(code)
-        code.add("for j in range(rows[source], rows[source + 1]):")
+        code.add("end = rows[source + 1]", "for j in range(rows[source], end):")
         code.depth = 3
+        if f.answers:  # histories lie anywhere in memory
+            code.add(
+                f"if j + {AHEAD} < end:",
+                f"    cell = targets[j + {AHEAD}] - first_cell",
+                f"    prefetch(history, {self.entry('(counts[cell] - 1)')})",
+            )
         self.load(code)
         self.since(code, "now", joined=True)
         self.age(code, "now")
