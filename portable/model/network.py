@@ -87,6 +87,7 @@ class Projection:
         )
 
     def _third_factor(self, signal: Any, delay: Any, path: str) -> None:
+        signal = None if isinstance(signal, tuple) and not signal else signal  # as the field has it
         object.__setattr__(self, "signal", () if signal is None else side(signal, f"{path}.signal"))
         read = quantity("1 ms" if delay is None else delay, "ms", f"{path}.signal_delay")
         object.__setattr__(self, "signal_delay", None if signal is None else read)
