@@ -4,11 +4,12 @@ NEST (stdp_synapse_hom, stdp_pl_synapse_hom) and on Brian2's C++ standalone mode
     python benchmarks/plasticity.py [--cells 10000] [--seconds 1] [--rules static,pair,power] [--threads 2]
                                     [--engines native,nest,brian2] [--repeats 3] [--out FILE.json]
 
-Each cell has cells/10 excitatory inputs (10^7 plastic connections in all at 10,000 cells), delay 1.5 ms, dt 0.1
-ms, and Poisson input. NEST and Brian2 draw their own network of the same kind, so rates differ a little; times
-are also given per synaptic event (a spike of an excitatory cell times its connections), which takes the whole
-run into account: cells, input and static connections too. Brian2 has the form of its tutorial, two pathways
-without the dendritic delay, which is the least that it can do. Medians of --repeats, wall-clock seconds.
+Each cell has cells/10 excitatory inputs (10^7 plastic connections in all at 10,000 cells), delay 1.5 ms, dt
+0.1 ms, and Poisson input. NEST and Brian2 draw their own network of the same kind, so rates differ a little;
+times are also given per synaptic event (a spike of an excitatory cell times its connections), which takes the
+whole run into account: cells, input and static connections too. Brian2 has the form of its tutorial, two
+pathways without the dendritic delay, which is the least that it can do. Medians of --repeats, wall-clock
+seconds.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def native(cells: int, rule: str, threads: int, seconds: float) -> dict[str, flo
     e, i, ce, ci, w = sizes(cells)
     cell = pt.IF_curr_exp(**CELL)
     exc, inh = (
-        pt.Population(name, n, cell, initial={"v": pt.Uniform(-65, -50)}) for name, n in (("exc", e), ("inh", i))
+        pt.Population(name, n, cell, initial={"v": pt.Uniform(-65, -50)})
+        for name, n in (("exc", e), ("inh", i))
     )
     noise = pt.Population("noise", cells, pt.SpikeSourcePoisson(rate=RATE))
     synapse = {
@@ -81,7 +83,7 @@ def nest(cells: int, rule: str, threads: int, seconds: float) -> dict[str, float
     nest.set_verbosity("M_ERROR")
     nest.ResetKernel()
     nest.SetKernelStatus({"resolution": 0.1, "local_num_threads": threads})
-    e, i, ce, ci, w = sizes(cells)
+    e, _, ce, ci, w = sizes(cells)
     began = time.perf_counter()
     parameters = {
         "tau_m": 20.0, "t_ref": 2.0, "V_th": -50.0, "V_reset": -60.0, "E_L": -65.0, "C_m": 250.0,

@@ -28,11 +28,11 @@ Read = Callable[[str, str], Floats]
 @dataclass(frozen=True)
 class Ordered:
     """A projection's connections as a user sees them: `of` are the program's, and connection i stands at
-    place order[i] of all of theirs, one after the other.
+    place order[i] of all of theirs, one after the other; order None: at place i.
     """
 
     of: tuple[Connections, ...]
-    order: Ints
+    order: Ints | None
     sources: Ints
     targets: Ints
 
@@ -40,12 +40,14 @@ class Ordered:
         """Coherent values (n,) in the user's order."""
         parts = [read(c.name, variable) for c in self.of]
         whole: Floats = np.concatenate([np.zeros(0), *parts])
-        return whole[self.order]
+        return whole if self.order is None else whole[self.order]
 
     def split(self, values: Floats) -> Iterator[tuple[Connections, Floats]]:
         """Values in the user's order, for each of the program's connections in its own."""
-        whole = np.empty(self.order.size)
-        whole[self.order] = values
+        whole = values
+        if self.order is not None:
+            whole = np.empty(self.sources.size)
+            whole[self.order] = values
         low = 0
         for c in self.of:
             yield c, whole[low : low + c.count]
@@ -59,7 +61,10 @@ def ordered(program: Program, p: Projection) -> Ordered:
     none = np.zeros(0, dtype=np.int64)
     sources = np.concatenate([none, *(pre[c.pre][c.sources()] for c in of)])
     targets = np.concatenate([none, *(post[c.post][c.targets] for c in of)])
-    order = np.lexsort((targets, sources))
+    pair = sources << 32 | targets
+    if not pair.size or bool(np.all(pair[1:] >= pair[:-1])):  # delays that are all alike
+        return Ordered(of, None, sources, targets)
+    order = np.argsort(pair, kind="stable")
     return Ordered(of, order, sources[order], targets[order])
 
 
@@ -115,10 +120,10 @@ def given(o: Ordered, p: Projection, variable: str, new: Any) -> dict[str, float
         new = Array(np.asarray(new), new.unit)
     read: Value = value(new, rule.unit_of(variable), where)
     if isinstance(read, Array):
-        if len(read) != o.order.size:
+        if len(read) != o.sources.size:
             raise ModelError(
                 where,
-                f"has {len(read)} values for {o.order.size} connections",
+                f"has {len(read)} values for {o.sources.size} connections",
                 "give one value, or one per connection in source-target order (sim.weights(...).sources)",
             )
         parts: dict[str, float | Floats] = {c.name: x for c, x in o.split(read.coherent())}

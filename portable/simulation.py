@@ -210,6 +210,7 @@ class Simulation:
         self.interrupted, self._closed = False, False
         self.began = datetime.now(UTC).isoformat(timespec="seconds")
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
+        self._orders: dict[str, learning.Ordered] = {}
         self._recorder, self._regular = Recorder(network, program), Regular(network, program)
         if self._recorder.wanted and not session.now:
             self._recorder.sample(0, self._read)
@@ -287,6 +288,12 @@ class Simulation:
                 report(steps - left, steps)
                 piece = max(1, min(int(now * PIECE_SECONDS / max(spent, 1e-6)), 16 * piece))
 
+    def _ordered(self, p: Projection) -> learning.Ordered:
+        """Found once: who reads weights often does not sort them each time."""
+        if p.name not in self._orders:
+            self._orders[p.name] = learning.ordered(self.program, p)
+        return self._orders[p.name]
+
     def _read(self, name: str, variable: str) -> Floats:
         return cast(Learns, self.session).synapses(name, variable)
 
@@ -299,7 +306,7 @@ class Simulation:
         assert isinstance(p.synapse, PlasticSynapse)
         check_trace(p.synapse.rule, variable, f"projection '{p.name}'")
         self._require("session.synapses", f"projection '{p.name}'")
-        o = learning.ordered(self.program, p)
+        o = self._ordered(p)
         found: SynapseTable = _guarded(
             self.backend.name,
             lambda: learning.table(o, p, variable, self.steps, self.program.dt, self._read),
@@ -315,7 +322,7 @@ class Simulation:
         self._usable()
         p = learning.projection(self.network, projection, "plastic")
         self._require("session.plastic", f"projection '{p.name}'")
-        for c in learning.ordered(self.program, p).of:
+        for c in self._ordered(p).of:
             _guarded(self.backend.name, partial(cast(Learns, self.session).plastic, c.name, bool(on)))
         (self._regular.off.discard if on else self._regular.off.add)(p.name)
 
@@ -335,13 +342,13 @@ class Simulation:
                 "signal.spikes", f"must be a whole number > 0, got {spikes!r}", "leave it out for one"
             )
         self._require("session.signal", f"projection '{p.name}'")
-        for c in learning.ordered(self.program, p).of:
+        for c in self._ordered(p).of:
             _guarded(self.backend.name, partial(cast(Learns, self.session).signal, c.name, int(spikes)))
 
     def _set_synapses(self, which: Projection, values: Mapping[str, Any]) -> None:
         p = learning.projection(self.network, which, "set")
         self._require("session.synapses.set", f"projection '{p.name}'")
-        o = learning.ordered(self.program, p)
+        o = self._ordered(p)
         by_name: dict[str, dict[str, Any]] = {}
         for variable, new in values.items():
             for name, x in learning.given(o, p, variable, new).items():
@@ -476,4 +483,6 @@ def _widened(given: Any, view: View) -> Any:
         return given
     index = np.zeros(view.population.size, dtype=np.int64)
     index[view.ids] = np.arange(len(view))
-    return Array(given.values[index], given.unit) if isinstance(given, Array) else [given[i] for i in index]
+    if isinstance(given, Array):
+        return Array(given.values[index], given.unit)
+    return given[index] if isinstance(given, np.ndarray) else [given[i] for i in index]

@@ -80,6 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
     plugin.join(config.pluginmanager)
     if of_folders(config) and "long" not in config.option.markexpr:
         config.pluginmanager.register(QuickBrian2())
+        # NEST's generated models are compiled without optimising: the same numbers, two thirds of the time
+        os.environ.setdefault("CXXFLAGS", "-O0")
 
 
 class QuickBrian2:

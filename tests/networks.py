@@ -43,6 +43,43 @@ QUADRATIC = pt.cell_type(
     conditions=[("w > 3 and v < peer", "w = 0; spike"), ("v < -90 mV", "v = -90 mV; w -= 1")],
 )
 
+REWARD = pt.synapse_type(
+    "reward",
+    parameters={"tau": "15 ms", "tau_n": "60 ms", "w_max": "weight"},
+    pre_traces="dx/dt = -x/tau : 1",
+    signal_traces="dn/dt = -n/tau_n : 1/ms",
+    on_signal="n += 1/tau_n",
+    equations="dc/dt = -c/(5*tau) : weight\ndweight/dt = c*n : weight/ms",
+    on_post="c += 0.01*w_max*x",
+    after_pre="x += 1",
+    bounds=("0", "w_max"),
+    positive=("tau", "tau_n"),
+    every=("50 ms", "weight *= w_max/outgoing"),
+)
+HEBB = pt.synapse_type(
+    "hebb",
+    parameters={"tau": "15 ms", "rate": 0.02, "slope": "0.5 1/weight", "w_max": "weight"},
+    pre_traces="dx/dt = -x/tau : 1  # of the source: é",
+    post_traces="dy/dt = -y/(2*tau) : 1",
+    equations="""
+        seen : 1
+        dtag/dt = (rate - tag)/tau : 1
+        left = 1 - tag/3 : 1
+    """,
+    on_pre="weight -= rate*w_max*y*seen; seen = 1",
+    on_post="weight += rate*left*w_max*x*(1 - slope*weight); tag += 1",
+    after_pre="x += 1",
+    after_post="y = 1",
+    sends="weight*(1 - 0.1*tag)",
+    bounds=("0", "w_max"),
+    initial={"tag": "rate"},
+    positive=("tau", "rate"),
+    nonnegative=("w_max",),
+    description='It learns, "é".',
+    source="nobody 2026",
+    aliases={"NEST": "none"},
+)
+
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 # Powers of ten from n to G must not overflow a float, so not the whole range of floats.
 number = st.floats(-1e200, 1e200, allow_nan=False)
@@ -139,6 +176,35 @@ def sides(draw: st.DrawFn, populations: list[pt.Population]) -> object:
 
 
 @st.composite
+def synapses(draw: st.DrawFn, unit: str) -> object:
+    """Static ones and two that learn."""
+    weight, delay = draw(values(3, unit)), draw(quantities("ms", "us", of=positive))
+    fraction = draw(st.floats(0, 1))
+    return draw(
+        st.sampled_from(
+            [
+                pt.StaticSynapse(weight, delay),
+                pt.STDP(
+                    weight, delay, w_max=draw(values(3, unit)), a_plus=draw(values(3, "1")),
+                    tau_plus=draw(quantities("ms", "us", of=positive)), dendritic_delay_fraction=fraction,
+                ),
+                REWARD(weight, delay, w_max=draw(values(3, unit))),
+                HEBB(weight, delay, w_max=pt.Quantity(2.5, unit), initial={"seen": draw(values(3, "1"))}),
+            ]
+        )
+    )  # fmt: skip
+
+
+@st.composite
+def third_factors(draw: st.DrawFn, populations: list[pt.Population], synapse: object) -> dict[str, object]:
+    """What a rule with a third factor needs of its projection."""
+    if getattr(synapse, "type", None) != REWARD:
+        return {}
+    delay = draw(st.none() | quantities("ms", "us", of=positive))
+    return {"signal": draw(st.sampled_from(populations)), "signal_delay": delay}
+
+
+@st.composite
 def connectors(draw: st.DrawFn) -> object:
     flags = {"allow_self_connections": draw(st.booleans()), "allow_multapses": draw(st.booleans())}
     n = draw(st.integers(0, 10**12) | st.integers(0, 9).map(np.int64))
@@ -174,9 +240,7 @@ def networks(draw: st.DrawFn) -> pt.Network:
     for _ in range(draw(st.integers(0, 3))):
         target = draw(st.sampled_from(populations))
         port = draw(st.sampled_from(target.cell.flat.ports))
-        synapse = pt.StaticSynapse(
-            draw(values(3, port.weight_unit)), draw(quantities("ms", "us", of=positive))
-        )
+        synapse = draw(synapses(port.weight_unit))
         projections.append(
             pt.Projection(
                 draw(sides([*populations, *drive])),
@@ -185,6 +249,7 @@ def networks(draw: st.DrawFn) -> pt.Network:
                 synapse,
                 port.name,
                 draw(st.sampled_from(["", 'named -> "it" é'])),
+                **draw(third_factors([*populations, *drive], synapse)),
             )
         )
     inputs, recordings = [], []
@@ -204,6 +269,12 @@ def networks(draw: st.DrawFn) -> pt.Network:
                 draw(st.none() | quantities("ms", of=positive)),
             )
         )
+    for p in projections:
+        if not isinstance(p.synapse, pt.StaticSynapse) and draw(st.booleans()):
+            some = draw(st.none() | sides([v.population for v in p.pre]))
+            recordings.append(
+                pt.Record(p.between(some), interval=draw(st.none() | quantities("ms", of=positive)))
+            )
     links = []
     for target in (p for p in populations if p.cell.type == QUADRATIC and draw(st.booleans())):
         source, m = draw(st.sampled_from(populations)), draw(st.integers(0, 4))

@@ -15,10 +15,12 @@ import jsonschema
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from networks import NMDA, QUADRATIC, networks
+from networks import HEBB, NMDA, QUADRATIC, networks
 
 import portable as pt
 from portable.library.cells import CELLS
+from portable.library.meanings import PARAMETERS
+from portable.library.plasticity import SYNAPSES
 from portable.schemas import document, read, table, text
 
 VALIDATOR = jsonschema.Draft202012Validator(document.schema())
@@ -32,6 +34,10 @@ def small() -> pt.Network:
     )
     own = pt.Population("own", 3, QUADRATIC(e_rev_fast="0 mV", gain="2 Hz", free=[0.1, -0.0, 1e-300]))
     noise = pt.Population("noise", 8, pt.SpikeSourcePoisson(rate="20 Hz"))
+    learns = pt.Projection(
+        noise, exc, pt.OneToOne(), pt.STDP("20 pA", w_max="1 nA", tau_plus=pt.Uniform(10, 20)), name="learns"
+    )
+    mine = HEBB(0.1, 1.5, w_max="1 nA", initial={"seen": 0.5}, dendritic_delay_fraction=0.5)
     return pt.Network(
         "everything",
         [exc, own, noise],
@@ -49,12 +55,18 @@ def small() -> pt.Network:
                 pt.StaticSynapse([0.1, 0.2], 1.5),
                 receptor="slow",
             ),
+            learns,
+            pt.Projection(exc, exc, pt.OneToOne(), mine, name="mine"),
         ],
         [
             pt.Injection(pt.DCSource(0.5, stop="1 s"), exc[::2]),
             pt.Injection(pt.StepCurrentSource([1, 2], [0.1, 0.2]), own),
         ],
-        [pt.Record([exc, own], "spikes"), pt.Record(exc[:4], "v", "1 ms")],
+        [
+            pt.Record([exc, own], "spikes"),
+            pt.Record(exc[:4], "v", "1 ms"),
+            pt.Record(learns.between(noise[:4], exc[[0, 2]]), "weight", "5 ms"),
+        ],
     )
 
 
@@ -123,6 +135,84 @@ def test_types_are_embedded_and_referred_to_by_name() -> None:
         "a required parameter keeps its unit and gets no default"
     )
     assert pt.from_document(written).populations[1].cell.type == QUADRATIC
+
+
+def test_rules_are_embedded_if_they_are_not_the_librarys() -> None:
+    written = pt.to_document(small())
+    assert [t["name"] for t in written["synapse_types"]] == ["hebb"]
+    assert written["projections"][2]["synapse"] == {
+        "type": "STDP", "weight": "20.0 pA", "delay": "1.0 ms",
+        "tau_plus": {"type": "Uniform", "low": "10.0 ms", "high": "20.0 ms"}, "tau_minus": "20.0 ms",
+        "a_plus": 0.01, "a_minus": 0.0105, "mu_plus": 0.0, "mu_minus": 0.0, "w_min": "0.0 nA",
+        "w_max": "1.0 nA", "dendritic_delay_fraction": 1.0,
+    }  # fmt: skip
+    assert pt.from_document(written).projections[3].synapse.type == HEBB
+
+
+def test_every_rule_of_the_library_survives_and_is_in_the_published_schema() -> None:
+    cells = pt.Population("cells", 3, pt.IF_cond_exp())
+    needed = {"w_max": "1 uS", "w_ref": "1 nS", "total": "2 uS"}
+    made = [
+        pt.Projection(
+            cells,
+            cells,
+            pt.OneToOne(),
+            kind("10 nS", **{k: v for k, v in needed.items() if k in kind.parameters}),
+            **({"signal": cells, "signal_delay": "2 ms"} if kind.rule().signal else {}),
+        )
+        for kind in SYNAPSES.values()
+    ]
+    network = pt.Network("all", [cells], made)
+    written = pt.to_document(network)
+    assert "synapse_types" not in written
+    assert pt.from_document(written) == network
+    for name, kind in SYNAPSES.items():
+        known = document.schema()["$defs"][name]
+        assert known["description"] == kind.description
+        assert set(kind.parameters) < set(known["properties"])
+        assert set(kind.parameters) <= set(PARAMETERS), "say in library/meanings.py what it is"
+
+
+def test_a_users_rule_may_shadow_the_librarys() -> None:
+    mine = pt.synapse_type("STDP", parameters={"gain": 0.5}, on_pre="weight = weight*gain")
+    cells = pt.Population("cells", 3, pt.IF_cond_exp())
+    network = pt.Network("x", [cells], [pt.Projection(cells, cells, pt.OneToOne(), mine(0.1, gain=0.2))])
+    written = pt.to_document(network)
+    VALIDATOR.validate(written)
+    assert pt.from_document(written) == network
+    both = [pt.Projection(cells, cells, pt.OneToOne(), s) for s in (mine(0.1), pt.STDP(0.1, w_max=1))]
+    with pytest.raises(
+        pt.ModelError, match=r"projections\[1\].synapse: two different synapse types are called 'STDP'"
+    ):
+        pt.to_document(pt.Network("x", [cells], both))
+
+
+def test_recordings_find_projections_by_the_names_that_they_get() -> None:
+    """Two projections of one name get numbers, here as in a Network."""
+    data = pt.to_document(small())
+    for p in data["projections"][2:]:
+        del p["id"]
+        p["presynapticPopulation"] = "exc"
+    data["recordings"][2:] = [
+        {"projection": f"exc->exc/excitatory{n}", "variables": ["weight"]} for n in ("", "#2")
+    ]
+    network = pt.from_document(data)
+    assert [p.name for p in network.projections[2:]] == ["exc->exc/excitatory", "exc->exc/excitatory#2"]
+    assert [r.synapses.projection for r in network.recordings[2:]] == [
+        p.name for p in network.projections[2:]
+    ]
+    assert pt.from_document(pt.to_document(network)) == network
+
+
+def test_a_rules_texts_are_plain_whatever_they_were_made_of() -> None:
+    mine = pt.synapse_type(
+        "Plain", parameters={"tau": pt.Quantity(5, "ms"), "gain": np.float64(0.5)},
+        pre_traces="dx/dt = -x/tau : 1", on_pre="weight = weight*gain", after_pre="x += 1", positive=["tau"],
+        every=(pt.Quantity(100, "ms"), "weight = weight*0.9"),
+    )  # fmt: skip
+    assert mine.definition["parameters"] == {"tau": "5.0 ms", "gain": 0.5}
+    assert type(mine.definition["parameters"]["gain"]) is float
+    assert mine.definition["every"] == ("100.0 ms", "weight = weight*0.9")
 
 
 def test_two_types_of_one_name_are_refused() -> None:

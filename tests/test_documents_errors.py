@@ -42,6 +42,7 @@ def drop(*path: Any) -> Callable[[Any], None]:
 
 PARAMETERS = ("populations", 0, "component", "parameters")
 P0, SYNAPSE = "projections", ("projections", 0, "synapse")
+LEARNS = ("projections", 2, "synapse")
 CASES = [
     (
         put("populations", 0, "componnt", {}),
@@ -209,6 +210,106 @@ CASES = [
         put("receptor_types", 0, "requires", {"v": "qq"}),
         'receptor_types[0].requires[\'v\']: unknown unit \'qq\'; write it like "mV", "nS", "1/ms" or '
         '"uF/cm**2"',
+    ),
+    (
+        put(*LEARNS, "type", "STPD"),
+        "projections[2].synapse.type: no synapse type 'STPD'; did you mean 'STDP'?",
+    ),
+    (
+        put(*LEARNS, "tau_pls", 10),
+        "projections[2].synapse.tau_pls: is no parameter of this rule; did you mean 'tau_plus'?",
+    ),
+    (
+        put(*LEARNS, "tau_plus", "-1 ms"),
+        "projections[2].synapse.tau_plus: must be > 0 ms, got -1; give a positive value",
+    ),
+    (
+        drop(*LEARNS, "w_max"),
+        "projections[2].synapse.w_max: has no default and no value was given; give it",
+    ),
+    (
+        put(*LEARNS, "w_max", "1 mV"),
+        "projections[2].synapse.w_max: must be a current (pA), got 1.0 mV which is voltage (mV); give "
+        "it in nA",
+    ),
+    (
+        put(*LEARNS, "dendritic_delay_fraction", 1.5),
+        "projections[2].synapse.dendritic_delay_fraction: must be a number between 0 and 1, got 1.5; write "
+        "for example 0",
+    ),
+    (
+        put("projections", 3, "synapse", "initial", {"sen": 1}),
+        "projections[3].synapse.initial['sen']: is no state of a connection; did you mean 'seen'?",
+    ),
+    (
+        put("projections", 3, "synapse", "initial", "seen", "1 ms"),
+        "projections[3].synapse.initial['seen']: must be a dimensionless, got 1.0 ms which is time (ms); "
+        "give it in 1",
+    ),
+    (
+        put("projections", 2, "signal", "exc"),
+        "projections[2].signal: 'STDP' has no third factor; leave signal out",
+    ),
+    (
+        put("projections", 0, "signal", "exc"),
+        "projections[0].signal: a static synapse has no third factor; leave signal out",
+    ),
+    (
+        put("projections", 2, "signal", "ecx"),
+        "projections[2].signal: no population 'ecx'; did you mean 'exc'?",
+    ),
+    (
+        put("projections", 2, "signal_delay", 1.0),
+        "projections[2].signal_delay: goes with signal, which is not here; add signal",
+    ),
+    (
+        put(*LEARNS, {"type": "DopamineSTDP", "w_max": "1 nA"}),
+        "projections[2].signal: 'DopamineSTDP' has a third factor; give signal=POPULATION, whose spikes "
+        "it is",
+    ),
+    (
+        put("synapse_types", 0, "on_pre", "weight -= rate*y"),
+        "synapse_types[0].on_pre: 'rate*y' is dimensionless but must be current (pA); check the units of its "
+        "parameters",
+    ),
+    (
+        put("synapse_types", 0, "bounds", "low", ""),
+        "synapse_types[0].bounds: expected two, got ('', 'w_max'); write (\"w_min\", \"w_max\"); "
+        "None: no bound",
+    ),
+    (
+        put("synapse_types", 0, "aftr_pre", "x += 1"),
+        "synapse_types[0].aftr_pre: unknown key; did you mean 'after_pre'?",
+    ),
+    (
+        put("recordings", 2, "projection", "learn"),
+        "recordings[2].projection: no projection 'learn'; did you mean 'learns'?",
+    ),
+    (
+        put("recordings", 2, "projection", "mine"),
+        "recordings[2].pre: 'noise' is not on this side; known: exc",
+    ),
+    (
+        put("recordings", 2, {"projection": "exc+noise[2:]->exc/excitatory", "variables": ["weight"]}),
+        "recordings[2].projection: projection 'exc+noise[2:]->exc/excitatory' does not learn; its weights "
+        "stay as resolved",
+    ),
+    (
+        put("recordings", 2, "variables", ["wieght"]),
+        "recordings[2].variables: 'STDP' has no 'wieght'; did you mean 'weight'?",
+    ),
+    (
+        put("recordings", 0, "projection", "learns"),
+        "recordings[0]: must have exactly one of population and projection, got population and projection; "
+        "keep one of them",
+    ),
+    (
+        put("recordings", 0, "pre", "exc"),
+        "recordings[0].pre: goes with projection, which is not here; add projection",
+    ),
+    (
+        drop("recordings", 0, "population"),
+        "recordings[0]: must have exactly one of population and projection, got neither; add one of them",
     ),
 ]
 
@@ -379,5 +480,16 @@ def test_equations_of_a_document_run_no_code(
             else attack
         )
         with pytest.raises(pt.ModelError, match=rf"cell_types\[0\].{place}"):
+            pt.from_document(broken)
+    for place in ("pre_traces", "on_pre", "on_post", "after_pre", "sends"):
+        broken = copy.deepcopy(data)
+        broken["synapse_types"][0][place] = (
+            f"dx/dt = {attack} : 1"
+            if place == "pre_traces"
+            else attack
+            if place == "sends"
+            else f"weight = {attack}"
+        )
+        with pytest.raises(pt.ModelError, match=r"synapse_types\[0\]"):
             pt.from_document(broken)
     assert not list(tmp_path.iterdir())

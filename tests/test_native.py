@@ -437,3 +437,30 @@ def test_native_in_every_layout(delivery: str, threads: int) -> None:
         0.0,
         0.0,
     )
+
+
+def test_rates_of_sources_are_set_without_any_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New rates change tables alone: no function is made or loaded again, the spikes are the reference's, and
+    an array is a list of its numbers. Connections that learn keep their functions' numbers."""
+    rates = np.linspace(0.0, 400.0, 10)
+    cells = pt.Population("cells", 5, pt.IF_curr_exp(i_offset=0.6))
+    noise = pt.Population("noise", 10, pt.SpikeSourcePoisson(rate=20.0))
+    learning = pt.Projection(noise, cells, pt.AllToAll(), pt.STDP(weight=0.1, w_max=0.2), name="learning")
+    net = pt.Network("rates", [cells, noise], [learning], recordings=[pt.Record([cells, noise], "spikes")])
+    found = []
+    for backend, kind in (("native", np.array), ("native", list), ("reference", np.array)):
+        with pt.open(net, backend, seed=3) as sim, monkeypatch.context() as patch:
+            sim.run("50 ms")
+            patch.setattr("portable.backends.machine.library.load", None)
+            sim.set(noise, rate=kind(rates))
+            sim.run("50 ms")
+            sim.set(noise[4:7], rate=kind(rates[:3]))
+            sim.run("50 ms")
+            found.append((sim.results(), np.asarray(sim.weights(learning))))
+    for results, weights in found[1:]:
+        for population in ("cells", "noise"):
+            a, b = found[0][0].spikes[population], results.spikes[population]
+            assert len(a) > 10
+            np.testing.assert_array_equal(a.times, b.times)
+            np.testing.assert_array_equal(a.ids, b.ids)
+        np.testing.assert_allclose(weights, found[0][1], rtol=1e-12)

@@ -12,6 +12,7 @@ import portable as pt
 from portable.backends.contract import RunConfig
 from portable.backends.native.lower import lower
 from portable.backends.native.plastic import LEAST_ROOM, blocks, simplified
+from portable.backends.native.plastic_code import source
 from portable.backends.native.tables import LEARN
 from portable.resolve import resolve
 
@@ -108,7 +109,7 @@ def test_powers_of_0_and_1_cost_nothing() -> None:
     for mu, powers in ((0.0, 0), (1.0, 0), (0.4, 1)):
         program = resolve(network(pt.STDP("40 pA", 1.0, **RANGE, mu_plus=mu)), 1)
         (block, _) = blocks(lower(program, RunConfig()).plan, True)
-        assert block.form.source().count("**") == 2 * powers  # in deliver and flush
+        assert source(block.form).count("**") == 2 * powers  # in deliver and flush
     learning = next(c.learning for c in program.connections if c.learning)
     assert simplified(learning.rule, learning.parameters).on_pre != learning.rule.on_pre
 

@@ -52,6 +52,28 @@ def connected(connector=None, weight=0.5, delay=1.0) -> pt.Network:
     return pt.Network("n", [a, b], [pt.Projection(a, b, connector or pt.OneToOne(), synapse)])
 
 
+def learning(synapse, what="weight", places=None) -> pt.Network:
+    a, b = populations()
+    third = {"signal": b, "signal_delay": "3 ms"} if synapse.rule.signal else {}
+    p = pt.Projection(a, b, pt.OneToOne(), synapse, **third)
+    record = pt.Record(p.between(places and a[places]), what, "1 ms")
+    return pt.Network("n", [a, b], [p], recordings=[record])
+
+
+def own_rule(x) -> pt.SynapseType:
+    return pt.synapse_type(
+        "Own",
+        parameters={"tau": "20 ms", "a": 0.01, "w_max": "weight", "slope": "0.1 1/weight"},
+        pre_traces="dx/dt = -x/tau : 1",
+        equations="de/dt = -e/tau : 1",
+        on_post=f"weight += a*w_max*x*(1 - slope*weight); e += {1 + x}",
+        after_pre="x += 1",
+        bounds=(None, "w_max"),
+        initial={"e": "a"},
+        positive=("tau",),
+    )
+
+
 def injected(source) -> pt.Network:
     a, b = populations()
     return pt.Network("n", [a, b], inputs=[pt.Injection(source, a)])
@@ -85,6 +107,18 @@ NODES = {
     "FixedTotalNumber": lambda x: connected(pt.FixedTotalNumber(3 + x)),
     "Explicit": lambda x: connected(pt.Explicit([0, 1, 3], [2, 2, x])),
     "StaticSynapse": lambda x: connected(weight=0.5 + x, delay=1.0 + x),
+    "PlasticSynapse": lambda x: learning(
+        pt.STDP(
+            pt.Uniform("0.1 nA", "0.2 nA"),
+            [1.0, 2.0, 1.0, 1.5],
+            w_max="300 pA",
+            tau_plus=pt.Uniform(9, 19 + x),
+            dendritic_delay_fraction=0.25 + x / 2,
+        )
+    ),
+    "SynapseType": lambda x: learning(own_rule(x)(0.1, w_max=1.0, initial={"e": pt.Uniform(0, 1 + x)}), "e"),
+    "SynapseType with a third factor": lambda x: learning(pt.DopamineSTDP(0.1, w_max=1.0, tau_n=100.0 + x)),
+    "Synapses": lambda x: learning(pt.TsodyksMarkram(0.1), ("u", "weight"), slice(x, 3)),
     "Link": lambda x: linked([[0, 1, 2], [3, x, 0]]),
     "Projection": lambda x: pt.Network(
         "n", populations(), [pt.Projection(*populations(), pt.OneToOne(), name=f"p{x}")]
@@ -108,8 +142,9 @@ NODES = {
 }
 # What says how a network is run or where it comes from, and is no part of what it is.
 APART = {"Origin", "RunSettings", "Connector"}
+LEARN = ("PlasticSynapse", "SynapseType", "SynapseType with a third factor", "Synapses")
 # What NeuroML refuses, and with what words.
-REFUSED = {"Link": "links"}
+REFUSED = {"Link": "links", **dict.fromkeys(LEARN, "learn")}
 
 
 def test_the_table_names_every_node():
@@ -123,7 +158,7 @@ def test_the_table_names_every_node():
             for n, c in vars(module).items()
             if inspect.isclass(c) and c.__module__ == module.__name__ and not n.startswith("_")
         }
-    assert found == NODES.keys() | APART
+    assert found == {n.split(" with ")[0] for n in NODES} | APART
 
 
 @pytest.mark.parametrize("name", NODES)

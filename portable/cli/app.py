@@ -35,6 +35,7 @@ Examples:
   portable show brunel.py --plot network.png
   portable check brunel.py --backend nest
   portable backends
+  portable rules STDP                                   a rule of plasticity, as it is written
   portable run LEMS_sim.xml --backend nest              NeuroML and LEMS files are models
   portable import net.nml --out model.yaml
   portable export brunel.py --out folder
@@ -159,7 +160,7 @@ def build(model: Model | None = None) -> typer.Typer:
         app.command(
             command.name,
             epilog=EPILOG if command.takes_model and model is None else None,
-            no_args_is_help=bool(command.arguments()),
+            no_args_is_help=bool(command.arguments()) and not command.word,
         )(_function(command, model))
     return app
 

@@ -33,7 +33,7 @@ class Command:
     options: in the order of the help. `own` makes those that only this command has, or has otherwise than
     others; the rest are shared.
     model: whether a MODEL must be given, may be given, or is none of its arguments. file: the help of a FILE
-    that it takes in place of one.
+    that it takes in place of one; word: of a NAME that it may be given.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Command:
     own: Callable[[Given], Options] = nothing
     model: Literal["needed", "optional", "none"] = "none"
     file: str = ""
+    word: str = ""
 
     def __call__(self, **values: Any) -> int:
         """Do it, with the values of the options."""
@@ -61,7 +62,9 @@ class Command:
         return [known[name] for name in self.options]
 
     def arguments(self) -> list[inspect.Parameter]:
-        """MODEL or FILE."""
+        """MODEL, FILE or NAME."""
+        if self.word:
+            return [_argument("word", typer.Argument("", show_default=False, metavar="NAME", help=self.word))]
         if self.file:
             return [_argument("file", typer.Argument(..., metavar="FILE", help=self.file))]
         if not self.takes_model:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from portable import files
 from portable.backends import registry
@@ -19,6 +22,7 @@ from portable.errors import ModelError, suggestion
 from portable.results.approximations import grouped
 from portable.results.statistics import mean_cv
 from portable.results.storage import save_results
+from portable.results.synapses import SynapseTable
 from portable.results.tables import Results
 from portable.simulation import run as simulate
 from portable.validation.compare import inputs_of
@@ -118,6 +122,17 @@ def summary(r: Results, options: Mapping[str, Any]) -> dict[str, Any]:
         }
         for (n, v), t in r.traces.items()
     ]
+    synapses = [
+        {
+            "projection": p,
+            "variable": v,
+            "unit": t.unit,
+            "connections": len(t),
+            "samples": int(t.steps.size),
+            **{at: {"time": time, "mean": mean, "sd": sd} for at, time, mean, sd in _ends(t)},
+        }
+        for (p, v), t in r.synapses.items()
+    ]
     return {
         "version": 1,
         "network": r.network,
@@ -127,6 +142,7 @@ def summary(r: Results, options: Mapping[str, Any]) -> dict[str, Any]:
         "sizes": dict(r.sizes),
         "populations": populations,
         "traces": traces,
+        **({"synapses": synapses} if synapses else {}),
         "model_options": {k: getattr(v, "value", v) for k, v in options.items()},
         "provenance": dict(r.provenance),
         "approximations": [asdict(a) for a in dict.fromkeys(r.approximations)],
@@ -153,6 +169,7 @@ def report(r: Results, total: float) -> None:
         text.say("no spikes were recorded; add pt.Record(population, 'spikes')")
     for (n, v), t in r.traces.items():
         text.say(f"trace {n}.{v}: {t.steps.size} samples of {t.ids.size} cells in {t.unit}")
+    _report_synapses(r)
     seconds = dict(p.get("seconds", {}))
     phases = ", ".join(f"{name} {spent:.3g} s" for name, spent in seconds.items())
     text.say(f"time: {phases}; in all {total:.3g} s; real-time factor {text.shown(real_time_factor(r))}")
@@ -170,6 +187,26 @@ def report(r: Results, total: float) -> None:
         text.say(f"approximation: {line}")
     if p.get("interrupted"):
         text.say(f"interrupted: this is what was recorded up to {r.duration:g} ms")
+
+
+def _report_synapses(r: Results) -> None:
+    """What was recorded of connections that learn, at the start and at the end."""
+    rows = []
+    for (p, v), t in r.synapses.items():
+        numbers = [text.shown(x) for _, time, mean, sd in _ends(t) for x in (time, mean, sd)]
+        unit = "" if t.unit == "1" else f" ({t.unit})"
+        rows.append((f"{p}.{v}{unit}", len(t), int(t.steps.size), *numbers))
+    if rows:
+        ends = [f"{what}{end}" for end in (" at first", " at last") for what in ("ms", "mean", "sd")]
+        text.table(("of connections", "connections", "samples", *ends), rows)
+
+
+def _ends(t: SynapseTable) -> Iterator[tuple[str, float, float, float]]:
+    """(word, ms, mean, sd) of the first and of the last sample."""
+    for word, i in (("start", 0), ("end", -1)):
+        x = t.values[i] if t.steps.size else np.zeros(0)
+        found = (float(np.mean(x)), float(np.std(x))) if x.size else (math.nan, math.nan)
+        yield (word, float(t.times[i]) if t.steps.size else math.nan, *found)
 
 
 def _writer(path: str) -> Callable[[Results, Path], None]:

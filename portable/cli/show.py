@@ -10,7 +10,8 @@ from portable.cli import text
 from portable.cli.model import Model
 from portable.errors import ModelError
 from portable.model.cells import Cell
-from portable.model.network import All, Network, Population, Projection, View
+from portable.model.network import All, Network, Population, Projection, Record, Synapses, View
+from portable.model.synapses import PlasticSynapse
 from portable.model.values import Array, Clipped, Lognormal, Normal, Uniform
 from portable.options import step_size
 from portable.prediction import Prediction
@@ -94,6 +95,7 @@ def described(network: Network, found: Estimate) -> dict[str, Any]:
             "weight": shown(p.synapse.weight),
             "delay": shown(p.synapse.delay),
             "synapses": found.synapses[p.name],
+            **({"learning": learning(p, p.synapse)} if isinstance(p.synapse, PlasticSynapse) else {}),
         }
         for p in network.projections
     ]
@@ -136,7 +138,7 @@ def described(network: Network, found: Estimate) -> dict[str, Any]:
             else {}
         ),
         "recordings": [
-            {"target": _views(r.target), "variables": list(r.variables), "interval": shown(r.interval)}
+            {**_target(r), "variables": list(r.variables), "interval": shown(r.interval)}
             for r in network.recordings
         ],
     }
@@ -167,6 +169,14 @@ def report(network: Network, found: Estimate, about: str) -> None:
     ]
     if rows:
         text.table(("projection", "connector", "weight", "delay", "synapses", "in-degree"), rows)
+    learn = [
+        (p.name, p.synapse.type.name, _listed(_rule(p, p.synapse)))
+        for p in network.projections
+        if isinstance(p.synapse, PlasticSynapse)
+    ]
+    if learn:
+        text.table(("learns", "rule", "parameters"), learn)
+        text.say("portable rules shows the library's rules in full\n")
     if network.inputs:
         text.table(
             ("current", "values", "into"),
@@ -183,7 +193,9 @@ def report(network: Network, found: Estimate, about: str) -> None:
     recorded: dict[str, list[str]] = {}
     for r in network.recordings:
         every = f" every {shown(r.interval)}" if r.interval else ""
-        recorded.setdefault(f"{', '.join(r.variables)}{every}", []).append(_views(r.target))
+        recorded.setdefault(f"{', '.join(r.variables)}{every}", []).append(
+            _views(r.target) if r.synapses is None else _connections(r.synapses)
+        )
     for what, targets in recorded.items():
         text.say(f"records {what} of {', '.join(targets)}")
     text.say(f"\n{found.neurons:,} cells, {found.total_synapses:,} synapses")
@@ -191,6 +203,42 @@ def report(network: Network, found: Estimate, about: str) -> None:
         f"memory (estimated): network {text.size(found.program_bytes)}, at most "
         f"{text.size(found.resolve_bytes)} while it is drawn, native engine {text.size(found.native_bytes)}"
     )
+
+
+def learning(p: Projection, s: PlasticSynapse) -> dict[str, Any]:
+    """How connections learn, as plain data."""
+    return {
+        "rule": s.type.name,
+        "parameters": {k: shown(v) for k, v in s.parameters.items()},
+        "initial": {k: shown(v) for k, v in s.initial.items()},
+        "dendritic_delay_fraction": s.dendritic_delay_fraction,
+        **({"signal": _views(p.signal), "signal_delay": shown(p.signal_delay)} if p.signal else {}),
+    }
+
+
+def _rule(p: Projection, s: PlasticSynapse) -> dict[str, Any]:
+    """What a rule is told, by name; the delay's parts where it has two."""
+    axonal = s.dendritic_delay_fraction != 1.0
+    more = {"dendritic_delay_fraction": s.dendritic_delay_fraction} if axonal else {}
+    initial = {f"initial {k}": v for k, v in s.initial.items()}
+    third = {"signal": _views(p.signal), "signal_delay": p.signal_delay} if p.signal else {}
+    return {**s.parameters, **initial, **more, **third}
+
+
+def _target(r: Record) -> dict[str, str]:
+    if r.synapses is None:
+        return {"target": _views(r.target)}
+    sides = {"pre": r.synapses.pre, "post": r.synapses.post}
+    return {
+        "projection": r.synapses.projection,
+        **{k: _views(views) for k, views in sides.items() if views is not None},
+    }
+
+
+def _connections(s: Synapses) -> str:
+    """ "projection 'forward' from exc[:3]"."""
+    start = "" if s.pre is None else f" from {_views(s.pre)}"
+    return f"projection '{s.projection}'{start}" + ("" if s.post is None else f" to {_views(s.post)}")
 
 
 def kind(p: Population) -> str:

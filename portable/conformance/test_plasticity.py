@@ -338,8 +338,8 @@ def test_what_is_done_every_so_often(backend: str, reference: ReferenceRuns) -> 
 @READ
 @pytest.mark.needs("synapses.random", "synapses.states")
 def test_random_release(backend: str, reference: ReferenceRuns) -> None:
-    """Draws are functions of who meets whom and of the instant: the same on every backend, of multapses and of
-    two spikes in one step, too; here also of a spike of the target.
+    """Draws are functions of who meets whom and of the instant: the same on every backend, of multapses and
+    of two spikes in one step, too; here also of a spike of the target.
     """
     kind = pt.StochasticRelease.extended(
         "Noisy", parameters={"w_max": "weight"}, on_post="weight += 0.1*random(w_max)", bounds=("0", "w_max")

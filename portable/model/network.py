@@ -87,6 +87,7 @@ class Projection:
         )
 
     def _third_factor(self, signal: Any, delay: Any, path: str) -> None:
+        signal = None if isinstance(signal, tuple) and not signal else signal  # as the field has it
         object.__setattr__(self, "signal", () if signal is None else side(signal, f"{path}.signal"))
         read = quantity("1 ms" if delay is None else delay, "ms", f"{path}.signal_delay")
         object.__setattr__(self, "signal_delay", None if signal is None else read)
@@ -101,11 +102,9 @@ class Projection:
 
     def between(self, pre: Any = None, post: Any = None) -> Synapses:
         """Those of its connections that are from `pre` to `post`, to record them; None: the whole side."""
+        where = f"projection '{self.name}'.between"
         return Synapses(
-            self.name,
-            None if pre is None else side(pre, f"projection '{self.name}'.between.pre"),
-            None if post is None else side(post, f"projection '{self.name}'.between.post"),
-            self,
+            self.name, _part(pre, self.pre, f"{where}.pre"), _part(post, self.post, f"{where}.post"), self
         )
 
     def __repr__(self) -> str:
@@ -120,6 +119,18 @@ class Synapses:
     pre: Side | None = None
     post: Side | None = None
     given: Projection | None = field(default=None, compare=False, repr=False)
+
+
+def _part(given: Any, whole: Side, path: str) -> Side | None:
+    """Cells of a side; None: all of it."""
+    if given is None:
+        return None
+    part, known = side(given, path), {v.population.name for v in whole}
+    for view in part:
+        if view.population.name not in known:
+            name = view.population.name
+            raise ModelError(path, f"'{name}' is not on this side", suggestion(name, known))
+    return part
 
 
 def _shown(views: Side) -> str:
@@ -312,12 +323,12 @@ class Network:
                     )
             object.__setattr__(self, attribute, items)
         self._names()
-        self._members()
-        named = _numbered(self.projections)
+        named = numbered(self.projections)
         object.__setattr__(
             self, "recordings", tuple(_renumbered(r, self.projections, named) for r in self.recordings)
         )
         object.__setattr__(self, "projections", named)
+        self._members()
         ordered(self.links)  # a loop shows now
 
     def _names(self) -> None:
@@ -379,8 +390,9 @@ class Network:
         )
 
 
-def _numbered(projections: tuple[Projection, ...]) -> tuple[Projection, ...]:
+def numbered(projections: Iterable[Projection]) -> tuple[Projection, ...]:
     """Make names unique: the second "a->b/x" becomes "a->b/x#2", so that its random streams are its own."""
+    projections = tuple(projections)
     count: dict[str, int] = {}
     taken = {p.name for p in projections}
     out = []
@@ -428,6 +440,7 @@ __all__ = [
     "Side",
     "Synapses",
     "View",
+    "numbered",
     "replace",
     "side",
 ]

@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portable.dynamics.component import Parameter
-from portable.dynamics.synapse import WEIGHT, Rule, rule
+from portable.dynamics.synapse import WEIGHT, Rule
+from portable.dynamics.synapse_text import rule
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
 from portable.model.values import Value, extremes, value
@@ -38,9 +39,9 @@ class SynapseType:
     source: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def rule(self, weight_unit: str = CHECKED) -> Rule:
-        """The rule for weights of that unit."""
-        return _rule(self, weight_unit)
+    def rule(self, weight_unit: str = "") -> Rule:
+        """The rule for weights of that unit; left out, of the only one that it is for, or nA."""
+        return _rule(self, weight_unit or self.definition.get("weight_unit") or CHECKED)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -177,7 +178,7 @@ class PlasticSynapse:
     @property
     def rule(self) -> Rule:
         """The rule, for the weights of its projection."""
-        return self.type.rule(self.weight_unit or CHECKED)
+        return self.type.rule(self.weight_unit)
 
     def typed(self, weight: Value, delay: Value, unit: str, path: str) -> PlasticSynapse:
         """The same with every value read; weights are in `unit`. ModelError names the value under `path`."""
@@ -259,6 +260,8 @@ def synapse_type(
     At one instant on_post comes before on_pre, and then what the receptor gets is read: `sends`, "weight*u".
     after_pre, after_post: what the spike does to its side's traces, after all that: "x += 1" (all pairs) or
     "x = 1" (nearest).
+    random(x) in handlers and `sends` is drawn from [0, x): a function of the seed, the two cells and the
+    instant, the same on every backend.
     every: ("100 ms", "weight *= w_sum/incoming"), what is done to all connections at the multiples of an
     interval; `incoming` and `outgoing` are the sums of the projection's weights onto the same target and from
     the same source.
@@ -296,6 +299,8 @@ def synapse_type(
     for place, text in texts.items():
         if not isinstance(text, str):
             raise ModelError(f"{path}.{place}", f"must be text, got {text!r}", "write statements")
+    if not sends.strip():
+        raise ModelError(f"{path}.sends", "is empty, so nothing would be sent", 'write "weight"')
     if not isinstance(parameters, Mapping):
         raise ModelError(
             f"{path}.parameters", f"expected a mapping, got {parameters!r}", 'write {"tau": "20 ms"}'
@@ -315,5 +320,17 @@ def synapse_type(
         "weight_unit": weight_unit,
     }
     kind = SynapseType(name, Frozen(definition), description, source, Frozen(aliases or {}))
-    kind.rule(weight_unit or CHECKED)  # errors show now
-    return kind
+    read = kind.rule()  # errors show now
+    plain: dict[str, Any] = {
+        "parameters": Frozen({p.name: _plain(parameters[p.name], p) for p in read.parameters})
+    }
+    if read.every is not None and every is not None and type(every[0]) not in (str, int, float):
+        plain["every"] = (str(read.every.interval), every[1])
+    return replace(kind, definition=Frozen({**definition, **plain}))
+
+
+def _plain(given: Any, p: Parameter) -> Any:
+    """A default as a document holds it: text or a number."""
+    if p.default is None or type(given) in (str, int, float):
+        return given
+    return p.default.value if p.unit == "1" else str(p.default)

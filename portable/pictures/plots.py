@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from portable.pictures.figure import GREY, colour, new_figure, save_figure
+from portable.pictures.weights import chosen, courses, distribution, left_out
 from portable.resolve.program import Ints
 from portable.results.approximations import grouped
 from portable.results.statistics import rate_histogram
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 ROWS, LEAST_ROWS = 1500, 60  # cells drawn in all; at least this many of each population, if it has them
 SPIKES = 150_000  # spikes drawn in all
 TRACES = 4  # cells drawn of each recorded variable
+LEARNING = 3  # projections whose weights are drawn
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Band:
 
 
 def raster(results: Results, path: str | Path | None = None) -> Figure:
-    """Spikes by population, mean rates, rates over time, recorded variables. Saved if `path` is given;
-    returns the figure.
+    """Spikes by population, mean rates, rates over time, recorded variables, weights of connections that
+    learn. Saved if `path` is given; returns the figure.
     """
     bands = _bands(results)
     by_variable: dict[str, list[tuple[str, TraceTable]]] = {}
@@ -59,7 +61,8 @@ def raster(results: Results, path: str | Path | None = None) -> Figure:
         if t.values.size:
             by_variable.setdefault(variable, []).append((name, t))
     shown = list(by_variable.items())[:3]
-    heights = ([4.2, 1.5] if bands else []) + [1.4] * len(shown)
+    learning = chosen(results, LEARNING)
+    heights = ([4.2, 1.5] if bands else []) + [1.4] * len(shown) + [1.7] * len(learning)
     figure = new_figure(10.5, 1.6 + sum(heights or [1.0]))
     grid = figure.add_gridspec(
         max(1, len(heights)), 2, height_ratios=heights or [1.0], width_ratios=[5, 1.15]
@@ -74,6 +77,12 @@ def raster(results: Results, path: str | Path | None = None) -> Figure:
     for i, (variable, tables) in enumerate(shown):
         axes.append(figure.add_subplot(grid[i + 2 * bool(bands), 0]))
         _traces(axes[-1], variable, tables, [b.name for b in bands])
+    for i, ((projection, state), table) in enumerate(learning):
+        row = i + len(shown) + 2 * bool(bands)
+        axes.append(figure.add_subplot(grid[row, 0]))
+        courses(axes[-1], projection, state, table, colour(len(bands) + i))
+        beside = figure.add_subplot(grid[row, 1], sharey=axes[-1])
+        distribution(beside, table, colour(len(bands) + i), legend=not i)
     for axis in axes:
         axis.set_xlim(*limits)
         axis.tick_params(labelbottom=axis is axes[-1])
@@ -110,6 +119,7 @@ def caption(results: Results, bands: list[Band], by_variable: dict[str, list[tup
             parts.append(f"{variable} was recorded but is not drawn.")
         elif cut:
             parts.append(f"{variable}: the first {TRACES} recorded cells of {', '.join(cut)}.")
+    parts += left_out(results, LEARNING)
     changed = grouped(results.approximations)
     parts += [f"Approximation: {line}." for line in changed[:2]]
     if len(changed) > 2:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import psutil
 
+from portable.dynamics.expressions import names
 from portable.errors import ModelError
 from portable.model.cells import Cell
 from portable.model.network import Network, Projection
 from portable.model.sources import SpikeSourceArray
+from portable.model.synapses import PlasticSynapse
 from portable.model.values import Array
 from portable.resolve import distributions
 from portable.resolve.connectors import RULES, count
@@ -26,13 +28,15 @@ _ENGINE = 2.0  # the native engine holds its own sorted copy beside the Program 
 @dataclass(frozen=True)
 class Estimate:
     """Sizes before building. `synapses` (expected number) and `bytes_of` (arrays) by projection name;
-    `transient` is what the largest projection needs besides while it is drawn."""
+    `transient` is what the largest projection needs besides while it is drawn, `learning` what an engine
+    keeps of all connections that learn beside their arrays: a weight each, and their own states."""
 
     neurons: int
     synapses: dict[str, int]
     bytes_of: dict[str, int]
     groups_bytes: int
     transient: int
+    learning: int = 0
 
     @property
     def total_synapses(self) -> int:
@@ -51,7 +55,7 @@ class Estimate:
     @property
     def native_bytes(self) -> int:
         """Peak of the arrays while the native engine builds; `predict` has the process around them too."""
-        return int(_ENGINE * self.program_bytes)
+        return int(_ENGINE * self.program_bytes) + self.learning
 
     def __str__(self) -> str:
         return (
@@ -67,10 +71,11 @@ def estimate(network: Network, dt: float, *, weights32: bool = False, part: Part
     offset, first = {}, 0
     for p in network.populations:
         offset[p.name], first = first, first + p.size
-    synapses, sizes, transient = {}, {}, 0
+    synapses, sizes, transient, learning = {}, {}, 0, 0
     for q in network.projections:
         n = synapses[q.name] = count(q.connector, sides(q, offset, part))
         each = _bytes_each(q, dt, weights32)
+        learning += 8 * n * _states_each(q)
         rows = (
             8
             * sum({v.population.name: v.population.size + 1 for v in q.pre}.values())
@@ -79,22 +84,45 @@ def estimate(network: Network, dt: float, *, weights32: bool = False, part: Part
         sizes[q.name] = n * each + rows
         transient = max(transient, n * (_transient_each(q) + (_KEPT if part is not None else 0)))
     groups = sum(_group_bytes(p.size, p.cell) for p in network.populations)
-    return Estimate(first, synapses, sizes, groups, transient)
+    return Estimate(first, synapses, sizes, groups, transient, learning)
 
 
 def _bytes_each(q: Projection, dt: float, weights32: bool) -> int:
-    """Bytes of one connection: target, weight and delay, where they vary."""
+    """Bytes of one connection: target, weight and delay, and what a rule has of its own, where they vary."""
     target = 2 if max(v.population.size for v in q.post) <= 65536 else 4
     wide = isinstance(q.synapse.weight, Array) and not weights32
     weight = 0 if isinstance(q.synapse.weight, Quantity) else 8 if wide else 4
+    own = 8 * _varying_each(q)
     match q.synapse.delay:
         case Quantity():
-            return target + weight
+            return target + weight + own
         case Array() as given:
             top = float(given.coherent().max(initial=0.0))
         case distribution:
             top = distributions.spec(distribution, f"projection '{q.name}'.delay").bound()
-    return target + weight + (1 if top < 255.5 * dt else 2)
+    axonal = isinstance(q.synapse, PlasticSynapse) and q.synapse.dendritic_delay_fraction != 1.0
+    return target + weight + own + (1 if top < 255.5 * dt else 2) * (2 if axonal else 1)
+
+
+def _varying(s: PlasticSynapse) -> frozenset[str]:
+    """The parameters of a rule that differ between connections."""
+    return frozenset(n for n, v in s.parameters.items() if not isinstance(v, Quantity))
+
+
+def _varying_each(q: Projection) -> int:
+    """Numbers that each connection has of its rule: parameters, and states whose start differs."""
+    s = q.synapse
+    if not isinstance(s, PlasticSynapse):
+        return 0
+    varied = _varying(s)
+    given = {n: not isinstance(v, Quantity) for n, v in s.initial.items()}
+    return len(varied) + sum(given.get(x.name, bool(names(x.initial) & varied)) for x in s.rule.own)
+
+
+def _states_each(q: Projection) -> int:
+    """Numbers that an engine keeps of each connection that learns: its weight, and states of its own."""
+    s = q.synapse
+    return 1 + len(s.rule.own_all(_varying(s)).own) if isinstance(s, PlasticSynapse) else 0
 
 
 def _transient_each(q: Projection) -> int:
@@ -105,7 +133,10 @@ def _transient_each(q: Projection) -> int:
     moved = 28 if arrays or len({v.population.name for v in q.pre}) < len(q.pre) else 0
     # unsorted targets beside the sorted ones
     copied = 4 if len({v.population.name for v in q.post}) > 1 else 0
-    return max(moved, rule) + copied
+    # several arrays in a new order beside themselves, and the list of places
+    numbers = _varying_each(q) + (not isinstance(q.synapse.weight, Quantity))
+    sorted_ = 8 * (1 + numbers) if numbers > 1 and not isinstance(q.synapse.delay, Quantity) else 0
+    return max(moved, rule, sorted_) + copied
 
 
 def _group_bytes(size: int, cell: object) -> int:

@@ -13,14 +13,19 @@ import neo
 import numpy as np
 import quantities as pq
 
+from portable.results.synapses import SynapseTable
 from portable.results.tables import Results, TraceTable
 
 
 def block(results: Results) -> neo.Block:
-    """One block with one segment: a SpikeTrain (ms) per recorded cell, an AnalogSignal per recorded variable.
+    """One block with one segment: a SpikeTrain (ms) per recorded cell, an AnalogSignal per recorded variable
+    of cells, and of the connections of a projection (an IrregularlySampledSignal where they were not looked
+    at in equal intervals).
 
     Trains are annotated with `population` and `source_id` (the position in the population); signals have one
-    channel a cell, with the array annotation `channel_ids`. The block's annotations are numbers and text, as
+    channel a cell, with the array annotation `channel_ids`; those of connections one channel a connection,
+    annotated with `projection` and `variable`, and with the arrays `sources` and `targets`, positions in the
+    projection's sides. The block's annotations are numbers and text, as
     neo's file formats keep them (of a dictionary NIX keeps the keys, of a list of one its item): `provenance`
     and `sizes` are JSON, `approximations` one a line; `session_start_time` is when the run began.
     """
@@ -41,6 +46,11 @@ def block(results: Results) -> neo.Block:
     for (name, variable), trace in results.traces.items():
         if trace.values.size:
             segment.analogsignals.append(_signal(name, variable, trace))
+    for (projection, variable), recorded in results.synapses.items():
+        if recorded.values.size:
+            signal = _connections(projection, variable, recorded)
+            even = isinstance(signal, neo.AnalogSignal)
+            (segment.analogsignals if even else segment.irregularlysampledsignals).append(signal)
     whole = neo.Block(name=results.network, description=f"{results.network} on {results.backend}")
     whole.segments.append(segment)
     whole.annotate(
@@ -70,6 +80,25 @@ def _signal(population: str, variable: str, trace: TraceTable) -> neo.AnalogSign
         population=population,
         variable=variable,
         array_annotations={"channel_ids": np.asarray(trace.ids)},
+    )
+
+
+def _connections(
+    projection: str, variable: str, t: SynapseTable
+) -> neo.AnalogSignal | neo.IrregularlySampledSignal:
+    about: dict[str, Any] = {
+        "units": _unit(t.unit),
+        "name": f"{projection}.{variable}",
+        "projection": projection,
+        "variable": variable,
+        "array_annotations": {"sources": np.asarray(t.sources), "targets": np.asarray(t.targets)},
+    }
+    gaps = np.diff(t.steps)
+    if not np.all(gaps == gaps[:1]):
+        return neo.IrregularlySampledSignal(t.times * pq.ms, t.values, **about)
+    spacing = float(gaps[0]) * t.dt if gaps.size else t.dt
+    return neo.AnalogSignal(
+        t.values, sampling_period=spacing * pq.ms, t_start=float(t.times[0]) * pq.ms, **about
     )
 
 

@@ -82,6 +82,7 @@ VALUE = Either(
     Scalar(),
     ListOf(Scalar()),
     Tagged((ARRAY, UNIFORM, NORMAL, LOGNORMAL, CLIPPED)),
+    name="Value",
 )
 TRAIN = Either("a list of times", "[1.0, 2.5]", None, ListOf(Scalar()), Tagged((ARRAY,)))
 

@@ -8,16 +8,18 @@ from typing import Any
 
 from portable.errors import ModelError, suggestion
 from portable.library.cells import CELLS
+from portable.library.plasticity import SYNAPSES
 from portable.library.receptors import RECEPTORS
 from portable.model.cells import CellType, ReceptorType
 from portable.model.connectors import CONNECTORS, StaticSynapse
 from portable.model.fields import declared
 from portable.model.links import Link
-from portable.model.network import Injection, Network, Projection, Record
+from portable.model.network import Injection, Network, Projection, Record, numbered
 from portable.model.populations import Node, Population, View
 from portable.model.sources import CURRENT_SOURCES, SPIKE_SOURCES
+from portable.model.synapses import PlasticSynapse, SynapseType
 from portable.model.types import cell_type, receptor_type
-from portable.schemas import nodes
+from portable.schemas import learning, nodes
 from portable.schemas.nodes import read_value
 from portable.schemas.shape import joined, shown
 from portable.schemas.table import DOCUMENT, VERSION
@@ -37,11 +39,14 @@ def network(data: Any) -> Network:
     populations = [_population(p, f"populations[{i}]", types) for i, p in enumerate(data["populations"])]
     _distinct([p.name for p in populations], "populations", "id")
     known = {p.name: p for p in populations}
-    projections = [
-        _projection(p, f"projections[{i}]", known) for i, p in enumerate(data.get("projections", ()))
-    ]
+    projections = numbered(
+        _projection(p, f"projections[{i}]", known, types) for i, p in enumerate(data.get("projections", ()))
+    )
+    named = {p.name: p for p in projections}
     inputs = [_input(x, f"inputs[{i}]", known) for i, x in enumerate(data.get("inputs", ()))]
-    recordings = [_recording(r, f"recordings[{i}]", known) for i, r in enumerate(data.get("recordings", ()))]
+    recordings = [
+        _recording(r, f"recordings[{i}]", known, named) for i, r in enumerate(data.get("recordings", ()))
+    ]
     links = [_link(x, f"links[{i}]", known) for i, x in enumerate(data.get("links", ()))]
     with _placed({"Network": "", "Network.name": "name"}):
         return Network(data["name"], populations, projections, inputs, recordings, links)
@@ -98,11 +103,12 @@ def _distinct(names: list[str], group: str, key: str) -> None:
 
 
 class _Types:
-    """Cell and receptor types by name: the document's own before the standard ones."""
+    """Types by name, of cells, receptors and synapses: the document's own before the standard ones."""
 
     def __init__(self) -> None:
         self.cells: dict[str, CellType] = dict(CELLS)
         self.receptors: dict[str, ReceptorType] = dict(RECEPTORS)
+        self.synapses: dict[str, SynapseType] = dict(SYNAPSES)
 
     def cell(self, name: str, path: str) -> CellType:
         if name not in self.cells:
@@ -114,10 +120,16 @@ class _Types:
             raise ModelError(path, f"no receptor type '{name}'", suggestion(name, self.receptors))
         return self.receptors[name]
 
+    def synapse(self, name: str, path: str) -> SynapseType:
+        if name not in self.synapses:
+            known = [StaticSynapse.__name__, *self.synapses]
+            raise ModelError(path, f"no synapse type '{name}'", suggestion(name, known))
+        return self.synapses[name]
+
 
 def _types(data: Data) -> _Types:
     out = _Types()
-    for group in ("receptor_types", "cell_types"):
+    for group in ("receptor_types", "cell_types", "synapse_types"):
         _distinct([t["name"] for t in data.get(group, ())], group, "name")
     for i, t in enumerate(data.get("receptor_types", ())):
         place = f"receptor_types[{i}]"
@@ -129,6 +141,9 @@ def _types(data: Data) -> _Types:
         with _placed({f"cell_type '{t['name']}'": place, f"{t['name']}.": f"{place}."}):
             conditions = tuple((c["test"], c["statements"]) for c in t.get("conditions", ()))
             out.cells[t["name"]] = cell_type(**{**_tuples(t), "receptors": kinds, "conditions": conditions})
+    for i, t in enumerate(data.get("synapse_types", ())):
+        with _placed({f"synapse_type '{t['name']}'": f"synapse_types[{i}]"}):
+            out.synapses[t["name"]] = learning.read_type(t)
     return out
 
 
@@ -210,21 +225,35 @@ def _connector(data: Data, path: str) -> Any:
         return nodes.read(_CONNECTORS[data["type"]], data)
 
 
-def _projection(data: Data, path: str, known: Mapping[str, Population]) -> Projection:
+def _synapse(data: Data, path: str, types: _Types) -> StaticSynapse | PlasticSynapse:
+    if data["type"] == StaticSynapse.__name__:
+        static: StaticSynapse = nodes.read(StaticSynapse, data)
+        return static
+    kind = types.synapse(data["type"], f"{path}.type")
+    with _placed({kind.name: path}):
+        return learning.read(kind, data)
+
+
+def _projection(data: Data, path: str, known: Mapping[str, Population], types: _Types) -> Projection:
     pre = _side(data["presynapticPopulation"], f"{path}.presynapticPopulation", known)
     post = _side(data["postsynapticPopulation"], f"{path}.postsynapticPopulation", known)
     connector = _connector(data["connector"], f"{path}.connector")
-    synapse = nodes.read(StaticSynapse, data["synapse"])
+    synapse = _synapse(data["synapse"], f"{path}.synapse", types)
+    signal = _one(data["signal"], f"{path}.signal", known) if "signal" in data else None
+    values = ["weight", "delay"]
+    if isinstance(synapse, PlasticSynapse):
+        values += [*synapse.type.parameters, "initial"]
     try:
         return Projection(
-            pre, post, connector, synapse, data.get("receptor", "excitatory"), data.get("id", "")
-        )
+            pre, post, connector, synapse, data.get("receptor", "excitatory"), data.get("id", ""),
+            signal, data.get("signal_delay"),
+        )  # fmt: skip
     except ModelError as error:  # "projection 'a->b/exc'.weight", a name that may hold dots and quotes
         tail = error.path.rpartition(".")[2]
         inner = next(
             (
                 error.path[error.path.rindex(f"'.{k}") + 2 :]
-                for k in ("weight", "delay")
+                for k in sorted(values, key=len, reverse=True)  # tau_plus before tau
                 if f"'.{k}" in error.path
             ),
             "",
@@ -262,8 +291,18 @@ def _link(data: Data, path: str, known: Mapping[str, Population]) -> Link:
         )
 
 
-def _recording(data: Data, path: str, known: Mapping[str, Population]) -> Record:
-    with _placed({"Record.target": f"{path}.population", "Record": path}):
-        return Record(
-            _side(data["population"], f"{path}.population", known), data["variables"], data.get("interval")
-        )
+def _recording(
+    data: Data, path: str, known: Mapping[str, Population], projections: Mapping[str, Projection]
+) -> Record:
+    if "projection" not in data:
+        with _placed({"Record.target": f"{path}.population", "Record": path}):
+            target = _side(data["population"], f"{path}.population", known)
+            return Record(target, data["variables"], data.get("interval"))
+    name, place = data["projection"], f"{path}.projection"
+    if name not in projections:
+        raise ModelError(place, f"no projection '{name}'", suggestion(name, projections))
+    sides = {k: _side(data[k], f"{path}.{k}", known) if k in data else None for k in ("pre", "post")}
+    own = f"projection '{name}'.between"
+    places = {"Record.target": place, f"Record of projection '{name}'": f"{path}.variables", "Record": path}
+    with _placed({**places, own: path}):
+        return Record(projections[name].between(**sides), data["variables"], data.get("interval"))

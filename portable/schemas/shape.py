@@ -240,7 +240,8 @@ class Key:
 @dataclass(frozen=True)
 class Obj:
     """An object with known keys. `one_of` names keys of which exactly one must be there. `tag` is the value
-    of its `type`.
+    of its `type`. `rest`: what keys of any other name hold. `only_with`: keys that stand beside another
+    only.
     """
 
     name: str
@@ -248,6 +249,8 @@ class Obj:
     keys: Mapping[str, Key]
     one_of: tuple[str, ...] = ()
     tag: str = ""
+    rest: Kind | None = None
+    only_with: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, value: Any, path: str) -> None:
         if not isinstance(value, dict):
@@ -259,7 +262,9 @@ class Obj:
             )
         known = self._keys()
         for key in value:
-            if key not in known:
+            if key not in known and self.rest is not None and isinstance(key, str):
+                self.rest.check(value[key], joined(path, key))
+            elif key not in known:
                 raise ModelError(joined(path, key), "unknown key", suggestion(key, known))
         for key, entry in known.items():
             if key in value:
@@ -276,8 +281,11 @@ class Obj:
                 path,
                 f"must have exactly one of {' and '.join(self.one_of)}, got "
                 f"{' and '.join(found) or 'neither'}",
-                "keep one of them",
+                "keep one of them" if found else "add one of them",
             )
+        for key, other in self.only_with.items():
+            if key in value and other not in value:
+                raise ModelError(joined(path, key), f"goes with {other}, which is not here", f"add {other}")
 
     def _keys(self) -> Mapping[str, Key]:
         return {"type": Key(Const((self.tag,)), "What this is."), **self.keys} if self.tag else self.keys
@@ -297,9 +305,11 @@ class Obj:
                 for k, v in keys.items()
             }
             entry["required"] = [k for k, v in keys.items() if v.required]
-            entry["additionalProperties"] = False
+            entry["additionalProperties"] = False if self.rest is None else self.rest.schema(defs)
             if self.one_of:
                 entry["oneOf"] = [{"required": [k]} for k in self.one_of]
+            if self.only_with:
+                entry["dependentRequired"] = {k: [v] for k, v in self.only_with.items()}
         return {"$ref": f"#/$defs/{self.name}"}
 
 
@@ -345,13 +355,16 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Either:
-    """Told apart by JSON type: a scalar, a list or an object."""
+    """Told apart by JSON type: a scalar, a list or an object. `name`: of its definition in the schema, which
+    otherwise stands wherever it is used.
+    """
 
     rule: str
     example: str
     scalar: Kind | None = None
     items: Kind | None = None
     object: Kind | None = None
+    name: str = ""
 
     def check(self, value: Any, path: str) -> None:
         kind = (
@@ -362,7 +375,16 @@ class Either:
         kind.check(value, path)
 
     def schema(self, defs: dict[str, Schema], /) -> Schema:
-        return {"anyOf": [k.schema(defs) for k in (self.scalar, self.items, self.object) if k is not None]}
+        if not self.name or self.name not in defs:
+            kinds = [k.schema(defs) for k in (self.scalar, self.items, self.object) if k is not None]
+            if not self.name:
+                return {"anyOf": kinds}
+            defs[self.name] = {
+                "title": self.name,
+                "description": f"{self.rule.capitalize()}.",
+                "anyOf": kinds,
+            }
+        return {"$ref": f"#/$defs/{self.name}"}
 
 
 def joined(path: str, key: str) -> str:

@@ -11,6 +11,7 @@ connectors, distributions, views, `initial`, `receptor`, `recordings`, `interval
 from __future__ import annotations
 
 from portable.model import connectors, sources
+from portable.schemas.learning import PLASTIC, SYNAPSE_TYPE, SYNAPSES
 from portable.schemas.nodes import VALUE, entry
 from portable.schemas.nodes import optional as _optional
 from portable.schemas.shape import (
@@ -73,7 +74,7 @@ CELL = Obj(
 SPIKE_SOURCES = tuple(map(entry, sources.SPIKE_SOURCES))
 CURRENT_SOURCES = tuple(map(entry, sources.CURRENT_SOURCES))
 CONNECTORS = tuple(map(entry, connectors.CONNECTORS))
-SYNAPSE = entry(connectors.StaticSynapse)
+SYNAPSE = Tagged((entry(connectors.StaticSynapse), *SYNAPSES), PLASTIC, '{"type": "StaticSynapse"}')
 
 POPULATION = Obj(
     "Population",
@@ -99,9 +100,12 @@ PROJECTION = Obj(
         "presynapticPopulation": Key(SIDE, "Sources: a population's id, a view, or a list of them."),
         "postsynapticPopulation": Key(SIDE, "Targets."),
         "connector": Key(Tagged(CONNECTORS, example='{"type": "AllToAll"}'), "Which cells are connected."),
-        "synapse": Key(Tagged((SYNAPSE,)), "Weights and delays."),
+        "synapse": Key(SYNAPSE, "Weights and delays, and how weights change."),
         "receptor": _optional(Text(example='"excitatory"'), "Receptor of the target cells.", "excitatory"),
+        "signal": _optional(_ID, "Id of the population whose spikes are the third factor of a rule."),
+        "signal_delay": _optional(Scalar(), "After how long they are seen (ms)."),
     },
+    only_with={"signal_delay": "signal"},
 )
 INPUT = Obj(
     "Input",
@@ -113,12 +117,20 @@ INPUT = Obj(
 )
 RECORDING = Obj(
     "Recording",
-    "What is kept of a run.",
+    "What is kept of a run, of cells or of the connections of a projection that learns.",
     {
-        "population": Key(SIDE, "The cells recorded."),
-        "variables": Key(ListOf(Text(example='"spikes"'), 1), 'State variables by name, or "spikes".'),
+        "population": _optional(SIDE, "The cells recorded."),
+        "projection": _optional(Text(r".", '"exc->inh"'), "Id of the projection whose connections are."),
+        "pre": _optional(SIDE, "Of these sources only."),
+        "post": _optional(SIDE, "Of these targets only."),
+        "variables": Key(
+            ListOf(Text(example='"spikes"'), 1),
+            'State variables by name, or "spikes"; of connections "weight" or a state.',
+        ),
         "interval": _optional(Scalar(), "Time between samples (ms); left out, every step."),
     },
+    one_of=("population", "projection"),
+    only_with={"pre": "projection", "post": "projection"},
 )
 LINK = Obj(
     "Link",
@@ -201,6 +213,7 @@ DOCUMENT = Obj("Network", "A spiking network.", {
     "name": Key(Text(r"\S", '"brunel"', "a line of text"), "Name of the network."),
     "receptor_types": _optional(ListOf(RECEPTOR_TYPE), "Receptor types that this document defines."),
     "cell_types": _optional(ListOf(CELL_TYPE), "Cell types that this document defines."),
+    "synapse_types": _optional(ListOf(SYNAPSE_TYPE), "Rules of plasticity that this document defines."),
     "populations": Key(ListOf(POPULATION), "The populations."),
     "projections": _optional(ListOf(PROJECTION), "The projections between them."),
     "inputs": _optional(ListOf(INPUT), "Injected currents."),

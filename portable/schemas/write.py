@@ -8,12 +8,14 @@ from typing import Any
 
 from portable.errors import ModelError
 from portable.library.cells import CELLS
+from portable.library.plasticity import SYNAPSES
 from portable.library.receptors import RECEPTORS
 from portable.model.cells import Cell, CellType, ReceptorType
 from portable.model.links import Link
 from portable.model.network import Network, Projection, Record
 from portable.model.populations import All, Population, Side, View
-from portable.schemas import nodes
+from portable.model.synapses import PlasticSynapse, SynapseType
+from portable.schemas import learning, nodes
 from portable.schemas.nodes import Data, write_quantity, write_value
 from portable.schemas.table import VERSION
 from portable.units import coherent_unit
@@ -30,6 +32,8 @@ def network_data(network: Network) -> Data:
         for k, v in (("receptor_types", types.receptors), ("cell_types", types.cells))
         if v
     }
+    if types.synapses:
+        out["synapse_types"] = [learning.write_type(t) for t in types.synapses.values()]
     out["populations"] = [_population(p) for p in network.populations]
     if network.projections:
         out["projections"] = [_projection(p) for p in network.projections]
@@ -44,13 +48,17 @@ def network_data(network: Network) -> Data:
     return out
 
 
+_KINDS: dict[type, str] = {CellType: "cell", ReceptorType: "receptor", SynapseType: "synapse"}
+
+
 class _Types:
     """The user's own types that a network uses, in order of first use."""
 
     def __init__(self, network: Network) -> None:
         self.receptors: dict[str, ReceptorType] = {}
         self.cells: dict[str, CellType] = {}
-        chosen: dict[str, CellType | ReceptorType] = {}
+        self.synapses: dict[str, SynapseType] = {}
+        chosen: dict[str, CellType | ReceptorType | SynapseType] = {}
         for i, p in enumerate(network.populations):
             if not isinstance(p.cell, Cell):
                 continue
@@ -60,15 +68,20 @@ class _Types:
                     self.receptors[r.name] = r
             if self._own(p.cell.type, CELLS.get(p.cell.type.name), path, chosen):
                 self.cells[p.cell.type.name] = p.cell.type
+        for i, q in enumerate(network.projections):
+            if isinstance(q.synapse, PlasticSynapse):
+                kind = q.synapse.type
+                if self._own(kind, SYNAPSES.get(kind.name), f"projections[{i}].synapse", chosen):
+                    self.synapses[kind.name] = kind
 
     @staticmethod
     def _own(
-        t: CellType | ReceptorType,
-        standard: CellType | ReceptorType | None,
+        t: CellType | ReceptorType | SynapseType,
+        standard: CellType | ReceptorType | SynapseType | None,
         path: str,
         chosen: dict[str, Any],
     ) -> bool:
-        kind = "receptor" if isinstance(t, ReceptorType) else "cell"
+        kind = _KINDS[type(t)]
         if chosen.setdefault(f"{kind} {t.name}", t) != t:
             raise ModelError(path, f"two different {kind} types are called '{t.name}'", "rename one of them")
         if standard == t:
@@ -140,8 +153,19 @@ def _projection(p: Projection) -> Data:
     assert port is not None
     return {
         "id": p.name, "presynapticPopulation": _side(p.pre), "postsynapticPopulation": _side(p.post),
-        "connector": nodes.write(p.connector), "synapse": nodes.write(p.synapse, weight=port.weight_unit),
-        "receptor": p.receptor,
+        "connector": nodes.write(p.connector),
+        "synapse": learning.write(p.synapse) if isinstance(p.synapse, PlasticSynapse)
+        else nodes.write(p.synapse, weight=port.weight_unit),
+        "receptor": p.receptor, **_signal(p),
+    }  # fmt: skip
+
+
+def _signal(p: Projection) -> Data:
+    """The third factor, of a rule that has one."""
+    if p.signal_delay is None:
+        return {}
+    return {
+        "signal": p.signal[0].population.name, "signal_delay": write_quantity(p.signal_delay, "ms")
     }  # fmt: skip
 
 
@@ -160,4 +184,12 @@ def _link(x: Link) -> Data:
 
 def _recording(r: Record) -> Data:
     interval = {} if r.interval is None else {"interval": write_quantity(r.interval, "ms")}
-    return {"population": _side(r.target), "variables": list(r.variables), **interval}
+    said = {"variables": list(r.variables), **interval}
+    if r.synapses is None:
+        return {"population": _side(r.target), **said}
+    sides = {"pre": r.synapses.pre, "post": r.synapses.post}
+    return {
+        "projection": r.synapses.projection,
+        **{k: _side(views) for k, views in sides.items() if views is not None},
+        **said,
+    }

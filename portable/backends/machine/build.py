@@ -6,6 +6,7 @@ The text is what this package's generators write, a small part of Python:
   it is first given (int64 becomes float64 where it has to);
 - x = view(address, (length,), float64 | int64 | int32 | uint32 | uint16), and then x[i], x.size: arrays by
   their address, whose indices are not checked;
+- prefetch(x, i): the memory of x[i] is asked for;
 - assignments, if, for i in range(...), while, break, continue, return, pass;
 - + - * / ** & | >> and or not (>> of numbers >= 0), comparisons, a if c else b, numbers, min, max, pow,
   float, int, the functions of libm that values.py names, those of `extern`.
@@ -76,6 +77,11 @@ class _Function:
             self.values.arrays[target.id] = self.values.view(s.value)
         else:
             self.values.set(target, self.values.value(s.value))
+
+    def on_Expr(self, s: ast.Expr) -> None:
+        assert called(s.value) == "prefetch"
+        assert isinstance(s.value, ast.Call)
+        self.values.prefetch(s.value)
 
     def on_AugAssign(self, s: ast.AugAssign) -> None:
         if isinstance(s.target, ast.Name):

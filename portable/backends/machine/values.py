@@ -80,6 +80,18 @@ class Values:
         array = self.arrays[s.value.id]
         return self.code.gep(array.pointer, [self.value(s.slice)], inbounds=True), array.kind
 
+    def prefetch(self, call: ast.Call) -> None:
+        """Ask for the memory of an item, to be read and written."""
+        array, index = call.args
+        assert isinstance(array, ast.Name)
+        known = self.arrays[array.id]
+        byte = ir.IntType(8).as_pointer()
+        place = self.code.bitcast(self.code.gep(known.pointer, [self.value(index)]), byte)
+        kind = ir.FunctionType(ir.VoidType(), [byte, *3 * [ir.IntType(32)]])
+        name = "llvm.prefetch.p0i8" if str(byte) == "i8*" else "llvm.prefetch.p0"
+        function = self.module.globals.get(name) or ir.Function(self.module, kind, name)
+        self.code.call(function, [place, *(ir.IntType(32)(n) for n in (1, 3, 1))])
+
     def load(self, place: Any, kind: str) -> Any:
         value = self.code.load(place)
         if ITEMS[kind] in (FLOAT, INT):

@@ -7,6 +7,8 @@ calls them by address with what kernels.py draws and delivery.py adds up, and th
 models (code.py). events.py lets cells sleep between events. tables.py names the columns of what the loop
 reads, parts.py fills it, synapses.py compresses connections, execute.py runs, pace.py says with how many
 threads; cuda/ does it on a device.
+Connections that learn: plastic_form.py says what decides their code, plastic_code.py writes it, plastic.py
+has their arrays.
 What a network will take: outline.py says how much of everything there is, cost.py what that costs,
 calibration.py keeps what measuring.py, with probes.py and loading.py, finds of this machine.
 """

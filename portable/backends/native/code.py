@@ -20,7 +20,8 @@ from portable.backends.machine import library
 from portable.backends.machine.extern import NUMBERS, random_synapse
 from portable.backends.native.codegen import FLOATS, CellCode
 from portable.backends.native.layout import Layout
-from portable.backends.native.plastic_code import Form
+from portable.backends.native.plastic_code import source
+from portable.backends.native.plastic_form import Form
 from portable.backends.native.tables import SYNAPSES, WAYS
 
 HERE = Path(__file__).parent
@@ -86,7 +87,7 @@ class Codes:
 
 def learning(form: Form) -> Mapping[str, int]:
     """Name -> address of the functions of a kind of synapses that learn."""
-    return library.load(compiled.cache_folder(), form.source(), {**NUMBERS, "random_synapse": random_synapse})
+    return library.load(compiled.cache_folder(), source(form), {**NUMBERS, "random_synapse": random_synapse})
 
 
 def functions(layout: Layout) -> Mapping[str, int]:

@@ -22,6 +22,7 @@ from portable.backends.native.pace import WORTHWHILE
 from portable.backends.native.parts import power_of_two
 from portable.backends.native.threads import processors
 from portable.model.connectors import FixedInDegree
+from portable.model.synapses import PlasticSynapse
 from portable.resolve.program import CellGroup, PoissonGroup
 
 Amounts = Mapping[str, float]
@@ -284,6 +285,10 @@ def foreseen(own: Outline, one: Outline, costs: Costs) -> Foreseen:
         left_out.append("arrivals whose update depends on their order count as sums, which take less")
     if program.links:
         left_out.append("links are not counted")
+    if any(isinstance(q.synapse, PlasticSynapse) for q in own.network.projections):
+        left_out.append("connections that learn count as static ones, which take less time and memory")
+    if any(r.synapses is not None for r in own.network.recordings):
+        left_out.append("recorded weights are not counted")
     return Foreseen(
         costs.base + max(own.sizes.resolve_bytes, own.sizes.program_bytes + held_bytes(own)),
         RECORDED,

@@ -439,11 +439,12 @@ class Parts:
             )  # a second change at one step leaves nothing in between
             self._tables()
             self._make_room()
-        else:
-            self._settle(now)
-            self.arena.set(name, values)
-            for p, a in enumerate(self.arrays):
-                a.update(self._sleep(p, now))
+            self._tabulate()  # no function is another one, and none has another number
+            return
+        self._settle(now)
+        self.arena.set(name, values)
+        for p, a in enumerate(self.arrays):
+            a.update(self._sleep(p, now))
         self.prepare()
 
     def hear(self, rows: list[int], clock: int, spikes: int) -> None:

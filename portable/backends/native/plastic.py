@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.native.lower import NativePlan
-from portable.backends.native.plastic_code import Form
+from portable.backends.native.plastic_form import Form
 from portable.backends.native.tables import LEARN
 from portable.dynamics.component import Assign
 from portable.dynamics.evaluate import evaluate

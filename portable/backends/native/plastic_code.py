@@ -13,109 +13,20 @@ nearly full).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from portable.backends.native.plastic_form import Form, text
 from portable.backends.native.tables import LEARN
 from portable.dynamics.component import Assign
-from portable.dynamics.emit import emit
 from portable.dynamics.expressions import Expr, names
 from portable.dynamics.random_calls import draws
-from portable.dynamics.steps import DIALECT, Code, local
-from portable.dynamics.synapse import ELAPSED, WEIGHT, Rule
+from portable.dynamics.steps import Code, local
+from portable.dynamics.synapse import ELAPSED, WEIGHT
 
 DELIVER = "row, floats, ints, places, lags, spikes, mask, low, high, arrivals, slot, ring, stamp"
 NOTE = "row, floats, ints, hits, count, stamp"
 HEAR = "row, floats, ints, spikes, mask, low, high, clock, more"
+AHEAD = 8  # how many synapses ahead a history is asked for
 FAR = 1 << 60  # later than any instant
 FLUSH = "row, floats, ints, places, lags, now"
-
-
-def text(expr: Expr) -> str:
-    """An expression as source; quantities of our own (*elapsed) have local names, too."""
-    return emit(expr, DIALECT.but(name=local))
-
-
-@dataclass(frozen=True)
-class Form:
-    """What decides the code: the rule, with traces that differ between connections as the connections' own;
-    parameters that differ; whether targets are 16-bit numbers.
-    """
-
-    rule: Rule
-    varying: tuple[str, ...]
-    short: bool
-
-    @property
-    def scalars(self) -> tuple[str, ...]:
-        """Parameters that all connections share."""
-        return tuple(p.name for p in self.rule.parameters if p.name not in self.varying)
-
-    @property
-    def own(self) -> tuple[str, ...]:
-        return tuple(s.name for s in self.rule.own)
-
-    @property
-    def pre(self) -> tuple[str, ...]:
-        return tuple(s.name for s in self.rule.pre)
-
-    @property
-    def post(self) -> tuple[str, ...]:
-        return tuple(s.name for s in self.rule.post)
-
-    @property
-    def signal(self) -> tuple[str, ...]:
-        return tuple(s.name for s in self.rule.signal)
-
-    @property
-    def dated(self) -> bool:
-        """Whether something of a connection moves between its events."""
-        return bool(self.aged or self.signal or self.rule.drift)
-
-    @property
-    def heard(self) -> int:
-        """Numbers of an entry of the third factor's history: the instant, spikes, its states after them."""
-        return 2 + len(self.signal)
-
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """The names of what is written."""
-        flush = ("flush",) if self.answers or self.signal else ()
-        return ("deliver", *(("note",) if self.answers else ()), *flush, *(("hear",) if self.signal else ()))
-
-    @property
-    def aged(self) -> tuple[str, ...]:
-        """States of connections that decay."""
-        return tuple(s for s in self.own if s in self.rule.decay)
-
-    @property
-    def before(self) -> tuple[str, ...]:
-        """Traces of the target whose value before its spikes is read: by what its spikes do."""
-        read = self.rule.reads("on_post", "after_post")
-        return tuple(s for s in self.post if s in read)
-
-    @property
-    def after(self) -> tuple[str, ...]:
-        """All traces of the target, as they are after a spike."""
-        return self.post
-
-    @property
-    def width(self) -> int:
-        """Numbers of an entry of a history: its step, and the traces before and after it."""
-        return 1 + len(self.before) + len(self.after)
-
-    @property
-    def answers(self) -> bool:
-        """Whether spikes of the target matter."""
-        return bool(self.rule.on_post or self.rule.after_post)
-
-    @property
-    def tabled(self) -> tuple[str, ...]:
-        """Decays that are read from a table: the same for all connections."""
-        return tuple(s for s, d in self.rule.decay.items() if not names(d.rate) & set(self.varying))
-
-    def source(self) -> str:
-        """The module."""
-        return "\n\n".join(PlasticCode(self).functions())
 
 
 class PlasticCode:
@@ -402,8 +313,14 @@ class PlasticCode:
             code.add(f"old_{s} = of_{s}[source]", f"now_{s} = {self.decayed(s, f'old_{s}', 'passed')}")
         code.add("begin = max(before + axonal, floor)")
         self.recall(code)
-        code.add("for j in range(rows[source], rows[source + 1]):")
+        code.add("end = rows[source + 1]", "for j in range(rows[source], end):")
         code.depth = 3
+        if f.answers:  # histories lie anywhere in memory
+            code.add(
+                f"if j + {AHEAD} < end:",
+                f"    cell = targets[j + {AHEAD}] - first_cell",
+                f"    prefetch(history, {self.entry('(counts[cell] - 1)')})",
+            )
         self.load(code)
         self.since(code, "now", joined=True)
         self.age(code, "now")
@@ -549,3 +466,8 @@ class PlasticCode:
         code.depth = 1
         code.add(f"block[{LEARN.most}] = most", "return 0")
         return str(code)
+
+
+def source(form: Form) -> str:
+    """The module of a form."""
+    return "\n\n".join(PlasticCode(form).functions())

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from portable.backends.contract import RunConfig
+from portable.backends.nest import synapses
 from portable.backends.nest.plan import PortMap
 from portable.dynamics.flat import Flat, flatten, receptor_parameter, receptor_state
 from portable.library.cells import CELLS, LARGEST_EXPONENT
@@ -256,8 +257,8 @@ def _two_ports(row: Model, group: CellGroup, program: Program) -> Choice | None:
 
 
 def _signs(program: Program, group: str, port: str) -> tuple[float, float]:
-    found = [c.weights for c in program.connections if c.post == group and c.port == port and c.count]
-    return min([0.0, *(float(np.min(w)) for w in found)]), max([0.0, *(float(np.max(w)) for w in found)])
+    found = [synapses.sent(c) for c in program.connections if c.post == group and c.port == port and c.count]
+    return min([0.0, *(low for low, _ in found)]), max([0.0, *(high for _, high in found)])
 
 
 def _named(row: Model, order: tuple[str, ...], ports: Mapping[str, PortMap]) -> Choice:

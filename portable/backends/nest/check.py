@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portable.backends.contract import RunConfig, Shortfall
-from portable.backends.nest import builtin, compiled, generated
+from portable.backends.nest import builtin, compiled, generated, synapses
 from portable.backends.nest.integration import STEPS
 from portable.backends.nest.lower import tics
 from portable.backends.nest.text import FUNCTIONS
@@ -46,8 +46,21 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
             )
         elif (method := choose(group.flat, config.integrator)).name in STEPS:  # else the table says so
             texts.append((where, generated.model(group.flat, method)[0]))
+    for c in program.connections:
+        if c.learning is None or not c.count:
+            continue
+        where = f"projection '{c.projection}'"
+        if reason := synapses.problem(c.learning.rule):
+            out.append(
+                Shortfall("synapses.plastic", where, reason, "write it otherwise, or use native or reference")
+            )
+        else:
+            texts.append((where, synapses.model(c.learning.rule)[0]))
     for where, text in texts:
-        if compiled.module_of(text) is None and (reason := compiled.missing()):
+        if compiled.module_of(text) is not None:
+            continue
+        reason = compiled.missing() or (compiled.too_old() if text.name.endswith("_synapse") else "")
+        if reason:
             out.append(
                 Shortfall(
                     "compiler", where, f"its equations need a NEST model made from NESTML, and {reason}"

@@ -4,9 +4,9 @@
 
 NESTML imports NEST and keeps global state, and its builder calls NEST's `nest-config`, which points to
 folders of the machine that built the wheel; so only its code generator is used, and not in the user's
-process. Prints NESTML's messages; exit code 1 if it refused the model. What it writes is changed in three
-places: the scale of ports, calls of its random numbers, which become counter-based ones, and what includes
-what, so that MODULE.cpp is all there is to compile.
+process. Prints NESTML's messages; exit code 1 if it refused the model. What it writes is changed in four
+places: the scale of ports, calls of its random numbers, which become counter-based ones, the neuron that a
+synapse is for (`anywhere`), and what includes what, so that MODULE.cpp is all there is to compile.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from portable.backends.nest import anywhere
 from portable.resolve.draw_c import BODY, HEADER
 
 _DRAWN = re.compile(
@@ -35,21 +36,33 @@ def main(source: str, target: str, module: str) -> int:
     """Generate; 0 if it went well."""
     os.environ["PYNEST_QUIET"] = "1"
     from pynestml.frontend import pynestml_frontend as frontend
+    from pynestml.utils.ast_utils import ASTUtils
 
     frontend.builder_from_target_name = lambda *_a, **_k: (None, {})
+    if hasattr(ASTUtils, "collect_variables_affected_by_ports"):
+        # what a synapse leaves to its neuron: nothing of ours, and to find that out takes half the time
+        ASTUtils.collect_variables_affected_by_ports = staticmethod(lambda *_a, **_k: ([], []))
+    models = [p.stem for p in sorted(Path(source).glob("*.nestml"))]
+    synapses = [name for name in models if name.endswith("_synapse")]
     frontend.generate_target(
         input_path=source,
         target_platform="NEST",
         target_path=target,
         module_name=module,
         logging_level="ERROR",
+        codegen_opts=anywhere.prepare(Path(source)),
     )
     files = sorted(Path(target).glob("portable_*_neuron.cpp"))
     for path in files:
         unscaled(path)
         drawn(path)
-    together(Path(target, f"{module}.cpp"), files)
-    return 0 if len(files) == len(list(Path(source).glob("*.nestml"))) else 1
+    main_file = Path(target, f"{module}.cpp")
+    if len(files) != len(models) - len(synapses) or not main_file.exists():
+        return 1
+    if synapses:
+        anywhere.freed(Path(target), main_file, synapses)
+    together(main_file, files)
+    return 0
 
 
 def unscaled(path: Path) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,11 @@ HEADERS = ("gsl/gsl_odeiv.h", "ltdl.h", "boost/version.hpp")
 PACKAGES = "apt-get install g++ libgsl-dev libltdl-dev libboost-dev"
 AT_ONCE = 6  # models of a module: NESTML looks through the symbols of all, which grows with their square
 FLAGS = ("-O2", "-std=c++20", "-fPIC", "-fopenmp", "-ffp-contract=off", "-D_GLIBCXX_USE_CXX11_ABI=0")
+
+
+def flags() -> tuple[str, ...]:
+    """Ours, and behind them those of $CXXFLAGS."""
+    return (*FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")))
 
 
 def compiler() -> str:
@@ -59,6 +65,14 @@ def missing() -> str:
     return ""
 
 
+def too_old() -> str:
+    """Why this NESTML generates no synapses as ours are written; "" if it does."""
+    found = version("nestml")
+    if int(found.split(".")[0]) >= 9:
+        return ""
+    return f"the generator NESTML {found} is older than 9: pip install --upgrade nestml"
+
+
 def headers() -> Path | None:
     """The folder of NEST's headers, found without importing NEST."""
     spec = find_spec("nest")
@@ -78,7 +92,7 @@ def key(model: Nestml) -> str:
         version("nestml"),
         sys.version.split()[0],
         compiler(),
-        *FLAGS,
+        *flags(),
         model.text,
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -155,7 +169,7 @@ def _build(models: Sequence[Nestml], place: Path, module: str) -> Path:
     _call(
         [
             compiler(),
-            *FLAGS,
+            *flags(),
             f"-I{headers()}",
             f"-I{target}",
             "-shared",

@@ -15,14 +15,15 @@ from portable.backends.nest import builtin
 from portable.backends.nest.feed import Feed
 from portable.backends.nest.kernel import failing, part, with_refractory
 from portable.backends.nest.lower import parameters_of, split
-from portable.backends.nest.plan import Edges, Nodes, Plan
-from portable.backends.nest.record import Traces, stop_quietly
+from portable.backends.nest.plan import Edges, LearningEdges, Nodes, Plan
+from portable.backends.nest.plastic import CONNECT_AT_ONCE, Made, Plastic
+from portable.backends.nest.record import SLICE, Traces, stop_quietly
 from portable.dynamics.methods import exploded
 from portable.errors import BackendFailed, ModelError, suggestion
 from portable.resolve.program import Ints, PerCell, PoissonGroup
 from portable.units import Floats
 
-CONNECT_AT_ONCE = 2**23
+RECORDERS = 1.0  # ms, the delay of their connections
 NOTHING = {"senders": np.zeros(0, np.int64), "times": np.zeros(0, np.int64)}  # of a recorder of no cell
 
 
@@ -37,7 +38,11 @@ class NestSession:
         self.values: dict[str, dict[str, PerCell]] = {
             c.group.name: dict(c.group.parameters) for c in plan.cells
         }
-        self.feeds = {s.group.name: Feed(s, plan.dt, plan.spikes.get(s.group.name)) for s in plan.sources}
+        self.feeds = {
+            s.group.name: Feed(s, plan.dt, plan.spikes.get(s.group.name), s.group.name in plan.taught)
+            for s in plan.sources
+        }
+        self.plastic_ones = Plastic(nest, plan, self.nodes, self.feeds)
         try:
             self._build()
         except BaseException:
@@ -56,6 +61,9 @@ class NestSession:
             self.nest.verbosity = self.nest.VerbosityLevel.ERROR
             self.nest.set(tics_per_ms=self.plan.tics_per_ms, resolution=self.plan.dt)
             self.nest.set(local_num_threads=self.plan.threads, rng_seed=self.plan.seed)
+            if self.plan.exchange:
+                longest = max(self.plan.longest, SLICE) * self.plan.dt + RECORDERS
+                self.nest.set(min_delay=self.plan.exchange * self.plan.dt, max_delay=longest)
         self._install()
         for cells in self.plan.cells:
             with failing(f"population '{cells.group.name}'"):
@@ -63,17 +71,21 @@ class NestSession:
         for source in self.plan.sources:
             if source.how in ("trains", "frozen"):
                 with failing(f"population '{source.group.name}'"):
-                    self._nodes(source.group.name, self.nest.Create("spike_generator", source.group.size))
+                    self._nodes(
+                        source.group.name,
+                        self.nest.Create(self.feeds[source.group.name].model, source.group.size),
+                    )
         for edges in self.plan.edges:
             with failing(f"projection '{edges.connections.projection}'"):
                 self._connect(edges)
         with failing("the recordings"):
             self._record()
+            self.plastic_ones.listen()
         self.changes = sorted({int(k) for c in self.plan.currents for k in c.steps})
         self._inject()
 
     def _install(self) -> None:
-        models = {c.nestml.digest: c.nestml for c in self.plan.cells if c.nestml is not None}
+        models = self.plan.models
         if not models:
             return
         from portable.backends.nest.compiled import shared_objects
@@ -104,7 +116,7 @@ class NestSession:
             names, columns = list(arrays), [np.asarray(a).tolist() for a in arrays.values()]
             self.nodes[group].set([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)])
 
-    def _connect(self, edges: Edges) -> None:
+    def _connect(self, edges: Edges | LearningEdges) -> None:
         c = edges.connections
         source = next((s for s in self.plan.sources if s.group.name == c.pre), None)
         native = source is not None and source.how == "native"
@@ -114,6 +126,9 @@ class NestSession:
             pre = self._generators(source.group)
         else:
             pre = self.place.numbers(c.pre, np.arange(c.indptr.size - 1))
+        if isinstance(edges, LearningEdges):
+            self.plastic_ones.connect(edges, pre[c.sources()])
+            return
         for low in range(0, c.count, CONNECT_AT_ONCE):
             high = min(low + CONNECT_AT_ONCE, c.count)
             rows = np.arange(c.indptr.size - 1)
@@ -235,8 +250,14 @@ class NestSession:
         times, weights = stamps * self.plan.dt, counts.astype(np.float64)
         # repeats of a stamp as weights: faster to hand over than multiplicities, and every receptor that NEST
         # gets is linear in the weight
+        # where connections learn, each spike is one, and is sent as neurons' are
+        name_of, how_often = (
+            ("spike_weights", weights)
+            if self.feeds[name].model == "spike_generator"
+            else ("spike_multiplicities", counts)
+        )
         given = [
-            {"spike_times": times[a:b], "spike_weights": weights[a:b]}
+            {"spike_times": times[a:b], name_of: how_often[a:b]}
             for a, b in itertools.pairwise(indptr.tolist())
         ]
         self.nodes[name].set(given)
@@ -342,6 +363,40 @@ class NestSession:
         self._alive()
         with failing("reading the connections back"):
             yield from held_connections(self.nest, self.plan)
+            for name in self.plastic_ones.made:
+                yield self._learning(name).holds()
+
+    # -- connections that learn
+
+    def synapses(self, name: str, variable: str) -> Floats:
+        """A state of every connection at this time."""
+        return self._learning(name).read(variable)
+
+    def set_synapses(self, name: str, values: Mapping[str, float | Floats]) -> None:
+        """Set states from now on."""
+        self._change(name, values)
+
+    def plastic(self, name: str, on: bool) -> None:
+        """Whether weights change from now on."""
+        self._change(name, {}, on)
+
+    def _change(self, name: str, values: Mapping[str, float | Floats], on: bool | None = None) -> None:
+        made = self._learning(name)
+        self._pause()
+        with failing(made.where):
+            made.change(self.now, values, on)
+
+    def _learning(self, name: str) -> Made:
+        self._alive()
+        made = self.plastic_ones.made[name]
+        with failing(made.where):
+            if not self.now and not self.prepared:
+                self.nest.Prepare()  # NEST puts its connections in order
+                self.prepared = True
+            if self.plastic_ones.now < self.now or not self.now:
+                self._pause()  # else recorders cannot be emptied
+                self.plastic_ones.catch_up(self.now)
+        return made
 
     def close(self) -> None:
         """Free the kernel."""

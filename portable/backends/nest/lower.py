@@ -6,15 +6,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from portable.backends.contract import Lowered, RunConfig
-from portable.backends.nest import builtin, generated
-from portable.backends.nest.plan import Edges, Nodes, Plan, PortMap, Source, where
+from portable.backends.nest import builtin, generated, synapses
+from portable.backends.nest.plan import Edges, LearningEdges, Nodes, Plan, PortMap, Source, where
 from portable.backends.nest.values import split
 from portable.backends.placement import Place, Placement, side_by_side
 from portable.dynamics.methods import choose
-from portable.resolve.program import Approximation, CellGroup, PerCell, PoissonGroup, Program, TrainGroup
+from portable.resolve.program import (
+    Approximation,
+    CellGroup,
+    Connections,
+    PerCell,
+    PoissonGroup,
+    Program,
+    TrainGroup,
+)
 
 TICS_PER_MS = (1000, 10000, 100000, 1000000)
 MAX_SEED = 2**32 - 1
+# What a session may do at any step, several times between two exchanges of spikes: they are then exchanged
+# every step
+CHANGES = {"session.synapses.set", "session.plastic"}
 
 
 def tics(dt: float) -> int | None:
@@ -35,7 +46,10 @@ def lower(program: Program, config: RunConfig) -> Lowered:
             cells.append(generated.cells(group, method, program.dt))
             integrators[group.name] = method.described
     ports = {c.group.name: c.ports for c in cells}
-    edges = tuple(Edges(c, ports[c.post][c.port]) for c in program.connections if c.count)
+    exchange = int(bool(CHANGES & set(config.needs)))
+    edges = tuple(
+        _edges(c, ports[c.post][c.port], program.dt, exchange) for c in program.connections if c.count
+    )
     sources = tuple(_source(g, program, config) for g in program.groups if not isinstance(g, CellGroup))
     inputs = {
         s.group.name: "given"
@@ -61,6 +75,12 @@ def lower(program: Program, config: RunConfig) -> Lowered:
         inputs,
     )
     return Lowered(plan, tuple(changed), integrators)
+
+
+def _edges(c: Connections, port: PortMap, dt: float, exchange: int) -> Edges | LearningEdges:
+    if c.learning is None:
+        return Edges(c, port)
+    return LearningEdges(c, port, synapses.learned(c, c.learning, port.factor, dt, exchange))
 
 
 def _places(cells: Iterable[Nodes], sources: Iterable[Source]) -> dict[str, Place]:
@@ -104,9 +124,10 @@ def _source(group: PoissonGroup | TrainGroup, program: Program, config: RunConfi
     fans = [c for c in program.connections if c.pre == group.name and c.count]
     if not fans:
         return Source(group, "silent")
+    teaches = any(c.learning for c in fans)
     if isinstance(group, TrainGroup):
         return Source(group, "trains")
-    private = len(fans) == 1 and fans[0].one_to_one and group.name not in program.spikes
+    private = len(fans) == 1 and fans[0].one_to_one and group.name not in program.spikes and not teaches
     return Source(group, "native" if config.inputs == "native" and private else "frozen")
 
 
@@ -119,8 +140,8 @@ def _input_changes(inputs: Mapping[str, str], config: RunConfig, program: Progra
             "trains drawn by the simulator",
             "the program's frozen trains",
             "none",
-            "its spikes are recorded or reach several cells, and NEST's poisson_generator gives every "
-            "target its own train",
+            "its spikes are recorded, reach several cells or connections that learn, and NEST's "
+            "poisson_generator gives every target its own train",
         )
         for name, how in inputs.items()
         if how == "frozen" and any(c.pre == name for c in program.connections)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from portable.units import Floats
 
 @dataclass(frozen=True)
 class Nestml:
-    """A generated NESTML model. `digest` names it ("portable_<digest>_neuron") and keys the cache of compiled
-    modules.
+    """A generated NESTML model. `digest` names it ("portable_<digest>_neuron", or "..._synapse") and keys the
+    cache of compiled modules.
     """
 
     name: str
@@ -80,11 +80,37 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What connections that learn have besides weight and delay: their model, and its parameters and states,
+    one value for all (scalars) or one for each (arrays, in their order). axonal: steps of the delay that pass
+    before a spike of the source is seen (n,) or (); None: none. A relay node stands there then. exchange:
+    steps between NEST's exchanges of spikes, 0 for as many as the smallest delay allows: changes at any step
+    need one every step.
+    """
+
+    nestml: Nestml
+    scalars: Mapping[str, Any]
+    arrays: Mapping[str, Floats]
+    axonal: Ints | None = None
+    exchange: int = 0
+
+
+@dataclass(frozen=True)
 class Edges:
     """One set of connections; NEST gets arrays."""
 
     connections: Connections
     port: PortMap
+    learned: ClassVar[None] = None
+
+
+@dataclass(frozen=True)
+class LearningEdges:
+    """One set of connections that learn."""
+
+    connections: Connections
+    port: PortMap
+    learned: Learned
 
 
 @dataclass(frozen=True)
@@ -99,12 +125,38 @@ class Plan:
     seed: int
     cells: tuple[Nodes, ...]
     sources: tuple[Source, ...]
-    edges: tuple[Edges, ...]
+    edges: tuple[Edges | LearningEdges, ...]
     currents: tuple[Current, ...]
     spikes: Mapping[str, Ints]
     traces: tuple[Trace, ...]
     placement: Placement
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def learning(self) -> dict[str, LearningEdges]:
+        """Connections that learn, by name."""
+        return {e.connections.name: e for e in self.edges if isinstance(e, LearningEdges)}
+
+    @property
+    def taught(self) -> set[str]:
+        """Populations whose spikes connections learn from, as their sources or targets."""
+        return {n for e in self.learning.values() for n in (e.connections.pre, e.connections.post)}
+
+    @property
+    def exchange(self) -> int:
+        """Steps between exchanges of spikes, 0 for as many as the smallest delay allows."""
+        return max((e.learned.exchange for e in self.learning.values()), default=0)
+
+    @property
+    def models(self) -> dict[str, Nestml]:
+        """The generated models, by digest."""
+        found = [c.nestml for c in self.cells] + [e.learned.nestml for e in self.learning.values()]
+        return {m.digest: m for m in found if m is not None}
+
+    @property
+    def longest(self) -> int:
+        """The longest delay in steps."""
+        return max((e.connections.delay_range()[1] for e in self.edges), default=1)
 
 
 def summary(plan: Plan) -> dict[str, Any]:
@@ -117,6 +169,7 @@ def summary(plan: Plan) -> dict[str, Any]:
             "tics_per_ms": plan.tics_per_ms,
             "local_num_threads": plan.threads,
             "rng_seed": plan.seed,
+            **({"exchange": plan.exchange} if plan.exchange else {}),
         },
         "cells": [
             {
@@ -136,6 +189,7 @@ def summary(plan: Plan) -> dict[str, Any]:
                 "n": e.connections.count,
                 "factor": e.port.factor,
                 "receptor": e.port.receptor,
+                **(_learned(e.learned) if e.learned else {}),
             }
             for e in plan.edges
         ],
@@ -149,6 +203,14 @@ def summary(plan: Plan) -> dict[str, Any]:
             for t in plan.traces
         ],
         "inputs": dict(plan.inputs),
+    }
+
+
+def _learned(x: Learned) -> dict[str, Any]:
+    return {
+        "nestml": x.nestml.digest,
+        "set": {k: _short(v) for k, v in {**x.scalars, **x.arrays}.items()},
+        "axonal": _short(x.axonal),
     }
 
 

@@ -14,19 +14,20 @@ PIECE = 100_000  # connections asked for at a time
 
 
 def held_connections(nest: Any, plan: Plan) -> Iterator[HeldConnections]:
-    """The connections of each pair of populations. NEST does not say through which port, so all of a pair
-    come together.
+    """The connections of each pair of populations, but for those that learn (`plastic`). NEST does not say
+    through which port, so all of a pair come together.
 
     NEST is asked once for everything: with a filter it goes through all connections for each of many nodes.
     """
     native = {s.group.name for s in plan.sources if s.how == "native"}
     pairs: dict[tuple[str, str], list[Edges]] = {}
     for e in plan.edges:
-        if e.connections.pre not in native and e.connections.count:
+        if e.connections.pre not in native and e.connections.count and isinstance(e, Edges):
             pairs.setdefault((e.connections.pre, e.connections.post), []).append(e)
     if not pairs:
         return
-    sources, targets, weights, delays = _columns(nest.GetConnections())
+    only = {"synapse_model": "static_synapse"} if plan.learning else {}
+    sources, targets, weights, delays = _columns(nest.GetConnections(**only))
     steps = plan.placement.steps(delays)
     for ends, edges in pairs.items():
         factors = {e.connections.name: e.port.factor for e in edges}

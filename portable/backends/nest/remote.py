@@ -90,6 +90,19 @@ class RemoteSession:
         found: list[HeldConnections] = self._call("connections")
         yield from found
 
+    def synapses(self, name: str, variable: str) -> Floats:
+        """A state of every connection that learns."""
+        found: Floats = self._call("synapses", name, variable)
+        return found
+
+    def set_synapses(self, name: str, values: Mapping[str, float | Floats]) -> None:
+        """Set states of connections that learn."""
+        self._call("set_synapses", name, dict(values))
+
+    def plastic(self, name: str, on: bool) -> None:
+        """Whether weights change from now on."""
+        self._call("plastic", name, on)
+
     def close(self) -> None:
         """End the process."""
         with contextlib.suppress(OSError):

@@ -48,6 +48,20 @@ FUNCTIONS = {
 }
 
 
+def literal(value: float, numbers: dict[str, float]) -> str:
+    """A number as NESTML reads it: written out, or the name of a parameter that holds it where nine digits
+    would not; it then joins `numbers`.
+    """
+    if value == 0.0 or (1e-3 <= abs(value) < 1e6 and float(f"{value:.8e}") == value):
+        return repr(float(value)) if value >= 0 else f"({float(value)!r})"
+    for name, known in numbers.items():
+        if known == value:
+            return name
+    name = f"n_{len(numbers)}"
+    numbers[name] = value
+    return name
+
+
 @dataclass
 class Text:
     """The parts of a model being written."""
@@ -64,14 +78,7 @@ class Text:
 
     def number(self, value: float) -> str:
         """A literal, or a parameter that holds it where nine digits would not."""
-        if value == 0.0 or (1e-3 <= abs(value) < 1e6 and float(f"{value:.8e}") == value):
-            return repr(float(value)) if value >= 0 else f"({float(value)!r})"
-        for name, known in self.numbers.items():
-            if known == value:
-                return name
-        name = f"n_{len(self.numbers)}"
-        self.numbers[name] = value
-        return name
+        return literal(value, self.numbers)
 
     def expr(self, e: Expr, states: Mapping[str, str], derived: str = "") -> str:
         """An expression with states read from the given variables and derived ones from locals called

@@ -38,7 +38,7 @@ from portable.schemas.neuroml.write_network import (
 from portable.schemas.neuroml.write_notes import notes
 from portable.schemas.neuroml.write_simulation import Column, Recorded, simulation
 from portable.schemas.neuroml.write_synapses import NAME as RULE
-from portable.schemas.neuroml.write_synapses import RuleOptions, rule_notes, subset, write_rule
+from portable.schemas.neuroml.write_synapses import RuleOptions, refuse, rule_notes, subset, write_rule
 from portable.schemas.neuroml.write_units import Units
 
 NAMESPACE = "http://www.neuroml.org/schema/neuroml2"
@@ -192,6 +192,9 @@ def _refuse(program: Program) -> None:
             "continuous coupling between cells is not written as NeuroML",
             "leave the links out",
         )
+    for c in program.connections:
+        if c.learning is not None:
+            refuse(c)
     for g in program.cells:
         if getattr(g.flat, "inputs", None):
             raise ModelError(

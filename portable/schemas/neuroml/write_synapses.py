@@ -95,7 +95,6 @@ def write_rule(c: Connections, shown: Shown, port: str, count: str, units: Units
     """The synapse of a rule onto cells of our own type. port: what shows the weights that arrive; count: what
     shows their number, "" if nothing does.
     """
-    refuse(c)
     text = _Text(c, shown, port, count, units, min(o.repeats, MOST))
     numbers = _numbers(c, text, o)
     rows, part = distinct([v for _, v in numbers.values()], c.count)
