@@ -58,11 +58,11 @@ class Links:
                             rank,
                         )
 
-    def around(self, group: Group, outer: list[tuple[str, Any, str]], rank: Any) -> None:
+    def around(self, group: Group, outer: list[tuple[str, Any, str, float]], rank: Any) -> None:
         """Links from the cell to what is attached, made by the structure of the attached."""
         of = {n.instance: n for n in group.tree.nodes}
         assert group.host is not None
-        for port, instance, into in outer:
+        for port, instance, into, delay in outer:
             n = of[instance]
             self._link(
                 group.host.roots()[group.cells],
@@ -72,14 +72,23 @@ class Links:
                 n.kind,
                 into,
                 rank,
+                delay,
             )
 
     def _link(
-        self, node: Any, sender: Kind, port: str, to: Any, receiver: Kind, into: str, rank: Any
+        self,
+        node: Any,
+        sender: Kind,
+        port: str,
+        to: Any,
+        receiver: Kind,
+        into: str,
+        rank: Any,
+        delay: float = 0.0,
     ) -> None:
         a, b = sender.out_port(port), receiver.in_port(into)
         if a is not None and b is not None:
-            self._add(node, a, rank, 1, to, b)
+            self._add(node, a, rank, 1, to, b, np.full(len(node), delay))
 
     def connect(
         self, source: Group, ids: Any, target: Group, at: Any, port: str, delays: Any, rank: Any, where: str

@@ -126,7 +126,9 @@ class Planner:
             cell = host.tree.root.instance
             before = len(cell.outlets)
             instance = self.builder.build(component, parent=cell)
-            outer = [(port, to, into) for port, to, into in cell.outlets[before:]]
+            outer = [
+                (port, to, into, cell.lags.pop((id(to), into), 0.0)) for port, to, into in cell.outlets[before:]
+            ]
             del cell.outlets[before:]
             self.known[key] = self.trees.tree(instance, copied), outer
         tree, outer = self.known[key]

@@ -105,6 +105,12 @@ class Events:
                 )
                 and id(receiver) not in self.scope.beyond
             ):
+                if (id(receiver), theirs) in i.lags:
+                    raise ModelError(
+                        str(i.where),
+                        "sends an event with a delay to what is inside it",
+                        "leave the delay out; between cells it stands at the connection",
+                    )
                 out += self.received(receiver, theirs, depth + 1)
         return out
 

@@ -38,7 +38,8 @@ class Instance:
     parameters that were not given.
 
     `children` holds single children by slot name, `lists` those of Children and Attachments slots. `outlets`
-    are event connections: (own port or "" = first, receiver, its port or "" = first).
+    are event connections: (own port or "" = first, receiver, its port or "" = first). `lags`: the delays of
+    those that have one, in s, by (id of the receiver, its port).
     """
 
     component: Component
@@ -50,6 +51,7 @@ class Instance:
     children: dict[str, Instance] = field(default_factory=dict)
     lists: dict[str, list[Instance]] = field(default_factory=dict)
     outlets: list[tuple[str, Instance, str]] = field(default_factory=list)
+    lags: dict[tuple[int, str], float] = field(default_factory=dict)
     peer: dict[str, Instance] = field(default_factory=dict)
 
     @property
@@ -212,9 +214,11 @@ class Builder:
             if node.tag == "EventConnection" and "receiver" not in node.attributes:
                 a, b = names.get(node.attributes.get("from", "")), names.get(node.attributes.get("to", ""))
                 if a is not None and b is not None:
-                    a.outlets.append(
-                        (self._port(i, node, "sourcePort"), b, self._port(i, node, "targetPort"))
-                    )
+                    port = self._port(i, node, "targetPort")
+                    a.outlets.append((self._port(i, node, "sourcePort"), b, port))
+                    lag = i.values.get(node.attributes.get("delay", ""), 0.0)
+                    if lag > 0:
+                        a.lags[id(b), port] = lag
 
     @staticmethod
     def _port(i: Instance, node: Node, key: str) -> str:

@@ -438,8 +438,8 @@ class NetworkBuilder:
         )
         port = self._port(flat, synapse, e)
         self._project(e, self.made[e.pre], population, e.pre_ids, np.arange(size), weights, delay, port)
-        for _, theirs in synapse.back:
-            back = dataclasses.replace(e, id=f"{e.id} (back)")
+        for _, theirs, lag in synapse.back:
+            back = dataclasses.replace(e, id=f"{e.id} (back)", delays=np.full(size, lag))
             self._project(
                 back,
                 self.made[e.post],
@@ -447,9 +447,11 @@ class NetworkBuilder:
                 e.post_ids,
                 np.arange(size),
                 np.ones(size),
-                f"{self.dt!r} ms",
+                self._delays(back) if lag > 0 else f"{self.dt!r} ms",
                 identifier(theirs),
             )
+            if lag > 0:
+                continue
             why = f"sees the spikes of its own cell one step of {self.dt:g} ms later"
             self.notes.append(str(synapse.component), why)
 

@@ -22,7 +22,7 @@ from portable.units import CURRENT
 @dataclass
 class Synapse:
     """One synapse component on a population. `folded`: one instance stands for all connections. `back`:
-    events that it wants from the cell it sits on, (the cell's port, its own). `slot`: the cell's Attachments
+    events that it wants from the cell it sits on, (the cell's port, its own, delay in s). `slot`: the cell's Attachments
     that it is in. `rule`: what its connections learn by, where a receptor is folded and the rest is theirs.
     `could`: there is a rule, which is not wanted."""
 
@@ -31,7 +31,7 @@ class Synapse:
     slot: str
     folded: bool
     port: str
-    back: list[tuple[str, str]] = field(default_factory=list)
+    back: list[tuple[str, str, float]] = field(default_factory=list)
     rule: Learned | None = None
     could: bool = False
 
@@ -124,11 +124,15 @@ class Attacher:
 
     def instance(
         self, s: Site, component: Component, slot: str, name: str = ""
-    ) -> tuple[Instance, list[tuple[str, str]]]:
-        """An instance that sits on the cell, and the events it wants from it."""
+    ) -> tuple[Instance, list[tuple[str, str, float]]]:
+        """An instance that sits on the cell, and the events it wants from it, as Synapse.back."""
         before = len(s.cell.outlets)
         made = self.builder.build(component, name or component.id, s.cell)
-        back = [(mine, theirs) for mine, receiver, theirs in s.cell.outlets[before:] if receiver is made]
+        back = [
+            (mine, theirs, s.cell.lags.pop((id(made), theirs), 0.0))
+            for mine, receiver, theirs in s.cell.outlets[before:]
+            if receiver is made
+        ]
         del s.cell.outlets[before:]
         for variable in s.shown[slot]:
             if not made.type.exposed(variable) and not made.has(variable) and variable in ("i", "I"):

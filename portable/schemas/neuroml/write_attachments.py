@@ -56,7 +56,8 @@ class Shown:
             "Carries the weights of arriving spikes to the cell, which adds them to its own state",
             units,
         )
-        waiting, count = ["waiting", "ZERO"], ["arriving", "0"]
+        # "waiting * 0", not a constant 0: linear in the states, so that a reader may let one synapse stand for all
+        waiting, count = ["waiting", "waiting * 0"], ["arriving", "arriving * 0"]
         moved = [f'<StateAssignment variable="{name}" value="waiting"/>', _set(*waiting)]
         if events:
             moved += [f'<StateAssignment variable="{events}" value="arriving"/>', _set(*count)]
@@ -64,7 +65,6 @@ class Shown:
         lines[1:1] = [
             '  <Property name="weight" dimension="none" defaultValue="1"/>',
             f'  <Parameter name="unit" dimension="{units.dimension(d)}"/>',
-            f'  <Constant name="ZERO" dimension="{units.dimension(d)}" value="{units.number(0.0, d)}"/>',
         ]
         return [
             *lines,

@@ -256,8 +256,8 @@ class _Text:
     def lines(self, numbers: Mapping[str, Dimension]) -> list[str]:
         """The element. numbers: its parameters besides the unit of weights."""
         u, w, states = self.units, self.w, self.rule.states
-        moved = _set(self.port, "waiting") + _set("waiting", w._literal(0.0, self.dimension))
-        moved += _set(self.count, "arriving") + _set("arriving", "0") if self.count else ""
+        moved = _set(self.port, "waiting") + _set("waiting", "waiting * 0")
+        moved += _set(self.count, "arriving") + _set("arriving", "arriving * 0") if self.count else ""
         self._on(ALWAYS, moved)
         decays = [
             f'<TimeDerivative variable="{self.called(s)}" value="{self._decay(s)}"/>' for s in self.rule.decay
