@@ -53,7 +53,7 @@ class Planner:
         self.trees = Trees(model, self.builder.types)
         self.groups: list[Group] = []
         self.cells: dict[str, Group] = {}
-        self.known: dict[tuple[int, int, bool], tuple[Tree, list[tuple[str, Any, str]]]] = {}
+        self.known: dict[tuple[int, int, bool], tuple[Tree, list[tuple[str, Any, str, float]]]] = {}
         self.weights: list[tuple[Group, Any]] = []
         self.around: Group | None = None
         self.inputs: dict[int, Group] = {}
@@ -127,7 +127,8 @@ class Planner:
             before = len(cell.outlets)
             instance = self.builder.build(component, parent=cell)
             outer = [
-                (port, to, into, cell.lags.pop((id(to), into), 0.0)) for port, to, into in cell.outlets[before:]
+                (port, to, into, cell.lags.pop((id(to), into), 0.0))
+                for port, to, into in cell.outlets[before:]
             ]
             del cell.outlets[before:]
             self.known[key] = self.trees.tree(instance, copied), outer

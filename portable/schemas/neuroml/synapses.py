@@ -22,9 +22,9 @@ from portable.units import CURRENT
 @dataclass
 class Synapse:
     """One synapse component on a population. `folded`: one instance stands for all connections. `back`:
-    events that it wants from the cell it sits on, (the cell's port, its own, delay in s). `slot`: the cell's Attachments
-    that it is in. `rule`: what its connections learn by, where a receptor is folded and the rest is theirs.
-    `could`: there is a rule, which is not wanted."""
+    events that it wants from the cell it sits on, (the cell's port, its own, delay in s). `slot`: the cell's
+    Attachments that it is in. `rule`: what its connections learn by, where a receptor is folded and the rest
+    is theirs. `could`: there is a rule, which is not wanted."""
 
     component: Component
     instance: Instance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from portable.model.network import Network
 from portable.model.settings import RunSettings
 from portable.resolve import resolve
 from portable.resolve.digest import model_hash
+from portable.resolve.program import Approximation
 from portable.schemas.neuroml.origin import as_written, for_run, network_only
 from portable.schemas.neuroml.source import lems_source
 from portable.schemas.neuroml.write_lems import SPLIT, LemsFiles, write_lems
@@ -56,6 +58,10 @@ def write_neuroml(
     hdf5_above: with more connections the network goes into a .net.nml.h5, in float32 (None: never). split:
     where the cells of a population differ, write up to so many NeuroML populations for it.
 
+    Connections that learn are written as synapse types of ours, onto cells of our own types whatever `types`
+    says; with at most `split` different sets of parameters (and of delays, where a rule sees the target's
+    spikes). A third factor, weights that drift and what is done every so often cannot be written.
+
     jNeuroML's export to NEURON can run what is written with types="core", timing="nominal" of IF_curr_* and
     IF_cond_* cells with a refractory period of two steps or more; our own types are not for it.
 
@@ -97,7 +103,18 @@ def write_neuroml(
         split=split,
         hdf5_above=hdf5_above,
     )
-    return _saved(made, Path(folder))
+    unwritten = tuple(
+        Approximation(
+            f"recordings of projection '{r.synapses.projection}'",
+            ", ".join(r.variables),
+            "nothing",
+            "all of it",
+            "what connections have is not written into the Simulation",
+        )
+        for r in network.recordings
+        if r.synapses is not None and simulation
+    )
+    return _saved(replace(made, approximations=(*made.approximations, *unwritten)), Path(folder))
 
 
 def _saved(made: LemsFiles, target: Path) -> Written:

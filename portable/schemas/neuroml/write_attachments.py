@@ -56,7 +56,7 @@ class Shown:
             "Carries the weights of arriving spikes to the cell, which adds them to its own state",
             units,
         )
-        # "waiting * 0", not a constant 0: linear in the states, so that a reader may let one synapse stand for all
+        # "waiting * 0", not a constant 0, is linear in the states: a reader may let one synapse stand for all
         waiting, count = ["waiting", "waiting * 0"], ["arriving", "arriving * 0"]
         moved = [f'<StateAssignment variable="{name}" value="waiting"/>', _set(*waiting)]
         if events:
