@@ -142,9 +142,8 @@ NODES = {
 }
 # What says how a network is run or where it comes from, and is no part of what it is.
 APART = {"Origin", "RunSettings", "Connector"}
-LEARN = ("PlasticSynapse", "SynapseType", "SynapseType with a third factor", "Synapses")
 # What NeuroML refuses, and with what words.
-REFUSED = {"Link": "links", **dict.fromkeys(LEARN, "learn")}
+REFUSED = {"Link": "links", "SynapseType with a third factor": "third factor"}
 
 
 def test_the_table_names_every_node():
