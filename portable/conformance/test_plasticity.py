@@ -348,3 +348,18 @@ def test_random_release(backend: str, reference: ReferenceRuns) -> None:
     truth = reference(net, "300 ms", seed=5)
     assert np.ptp(truth.weights["forward"].values[-1]) > 0.05
     same(pt.run(net, backend, "300 ms", seed=5, inputs="frozen"), truth)
+
+
+@READ
+@pytest.mark.needs("synapses.random", "synapses.states")
+def test_sites_that_release(backend: str, reference: ReferenceRuns) -> None:
+    """Numbers of sites, by inversion of one number for each of two draws at a spike."""
+    kind = pt.MultiQuantal.extended("Counted", on_post="a = min(n, a + 0*a)")
+    net, _ = network(kind("25 pA", pt.Uniform("0.3 ms", "4 ms"), n=7, U=0.3, tau_facil="50 ms"))
+    records = [*net.recordings, pt.Record(net.projections[1], ["a", "r"], "10 ms")]
+    net = pt.Network(net.name, net.populations, net.projections, recordings=records)
+    truth = reference(net, "300 ms", seed=5)
+    released = truth.synapses["forward", "r"].values
+    assert set(np.unique(released)) >= {0.0, 1.0, 2.0, 3.0}
+    assert np.all(released == np.round(released))
+    same(pt.run(net, backend, "300 ms", seed=5, inputs="frozen"), truth)
