@@ -480,7 +480,7 @@ def test_what_is_drawn_is_distributed_as_it_should(synapse: Any, mean: float, va
     """
     source, cells = (
         pt.Population("source", 1, pt.SpikeSourcePoisson()),
-        pt.Population("cells", 500, pt.IF_curr_exp()),
+        pt.Population("cells", 500, pt.IF_curr_exp(tau_refrac=1.0)),
     )
     net = pt.Network("drawn", [source, cells], [pt.Projection(source, cells, pt.AllToAll(), synapse)])
     learning = Learning(resolve(net, 4, 1.0).connections[0], 1.0)
