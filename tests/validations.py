@@ -309,13 +309,13 @@ def deviations(names):
         DeviationCheck("refractory", "refractory period one step longer", 2, (2, 3), 12.4, 0.11, (), 0.21),
         DeviationCheck("delays", "all delays one step later", 1, (1, 3), 9.1, 0.08, (), 0.13),
         DeviationCheck(
-            "weights", "all weights 1 % larger", 1, (1, 3, 4), 15.0, 0.2, (f"{names[0]} rate",), 2.4
+            "weights", "all weights 1 % larger", 1, (1, 3, 5), 15.0, 0.2, (f"{names[0]} rate",), 2.4
         ),
         DeviationCheck(
             "threshold",
             "threshold 0.1 mV higher",
             2,
-            (2, 3, 4),
+            (2, 3, 5),
             4.4,
             0.05,
             tuple(f"{n} rate" for n in names),
@@ -355,7 +355,7 @@ def levels(by_backend, spikes, paired):
                 "no run ended well: the process was killed, or ran into its time limit",
                 0.0,
             )
-            for level in range(1, 6):
+            for level in range(1, 7):
                 yield LevelVerdict(level, b, NOT_RUN, "nothing to compare")
             continue
         own, stat = [c for c in spikes if c.backend == b], [c for c in paired if c.backend == b]
@@ -383,8 +383,9 @@ def levels(by_backend, spikes, paired):
         )
         word = PASS if same else {EQUIVALENT: PASS, DIFFERENT: FAIL, OPEN: UNDECIDED}[answer]
         good = sum(c.verdict == PASS for c in stat)
+        yield LevelVerdict(4, b, NOT_RUN, "no connection of this network learns")
         yield LevelVerdict(
-            4,
+            5,
             b,
             word,
             "follows from identical spikes"
@@ -392,7 +393,7 @@ def levels(by_backend, spikes, paired):
             else f"{good} of {len(stat)} statistics within their margins",
             1.0 if same else good / max(1, len(stat)),
         )
-        yield LevelVerdict(5, b, PASS, "measured, for information")
+        yield LevelVerdict(6, b, PASS, "measured, for information")
 
 
 def evidence(rng, v, by_backend, ran):

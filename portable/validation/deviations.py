@@ -3,8 +3,8 @@
 The five that any comparison of simulators should see: refractory periods one step too long, delays one step
 late, weights 1 % too large, the threshold 0.1 mV too high, and forward Euler in place of the method that was
 asked for. Where connections learn, three more: time constants of the rules 1 % too long, another dendritic
-part of delays, and a trace that a spike of the same instant has moved already. "start" is no deviation but a probe: a change of 1e-12 of the initial values shows how fast the
-model itself amplifies rounding errors.
+part of delays, and a trace that a spike of the same instant has moved already. "start" is no deviation but a
+probe: a change of 1e-12 of the initial values shows how fast the model itself amplifies rounding errors.
 """
 
 from __future__ import annotations
@@ -189,9 +189,7 @@ def _rules(program: Program, change: Callable[[Plasticity], Plasticity | None]) 
     made = [(c, change(c.learning) if c.learning and c.count else None) for c in program.connections]
     if all(new is None for _, new in made):
         return None
-    return replace(
-        program, connections=tuple(replace(c, learning=new) if new else c for c, new in made)
-    )
+    return replace(program, connections=tuple(replace(c, learning=new) if new else c for c, new in made))
 
 
 def _euler(program: Program, _size: float) -> Program | None:

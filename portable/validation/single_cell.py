@@ -102,8 +102,8 @@ def open_loop(
 
 
 def isolate(program: Program, seen: Results, group: str) -> tuple[Program, tuple[int, ...], tuple[str, ...]]:
-    """A program of the first cells of a group alone, each source replaced by its spikes in `seen`. Connections
-    that learn keep the weights that they start with: this is about cells.
+    """A program of the first cells of a group alone, each source replaced by its spikes in `seen`.
+    Connections that learn keep the weights that they start with: this is about cells.
 
     Returns the program, the cells, and the sources whose spikes were not recorded (their connections are left
     out).

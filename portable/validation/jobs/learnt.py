@@ -31,9 +31,13 @@ def unrecorded(network: Network) -> list[str]:
 
 
 def sampled(count: int, steps: int) -> tuple[int, ...]:
-    """The steps at which to read so many weights: evenly spaced, the last step among them."""
+    """The steps at which to read so many weights, the last one among them: half of them evenly spaced, the
+    others at a half, a quarter, an eighth, ..., as weights are compared up to where spikes part.
+    """
     n = max(1, min(SAMPLES, steps, VALUES // max(1, count)))
-    return tuple(dict.fromkeys(max(1, round(steps * (i + 1) / n)) for i in range(n)))
+    even = [round(steps * (i + 1) / (n - n // 2)) for i in range(n - n // 2)]
+    early = [steps >> (i + 1) for i in range(n // 2)]
+    return tuple(sorted({max(1, s) for s in (*even, *early)}))
 
 
 def able(job: Job, program: Program) -> tuple[str, ...]:

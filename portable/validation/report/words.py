@@ -219,7 +219,7 @@ def matters(v: Validation, backend: str) -> str:
     n = _statistics(v, backend)
     if level is None or level.verdict in (NOT_RUN, NOT_COMPARABLE) or not n.total:
         return (
-            "Whether it matters for rates and other statistics was not tested: there is no result at level 4."
+            "Whether it matters for rates and other statistics was not tested: there is no result at level 5."
         )
     if n.failed:
         worst = max(n.paired, key=lambda c: abs(c.effect) if math.isfinite(c.effect) else 0.0, default=None)
@@ -245,7 +245,7 @@ def matters(v: Validation, backend: str) -> str:
 
 @dataclass(frozen=True)
 class Tally:
-    """Checks of level 4 of one backend by verdict; `paired` and `ensembles` are those that failed."""
+    """Checks of level 5 of one backend by verdict; `paired` and `ensembles` are those that failed."""
 
     total: int
     passed: int
