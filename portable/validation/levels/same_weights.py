@@ -19,7 +19,7 @@ from portable.dynamics.synapse import WEIGHT
 from portable.model.synapses import PlasticSynapse
 from portable.resolve.program import Ints
 from portable.results.synapses import SynapseTable
-from portable.units import Quantity, shift, unit
+from portable.units import Floats, Quantity, shift, unit
 from portable.validation.differences import CLOSE, compare_results, largest
 from portable.validation.equivalence import KS, distances
 from portable.validation.levels.ran import Ran, of
@@ -114,9 +114,9 @@ def _check(
         target=int(a.targets[column]),
         values=(float(values[0][row, column]), float(values[1][row, column])),
         means=(float(ends[0].mean()), float(ends[1].mean())),
-        spreads=(float(ends[0].std()), float(ends[1].std())),
+        spreads=(_spread(ends[0]), _spread(ends[1])),
         start=float(a.values[0].mean()) if a.steps[0] == 0 else float("nan"),
-        ks=float(distances([np.sort(x) for x in ends], KS)[0, 1]),
+        ks=_apart(ends),
         margin=CLOSE if exact else float("nan"),
         margin_from=ROUNDING if exact else "none: not the same spikes, or not exact",
         verdict=verdict,
@@ -129,6 +129,16 @@ def shared(a: SynapseTable, b: SynapseTable) -> tuple[SynapseTable, SynapseTable
         return _absent(a), _absent(b, float("inf"))
     steps: Ints = np.intersect1d(a.steps, b.steps)
     return _at(a, steps), _at(b, steps)
+
+
+def _spread(x: Floats) -> float:
+    return float(x.std()) if np.isfinite(x).all() else float("nan")
+
+
+def _apart(ends: Sequence[Floats]) -> float:
+    """The distance of two distributions; nan where one has no numbers."""
+    known = [np.sort(x[np.isfinite(x)]) for x in ends]
+    return float(distances(known, KS)[0, 1]) if all(x.size for x in known) else float("nan")
 
 
 def _at(t: SynapseTable, steps: Ints) -> SynapseTable:
