@@ -123,8 +123,15 @@ def _pair(p: Pair) -> dict[str, Any]:
 
 def _told(p: Pair) -> str:
     head = f"{p.first} and {p.second}"
-    if p.divergence is None:
+    other = [s for s in p.synapses if not s.same]
+    if p.divergence is None and not other:
         return f"{head}: identical, {p.spikes[0]} spikes"
+    if p.divergence is None:
+        s = max(other, key=lambda s: s.largest / s.scale)
+        return (
+            f"{head}: {p.spikes[0]} identical spikes, {s.variable} of {s.projection} up to {s.largest:.3g} "
+            f"{s.unit} apart (connection {s.source} -> {s.target} at {s.time:g} ms)"
+        )
     d = p.divergence
     return (
         f"{head}: different from {d.time:g} ms on ({d.population}[{d.neuron}]); {100 * p.equal:.4g} % of "
@@ -146,8 +153,8 @@ def compare(
     single_cells: bool | None = None,
     tell: Tell | None = None,
 ) -> Comparison:
-    """Run the network on each backend, once per seed, and compare spikes and traces with those of the first
-    backend.
+    """Run the network on each backend, once per seed, and compare spikes, traces and recorded weights with
+    those of the first backend.
 
     backends: names, in a sequence or with commas between; the first is compared with; by default the default
     engine and every fast one that is installed.
