@@ -402,3 +402,12 @@ def test_results_are_compared_with_their_synapses() -> None:
 def test_a_network_check_names_no_rule_where_nothing_learns() -> None:
     found = same_network([NetworkCheck("b", 1, "p", True, 5, 0, 0.0, 0.0)], (), "b")
     assert "learn" not in found.summary
+
+
+def test_cells_alone_of_a_network_that_records_weights() -> None:
+    net = plastic(recorded=True)
+    program = resolve(net, 1, 0.1)
+    alone, _, _ = isolate(program, pt.run(net, "reference", "20 ms", seed=1), "cells")
+    found = perform(replace(job(net), program=alone, steps=100))
+    assert found.status == OK, found.message
+    assert [len(t) for t in found.results.synapses.values()] == [0, 0]
