@@ -411,3 +411,21 @@ def test_cells_alone_of_a_network_that_records_weights() -> None:
     found = perform(replace(job(net), program=alone, steps=100))
     assert found.status == OK, found.message
     assert [len(t) for t in found.results.synapses.values()] == [0, 0]
+
+
+def test_compare_of_two_results_and_of_a_network() -> None:
+    net = plastic(recorded=True)
+    a, b = (pt.run(net, name, "30 ms", seed=1, inputs="frozen") for name in ("native", "reference"))
+    pair = pt.compare(a, b)
+    assert pair.identical
+    assert {s.projection for s in pair.synapses} == {"forward", "back"}
+    with pytest.raises(pt.ModelError, match="give two Results"):
+        pt.compare(a, "native")  # type: ignore[call-overload]
+    found = pt.compare(net, ["native", "reference"], "30 ms", seeds=1)
+    assert found.identical
+    assert [s["projection"] for s in found.to_dict()["pairs"][0]["synapses"]] == ["forward", "back"]
+    wrong = replace(b, synapses={k: replace(t, values=t.values + 1e-6) for k, t in b.synapses.items()})
+    told = replace(found, pairs=(pt.compare(a, wrong),))
+    assert told.verdict == "different"
+    assert "identical spikes, weight of" in repr(told)
+    assert "up to 1e-06 nA apart (connection" in repr(told)

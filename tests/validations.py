@@ -5,12 +5,13 @@ kind of answer.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
 
 from portable.results import Results, sorted_spikes
-from portable.validation.evidence import Evidence, Growth, Spectrum, Traces
+from portable.validation.evidence import Evidence, Growth, Learnt, Spectrum, Traces
 from portable.validation.verdicts import (
     DIFFERENT,
     EQUIVALENT,
@@ -22,10 +23,12 @@ from portable.validation.verdicts import (
     OPEN,
     PASS,
     UNDECIDED,
+    WEIGHTS,
     CellCheck,
     Cost,
     DeviationCheck,
     EnsembleCheck,
+    LearningRule,
     LevelVerdict,
     NetworkCheck,
     PairedCheck,
@@ -33,6 +36,7 @@ from portable.validation.verdicts import (
     Run,
     SpikeCheck,
     Validation,
+    WeightCheck,
 )
 
 DT, CELLS = 0.1, (("E", 0.8), ("I", 0.2))
@@ -431,6 +435,46 @@ def evidence(rng, v, by_backend, ran):
                 * draw.gamma(30, 1 / 30, f.size),
             )
     return Evidence(results, growth, around, cells, pooled, spectra)
+
+
+def with_weights(v, e, names=("forward", "E -> I/excitatory")):
+    """The same of a network in which two projections learn."""
+    rng = np.random.default_rng(4)
+    checks, seen = [], {}
+    for b, answer in v.answers.items():
+        if answer == NO_ANSWER:
+            continue
+        word = {IDENTICAL: PASS, EQUIVALENT: PASS, DIFFERENT: FAIL, OPEN: UNDECIDED}[answer]
+        size = 3e-16 if answer == IDENTICAL else 0.02
+        for n in names:
+            checks += [weight_check(b, n, s, word, size, answer == IDENTICAL) for s in v.seeds]
+            times = np.linspace(0.0, v.duration, 11)
+            start, end = np.sort(rng.uniform(0.02, 0.18, 600)), np.sort(rng.beta(0.6, 0.6, 600) * 0.2)
+            gaps = {s: np.concatenate([[0.0], size * rng.uniform(0.2, 1, 10)]) for s in v.seeds}
+            seen[b, n] = Learnt(n, "nA", v.seeds[0], times, (start, end), (start, end * (1 - size)), gaps)
+    words = {c.backend: c.verdict for c in checks}
+    levels = tuple(
+        replace(x, verdict=words[x.backend], summary="weights of forward")
+        if x.level == WEIGHTS and x.backend in words
+        else x
+        for x in v.levels
+    )
+    rules = tuple(
+        LearningRule(
+            n, "STDP", {"tau_plus": "20 ms", "a_plus": "0.01"}, "Uniform(20 pA, 180 pA)", 0.5, "a paper"
+        )
+        for n in names
+    )
+    return replace(v, levels=levels, rules=rules, weights=tuple(checks)), replace(e, weights=seen)
+
+
+def weight_check(backend, name, seed, word, size, identical):
+    return WeightCheck(
+        backend, seed, name, "STDP", 600, 11, "nA", 0.2, "the range of the rule's bounds", identical,
+        0.2 * size, size, size if word != UNDECIDED else math.nan, size, 400.0, 3, 17,
+        (0.11, 0.11 + 0.2 * size),
+        (0.1, 0.1), (0.05, 0.05), 0.1, 0.01, 1e-12, "rounding of sums of changes", word,
+    )  # fmt: skip
 
 
 def trains(rng, sizes, steps):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, overload
 
 from portable.backends import registry
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, UnsupportedError
@@ -140,6 +140,11 @@ def _told(p: Pair) -> str:
     )
 
 
+@overload
+def compare(network: Results, backends: Results) -> Pair: ...
+
+
+@overload
 def compare(
     network: Network,
     backends: str | Iterable[str] = (),
@@ -152,7 +157,22 @@ def compare(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     single_cells: bool | None = None,
     tell: Tell | None = None,
-) -> Comparison:
+) -> Comparison: ...
+
+
+def compare(
+    network: Network | Results,
+    backends: str | Iterable[str] | Results = (),
+    duration: Any = "1 s",
+    dt: Any = "0.1 ms",
+    seeds: int | Iterable[int] = 0,
+    *,
+    threads: int | None = None,
+    integrator: str = "auto",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    single_cells: bool | None = None,
+    tell: Tell | None = None,
+) -> Comparison | Pair:
     """Run the network on each backend, once per seed, and compare spikes, traces and recorded weights with
     those of the first backend.
 
@@ -163,7 +183,14 @@ def compare(
 
     A backend that lacks a feature or its simulator, or fails, is listed in `failures`; the others are still
     compared. ModelError if the network is wrong, records no spikes, or fewer than two backends are named.
+
+    Of two Results of one network it compares what they recorded, and gives the Pair of the two: spikes,
+    traces, and weights and other states of connections that learn.
     """
+    if isinstance(network, Results) or isinstance(backends, Results):
+        if not (isinstance(network, Results) and isinstance(backends, Results)):
+            raise ModelError("compare", "got Results and something else", "give two Results, or a network")
+        return compare_results(network, backends)
     names = registry.several(backends)  # an unknown name is refused before anything runs
     chosen = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     step = step_size(dt)

@@ -34,7 +34,8 @@ def ends(key: str, learnt: Learnt, names: tuple[str, str], index: int) -> Panel:
         rows[-1].locator_params(axis="x", nbins=5)
 
     told = "; ".join(
-        f"{name} mean {number(_mean(side[0]))} at the start, {number(_mean(side[1]))} at the end"
+        f"{name} mean {number(_mean(side[1]))} at the end"
+        + ("" if once else f", {number(_mean(side[0]))} at the start")
         for name, side in zip(names, (learnt.reference, learnt.other), strict=True)
     )
     return panel(key, f"Weights of {labelled(learnt.projection, learnt.unit)}: {told}", 4.3, 3.0, draw)
