@@ -224,7 +224,9 @@ def _code(plan: Synapse, side: str) -> dict[str, str]:
     """
     if plan.learning is None:
         return {"pre": "\n".join(plan.on_pre)} if side == "pre" else {}
-    return {p.name: "\n".join(p.code) for p in plan.learning.pathways if (p.side == "post") == (side == "post")}
+    return {
+        p.name: "\n".join(p.code) for p in plan.learning.pathways if (p.side == "post") == (side == "post")
+    }
 
 
 def _late(plan: Synapse) -> dict[str, Any]:

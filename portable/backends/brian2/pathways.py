@@ -16,6 +16,7 @@ import numpy as np
 from portable.backends.brian2.code import text
 from portable.backends.brian2.plan import Learned, Part, Pathway, joined, mangled
 from portable.dynamics.evaluate import evaluate
+from portable.dynamics.random_calls import draws
 from portable.dynamics.component import Assign
 from portable.dynamics.synapse import CROSSING, ELAPSED, WEIGHT, Rule
 from portable.resolve.program import PerCell, Plasticity
@@ -30,15 +31,22 @@ def learned(parts: tuple[Part, ...], arrives: tuple[str, ...], general: bool, dt
     arrival of `w`; general: they act one by one.
     """
     rule = learning(parts[0]).rule
-    pathways = [Pathway(n, SIGNAL, _code(rule, a, dt, decayed=n != SIGNAL)) for n, a in _heard(rule).items()]
+    pathways = [
+        Pathway(n, SIGNAL, _code(n, rule, a, dt, decayed=n != SIGNAL)) for n, a in _heard(rule).items()
+    ]
     for handler, name in NAMES.items():
         side = name.split("_")[0]
         if rule.handler(handler) or name == "pre":
             decayed = handler.startswith("after_") and (side == "pre" or bool(rule.on_post))
             sends = arrives if name == "pre" else None
-            code = _code(rule, rule.handler(handler), dt, decayed, sends, general)
+            code = _code(name, rule, rule.handler(handler), dt, decayed, sends, general)
             pathways.append(Pathway(name, side, code))
     found = [_numbers(rule, learning(p)) for p in parts]
+    if rule.draws():
+        counters = {f"{n}_{p.name}": 0.0 for p in pathways for n in ("met", "again")}
+        found = [
+            (values | _streams(p), start | counters) for p, (values, start) in zip(parts, found, strict=True)
+        ]
     sizes = [p.connections.count for p in parts]
     values, start = (
         {n: joined([(x[i][n], size) for x, size in zip(found, sizes, strict=True)]) for n in found[0][i]}
@@ -67,6 +75,7 @@ def _heard(rule: Rule) -> dict[str, tuple[Assign, ...]]:
 
 
 def _code(
+    name: str,
     rule: Rule,
     handler: tuple[Assign, ...],
     dt: float,
@@ -82,8 +91,8 @@ def _code(
     now, lines = dict(own), list[str]()
 
     def put(stem: str, line: str) -> str:
-        lines.append(f"{(name := mangled(f'n{len(lines)}', stem))} = {line}")
-        return name
+        lines.append(f"{(new := mangled(f'n{len(lines)}', stem))} = {line}")
+        return new
 
     moves = not decayed and bool(rule.decay or rule.drift)
 
@@ -103,6 +112,15 @@ def _code(
             kept = f"pt_where(elapsed > 0.0, exp(-({mangled('rate', s)}*elapsed)), 1.0)"
             rest, x = mangled("rest", s), now[s]
             now[s] = put(s, f"{x}*{kept}" if d.rest is None else f"{rest} + ({x} - {rest})*{kept}")
+    drawn = draws([*(a.expr for a in handler), *([rule.sends] if arrives is not None else [])])
+    if drawn:
+        lines += ["arrived = 1.0*(t_in_timesteps + 1)"]
+        lines += [f"nth_spike = pt_where(met_{name} == arrived, again_{name} + 1.0, 0.0)"]
+        which = "65536.0*draw_nth + 256.0*nth_spike"
+        for number, called in drawn:
+            symbols[called] = (
+                f"pt_draw(draw_low, draw_high, draw_from, draw_to, arrived - draw_back, {which} + {number}.0)"
+            )
     for a in handler:
         assign(a)
     if arrives is not None:
@@ -112,10 +130,28 @@ def _code(
     written = {own[s]: n for s, n in now.items() if n != own[s]}
     if moves:
         written["last"] = "stamp"
+    if drawn:
+        written |= {f"met_{name}": "arrived", f"again_{name}": "nth_spike"}
     guarded = general and arrives is not None  # an arrival that was sent before the weight was set
     for x, n in written.items():
         lines.append(f"{x} = pt_where(held > 0.5, {x}, {n})" if guarded else f"{x} = {n}")
     return tuple(lines)
+
+
+def _streams(part: Part) -> dict[str, PerCell]:
+    """What a draw is a function of besides the instant and the spike's number in it."""
+    c, key = part.connections, learning(part).key
+    each = {
+        "from": c.sources(),
+        "to": c.targets,
+        "nth": c.nth(),
+        "back": np.asarray(learning(part).dendritic),
+    }
+    return {
+        "draw_low": float(key & 0xFFFFFFFF),
+        "draw_high": float(key >> 32),
+        **{f"draw_{n}": x.astype(np.float64) for n, x in each.items()},
+    }
 
 
 def _numbers(rule: Rule, c: Plasticity) -> tuple[dict[str, PerCell], dict[str, PerCell]]:
