@@ -3,8 +3,9 @@
 A synapse's clock runs b steps behind Brian2's: spikes of the source are seen when they arrive, d after their
 stamp, those of the target 2b after theirs. So what is read is what arrives, and both spikes of one instant of
 the synapse meet in one step. All states are kept for each connection, since delays make a trace of a cell
-another number for each. `last` is the stamp of arrival at which a connection's states last decayed. Spikes of a
-third factor enter no pathway by themselves: `signals.py` says which connections see them in which step.
+another number for each. `last` is the stamp of arrival at which a connection's states last decayed.
+Spikes of a third factor enter no pathway by themselves: `signals.py` says which connections see them in which
+step.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 
 from portable.backends.brian2.code import text
 from portable.backends.brian2.plan import Learned, Part, Pathway, joined, mangled
+from portable.dynamics.component import Assign
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.random_calls import draws
-from portable.dynamics.component import Assign
 from portable.dynamics.synapse import CROSSING, ELAPSED, WEIGHT, Rule
 from portable.resolve.program import PerCell, Plasticity
 
@@ -43,7 +44,7 @@ def learned(parts: tuple[Part, ...], arrives: tuple[str, ...], general: bool, dt
             pathways.append(Pathway(name, side, code))
     found = [_numbers(rule, learning(p)) for p in parts]
     if rule.draws():
-        counters = {f"{n}_{p.name}": 0.0 for p in pathways for n in ("met", "again")}
+        counters: dict[str, PerCell] = {f"{n}_{p.name}": 0.0 for p in pathways for n in ("met", "again")}
         found = [
             (values | _streams(p), start | counters) for p, (values, start) in zip(parts, found, strict=True)
         ]

@@ -44,7 +44,7 @@ class Signals:
         self.waiting[instant] = self.waiting.get(instant, 0) + many
 
     def due(self, step: int) -> list[tuple[Some, int]]:
-        """(connections, spikes that they see) in a step. Those that are older than any delay are forgotten."""
+        """(connections, spikes that they see) in a step. What is older than any delay is forgotten."""
         if not self.waiting:
             return []
         for instant in [i for i in self.waiting if i <= step - self.groups[-1][0]]:
@@ -62,7 +62,8 @@ class Heard:
 
     def step(self, now: int) -> None:
         """What is due in a step."""
-        for self.queue.some, many in self.due(now):
+        for some, many in self.due(now):
+            self.queue.some = some
             for _ in range(many):
                 self.code()
 
