@@ -44,7 +44,7 @@ def learned(parts: tuple[Part, ...], arrives: tuple[str, ...], general: bool, dt
             pathways.append(Pathway(name, side, code))
     found = [_numbers(rule, learning(p)) for p in parts]
     if rule.draws():
-        counters: dict[str, PerCell] = {f"{n}_{p.name}": 0.0 for p in pathways for n in ("met", "again")}
+        counters: dict[str, PerCell] = {mangled(n, p.name): 0.0 for p in pathways for n in ("met", "again")}
         found = [
             (values | _streams(p), start | counters) for p, (values, start) in zip(parts, found, strict=True)
         ]
@@ -116,7 +116,8 @@ def _code(
     drawn = draws([*(a.expr for a in handler), *([rule.sends] if arrives is not None else [])])
     if drawn:
         lines += ["arrived = 1.0*(t_in_timesteps + 1)"]
-        lines += [f"nth_spike = pt_where(met_{name} == arrived, again_{name} + 1.0, 0.0)"]
+        met, again = mangled("met", name), mangled("again", name)
+        lines += [f"nth_spike = pt_where({met} == arrived, {again} + 1.0, 0.0)"]
         which = "65536.0*draw_nth + 256.0*nth_spike"
         for number, called in drawn:
             symbols[called] = (
@@ -132,7 +133,7 @@ def _code(
     if moves:
         written["last"] = "stamp"
     if drawn:
-        written |= {f"met_{name}": "arrived", f"again_{name}": "nth_spike"}
+        written |= {met: "arrived", again: "nth_spike"}
     guarded = general and arrives is not None  # an arrival that was sent before the weight was set
     for x, n in written.items():
         lines.append(f"{x} = pt_where(held > 0.5, {x}, {n})" if guarded else f"{x} = {n}")
