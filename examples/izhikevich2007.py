@@ -17,8 +17,8 @@ largest is 4 mV):
     3000       27        3.999         0.574
     3600       31        3.999         0.532
 
-0.6 % of the others are as strong at the end. Chance meetings are few, so hours differ: rewards of 30 spikes of
-dopamine and seed 2 gave 1.6 mV after 23 of them, 12 % of the others as strong.
+0.6 % of the others are as strong at the end. Chance meetings are few, so hours differ: rewards of 30 spikes
+of dopamine and seed 2 gave 1.6 mV after 23 of them, 12 % of the others as strong.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def network(cells: int = 200, degree: float = 100.0, noise: float = 1.0) -> pt.N
 
     The paper's numbers: weights of 0 to 4 mV, first 1 mV; potentiation by 0.1 mV and depression by 0.15 mV
     of the eligibility, which lasts 1 s; dopamine lasts 0.2 s, and its level without rewards is a little above
-    0 (b < 0). A reward is 20 spikes of dopamine here, about twice the area of the paper's, and the network is smaller.
+    0 (b < 0). A reward is 20 spikes of dopamine here, about twice the area of the paper's, and the network
+    is smaller.
     """
     excitatory = cells * 4 // 5
     kind = {"a": [0.02, 0.1], "d": [8.0, 2.0]}
