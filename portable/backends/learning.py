@@ -129,6 +129,8 @@ class Learning:
         none = np.zeros(0, dtype=np.int64)
         if clock in self.signals:
             everyone = np.arange(self.connections.count)
+            if self.done is not None:
+                everyone = everyone[self.done < clock]
             self._decay(everyone, clock)
             self._signal(everyone, self.signals.pop(clock))
         if clock not in self.due:

@@ -314,6 +314,37 @@ def test_a_reward_from_the_session(backend: str) -> None:
 
 
 @READ
+@pytest.mark.needs("synapses.signal", "synapses.drift", "synapses.states", "session.signal")
+@pytest.mark.needs("session.synapses.set", "session.plastic")
+def test_weights_set_and_held_at_a_reward(backend: str) -> None:
+    """What is set, held or read at the moment of a reward: the connections see it a step later."""
+    net = rewarded(a_plus=0.2, a_minus=0.24, b="5 Hz")
+    _, forward, back = net.projections
+    needs = ["session.signal", "session.pieces", "session.synapses.set", "session.plastic"]
+    runs = []
+    for name in ("reference", backend):
+        with pt.open(net, name, seed=6, inputs="frozen", needs=needs) as sim:
+            sim.run("60.3 ms")
+            sim.signal(back, 3)
+            sim.run("1 ms")
+            sim.plastic(back, False)
+            sim.run("40 ms")
+            sim.plastic(back, True)
+            sim.signal(forward, 2)
+            found = [np.asarray(sim.synapses(forward, s)) for s in ("weight", "c", "n")]
+            sim.set(forward, weight=pt.Array(0.5 * found[0] + 0.01, "nA"))
+            sim.run("1.3 ms")
+            sim.set(back, c="0.001 nA")
+            sim.signal(back)
+            sim.run("80 ms")
+            found += [np.asarray(sim.synapses(p, s)) for p in (forward, back) for s in ("weight", "c", "n")]
+            runs.append((sim.results(), found))
+    same(runs[1][0], runs[0][0])
+    for got, truth in zip(runs[1][1], runs[0][1], strict=True):
+        np.testing.assert_allclose(got, truth, rtol=0, atol=CLOSE * np.abs(truth).max())
+
+
+@READ
 @pytest.mark.needs("session.synapses.set")
 def test_what_is_done_every_so_often(backend: str, reference: ReferenceRuns) -> None:
     """Each cell's incoming weights are scaled to one sum every 40 ms, in the course of learning."""
