@@ -18,7 +18,8 @@ largest is 4 mV):
     3600       31        3.999         0.532
 
 0.6 % of the others are as strong at the end. Chance meetings are few, so hours differ: rewards of 30 spikes
-of dopamine and seed 2 gave 1.6 mV after 23 of them, 12 % of the others as strong.
+of dopamine and seed 2 gave 1.6 mV after 23 of them, 12 % of the others as strong. The size of the reward and
+the noise were chosen after looking at a few hours.
 """
 
 from __future__ import annotations
