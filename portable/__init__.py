@@ -77,6 +77,7 @@ _PUBLIC = {
             "TsodyksMarkram",
             "DopamineSTDP",
             "StochasticRelease",
+            "MultiQuantal",
             "HomeostaticScaling",
             "STDP_normalised",
         ),

@@ -26,6 +26,7 @@ from portable.library.mechanisms import Vogels2011Rule as Vogels2011Rule
 from portable.library.plasticity import STDP as STDP
 from portable.library.plasticity import DopamineSTDP as DopamineSTDP
 from portable.library.plasticity import HomeostaticScaling as HomeostaticScaling
+from portable.library.plasticity import MultiQuantal as MultiQuantal
 from portable.library.plasticity import STDP_nearest as STDP_nearest
 from portable.library.plasticity import STDP_normalised as STDP_normalised
 from portable.library.plasticity import STDP_power as STDP_power

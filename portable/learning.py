@@ -55,8 +55,8 @@ class Ordered:
 
 
 def ordered(program: Program, p: Projection) -> Ordered:
-    """The connections of a projection."""
-    of = tuple(c for c in program.connections if c.projection == p.name)
+    """The connections of a projection that learn: none in a program of cells out of the loop."""
+    of = tuple(c for c in program.connections if c.projection == p.name and c.learning is not None)
     pre, post = _places(p.pre), _places(p.post)
     none = np.zeros(0, dtype=np.int64)
     sources = np.concatenate([none, *(pre[c.pre][c.sources()] for c in of)])

@@ -44,3 +44,26 @@ def kicked(strength: str = "300 Hz") -> pt.Network:
         [pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse("20 nA", "0.1 ms"))],
         recordings=[pt.Record(cells, "spikes")],
     )
+
+
+def plastic(synapse: object = None, recorded: bool = False, name: str = "plastic") -> pt.Network:
+    """Cells that fire at some 40 Hz, with connections that learn from sources and among themselves."""
+    cells = pt.Population(
+        "cells", 20, pt.IF_curr_exp(i_offset=0.4, tau_refrac=2.0), initial={"v": pt.Uniform(-65, -50)}
+    )
+    noise = pt.Population("noise", 20, pt.SpikeSourcePoisson(rate=900.0))
+    few = pt.Population("few", 15, pt.SpikeSourcePoisson(rate=40.0))
+    learns = synapse or stdp()
+    forward = pt.Projection(few, cells, pt.FixedInDegree(12), learns, name="forward")
+    back = pt.Projection(cells, cells, pt.FixedProbability(0.4), learns, name="back")
+    first = pt.Projection(noise, cells, pt.OneToOne(), pt.StaticSynapse("150 pA", 1.0))
+    records = [pt.Record(forward, "weight", "10 ms"), pt.Record(back, "weight", "10 ms")] if recorded else []
+    return pt.Network(
+        name, [cells, noise, few], [first, forward, back], recordings=[pt.Record(cells, "spikes"), *records]
+    )
+
+
+def stdp(kind: object = pt.STDP, **parameters: object) -> object:
+    """A synapse that learns, between 0 and 200 pA, with delays of 0.3 to 4 ms."""
+    given = {"w_max": "200 pA", **parameters}
+    return kind(pt.Uniform("20 pA", "180 pA"), pt.Uniform("0.3 ms", "4 ms"), **given)

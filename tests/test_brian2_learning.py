@@ -128,7 +128,7 @@ def test_threads_of_a_standalone_program_become_one() -> None:
 def session(net: pt.Network, backend: str, **options: Any) -> tuple[list[Any], pt.Results]:
     """Weights set and scaled and learning switched in the midst, a step apart too; all that is read."""
     forward, back = net.projections
-    states = [s.name for s in forward.synapse.rule.states]
+    states = [s.name for s in forward.synapse.rule.own]
     found = []
     with pt.open(net, backend, seed=6, options=options, needs=EVERYTHING) as sim:
         for piece in (30.3, 0.1, 0.7, 20.0, 33.3, 1.2, 44.0):

@@ -21,7 +21,7 @@ from portable.resolve.program import PoissonGroup
 ROOT = Path(__file__).parents[1]
 EXAMPLES = (
     "brunel2000", "cuba", "coba", "cobahh", "voltage_jump", "microcircuit", "own_equations", "adex",
-    "song2000", "vogels2011", "tsodyks1998", "digits",
+    "song2000", "vogels2011", "tsodyks1998", "digits", "izhikevich2007",
 )  # fmt: skip
 
 
@@ -376,6 +376,26 @@ def test_song_weights_part_and_the_rate_settles(tmp_path: Path) -> None:
     assert found[1].held > 100.0 > 5.0 * found[0].held  # the first weights, held
     m.picture(found, str(tmp_path / "song.png"))
     assert (tmp_path / "song.png").stat().st_size > 10_000
+
+
+def test_izhikevich_rewards_come_later_and_find_their_synapse(tmp_path: Path) -> None:
+    """Rewards are due 1 to 3 s after the two cells meet. 100 s of a few lively cells, which meet often: the
+    rewarded weight passes the others', which all but it had from the start.
+    """
+    m = example("izhikevich2007")
+    rng = np.random.default_rng(0)
+    pre, post = np.array([100.0, 500.0]), np.array([105.0, 111.0, 500.0, 510.0, 520.0])
+    found = m.due(pre, post, 0.0, rng)
+    assert found.size == 2  # within 10 ms after one; not at the same time
+    assert np.all((found - [105.0, 510.0] >= 1000.0) & (found - [105.0, 510.0] < 3000.0))
+    assert m.due(pre, post, 505.0, rng).size == 1
+    learned = m.learn(100, seed=2, net=m.network(cells=20, degree=4.0, noise=4.0))
+    assert learned.times.size == 10
+    assert 5 <= learned.rewards.size <= 20
+    assert learned.chosen[0] < 0.01
+    assert learned.chosen[-1] > 2.0 * learned.last.mean()
+    m.picture(learned, str(tmp_path / "reward.png"))
+    assert (tmp_path / "reward.png").stat().st_size > 10_000
 
 
 def test_vogels_inhibition_balances_excitation(tmp_path: Path) -> None:

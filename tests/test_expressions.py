@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from portable.backends.machine.extern import binomial
 from portable.dynamics.dimensions import dimension_of
 from portable.dynamics.emit import PYTHON, emit
 from portable.dynamics.evaluate import evaluate
@@ -270,7 +272,7 @@ def test_generated_python_and_evaluation_are_the_same_bits(text: str, negative: 
         assert np.array_equal(np.float64(evaluate(expr, VALUES)), np.float64(code), equal_nan=True)
 
 
-@pytest.mark.parametrize("fn", sorted(FUNCTIONS - {"log", "factorial", "random"}))
+@pytest.mark.parametrize("fn", sorted(FUNCTIONS - {"log", "factorial", "random", "binomial"}))
 @pytest.mark.parametrize("x", [0.0, 0.3, 1.0, 2.7, 1e-9])
 def test_generated_functions_and_evaluation_agree(fn: str, x: float) -> None:
     if fn in ("ln", "log10") and x == 0.0:
@@ -284,6 +286,16 @@ def test_generated_functions_and_evaluation_agree(fn: str, x: float) -> None:
     assert evaluate(expr, {"x": x}) == pytest.approx(
         code, rel=1e-15 * 8
     )  # numpy's and libm's functions are each within 4 units in the last place
+
+
+@pytest.mark.parametrize("p", [0.0, 0.03, 0.5, 0.97, 1.0])
+def test_binomial_is_the_inverse_of_its_distribution(p: float) -> None:
+    """Against scipy's quantiles, and machine code's function against the one on arrays."""
+    u, n = np.linspace(0.0, 1.0, 101)[:-1] + 0.0031, np.array([[0.0], [1.0], [7.0], [60.0]])
+    found = evaluate(Call("binomial", (Name("u"), Name("n"), Name("p"))), {"u": u, "n": n, "p": p})
+    np.testing.assert_array_equal(found, np.maximum(scipy.stats.binom.ppf(u, n, p), 0.0))
+    alone = [[binomial.function(x, float(m), p) for x in u] for m in n[:, 0]]
+    np.testing.assert_array_equal(found, alone)
 
 
 def test_arrays_broadcast() -> None:

@@ -14,7 +14,7 @@ import jsonschema
 import numpy as np
 import pytest
 import validations
-from validations import ANSWERS, made
+from validations import ANSWERS, made, with_weights
 
 from portable.errors import ModelError
 from portable.validation.evidence import Evidence
@@ -64,9 +64,10 @@ def nasty():
         for r in v.runs
     )
     facts = {"command": "run '<script>c</script>' ```", "nested": {"<k>": ["<v>", 1]}}
-    return dataclasses.replace(
+    v = dataclasses.replace(
         v, network="<script>net</script>", runs=runs, provenance=facts, notes=("<script>note</script>",)
-    ), e
+    )
+    return with_weights(v, e, NASTY[:2])
 
 
 def same(a, b):

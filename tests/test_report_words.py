@@ -168,7 +168,7 @@ def test_different_without_statistics_does_not_say_that_it_does_not_matter():
     )
     assert (
         answer(untested).matters
-        == "Whether it matters for rates and other statistics was not tested: there is no result at level 4."
+        == "Whether it matters for rates and other statistics was not tested: there is no result at level 5."
     )
     fine = dataclasses.replace(
         v, paired=tuple(dataclasses.replace(c, verdict="pass") for c in v.paired), ensembles=()
@@ -225,7 +225,7 @@ def test_deviations_are_counted_once_at_their_own_size():
     assert (
         power.caught_sentence(v)
         == "Of 5 known deviations put into a copy of the engine, 4 were caught, 4 of them by exact "
-        "comparison (levels 0 to 3); not caught: refractory."
+        "comparison (levels 0 to 4); not caught: refractory."
     )
     assert len(deviations(v).rows) == 6
 

@@ -123,7 +123,7 @@ def test_nest_integrates_conductances_otherwise(runs: Path) -> None:
     assert v.answers == {"nest": NO_ANSWER}
     assert v.exit_code == 2
     assert "rk4 on native, rkf45 on nest" in v.level(COMPARABLE, "nest").summary
-    assert all(x.verdict != PASS or x.level not in (0, 4) for x in v.levels)
+    assert all(x.verdict != PASS or x.level not in (COMPARABLE, STATISTICS) for x in v.levels)
 
 
 def test_what_is_too_large_to_be_read_back_is_told(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +255,7 @@ def test_different_networks_are_different() -> None:
     from portable.validation.verdicts import FAIL, LevelVerdict
 
     def levels(**verdicts: str) -> list[LevelVerdict]:
-        names = ("comparable", "network", "cells", "spikes", "statistics")
+        names = ("comparable", "network", "cells", "spikes", "weights", "statistics")
         return [LevelVerdict(i, "nest", verdicts.get(n, PASS), "") for i, n in enumerate(names)]
 
     assert answer(levels()) == IDENTICAL

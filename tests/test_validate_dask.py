@@ -64,7 +64,7 @@ def page(answer) -> str:
     lines = [
         x
         for x in text.splitlines()
-        if not re.search(r"level 5| s |MiB|second|date|command|machine|real-time", x)
+        if not re.search(r"level 6| s |MiB|second|date|command|machine|real-time", x)
     ]
     return "\n".join(lines)
 

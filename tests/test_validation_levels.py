@@ -293,7 +293,7 @@ def test_what_chaos_explains(time: float, own: float, words: str) -> None:
     assert bool(said) == bool(words)
 
 
-# --- level 4
+# --- level 5
 # ----------------------------------------------------------------------------------------------------
 
 
@@ -341,7 +341,7 @@ def test_ensembles(seeds) -> None:
     assert ensemble_checks({}, {}) == []
 
 
-# --- level 5
+# --- level 6
 # ----------------------------------------------------------------------------------------------------
 
 

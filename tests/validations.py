@@ -5,12 +5,13 @@ kind of answer.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
 
 from portable.results import Results, sorted_spikes
-from portable.validation.evidence import Evidence, Growth, Spectrum, Traces
+from portable.validation.evidence import Evidence, Growth, Learnt, Spectrum, Traces
 from portable.validation.verdicts import (
     DIFFERENT,
     EQUIVALENT,
@@ -22,10 +23,12 @@ from portable.validation.verdicts import (
     OPEN,
     PASS,
     UNDECIDED,
+    WEIGHTS,
     CellCheck,
     Cost,
     DeviationCheck,
     EnsembleCheck,
+    LearningRule,
     LevelVerdict,
     NetworkCheck,
     PairedCheck,
@@ -33,6 +36,7 @@ from portable.validation.verdicts import (
     Run,
     SpikeCheck,
     Validation,
+    WeightCheck,
 )
 
 DT, CELLS = 0.1, (("E", 0.8), ("I", 0.2))
@@ -309,13 +313,13 @@ def deviations(names):
         DeviationCheck("refractory", "refractory period one step longer", 2, (2, 3), 12.4, 0.11, (), 0.21),
         DeviationCheck("delays", "all delays one step later", 1, (1, 3), 9.1, 0.08, (), 0.13),
         DeviationCheck(
-            "weights", "all weights 1 % larger", 1, (1, 3, 4), 15.0, 0.2, (f"{names[0]} rate",), 2.4
+            "weights", "all weights 1 % larger", 1, (1, 3, 5), 15.0, 0.2, (f"{names[0]} rate",), 2.4
         ),
         DeviationCheck(
             "threshold",
             "threshold 0.1 mV higher",
             2,
-            (2, 3, 4),
+            (2, 3, 5),
             4.4,
             0.05,
             tuple(f"{n} rate" for n in names),
@@ -355,7 +359,7 @@ def levels(by_backend, spikes, paired):
                 "no run ended well: the process was killed, or ran into its time limit",
                 0.0,
             )
-            for level in range(1, 6):
+            for level in range(1, 7):
                 yield LevelVerdict(level, b, NOT_RUN, "nothing to compare")
             continue
         own, stat = [c for c in spikes if c.backend == b], [c for c in paired if c.backend == b]
@@ -383,8 +387,9 @@ def levels(by_backend, spikes, paired):
         )
         word = PASS if same else {EQUIVALENT: PASS, DIFFERENT: FAIL, OPEN: UNDECIDED}[answer]
         good = sum(c.verdict == PASS for c in stat)
+        yield LevelVerdict(4, b, NOT_RUN, "no connection of this network learns")
         yield LevelVerdict(
-            4,
+            5,
             b,
             word,
             "follows from identical spikes"
@@ -392,7 +397,7 @@ def levels(by_backend, spikes, paired):
             else f"{good} of {len(stat)} statistics within their margins",
             1.0 if same else good / max(1, len(stat)),
         )
-        yield LevelVerdict(5, b, PASS, "measured, for information")
+        yield LevelVerdict(6, b, PASS, "measured, for information")
 
 
 def evidence(rng, v, by_backend, ran):
@@ -430,6 +435,46 @@ def evidence(rng, v, by_backend, ran):
                 * draw.gamma(30, 1 / 30, f.size),
             )
     return Evidence(results, growth, around, cells, pooled, spectra)
+
+
+def with_weights(v, e, names=("forward", "E -> I/excitatory")):
+    """The same of a network in which two projections learn."""
+    rng = np.random.default_rng(4)
+    checks, seen = [], {}
+    for b, answer in v.answers.items():
+        if answer == NO_ANSWER:
+            continue
+        word = {IDENTICAL: PASS, EQUIVALENT: PASS, DIFFERENT: FAIL, OPEN: UNDECIDED}[answer]
+        size = 3e-16 if answer == IDENTICAL else 0.02
+        for n in names:
+            checks += [weight_check(b, n, s, word, size, answer == IDENTICAL) for s in v.seeds]
+            times = np.linspace(0.0, v.duration, 11)
+            start, end = np.sort(rng.uniform(0.02, 0.18, 600)), np.sort(rng.beta(0.6, 0.6, 600) * 0.2)
+            gaps = {s: np.concatenate([[0.0], size * rng.uniform(0.2, 1, 10)]) for s in v.seeds}
+            seen[b, n] = Learnt(n, "nA", v.seeds[0], times, (start, end), (start, end * (1 - size)), gaps)
+    words = {c.backend: c.verdict for c in checks}
+    levels = tuple(
+        replace(x, verdict=words[x.backend], summary="weights of forward")
+        if x.level == WEIGHTS and x.backend in words
+        else x
+        for x in v.levels
+    )
+    rules = tuple(
+        LearningRule(
+            n, "STDP", {"tau_plus": "20 ms", "a_plus": "0.01"}, "Uniform(20 pA, 180 pA)", 0.5, "a paper"
+        )
+        for n in names
+    )
+    return replace(v, levels=levels, rules=rules, weights=tuple(checks)), replace(e, weights=seen)
+
+
+def weight_check(backend, name, seed, word, size, identical):
+    return WeightCheck(
+        backend, seed, name, "STDP", 600, 11, "nA", 0.2, "the range of the rule's bounds", identical,
+        0.2 * size, size, size if word != UNDECIDED else math.nan, size, 400.0, 3, 17,
+        (0.11, 0.11 + 0.2 * size),
+        (0.1, 0.1), (0.05, 0.05), 0.1, 0.01, 1e-12, "rounding of sums of changes", word,
+    )  # fmt: skip
 
 
 def trains(rng, sizes, steps):

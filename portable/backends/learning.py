@@ -14,7 +14,7 @@ import numpy as np
 
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.random_calls import draws
-from portable.dynamics.synapse import ELAPSED, WEIGHT, Rule
+from portable.dynamics.synapse import ELAPSED, HANDLERS, WEIGHT, Rule
 from portable.resolve.program import Connections, Ints
 from portable.resolve.random import draw_synapses
 from portable.units import Floats
@@ -58,6 +58,7 @@ class Learning:
         self.order = np.argsort(c.targets, kind="stable")  # connections by target
         self.ends = np.searchsorted(c.targets[self.order], np.arange(self._targets() + 1))
         self.due: dict[int, tuple[Events, Events]] = {}
+        self.handlers = {h: self.rule.handler(h) for h in HANDLERS}
         self._draws()
         self.signals: dict[int, int] = {}  # spikes of the third factor, by the instant at which they are seen
         self.done: Ints | None = None
@@ -77,7 +78,8 @@ class Learning:
         c = self.connections
         assert c.learning is not None
         self.key, self.again = c.learning.key, 0  # again: the spike's number among those of the instant
-        if self.rule.draws():
+        self.drawing = bool(self.rule.draws())
+        if self.drawing:
             self.nth, self.sources, self.targets = (
                 c.nth(),
                 c.sources().astype(np.int64),
@@ -127,6 +129,8 @@ class Learning:
         none = np.zeros(0, dtype=np.int64)
         if clock in self.signals:
             everyone = np.arange(self.connections.count)
+            if self.done is not None:
+                everyone = everyone[self.done < clock]
             self._decay(everyone, clock)
             self._signal(everyone, self.signals.pop(clock))
         if clock not in self.due:
@@ -164,7 +168,7 @@ class Learning:
             self._assign(handler, index[many > self.again])
 
     def _assign(self, handler: str, index: Ints, those: Callable[[str], bool] = lambda _: True) -> None:
-        for a in self.rule.handler(handler):
+        for a in self.handlers[handler]:
             if not those(a.variable) or (a.variable == WEIGHT and not self.on):
                 continue
             self.states[a.variable][index] = self._evaluate(a.expr, index)
@@ -172,7 +176,7 @@ class Learning:
     def _evaluate(self, expr: Any, index: Ints) -> Floats:
         known: dict[str, Any] = {n: v if isinstance(v, float) else v[index] for n, v in self.values.items()}
         known |= {s: x[index] for s, x in self.states.items()}
-        for number, name in draws([expr]):
+        for number, name in draws([expr]) if self.drawing else ():
             which = 256 * self.nth[index] + self.again
             key = np.uint64(self.key)
             known[name] = draw_synapses(

@@ -97,6 +97,7 @@ def report(c: Comparison) -> None:
         text.table(columns, rows)
     _differing(c)
     _traces(c)
+    _synapses(c)
     _sides(c.sides)
     for name, reason in c.failures.items():
         text.say(f"{name} could not run: {reason}")
@@ -180,6 +181,33 @@ def _traces(c: Comparison) -> None:
     missing = sorted({m for s in c.single_cells for m in s.missing})
     if missing:
         text.say(f"left out of the loop, as their spikes were not all recorded: {', '.join(missing)}")
+
+
+def _synapses(c: Comparison) -> None:
+    rows = [
+        (
+            str(p.seed),
+            f"{p.first}, {p.second}",
+            f"{s.projection}.{s.variable}",
+            f"{s.before:.3g} {s.unit}",
+            f"{s.largest:.3g} {s.unit}",
+            f"{s.time:g} ms, {s.source} -> {s.target}",
+            s.same,
+        )
+        for p in c.pairs
+        for s in p.synapses
+    ]
+    if rows:
+        columns = (
+            "seed",
+            "backends",
+            "connections",
+            "largest before spikes differ",
+            "largest",
+            "at",
+            "same but for rounding",
+        )
+        text.table(columns, rows, "connections that learn, absolute differences")
 
 
 def _sides(sides: Sequence[Side]) -> None:

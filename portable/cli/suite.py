@@ -60,6 +60,6 @@ def told(suite: Suite) -> None:
     for line in suite.not_run():
         text.say(f"not run: {line}")
     text.say(
-        "level: the highest one up to which a backend agrees with the first (3 same spikes, 4 same "
-        "statistics); then numbers met of those published, mean score"
+        "level: the highest one up to which a backend agrees with the first (3 same spikes, 4 same weights, "
+        "5 same statistics); then numbers met of those published, mean score"
     )

@@ -314,6 +314,37 @@ def test_a_reward_from_the_session(backend: str) -> None:
 
 
 @READ
+@pytest.mark.needs("synapses.signal", "synapses.drift", "synapses.states", "session.signal")
+@pytest.mark.needs("session.synapses.set", "session.plastic")
+def test_weights_set_and_held_at_a_reward(backend: str) -> None:
+    """What is set, held or read at the moment of a reward: the connections see it a step later."""
+    net = rewarded(a_plus=0.2, a_minus=0.24, b="5 Hz")
+    _, forward, back = net.projections
+    needs = ["session.signal", "session.pieces", "session.synapses.set", "session.plastic"]
+    runs = []
+    for name in ("reference", backend):
+        with pt.open(net, name, seed=6, inputs="frozen", needs=needs) as sim:
+            sim.run("60.3 ms")
+            sim.signal(back, 3)
+            sim.run("1 ms")
+            sim.plastic(back, False)
+            sim.run("40 ms")
+            sim.plastic(back, True)
+            sim.signal(forward, 2)
+            found = [np.asarray(sim.synapses(forward, s)) for s in ("weight", "c", "n")]
+            sim.set(forward, weight=pt.Array(0.5 * found[0] + 0.01, "nA"))
+            sim.run("1.3 ms")
+            sim.set(back, c="0.001 nA")
+            sim.signal(back)
+            sim.run("80 ms")
+            found += [np.asarray(sim.synapses(p, s)) for p in (forward, back) for s in ("weight", "c", "n")]
+            runs.append((sim.results(), found))
+    same(runs[1][0], runs[0][0])
+    for got, truth in zip(runs[1][1], runs[0][1], strict=True):
+        np.testing.assert_allclose(got, truth, rtol=0, atol=CLOSE * np.abs(truth).max())
+
+
+@READ
 @pytest.mark.needs("session.synapses.set")
 def test_what_is_done_every_so_often(backend: str, reference: ReferenceRuns) -> None:
     """Each cell's incoming weights are scaled to one sum every 40 ms, in the course of learning."""
@@ -347,4 +378,19 @@ def test_random_release(backend: str, reference: ReferenceRuns) -> None:
     net, _ = network(kind(WEIGHT, pt.Uniform("0.3 ms", "4 ms"), p=0.4, w_max="300 pA"))
     truth = reference(net, "300 ms", seed=5)
     assert np.ptp(truth.weights["forward"].values[-1]) > 0.05
+    same(pt.run(net, backend, "300 ms", seed=5, inputs="frozen"), truth)
+
+
+@READ
+@pytest.mark.needs("synapses.random", "synapses.states")
+def test_sites_that_release(backend: str, reference: ReferenceRuns) -> None:
+    """Numbers of sites, by inversion of one number for each of two draws at a spike."""
+    kind = pt.MultiQuantal.extended("Counted", on_post="a = min(n, a + 0*a)")
+    net, _ = network(kind("25 pA", pt.Uniform("0.3 ms", "4 ms"), n=7, U=0.3, tau_facil="50 ms"))
+    records = [*net.recordings, pt.Record(net.projections[1], ["a", "r"], "10 ms")]
+    net = pt.Network(net.name, net.populations, net.projections, recordings=records)
+    truth = reference(net, "300 ms", seed=5)
+    released = truth.synapses["forward", "r"].values
+    assert set(np.unique(released)) >= {0.0, 1.0, 2.0, 3.0}
+    assert np.all(released == np.round(released))
     same(pt.run(net, backend, "300 ms", seed=5, inputs="frozen"), truth)

@@ -68,7 +68,7 @@ def _infer(expr: Expr, symbols: Mapping[str, Dimension]) -> Dimension | None:
                 )
             return inner if inner is None else Dimension(*(e // 2 for e in inner))
         case Call(fn, args):
-            inner = _infer(args[0], symbols)
+            inner = next((d for a in args if (d := _infer(a, symbols)) not in (None, NONE)), None)
             if inner not in (None, NONE):
                 raise ModelError(
                     "",

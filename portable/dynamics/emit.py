@@ -44,6 +44,7 @@ PYTHON = Dialect(
         "exprel": "(1.0 if {0} == 0.0 else expm1({0}) / {0})",
         "min": "min({0}, {1})", "max": "max({0}, {1})",
         "factorial": "factorial({0})", "random": "random({0})",
+        "binomial": "binomial({0}, {1}, {2})",
     }
 )  # fmt: skip
 

@@ -22,6 +22,23 @@ def _factorial(x: Any) -> Any:
     return np.where(whole, _FACTORIALS[np.where(whole, np.minimum(x, 171.0), 0.0).astype(int)], np.nan)
 
 
+def _binomial(u: Any, n: Any, p: Any) -> Any:
+    """How many of n trials succeed, each with probability p: the number whose distribution function first
+    exceeds u, a number drawn from [0, 1).
+    """
+    u, n, p = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (u, n, p)))
+    found, k = np.zeros(u.shape), 0
+    with np.errstate(all="ignore"):
+        term = (1.0 - p) ** n
+        total, odds = term.copy(), p / (1.0 - p)
+        while np.any(more := (u >= total) & (k < n)):
+            term = np.where(more, term * ((n - k) / (k + 1.0)) * odds, term)
+            total = np.where(more, total + term, total)
+            found = np.where(more, k + 1.0, found)
+            k += 1
+    return np.where(p >= 1.0, n, np.where(p <= 0.0, 0.0, found))
+
+
 _FACTORIALS = np.concatenate([[1.0], np.cumprod(np.arange(1.0, 171.0)), [np.inf]])
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
@@ -43,6 +60,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": np.minimum,
     "max": np.maximum,
     "factorial": _factorial,
+    "binomial": _binomial,  # of rules of synapses, with a number drawn for it first
 }
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "<": np.less, "<=": np.less_equal,

@@ -35,6 +35,7 @@ FUNCTIONS = frozenset(
         "max",
         "factorial",
         "random",
+        "binomial",
     }
 )
 MAX_DEPTH = (

@@ -31,7 +31,7 @@ from portable.dynamics.lems_grammar import LemsParser
 from portable.errors import ModelError, suggestion
 from portable.units import UNIT_NAMES, shift, unit
 
-_TWO_ARGUMENTS = frozenset({"min", "max"})
+_TWO_ARGUMENTS = frozenset({"min", "max", "binomial"})
 MAX_LENGTH = 20_000
 _TOKEN = re.compile(
     r"\s*(?:(?P<num>(?:\d+\.?(?!(?:gt|lt|geq|leq|eq|neq|and|or|not)\.)\d*|\.\d+)(?:[eE][-+]?\d+)?)"

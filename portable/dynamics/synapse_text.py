@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from portable.dynamics.component import Assign, StateVariable
-from portable.dynamics.expressions import Bin, Call, Expr, Name, Neg, Num, names, substitute, transform
+from portable.dynamics.expressions import Bin, Call, Expr, Name, Neg, Num, names, substitute, transform, walk
 from portable.dynamics.linear import ONE, affine
 from portable.dynamics.random_calls import has_random
 from portable.dynamics.synapse import ARGUMENTS, SUMS, WEIGHT, Decay, Every, Rule, Term
@@ -49,6 +49,7 @@ def rule(
             if n in ARGUMENTS:
                 raise ModelError(f"parameters['{n}']", "is what every synapse is given", f"call it {n}_0")
         reader = Reader(read_parameters(parameters, positive, nonnegative), {})
+        reader.rules = True
         for reserved in ("t", "i_ext"):
             del reader.symbols[reserved]
         dimension = unit(weight_unit).dimension
@@ -153,15 +154,17 @@ def _decay(state: str, expr: Expr, owned: Mapping[str, tuple[str, ...]]) -> Deca
 
 
 def _numbered(expr: Expr, number: Iterator[int]) -> Expr:
-    """The same with random(x) as x times the name of the next number (dynamics.random_calls)."""
-    return transform(
-        expr,
-        lambda e: (
-            Bin("*", e.args[0], Name(f"random_{next(number)}_"))
-            if isinstance(e, Call) and e.fn == "random"
-            else e
-        ),
-    )
+    """The same with the next number's name for each draw (dynamics.random_calls): random(x) is x times it,
+    binomial(n, p) gets it as a first argument.
+    """
+
+    def new(e: Expr) -> Expr:
+        if isinstance(e, Call) and e.fn in ("random", "binomial"):
+            drawn = Name(f"random_{next(number)}_")
+            return Bin("*", e.args[0], drawn) if e.fn == "random" else Call(e.fn, (drawn, *e.args))
+        return e
+
+    return transform(expr, new)
 
 
 def _no_draws(reader: Reader, bounds: tuple[Expr | None, Expr | None], every: Every | None) -> None:
@@ -172,8 +175,8 @@ def _no_draws(reader: Reader, bounds: tuple[Expr | None, Expr | None], every: Ev
     places += [(f"initial['{s.name}']", s.initial) for s in reader.states.values()]
     places += [("every", a.expr) for a in every.assignments] if every else []
     for place, expr in places:
-        if has_random(expr):
-            raise ModelError(place, "random() cannot stand here", "draw in on_pre, on_post or sends")
+        if has_random(expr) or any(isinstance(e, Call) and e.fn == "binomial" for e in walk(expr)):
+            raise ModelError(place, "nothing can be drawn here", "draw in on_pre, on_post or sends")
 
 
 def _every(reader: Reader, owned: Mapping[str, tuple[str, ...]], given: Any, dimension: Dimension) -> Every:

@@ -25,7 +25,7 @@ from portable.dynamics.component import (
     StateVariable,
 )
 from portable.dynamics.dimensions import inferred
-from portable.dynamics.expressions import FUNCTIONS, Bin, Cmp, Expr, Logic, Name, Num, names
+from portable.dynamics.expressions import FUNCTIONS, Bin, Call, Cmp, Expr, Logic, Name, Num, names, walk
 from portable.dynamics.grammar import MAX_LENGTH, parse
 from portable.dynamics.random_calls import check_places
 from portable.errors import ModelError, suggestion
@@ -190,6 +190,7 @@ class Reader:
         self.held: Refractory | None = None
         self.flagged: list[str] = []
         self.inputs: dict[str, Dimension] = {}
+        self.rules = False  # whether it is a rule of synapses
 
     def declare(self, name: str, dimension: Dimension) -> None:
         if name in self.symbols:
@@ -259,6 +260,8 @@ class Reader:
             found = inferred(expr, symbols)
         except ModelError as error:
             raise error.under(path) from None
+        if not self.rules and any(isinstance(e, Call) and e.fn == "binomial" for e in walk(expr)):
+            raise ModelError(path, "binomial() is known to rules of synapses only", "use random() here")
         if want is not None and found is not None and found != want:
             raise ModelError(
                 path,

@@ -26,6 +26,7 @@ PARAMETERS: Mapping[str, str] = {
     "w_ref": "Weight whose part the amplitudes are",
     "w_min": "Weight at one end of the range",
     "w_max": "Weight at the other end of the range; below w_min where weights are negative",
+    "n": "Sites that may release",
     "p": "Probability that a spike is passed on",
     "tau_rate": "Time constant of the target's rate",
     "beta": "Part of the weight that one scaling changes, for each part that the rate is away from rho0",

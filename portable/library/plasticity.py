@@ -173,6 +173,21 @@ StochasticRelease = synapse_type(
     source="Allen & Stevens 1994, doi:10.1073/pnas.91.22.10380",
     aliases={"PyNN": "SimpleStochasticSynapse", "NEST": "bernoulli_synapse"},
 )
+MultiQuantal = synapse_type(
+    "MultiQuantal",
+    parameters={"n": 5.0, "U": 0.5, "tau_rec": "100 ms", "tau_facil": "0 ms"},
+    positive=("n", "tau_rec"),
+    nonnegative=("tau_facil",),
+    equations="du/dt = -u/tau_facil : 1\ndz/dt = -z/tau_rec : 1\na : 1\nr : 1",
+    on_pre="u += U*(1 - u); a += binomial(n - a, 1 - z); r = binomial(a, u); a -= r",
+    sends="weight*r",
+    after_pre="z = 1",
+    initial={"a": "n", "z": "1"},
+    description="n sites release with probability u (facilitation) and fill again with tau_rec; each that "
+    "releases gives the weight.",
+    source="Fuhrmann et al. 2002, doi:10.1152/jn.00258.2001",
+    aliases={"PyNN": "MultiQuantalSynapse", "NEST": "quantal_stp_synapse"},
+)
 HomeostaticScaling = synapse_type(
     "HomeostaticScaling",
     parameters={"tau_rate": "1000 ms", "rho0": "5 Hz", "beta": 0.01, **_RANGE},
@@ -196,6 +211,6 @@ SYNAPSES = {
     s.name: s
     for s in (
         STDP, STDP_nearest, STDP_presynaptic_centered, STDP_restricted, STDP_power, Triplet, VogelsSprekeler,
-        TsodyksMarkram, DopamineSTDP, StochasticRelease, HomeostaticScaling, STDP_normalised,
+        TsodyksMarkram, DopamineSTDP, StochasticRelease, MultiQuantal, HomeostaticScaling, STDP_normalised,
     )
 }  # fmt: skip

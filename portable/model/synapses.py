@@ -260,8 +260,8 @@ def synapse_type(
     At one instant on_post comes before on_pre, and then what the receptor gets is read: `sends`, "weight*u".
     after_pre, after_post: what the spike does to its side's traces, after all that: "x += 1" (all pairs) or
     "x = 1" (nearest).
-    random(x) in handlers and `sends` is drawn from [0, x): a function of the seed, the two cells and the
-    instant, the same on every backend.
+    random(x) in handlers and `sends` is drawn from [0, x), binomial(n, p) is the successes of n trials:
+    functions of the seed, the two cells and the instant, the same on every backend.
     every: ("100 ms", "weight *= w_sum/incoming"), what is done to all connections at the multiples of an
     interval; `incoming` and `outgoing` are the sums of the projection's weights onto the same target and from
     the same source.

@@ -13,17 +13,20 @@ from portable.validation.verdicts import (
     CELLS,
     COMPARABLE,
     EQUIVALENT,
+    FAIL,
     IDENTICAL,
     NETWORK,
     PASS,
     SPIKES,
     STATISTICS,
+    WEIGHTS,
 )
 
 NAMES = {
     "network": (COMPARABLE, NETWORK),
     "cells": (COMPARABLE, NETWORK, CELLS),
     "spikes": (COMPARABLE, NETWORK, CELLS, SPIKES),
+    "weights": (COMPARABLE, NETWORK, CELLS, SPIKES, WEIGHTS),
     "statistics": (COMPARABLE, NETWORK, STATISTICS),
 }
 
@@ -41,8 +44,9 @@ def assert_agree(
 ) -> Answer:
     """AssertionError, with every verdict, unless all backends agree with the first up to `level`.
 
-    level: "network" (same connections), "cells" (each cell type alone), "spikes" (identical spikes), or
-    "statistics" (identical spikes or equivalent statistics). seeds: default 1, and 5 for statistics. report:
+    level: "network" (same connections), "cells" (each cell type alone), "spikes" (identical spikes, and no
+    weights that were learnt otherwise), "weights" (and they were read on all), or "statistics" (identical
+    spikes or equivalent statistics). seeds: default 1, and 5 for statistics. report:
     an .html file that is written if they do not agree.
     how: as in `validate`; known deviations are not tried (power="none") unless it says so. Returns the
     answer.
@@ -68,4 +72,7 @@ def _agrees(answer: Answer, backend: str, level: str) -> bool:
     v = answer.validation
     if level == "statistics":
         return v.answers[backend] in (IDENTICAL, EQUIVALENT)
+    learnt = v.level(WEIGHTS, backend)
+    if level == "spikes" and learnt is not None and learnt.verdict == FAIL:
+        return False
     return all((found := v.level(n, backend)) is not None and found.verdict == PASS for n in NAMES[level])

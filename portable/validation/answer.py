@@ -57,7 +57,7 @@ def validate(
     backends: their names, in a sequence or with commas between.
     seeds: how many (1, 2, ...), or which. duration, dt: as in `run`. warmup: left out of statistics (default:
     a tenth, at most 500 ms).
-    inputs: "frozen" (the same input spikes everywhere: levels 3 and 4 are paired) or "native" (each backend
+    inputs: "frozen" (the same input spikes everywhere: levels 3 to 5 are paired) or "native" (each backend
     draws its own: ensembles).
     margin: what counts as equivalent, as a share of the reference's mean (0.01 = 1 %); default: twice the
     reference's seed-to-seed SD.

@@ -17,12 +17,14 @@ from portable.resolve.digest import model_hash
 from portable.results.tables import Results
 from portable.units import Floats
 from portable.validation.evidence import Evidence, Spectrum
+from portable.validation.jobs.learnt import learning
 from portable.validation.levels.comparable import alive_seeds, comparable
 from portable.validation.levels.cost import cost, same_cost
+from portable.validation.levels.final_weights import distribution_checks, learnt
 from portable.validation.levels.power import powers
 from portable.validation.levels.ran import as_run, of, watched
 from portable.validation.levels.same_cells import same_cells
-from portable.validation.levels.same_network import absent_of, network_checks, same_network
+from portable.validation.levels.same_network import absent_of, network_checks, rules_of, same_network
 from portable.validation.levels.same_spikes import first_apart, grown, same_spikes
 from portable.validation.levels.same_statistics import (
     DISTRIBUTIONS,
@@ -32,6 +34,7 @@ from portable.validation.levels.same_statistics import (
     pooled,
     same_statistics,
 )
+from portable.validation.levels.same_weights import same_weights, unread_of, weight_checks
 from portable.validation.study import Study
 from portable.validation.verdicts import (
     CELLS,
@@ -48,10 +51,12 @@ from portable.validation.verdicts import (
     SPIKES,
     STATISTICS,
     UNDECIDED,
+    WEIGHTS,
     EnsembleCheck,
     LevelVerdict,
     PairedCheck,
     Validation,
+    WeightCheck,
 )  # fmt: skip
 
 PACKAGES = (
@@ -76,13 +81,17 @@ def assembled(study: Study) -> tuple[Validation, Evidence]:
     spikes = [c for b in others for c in study.spikes(b)]
     networks = {b: network_checks(study.runs, p.reference, b) for b in p.backends}
     costs = {b: cost(study.runs, b) for b in p.backends}
+    rules = rules_of(p.network)
     levels: list[LevelVerdict] = []
     paired: list[PairedCheck] = []
     ensembles: list[EnsembleCheck] = []
+    weights: list[WeightCheck] = []
+    paired_weights: list[PairedCheck] = []
+    ensemble_weights: list[EnsembleCheck] = []
     for b in others:
         first = comparable(study.runs, p.reference, b, p.mode)
         levels.append(first)
-        levels.append(same_network(networks[b], absent_of(study.runs, b), b))
+        levels.append(same_network(networks[b], absent_of(study.runs, b), b, rules))
         levels.append(
             same_cells(study.cells, b)
             if first.verdict != NOT_RUN
@@ -95,6 +104,12 @@ def assembled(study: Study) -> tuple[Validation, Evidence]:
                 SPIKES, b, NOT_RUN, "each backend draws its own input, so spikes cannot be the same"
             )
         )
+        found = weight_checks(study.runs, p.reference, b, p.mode == "paired")
+        at_end = distribution_checks(study.runs, p.reference, b, p.mode == "paired", p.margin)
+        levels.append(same_weights(found, *at_end, b, learning(p.network), unread_of(study.runs, b)))
+        weights += found
+        paired_weights += at_end[0]
+        ensemble_weights += at_end[1]
         tests, distances = _statistics(study, b)
         paired += tests
         ensembles += distances
@@ -124,6 +139,10 @@ def assembled(study: Study) -> tuple[Validation, Evidence]:
         tuple(c for c in costs.values() if c is not None),
         tuple(study.notes),
         _provenance(study),
+        rules,
+        tuple(weights),
+        tuple(paired_weights),
+        tuple(ensemble_weights),
     )
     return validation, _evidence(study)
 
@@ -144,12 +163,14 @@ def answer(levels: Sequence[LevelVerdict]) -> str:
     by_level = {v.level: v.verdict for v in levels}
     if by_level.get(COMPARABLE) not in (PASS, UNDECIDED):
         return NO_ANSWER
-    if by_level.get(NETWORK) == FAIL:
+    if FAIL in (by_level.get(NETWORK), by_level.get(WEIGHTS)):
         return DIFFERENT
     if by_level[COMPARABLE] == UNDECIDED:  # some runs failed: the others can say no, and not yes
         return DIFFERENT if by_level.get(STATISTICS) == FAIL else OPEN
-    if by_level.get(SPIKES) == PASS:
+    if by_level.get(SPIKES) == PASS and by_level.get(WEIGHTS) != UNDECIDED:
         return IDENTICAL
+    if by_level.get(WEIGHTS) == UNDECIDED and by_level.get(STATISTICS) != FAIL:
+        return OPEN
     return {PASS: EQUIVALENT, FAIL: DIFFERENT}.get(by_level.get(STATISTICS, ""), OPEN)
 
 
@@ -171,7 +192,8 @@ def _evidence(study: Study) -> Evidence:
         distributions |= {(d, n, b): pooled(found, d, n) for d in DISTRIBUTIONS for n in names}
         spectra |= {(n, b): mean_spectrum([r.results for r in runs], n, p.warmup) for n in names}
     growth = grown(study.runs, p.reference, others, sorted(drawn)) if p.mode == "paired" else {}
-    return Evidence(kept, growth, study.around, study.traces, distributions, spectra)
+    weights = {(b, n): found for b in others for n, found in learnt(study.runs, p.reference, b).items()}
+    return Evidence(kept, growth, study.around, study.traces, distributions, spectra, weights)
 
 
 def _provenance(study: Study) -> dict[str, Any]:

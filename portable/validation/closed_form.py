@@ -1,8 +1,8 @@
-"""Membrane potentials, spike times and firing rates with a closed form.
+"""Membrane potentials, spike times, firing rates and changes of weights with a closed form.
 
-On the grid: what every backend must give to rounding error (lif_with_current, psp_*, shot_noise), or up to
-the number of spikes that were counted (jump_rate). In continuous time: diffusion theory (siegert,
-mean_field).
+On the grid: what every backend must give to rounding error (lif_with_current, psp_*, shot_noise, stdp_window,
+stationary_response), or up to the number of spikes that were counted (jump_rate). In continuous time:
+diffusion theory (siegert, mean_field).
 """
 
 from __future__ import annotations
@@ -279,3 +279,25 @@ def mean_field(
     if not crossed.size:
         return math.nan
     return float(brentq(excess, ladder[crossed[0]], ladder[crossed[0] + 1], xtol=1e-9))
+
+
+def stdp_window(lags: Floats, *, a_plus: float, a_minus: float, tau_plus: float, tau_minus: float) -> Floats:
+    """Change of the weight by one pair of spikes, the target's `lags` ms after the source's as the synapse
+    sees them, as a share of its range; nothing for a pair of one instant. Song, Miller & Abbott 2000,
+    doi:10.1038/78829.
+    """
+    up = a_plus * np.exp(-np.maximum(lags, 0.0) / tau_plus)
+    down = -a_minus * np.exp(np.minimum(lags, 0.0) / tau_minus)
+    return np.asarray(np.where(lags > 0, up, np.where(lags < 0, down, 0.0)))
+
+
+def stationary_response(interval: float, *, use: float, recovery: float, facilitation: float) -> float:
+    """What a synapse with short-term plasticity sends of its weight once a regular train (a spike each
+    `interval` ms) has lasted long: u R, where u = U/(1 - (1 - U) exp(-interval/facilitation)),
+    R = (1 - e)/(1 - (1 - u) e) and e = exp(-interval/recovery). The fixed point of the recursion of Markram,
+    Wang & Tsodyks 1998, doi:10.1073/pnas.95.9.5323.
+    """
+    kept = math.exp(-interval / facilitation) if facilitation > 0 else 0.0
+    u = use / (1.0 - (1.0 - use) * kept)
+    e = math.exp(-interval / recovery)
+    return u * (1.0 - e) / (1.0 - (1.0 - u) * e)

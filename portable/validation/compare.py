@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, overload
 
 from portable.backends import registry
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, UnsupportedError
@@ -123,8 +123,15 @@ def _pair(p: Pair) -> dict[str, Any]:
 
 def _told(p: Pair) -> str:
     head = f"{p.first} and {p.second}"
-    if p.divergence is None:
+    other = [s for s in p.synapses if not s.same]
+    if p.divergence is None and not other:
         return f"{head}: identical, {p.spikes[0]} spikes"
+    if p.divergence is None:
+        s = max(other, key=lambda s: s.largest / s.scale)
+        return (
+            f"{head}: {p.spikes[0]} identical spikes, {s.variable} of {s.projection} up to {s.largest:.3g} "
+            f"{s.unit} apart (connection {s.source} -> {s.target} at {s.time:g} ms)"
+        )
     d = p.divergence
     return (
         f"{head}: different from {d.time:g} ms on ({d.population}[{d.neuron}]); {100 * p.equal:.4g} % of "
@@ -133,6 +140,11 @@ def _told(p: Pair) -> str:
     )
 
 
+@overload
+def compare(network: Results, backends: Results) -> Pair: ...
+
+
+@overload
 def compare(
     network: Network,
     backends: str | Iterable[str] = (),
@@ -145,9 +157,24 @@ def compare(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     single_cells: bool | None = None,
     tell: Tell | None = None,
-) -> Comparison:
-    """Run the network on each backend, once per seed, and compare spikes and traces with those of the first
-    backend.
+) -> Comparison: ...
+
+
+def compare(
+    network: Network | Results,
+    backends: str | Iterable[str] | Results = (),
+    duration: Any = "1 s",
+    dt: Any = "0.1 ms",
+    seeds: int | Iterable[int] = 0,
+    *,
+    threads: int | None = None,
+    integrator: str = "auto",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    single_cells: bool | None = None,
+    tell: Tell | None = None,
+) -> Comparison | Pair:
+    """Run the network on each backend, once per seed, and compare spikes, traces and recorded weights with
+    those of the first backend.
 
     backends: names, in a sequence or with commas between; the first is compared with; by default the default
     engine and every fast one that is installed.
@@ -156,7 +183,14 @@ def compare(
 
     A backend that lacks a feature or its simulator, or fails, is listed in `failures`; the others are still
     compared. ModelError if the network is wrong, records no spikes, or fewer than two backends are named.
+
+    Of two Results of one network it compares what they recorded, and gives the Pair of the two: spikes,
+    traces, and weights and other states of connections that learn.
     """
+    if isinstance(network, Results) or isinstance(backends, Results):
+        if not (isinstance(network, Results) and isinstance(backends, Results)):
+            raise ModelError("compare", "got Results and something else", "give two Results, or a network")
+        return compare_results(network, backends)
     names = registry.several(backends)  # an unknown name is refused before anything runs
     chosen = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     step = step_size(dt)

@@ -2,8 +2,9 @@
 
 The five that any comparison of simulators should see: refractory periods one step too long, delays one step
 late, weights 1 % too large, the threshold 0.1 mV too high, and forward Euler in place of the method that was
-asked for. "start" is no deviation but a probe: a change of 1e-12 of the initial values shows how fast the
-model itself amplifies rounding errors.
+asked for. Where connections learn, three more: time constants of the rules 1 % too long, another dendritic
+part of delays, and a trace that a spike of the same instant has moved already. "start" is no deviation but a
+probe: a change of 1e-12 of the initial values shows how fast the model itself amplifies rounding errors.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from portable.dynamics.expressions import Bin, Cmp, Expr, Name, Num
+from portable.dynamics.synapse import Rule
 from portable.errors import ModelError, suggestion
-from portable.resolve.program import CellGroup, Connections, PerCell, Program
+from portable.frozen import Frozen
+from portable.resolve.program import CellGroup, Connections, PerCell, Plasticity, Program
 
 PERTURBATION = 1e-12
+Delays = int | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -111,15 +116,20 @@ def _cells(program: Program, change: Callable[[CellGroup], CellGroup | None]) ->
 
 
 def _delays(program: Program, size: float) -> Program | None:
-    return _connections(program, lambda c: replace(c, delays=_later(c, round(size))))
-
-
-def _later(c: Connections, steps: int) -> int | np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
-    return (
-        c.delays.astype(np.uint16) + np.uint16(steps)
-        if isinstance(c.delays, np.ndarray)
-        else int(c.delays) + steps
+    """Of connections that learn the dendritic part."""
+    more = round(size)
+    return _connections(
+        program,
+        lambda c: replace(
+            c,
+            delays=_later(c.delays, more),
+            learning=c.learning and replace(c.learning, dendritic=_later(c.learning.dendritic, more)),
+        ),
     )
+
+
+def _later(delays: Delays, steps: int) -> Delays:
+    return delays.astype(np.uint16) + np.uint16(steps) if isinstance(delays, np.ndarray) else delays + steps
 
 
 def _weights(program: Program, size: float) -> Program | None:
@@ -132,6 +142,54 @@ def _connections(program: Program, change: Callable[[Connections], Connections])
         if program.synapses
         else None
     )
+
+
+def _memory(program: Program, size: float) -> Program | None:
+    """Every time constant of the rules' states."""
+    return _rules(program, lambda p: _slower(p, 1.0 + 0.01 * size))
+
+
+def _slower(p: Plasticity, factor: float) -> Plasticity | None:
+    if not p.rule.decay:
+        return None
+    r: Rule = p.rule
+    decay = {s: replace(d, rate=Bin("/", d.rate, Num(factor))) for s, d in r.decay.items()}
+    drift = tuple(replace(t, rate=Bin("/", t.rate, Num(factor))) for t in r.drift)
+    return replace(p, rule=replace(r, decay=Frozen(decay), drift=drift))
+
+
+def _coincidence(program: Program, _size: float) -> Program | None:
+    """A trace of the target jumps before a spike of the source in the same instant is dealt with."""
+    return _rules(program, lambda p: _jumping(p) if p.rule.post else None)
+
+
+def _jumping(p: Plasticity) -> Plasticity | None:
+    r: Rule = p.rule
+    if not r.reads("on_pre", "sends") & {s.name for s in r.post}:
+        return None  # nothing reads them there
+    own = replace(r, post=(), own=(*r.own, *r.post), on_post=(*r.on_post, *r.after_post), after_post=())
+    return replace(p, rule=own, initial={**p.initial, **{s.name: 0.0 for s in r.post}})
+
+
+def _dendritic(program: Program, size: float) -> Program | None:
+    """Spikes of targets are seen earlier, those of sources later; a delay of one step has no part to move."""
+    return _rules(program, lambda p: _nearer(p, round(size)))
+
+
+def _nearer(p: Plasticity, steps: int) -> Plasticity | None:
+    if not np.max(p.dendritic, initial=0) > 1:
+        return None
+    if isinstance(p.dendritic, np.ndarray):
+        left = np.maximum(p.dendritic.astype(np.int64) - steps, 1)
+        return replace(p, dendritic=left.astype(np.uint16))
+    return replace(p, dendritic=max(int(p.dendritic) - steps, 1))
+
+
+def _rules(program: Program, change: Callable[[Plasticity], Plasticity | None]) -> Program | None:
+    made = [(c, change(c.learning) if c.learning and c.count else None) for c in program.connections]
+    if all(new is None for _, new in made):
+        return None
+    return replace(program, connections=tuple(replace(c, learning=new) if new else c for c, new in made))
 
 
 def _euler(program: Program, _size: float) -> Program | None:
@@ -164,6 +222,11 @@ DEVIATIONS: dict[str, Deviation] = {
         Deviation("weight", "weights 1 % larger", "%", _weights),
         Deviation("threshold", "threshold 0.1 mV higher", "x 0.1 mV", _threshold),
         Deviation("euler", "forward Euler in place of the method asked for", "", _euler, "euler", (1.0,)),
+        Deviation("memory", "time constants of rules of plasticity 1 % longer", "%", _memory),
+        Deviation("dendritic", "one step more of each plastic delay axonal", "steps", _dendritic),
+        Deviation(
+            "coincidence", "spikes of one instant see each other's traces", "", _coincidence, sizes=(1.0,)
+        ),
         Deviation("start", "initial values times 1 + 1e-12", "x 1e-12", _start),
     )
 }

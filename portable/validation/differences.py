@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 
 from portable.errors import ModelError
+from portable.results.synapses import SynapseTable
 from portable.results.tables import Results, TraceTable
+from portable.units import Floats
 from portable.validation.matching import match
+
+# Weights are sums of changes, each rounded to 1e-16 of the largest weight, told in another order or with exp
+# where the other side has a table.
+CLOSE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -72,11 +78,14 @@ class Pair:
     populations: tuple[PopulationDifference, ...]
     traces: tuple[TraceDifference, ...]
     divergence: Divergence | None
+    synapses: tuple[SynapseDifference, ...] = ()
 
     @property
     def identical(self) -> bool:
-        """Whether every population's spike lists are the same."""
-        return self.divergence is None
+        """Whether every population's spike lists are the same, and recorded weights and other states of
+        connections but for rounding.
+        """
+        return self.divergence is None and all(s.same for s in self.synapses)
 
     @property
     def spikes(self) -> tuple[int, int]:
@@ -95,6 +104,50 @@ class Pair:
 
     def _share(self, matched: int) -> float:
         return matched / max(self.spikes) if max(self.spikes) else 1.0
+
+
+@dataclass(frozen=True)
+class SynapseDifference:
+    """Largest absolute difference of a recorded variable of connections that learn: where (source and target
+    in their sides), when (ms) and the two values, in `unit`. `scale`: the largest value of the reference.
+    """
+
+    projection: str
+    variable: str
+    unit: str
+    largest: float
+    time: float
+    source: int
+    target: int
+    values: tuple[float, float]
+    before: float
+    scale: float
+
+    @property
+    def same(self) -> bool:
+        """Equal but for rounding."""
+        return self.largest <= CLOSE * self.scale
+
+
+@dataclass(frozen=True)
+class Largest:
+    """The largest absolute difference of two tables, its place, and that of each row."""
+
+    size: float
+    place: tuple[int, int]
+    rows: Floats
+
+
+def largest(a: Floats, b: Floats) -> Largest:
+    """Of two tables of one shape (rows, columns), not empty. A number against none is an infinite difference,
+    none against none is no difference.
+    """
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(a - b)
+    gap[(np.isnan(a) & np.isnan(b)) | (a == b)] = 0.0
+    gap[np.isnan(gap)] = np.inf
+    row, column = np.unravel_index(int(np.argmax(gap)), gap.shape)
+    return Largest(float(gap[row, column]), (int(row), int(column)), gap.max(axis=1))
 
 
 def compare_results(a: Results, b: Results) -> Pair:
@@ -128,8 +181,19 @@ def compare_results(a: Results, b: Results) -> Pair:
         for key, t in a.traces.items()
         if key in b.traces and t.values.size
     )
+    synapses = tuple(
+        _synapses(key, t, b.synapses[key], divergence)
+        for key, t in a.synapses.items()
+        if key in b.synapses and t.values.size
+    )
     return Pair(
-        a.backend, b.backend, int(a.provenance.get("seed", 0)), tuple(populations), traces, divergence
+        a.backend,
+        b.backend,
+        int(a.provenance.get("seed", 0)),
+        tuple(populations),
+        traces,
+        divergence,
+        synapses,
     )
 
 
@@ -166,18 +230,43 @@ def _trace(
             "has different cells or sample times on the two sides",
             "use the same recordings",
         )
-    gap = np.abs(a.values - b.values)
-    gap[np.isnan(a.values) & np.isnan(b.values)] = 0.0
-    gap[np.isnan(gap)] = np.inf  # a number on one side only
-    row, column = np.unravel_index(int(np.argmax(gap)), gap.shape)
-    early = gap if divergence is None else gap[a.steps < divergence.step]
+    worst = largest(a.values, b.values)
+    row, column = worst.place
+    early = worst.rows if divergence is None else worst.rows[a.steps < divergence.step]
     return TraceDifference(
         key[0],
         key[1],
         a.unit,
-        float(gap[row, column]),
+        worst.size,
         float(a.times[row]),
         int(a.ids[column]),
         (float(a.values[row, column]), float(b.values[row, column])),
         float(early.max()) if early.size else 0.0,
+    )
+
+
+def _synapses(
+    key: tuple[str, str], a: SynapseTable, b: SynapseTable, divergence: Divergence | None
+) -> SynapseDifference:
+    alike = ((x, y) for x, y in ((a.sources, b.sources), (a.targets, b.targets), (a.steps, b.steps)))
+    if not all(np.array_equal(x, y) for x, y in alike):
+        raise ModelError(
+            f"{key[1]} of '{key[0]}'",
+            "has different connections or sample times on the two sides",
+            "use the same recordings",
+        )
+    worst = largest(a.values, b.values)
+    row, column = worst.place
+    early = worst.rows if divergence is None else worst.rows[a.steps < divergence.step]
+    return SynapseDifference(
+        key[0],
+        key[1],
+        a.unit,
+        worst.size,
+        float(a.times[row]),
+        int(a.sources[column]),
+        int(a.targets[column]),
+        (float(a.values[row, column]), float(b.values[row, column])),
+        float(early.max()) if early.size else 0.0,
+        float(np.abs(a.values).max()),
     )

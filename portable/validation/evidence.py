@@ -43,6 +43,21 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """Weights of a projection on both sides: sorted, at most some thousands, at the first and the last time
+    of `times` (ms) for one seed; gaps: by seed, the largest difference at each time, as a share of the range.
+    """
+
+    projection: str
+    unit: str
+    seed: int
+    times: Floats
+    reference: tuple[Floats, Floats]
+    other: tuple[Floats, Floats]
+    gaps: dict[int, Floats]
+
+
+@dataclass(frozen=True)
 class Evidence:
     """results: (backend, seed) -> what a run recorded, of the seeds that are drawn (the first, and the first
     that differs).
@@ -52,7 +67,7 @@ class Evidence:
     around: (backend, seed) -> voltage of the first diverging cell around that moment, on both sides. cells:
     (backend, population) -> the trace of the level-2 comparison. distributions: (statistic, population,
     backend) -> values of cells, pairs or intervals, pooled over seeds (at most some thousands, evenly
-    thinned). spectra: (population, backend).
+    thinned). spectra: (population, backend). weights: (backend, projection).
     """
 
     results: Mapping[tuple[str, int], Results] = field(default_factory=dict)
@@ -61,3 +76,4 @@ class Evidence:
     cells: Mapping[tuple[str, str], Traces] = field(default_factory=dict)
     distributions: Mapping[tuple[str, str, str], Floats] = field(default_factory=dict)
     spectra: Mapping[tuple[str, str], Spectrum] = field(default_factory=dict)
+    weights: Mapping[tuple[str, str], Learnt] = field(default_factory=dict)

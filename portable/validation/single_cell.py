@@ -103,6 +103,7 @@ def open_loop(
 
 def isolate(program: Program, seen: Results, group: str) -> tuple[Program, tuple[int, ...], tuple[str, ...]]:
     """A program of the first cells of a group alone, each source replaced by its spikes in `seen`.
+    Connections that learn keep the weights that they start with: this is about cells.
 
     Returns the program, the cells, and the sources whose spikes were not recorded (their connections are left
     out).
@@ -131,6 +132,7 @@ def isolate(program: Program, seen: Results, group: str) -> tuple[Program, tuple
                 indptr=np.concatenate([[0], np.cumsum(counted)]).astype(np.int64),
                 targets=c.targets[kept].copy(),
                 one_to_one=False,
+                learning=None,
                 weights=c.weights if isinstance(c.weights, float) else c.weights[kept].copy(),
                 delays=c.delays if isinstance(c.delays, (int, np.integer)) else c.delays[kept].copy(),
             )

@@ -15,6 +15,7 @@ from portable.validation.design import BASELINE, PROBED, Design
 from portable.validation.deviations import DEVIATIONS, INJECTED
 from portable.validation.evidence import Traces
 from portable.validation.jobs.job import Job, key
+from portable.validation.jobs.learnt import learning, sampled
 from portable.validation.jobs.schedule import Executor, Progress
 from portable.validation.levels.power import deviation_check
 from portable.validation.levels.ran import Ran, lives, of, watched
@@ -93,18 +94,32 @@ class Study:
                 f"{count:,} connections were not read back from the simulators: it is done for up to "
                 f"{READ_BACK:,}, as it needs more memory than the run"
             )
-        jobs = [self.job(b, s, read_back=s in asked) for s in p.seeds for b in p.backends]
+        about: dict[str, Any] = {"learnt": self._learnt()}
+        jobs = [self.job(b, s, read_back=s in asked, **about) for s in p.seeds for b in p.backends]
         if p.mode == "paired":
             jobs += [self.job(p.reference, s, deviation="start") for s in p.seeds[:PROBED]]
         if p.power != "none":
             if BASELINE not in p.backends:
-                jobs += [self.job(BASELINE, s, read_back=s in asked) for s in p.seeds]
+                jobs += [self.job(BASELINE, s, read_back=s in asked, **about) for s in p.seeds]
             jobs += [
-                self.job(BASELINE, s, deviation=d, read_back=s in asked)
+                self.job(BASELINE, s, deviation=d, read_back=s in asked, **about)
                 for d in self.applicable
                 for s in p.seeds
             ]
         self.runs = self.round("networks", jobs)
+
+    def _learnt(self) -> tuple[int, ...]:
+        """When the weights of connections that learn are read."""
+        p, names = self.plan, learning(self.plan.network)
+        sizes = estimate(p.network, p.dt).synapses
+        count = sum(sizes[n] for n in names)
+        if not count or count > READ_BACK:
+            self.notes += [
+                f"{count:,} weights that learn were not read: it is done for up to {READ_BACK:,}"
+            ] * bool(count)
+            return ()
+        self.notes.append("cells alone: connections that learn keep the weights that they start with")
+        return sampled(count, p.steps)
 
     def _alone(self) -> None:
         """Cells out of the loop, and the voltages around the first divergences."""
@@ -255,7 +270,7 @@ class Study:
     def statistics(
         self, reference: Mapping[int, Ran], other: Mapping[int, Ran]
     ) -> list[PairedCheck | EnsembleCheck]:
-        """What decides level 4 for two sets of runs."""
+        """What decides level 5 for two sets of runs."""
         seeds = [
             s
             for s in sorted(reference.keys() & other.keys())

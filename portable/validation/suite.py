@@ -30,6 +30,7 @@ from portable.validation.verdicts import (
     PASS,
     SPIKES,
     STATISTICS,
+    WEIGHTS,
     Validation,
 )
 
@@ -274,6 +275,8 @@ def reached(v: Validation, backend: str) -> int:
     passed = {x.level for x in v.levels if x.backend == backend and x.verdict == PASS}
     if SPIKES in passed:
         passed.add(STATISTICS)
+    if any(x.level == WEIGHTS and x.backend == backend and x.verdict == NOT_RUN for x in v.levels):
+        passed.add(WEIGHTS)  # nothing learns, or nothing was read
     level = -1
     while level + 1 in passed and level < STATISTICS:
         level += 1

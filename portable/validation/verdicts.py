@@ -6,9 +6,11 @@
       networks  NetworkCheck[]      level 1: hashes, and what was read back from the simulator
       cells     CellCheck[]         level 2: a cell type alone with frozen input
       spikes    SpikeCheck[]        level 3: the whole network with frozen input
-      paired, ensembles             level 4: PairedCheck[], EnsembleCheck[]
+      weights   WeightCheck[]       level 4: weights that are learnt
+      paired_weights, ensemble_weights  level 4: those at the end, where spikes are not the same
+      paired, ensembles             level 5: PairedCheck[], EnsembleCheck[]
       deviations, power             what the design would have seen
-      costs     Cost[]              level 5
+      costs     Cost[]              level 6
 
 Everything here serialises to report.json (schemas/report.schema.json); arrays for pictures live in
 `evidence`.
@@ -22,12 +24,13 @@ from typing import Any
 
 PASS, FAIL, UNDECIDED, NOT_COMPARABLE, NOT_RUN = "pass", "fail", "undecided", "not comparable", "not run"
 VERDICTS = (PASS, FAIL, UNDECIDED, NOT_COMPARABLE, NOT_RUN)
-COMPARABLE, NETWORK, CELLS, SPIKES, STATISTICS, COST = range(6)
+COMPARABLE, NETWORK, CELLS, SPIKES, WEIGHTS, STATISTICS, COST = range(7)
 LEVELS = {
     COMPARABLE: "comparable at all",
     NETWORK: "same network",
     CELLS: "same cells",
     SPIKES: "same spikes",
+    WEIGHTS: "same weights",
     STATISTICS: "same statistics",
     COST: "same cost",
 }
@@ -161,8 +164,63 @@ class SpikeCheck:
 
 
 @dataclass(frozen=True)
+class LearningRule:
+    """Level 1: how the connections of a projection learn, as text; it is part of the resolved network, whose
+    hash is compared. parameters by name, with units; dendritic: the part of delays after which a spike of the
+    target is seen.
+    """
+
+    projection: str
+    rule: str
+    parameters: Mapping[str, str]
+    weight: str
+    dendritic: float = 1.0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class WeightCheck:
+    """Level 4, the weights of one projection for one seed against the reference, at every time at which both
+    were read.
+
+    difference: the largest, in `unit`, at `time` (ms) of the connection source -> target (in their sides),
+    whose weights were `values` (reference, backend); relative: the same as a share of `scale`, which
+    `scale_from` names. before: the largest share up to the first spike that differs, nan where no weight was
+    read before it; identical: no spike differs up to the last reading. at_end: the largest share at the end,
+    where means, spreads (SD) are those of both sides and ks is the distance of their distributions; start:
+    mean at the start. margin: of `before`, a share; nan where there is none.
+    """
+
+    backend: str
+    seed: int
+    projection: str
+    rule: str
+    connections: int
+    samples: int
+    unit: str
+    scale: float
+    scale_from: str
+    identical: bool
+    difference: float
+    relative: float
+    before: float
+    at_end: float
+    time: float
+    source: int
+    target: int
+    values: tuple[float, float]
+    means: tuple[float, float]
+    spreads: tuple[float, float]
+    start: float
+    ks: float
+    margin: float
+    margin_from: str
+    verdict: str
+
+
+@dataclass(frozen=True)
 class PairedCheck:
-    """Level 4 with frozen input: one statistic of one population, differences (backend - reference) paired
+    """Level 5 with frozen input: one statistic of one population, differences (backend - reference) paired
     over seeds.
 
     margin: half-width of equivalence, in the statistic's unit, with `margin_from` saying where it comes from.
@@ -195,7 +253,7 @@ class PairedCheck:
 
 @dataclass(frozen=True)
 class EnsembleCheck:
-    """Level 4 with a backend's own random numbers: the distribution of one statistic over cells, by distance
+    """Level 5 with a backend's own random numbers: the distribution of one statistic over cells, by distance
     between runs.
 
     measure: "KS" or "Wasserstein". within, within_sd: distance between two seeds of the reference, mean and
@@ -236,7 +294,7 @@ class DeviationCheck:
 
 @dataclass(frozen=True)
 class Power:
-    """What the design would have seen at level 4 alone: for each kind of deviation the smallest size tried
+    """What the design would have seen at level 5 alone: for each kind of deviation the smallest size tried
     that was called different (nan if none was), of `sizes`."""
 
     name: str
@@ -252,7 +310,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Cost:
-    """Level 5: medians over seeds. seconds by phase (resolve, lower, build, run, collect), real-time factor,
+    """Level 6: medians over seeds. seconds by phase (resolve, lower, build, run, collect), real-time factor,
     peak memory (bytes).
     """
 
@@ -289,6 +347,10 @@ class Validation:
     costs: tuple[Cost, ...] = ()
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[LearningRule, ...] = ()
+    weights: tuple[WeightCheck, ...] = ()
+    paired_weights: tuple[PairedCheck, ...] = ()
+    ensemble_weights: tuple[EnsembleCheck, ...] = ()
 
     @property
     def reference(self) -> str:

@@ -188,8 +188,9 @@ def synapses(
     for i, pathway in enumerate(plan.learning.pathways if plan.learning else ()):
         if pathway.name != "pre":
             p = getattr(made, pathway.name)
-            p.order = -10 if pathway.name == "post" else 10 + i  # those of what does not learn are -1
-            if general and pathway.name != "post":
+            first = pathway.name == "post" or pathway.side == "signal"
+            p.order = i - 10 if first else 10 + i  # those of what does not learn are -1
+            if general and not first:
                 p.when = "before_thresholds"
     one = len(plan.parts) == 1
     pre = [p.connections.sources().view(np.int32) for p in plan.parts]
@@ -218,10 +219,14 @@ def synapses(
 
 
 def _code(plan: Synapse, side: str) -> dict[str, str]:
-    """Code of each pathway of one side, by Brian2's names."""
+    """Code of each pathway of one side, by Brian2's names. A third factor's, on which no spike of the source
+    acts, are among those of "pre".
+    """
     if plan.learning is None:
         return {"pre": "\n".join(plan.on_pre)} if side == "pre" else {}
-    return {p.name: "\n".join(p.code) for p in plan.learning.pathways if p.side == side}
+    return {
+        p.name: "\n".join(p.code) for p in plan.learning.pathways if (p.side == "post") == (side == "post")
+    }
 
 
 def _late(plan: Synapse) -> dict[str, Any]:
@@ -229,7 +234,8 @@ def _late(plan: Synapse) -> dict[str, Any]:
     d = plan.delay if plan.delay is not None else _spread([p.connections.delays for p in plan.parts], plan)
     if plan.learning is None:
         return {"pre": d}
-    return {p.name: d if p.side == "pre" else 2 * plan.learning.dendritic for p in plan.learning.pathways}
+    by_side = {"pre": d, "post": 2 * plan.learning.dendritic, "signal": 1}
+    return {p.name: by_side[p.side] for p in plan.learning.pathways}
 
 
 def _variables(learning: Learned, parts: int) -> list[str]:

@@ -157,6 +157,7 @@ class RuntimeSession:
             (self.space[c.name], self.spikes[c.name]) for c in self.plan.cells if self.place.records(c.name)
         ]
         recent = [(self.space[name], name) for name in self.learners.recent]
+        tell = self.learners.told(self.now + 1, steps)
         timestep, t, dt = (self.clock.variables[n].get_value() for n in ("timestep", "t", "dt"))
         calls = self.calls
         for row in range(steps):
@@ -169,6 +170,7 @@ class RuntimeSession:
                 call()
             for emit in events:
                 emit(row)
+            tell(row)
             self.now += 1
             timestep[0] = self.now
             t[0] = self.now * dt[0]
@@ -331,6 +333,10 @@ class RuntimeSession:
     def plastic(self, name: str, on: bool) -> None:
         if found := self.learners.named(name):
             found.plastic(name, on, self.now)
+
+    def signal(self, name: str, spikes: int) -> None:
+        if found := self.learners.named(name):
+            found.parts[name].signals.add(self.now + 1, spikes)
 
     def close(self) -> None:
         self.groups.clear()

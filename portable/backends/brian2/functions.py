@@ -21,8 +21,8 @@ from portable.backends.machine import library
 from portable.backends.machine.extern import NUMBERS, extern
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import Call, Name
-from portable.resolve.draw_c import BODY
-from portable.resolve.random import draw
+from portable.resolve.draw_c import BODY, SYNAPSE
+from portable.resolve.random import draw, draw_synapse
 
 
 @njit(cache=True)
@@ -38,6 +38,21 @@ def _random(low: Any, high: Any, cells: Any, stamp: Any, number: Any) -> Any:
     return _draws(
         np.atleast_1d(low), np.atleast_1d(high), np.atleast_1d(cells), int(stamp), int(number)
     ).reshape(cells.shape)
+
+
+@njit(cache=True)
+def _draws_synapses(low, high, sources, targets, clocks, last):  # type: ignore[no-untyped-def]
+    out = np.empty(sources.size)
+    for i in range(sources.size):
+        key, which = uint64(low[i]) | (uint64(high[i]) << uint64(32)), uint64(last[i])
+        number = which & uint64(255)
+        out[i] = draw_synapse(key, sources[i], targets[i], clocks[i], which >> uint64(8), number)
+    return out
+
+
+def _random_synapses(*given: Any) -> Any:
+    each = [np.array(x, dtype=np.float64) for x in np.broadcast_arrays(*given)]
+    return _draws_synapses(*map(np.atleast_1d, each)).reshape(each[0].shape)
 
 
 @extern(*5 * ("float64",))
@@ -71,6 +86,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
     ),
     "pt_power": (("float", "float"), "pow(a, b)", np.float_power),
     "pt_random": (("float",) * 5, BODY, _random),
+    "pt_draw": (("float",) * 6, SYNAPSE, _random_synapses),
 }
 _C_TYPE = {"boolean": "int", "float": "double"}
 
@@ -80,7 +96,7 @@ def _function(name: str, types: tuple[str, ...], body: str, fallback: Any) -> Fu
         fallback, arg_units=[None if t == "boolean" else 1 for t in types], return_unit=1,
         arg_types=list(types), return_type="float", stateless=True, auto_vectorise=False,
     )  # fmt: skip
-    arguments = ", ".join(f"{_C_TYPE[t]} {n}" for t, n in zip(types, "abcde", strict=False))
+    arguments = ", ".join(f"{_C_TYPE[t]} {n}" for t, n in zip(types, "abcdef", strict=False))
     c = (
         f"static inline double {name}({arguments}) "
         f"{body if body.startswith('{') else f'{{ return {body}; }}'}"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from portable.backends.brian2.plan import Brian2Plan, Synapse, mangled
 from portable.backends.brian2.plastic import Gated, Plastic, Shown
+from portable.backends.brian2.signals import Heard
 from portable.resolve.program import Ints
 from portable.resolve.trains import Trains
 from portable.units import Floats
@@ -40,6 +41,9 @@ class Learners:
         self.recent: dict[str, deque[tuple[int, npt.NDArray[np.int32]]]] = {
             n: deque() for s in mine for n in (s.source, s.target) if n in cells
         }
+        self.signals = {p.signals.population for o in self.of.values() for p in o.parts.values()} - {""}
+        self.recent |= {plan.placement[n].space: deque() for n in self.signals - trains.keys()}
+        self.heard: dict[str, Heard] = {}
         self.gated: dict[str, Gated] = {}
         self.sources = {s.name for s in mine if s.source not in cells} if repeats else set()
 
@@ -49,6 +53,28 @@ class Learners:
         kept.append((now, ids))
         while kept[0][0] <= now - self.window:
             kept.popleft()
+        for population in self.signals - self.trains.keys():
+            place = self.plan.placement[population]
+            if place.space == space and (many := int(np.count_nonzero(place.has(ids)))):
+                self._hear(population, many, now)
+
+    def told(self, first: int, steps: int) -> Callable[[int], None]:
+        """Has the connections hear, row by row, of the spikes of sources that are a third factor."""
+        found = [
+            (n, np.bincount(self.trains[n].spikes(first, steps)[1] - first, minlength=steps))
+            for n in self.signals & self.trains.keys()
+        ]
+
+        def tell(row: int) -> None:
+            for population, many in found:
+                if many[row]:
+                    self._hear(population, int(many[row]), first + row)
+
+        return tell
+
+    def _hear(self, population: str, many: int, stamp: int) -> None:
+        for plastic in self.of.values():
+            plastic.hear(population, many, stamp)
 
     def _spikes(self, population: str, first: int, steps: int) -> tuple[Ints, Ints]:
         if population in self.trains:
@@ -67,6 +93,10 @@ class Learners:
             for p in s.learning.pathways if s.learning else ():
                 if owner == f"{s.name}_{p.name}":
                     push, code = codes
+                    if p.side == "signal":
+                        heard = self.heard.setdefault(owner, Heard(self.of[s.name].due, code))
+                        heard.code, code.namespace["_queue"] = code, heard.queue
+                        return [partial(self._listen, heard, now)]
                     if owner not in self.gated:
                         repeats = s.name in self.sources and p.side == "pre"
                         queue = Shown(code.namespace["_queue"])
@@ -75,6 +105,10 @@ class Learners:
                     gated.code, code.namespace["_queue"] = code, gated.queue
                     return [push, partial(self._step, gated, now, partial(self._arrive, s))]
         return codes
+
+    @staticmethod
+    def _listen(heard: Heard, now: Callable[[], int]) -> None:
+        heard.step(now())
 
     @staticmethod
     def _step(gated: Gated, now: Callable[[], int], arrive: Callable[[Ints, Floats], None]) -> None:

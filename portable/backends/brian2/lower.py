@@ -169,6 +169,7 @@ def _inputs(program: Program, config: RunConfig, rest: list[Connections]) -> dic
     it.
     """
     shared = {c.pre for c in rest} | set(program.spikes)
+    shared |= {c.learning.signal for c in rest if c.learning}
     native = {
         g.name
         for g in program.groups

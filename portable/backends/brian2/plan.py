@@ -189,7 +189,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Pathway:
-    """What a Synapses object that learns does at a spike of one side, "pre" or "post"; `name` is Brian2's."""
+    """What a Synapses object that learns does at a spike of one side, "pre" or "post", or of the third
+    factor, "signal"; `name` is Brian2's.
+    """
 
     name: str
     side: str

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from portable.backends.brian2.pathways import learning
 from portable.backends.brian2.plan import Pathway, Synapse, joined, mangled
+from portable.backends.brian2.signals import Signals, Some
 from portable.backends.learning import Learning
 from portable.dynamics.synapse import WEIGHT
 from portable.resolve.program import Connections, Ints
@@ -36,6 +37,7 @@ class _Part:
 
     connections: Connections
     rows: slice
+    signals: Signals
     learning: Learning | None = None  # made when it is first needed
     on: bool = True
     gate: int = 0
@@ -53,7 +55,7 @@ class Gate:
     end: int = 0
     early: dict[int, list[tuple[Ints, Floats]]] = field(default_factory=dict)
 
-    def shut(self, found: Ints, step: int) -> npt.NDArray[np.bool_]:
+    def shut(self, found: Ints | Some, step: int) -> npt.NDArray[np.bool_]:
         """Of connections with an event in a step, those that it is no event for."""
         return np.asarray(step + 1 - self.back[found] <= self.until[found])
 
@@ -69,8 +71,8 @@ class Plastic:
         self.gate: Gate | None = None  # made when something is set
         ends = np.cumsum([p.connections.count for p in plan.parts])
         self.parts = {
-            p.connections.name: _Part(p.connections, slice(int(end) - p.connections.count, int(end)))
-            for p, end in zip(plan.parts, ends, strict=True)
+            c.name: _Part(c, slice(int(end) - c.count, int(end)), Signals.of(c, int(end) - c.count))
+            for c, end in zip((p.connections for p in plan.parts), ends, strict=True)
         }
         rule = learning(plan.parts[0]).rule
         self.names = {WEIGHT: "w", **{s.name: mangled("s", s.name) for s in rule.states}}
@@ -91,6 +93,7 @@ class Plastic:
         states = {s: self.array(n)[rows] for s, n in self.names.items()}
         last = np.rint(self.array("last")[rows]).astype(np.int64) - found.back
         found.resume(states, last, done, part.on)
+        found.signals = dict(part.signals.waiting)
         first = max(1, int((done - np.maximum(found.ahead, found.back)).min()) + 1)
         for population, note in ((c.post, found.post), (c.pre, found.pre)):
             ids, stamps = self.spikes(population, first, now + 1 - first)
@@ -104,6 +107,19 @@ class Plastic:
         found.clock = now
         part.read = now, found, sent
         return found, sent
+
+    def hear(self, population: str, many: int, stamp: int) -> None:
+        """Spikes of a population, which is the third factor of some."""
+        for signals in (p.signals for p in self.parts.values()):
+            if signals.population == population:
+                signals.add(stamp + signals.delay, many)
+
+    def due(self, step: int) -> list[tuple[Some, int]]:
+        """(connections, spikes of their third factor that they see) in a step."""
+        found = [x for p in self.parts.values() for x in p.signals.due(step)]
+        if self.gate is None or step >= self.gate.end:
+            return found
+        return [(some[~self.gate.shut(some, step)], many) for some, many in found]
 
     def set(self, name: str, values: Mapping[str, float | Floats], now: int) -> None:
         """Give states another value from now on."""

@@ -71,4 +71,21 @@ def factorial(x):  # type: ignore[no-untyped-def]
     return product
 
 
+@extern(*3 * ("float64",))
+def binomial(u, n, p):  # type: ignore[no-untyped-def]
+    """As dynamics.evaluate has it."""
+    if p >= 1.0:
+        return n
+    if p <= 0.0:
+        return 0.0
+    term = (1.0 - p) ** n
+    total, odds, k = term, p / (1.0 - p), 0.0
+    while u >= total and k < n:
+        term = term * ((n - k) / (k + 1.0)) * odds
+        total += term
+        k += 1.0
+    return k
+
+
 NUMBERS = {"random_number": random_number, "factorial": factorial}  # of cells: dynamics/steps.py's texts
+RULES = {"random_synapse": random_synapse, "binomial": binomial}  # of synapses that learn

@@ -17,7 +17,7 @@ from numba import cfunc, float64, int64
 from portable.backends import compiled
 from portable.backends.addresses import OPTIONS
 from portable.backends.machine import library
-from portable.backends.machine.extern import NUMBERS, random_synapse
+from portable.backends.machine.extern import NUMBERS, RULES
 from portable.backends.native.codegen import FLOATS, CellCode
 from portable.backends.native.layout import Layout
 from portable.backends.native.plastic_code import source
@@ -87,7 +87,7 @@ class Codes:
 
 def learning(form: Form) -> Mapping[str, int]:
     """Name -> address of the functions of a kind of synapses that learn."""
-    return library.load(compiled.cache_folder(), source(form), {**NUMBERS, "random_synapse": random_synapse})
+    return library.load(compiled.cache_folder(), source(form), {**NUMBERS, **RULES})
 
 
 def functions(layout: Layout) -> Mapping[str, int]:

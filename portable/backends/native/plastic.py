@@ -261,8 +261,9 @@ def _brought(part_arrays: Mapping[str, Any], held: Held, now: int, dt: float) ->
     age = part_arrays["PI"][row[LEARN.ages] :][:n]
     known: dict[str, Any] = dict(zip(form.scalars, floats[row[LEARN.scalars] + 1 :], strict=False))
     known |= {s: floats[place(row, form, s) :][:n] for s in (WEIGHT, *form.own, *form.varying)}
-    known |= dict(zip(form.signal, _third_factor(row, form, floats), strict=True))
-    last = _last_signal(row, form, floats)
+    heard = _heard(row, form, floats, now)
+    known |= dict(zip(form.signal, np.zeros(len(form.signal)) if heard is None else heard[2:], strict=True))
+    last = 0 if heard is None else int(heard[0])
     with np.errstate(all="ignore"):
         for s in form.signal:  # it has not moved by itself since its last spike, which every synapse has seen
             known[s] = known[s] * np.exp(-evaluate(rule.decay[s].rate, known) * ((age - last) * dt))
@@ -278,19 +279,15 @@ def _brought(part_arrays: Mapping[str, Any], held: Held, now: int, dt: float) ->
     return known
 
 
-def _last_signal(row: Any, form: Form, floats: Floats) -> int:
-    """The instant of the third factor's last spike; 0 if there was none."""
-    if not form.signal or not row[LEARN.signals]:
-        return 0
-    return int(floats[row[LEARN.heard] + ((row[LEARN.signals] - 1) % row[LEARN.signal_room]) * form.heard])
-
-
-def _third_factor(row: Any, form: Form, floats: Floats) -> list[float]:
-    """Its states after that."""
-    if not form.signal or not row[LEARN.signals]:
-        return [0.0] * len(form.signal)
-    at = row[LEARN.heard] + ((row[LEARN.signals] - 1) % row[LEARN.signal_room]) * form.heard + 2
-    return [float(x) for x in floats[at : at + len(form.signal)]]
+def _heard(row: Any, form: Form, floats: Floats, now: int) -> Floats | None:
+    """The third factor's last entry seen by `now`: what a session has just signalled is seen a step later."""
+    if not form.signal:
+        return None
+    for m in range(row[LEARN.signals] - 1, max(-1, row[LEARN.signals] - 1 - row[LEARN.signal_room]), -1):
+        at = row[LEARN.heard] + (m % row[LEARN.signal_room]) * form.heard
+        if floats[at] <= now:
+            return floats[at : at + form.heard]
+    return None
 
 
 def bring(part_arrays: Mapping[str, Any], held: Held, now: int, dt: float) -> None:

@@ -413,9 +413,10 @@ class PlasticCode:
         code.add("if many > 0:")
         code.depth = 2
         code.add(f"place = {self.said('signals')}", *(f"{local(s)} = 0.0" for s in f.signal))
-        code.add("if signals > 0:")
+        code.add("already = 0.0", "new = 1", "if signals > 0:")
         code.depth = 3
         code.add(f"old = {self.said('(signals - 1)')}", "steps = clock - int(heard[old])")
+        code.add("if steps == 0:", "    place = old", "    already = heard[old + 1]", "    new = 0")
         code.add(
             *(
                 f"{local(s)} = {self.decayed(s, f'heard[old + {2 + i}]', 'steps')}"
@@ -428,9 +429,9 @@ class PlasticCode:
         self.assign(code, tuple(a for a in self.rule.on_signal if a.variable in f.signal))
         code.add("pass")
         code.depth = 2
-        code.add("heard[place] = float(clock)", "heard[place + 1] = float(many)")
+        code.add("heard[place] = float(clock)", "heard[place + 1] = already + many")
         code.add(*(f"heard[place + {2 + i}] = {local(s)}" for i, s in enumerate(f.signal)))
-        code.add(f"block[{LEARN.signals}] = signals + 1")
+        code.add(f"block[{LEARN.signals}] = signals + new")
         code.depth = 1
         code.add("return 0")
         return str(code)

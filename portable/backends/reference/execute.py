@@ -141,24 +141,29 @@ class ReferenceSession:
         index, sent = learning.advance(self.now)
         c, both = learning.connections, learning.back[index] << 32 | learning.ahead[index]
         source = np.searchsorted(c.indptr, index, "right") - 1
-        for pair in np.unique(both):
-            mine, b, a = both == pair, pair >> 32, pair & 0xFFFFFFFF
-            one = np.ones(int(mine.sum()), dtype=np.int64)
-            self.due.setdefault(self.now + int(b), []).append(
-                _Due(c, number, self.now - int(a), index[mine], source[mine], one, sent[mine])
+        order = np.argsort(both, kind="stable")
+        for mine in np.split(order, np.flatnonzero(np.diff(both[order])) + 1) if order.size else ():
+            b, a = int(both[mine[0]]) >> 32, int(both[mine[0]]) & 0xFFFFFFFF
+            one = np.ones(mine.size, dtype=np.int64)
+            self.due.setdefault(self.now + b, []).append(
+                _Due(c, number, self.now - a, index[mine], source[mine], one, sent[mine])
             )
 
     def _arrivals(
         self, name: str, group: GroupInTime, due: list[_Due]
     ) -> tuple[dict[str, Floats], list[tuple[Port, Ints, Floats]]]:
         jumps: dict[str, Floats] = {}
-        alone: dict[str, list[_Due]] = {}
+        at: dict[str, list[_Due]] = {}
         for a in due:
-            added = self.jumps[name, a.connections.port]
+            at.setdefault(a.connections.port, []).append(a)
+        alone = {port: found for port, found in at.items() if self.jumps[name, port] is None}
+        for port, found in at.items():
+            added = self.jumps[name, port]
             if added is None:
-                alone.setdefault(a.connections.port, []).append(a)
                 continue
-            total = np.bincount(a.targets(), a.weights() * a.many, minlength=group.n)
+            cells = np.concatenate([a.targets() for a in found])
+            weights = np.concatenate([a.weights() * a.many for a in found])
+            total = np.bincount(cells, weights, minlength=group.n)
             for state, expr in added.items():
                 jumps[state] = jumps.get(state, 0.0) + np.asarray(
                     evaluate(expr, {**group.values, "weight": total})

@@ -1,15 +1,15 @@
-"""Reference cases with published numbers: networks and single cells whose rates, irregularity, correlation or
-potentials are known.
+"""Reference cases with published numbers: networks, single cells and connections that learn whose rates,
+irregularity, correlation, potentials or weights are known.
 """
 
 from __future__ import annotations
 
 from portable.errors import ModelError, suggestion
-from portable.validation.cases import brette, brunel, lif, potjans_diesmann
+from portable.validation.cases import brette, brunel, lif, plasticity, potjans_diesmann
 from portable.validation.cases.case import Case, Citation, Published, run_case
 
 CASES: dict[str, Case] = {
-    case.name: case for family in (lif, potjans_diesmann, brunel, brette) for case in family.CASES
+    case.name: case for family in (lif, plasticity, potjans_diesmann, brunel, brette) for case in family.CASES
 }
 
 

@@ -33,6 +33,7 @@ OK, UNSUPPORTED, UNAVAILABLE, FAILED, CRASHED, TIME_LIMIT, OUT_OF_MEMORY = (
 )
 OF_RUNS = (
     "perform.py",
+    "learnt.py",
     "deviations.py",
     "readback.py",
 )  # of the validation's own modules, those that decide what a run gives
@@ -57,7 +58,8 @@ class Job:
 
     deviation, size: of validation.deviations, put in after drawing. traces: (population, variable, cell) to
     record besides what the network records. read_back: compare what the simulator holds with the network as
-    it was drawn.
+    it was drawn. learnt: the steps after which the weights of projections that learn are read, of those that
+    the network does not record (jobs.learnt).
     """
 
     network: Network
@@ -74,6 +76,7 @@ class Job:
     program: Program | None = None
     traces: tuple[tuple[str, str, int], ...] = ()
     read_back: bool = False
+    learnt: tuple[int, ...] = ()
     origin: Origin | None = None
 
     @property
@@ -161,6 +164,7 @@ def key(job: Job) -> str:
         "deviation": [job.deviation, job.size if job.deviation else 1.0],
         "traces": job.traces,
         "read_back": job.read_back,
+        "learnt": job.learnt,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -33,6 +33,7 @@ from portable.validation.jobs.job import (
     Outcome,
     unpacked,
 )
+from portable.validation.jobs.learnt import able, advanced
 from portable.validation.readback import ReadBack, read_back
 
 
@@ -76,13 +77,17 @@ def _run(job: Job) -> tuple[Results, str, ReadBack | None, float]:
         integrator=integrator,
         options=job.options,
         program=program,
+        needs=able(job, program),
     ) as sim:
         sim.phases["resolve"] += drawn
-        sim.advance(job.steps)
+        asks = job.read_back and bool(sim.can("session.connections"))
+        first = asks and any(c.learning is not None for c in program.connections)
+        held = read_back(asked, sim.connections()) if first else None  # as they start
+        found = advanced(sim, job)
         results, memory = sim.results(), peak()  # what reading back needs is not the simulation's
-        held = (
-            read_back(asked, sim.connections()) if job.read_back and sim.can("session.connections") else None
-        )
+        if asks and not first:
+            held = read_back(asked, sim.connections())
+        results = replace(results, synapses={**results.synapses, **found})
         return results, program_digest(program), held, memory
 
 

@@ -1,4 +1,4 @@
-"""Level 5: what each backend took."""
+"""Level 6: what each backend took."""
 
 from __future__ import annotations
 

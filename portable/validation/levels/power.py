@@ -5,6 +5,7 @@ each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from portable.validation.deviations import DEVIATIONS
 from portable.validation.differences import compare_results
 from portable.validation.levels.ran import Ran, lives
 from portable.validation.levels.same_spikes import only_cells
+from portable.validation.levels.same_weights import weight_checks
 from portable.validation.verdicts import (
     CELLS,
     FAIL,
     NETWORK,
     SPIKES,
     STATISTICS,
+    WEIGHTS,
     CellCheck,
     DeviationCheck,
     EnsembleCheck,
@@ -49,6 +52,12 @@ def deviation_check(
     times = [p.divergence.time for p in pairs if p.divergence is not None]
     if times:
         failed.append(SPIKES)
+    both = [
+        *(_as(r, "reference") for r in baseline.values()),
+        *(_as(r, "deviated") for r in deviated.values()),
+    ]
+    if any(c.verdict == FAIL for c in weight_checks(both, "reference", "deviated")):
+        failed.append(WEIGHTS)
     called = different(found) or _silenced(baseline, deviated)
     if called:
         failed.append(STATISTICS)
@@ -68,8 +77,13 @@ def deviation_check(
     )
 
 
+def _as(r: Ran, side: str) -> Ran:
+    """A run as a main one of a backend of that name."""
+    return replace(r, job=replace(r.job, backend=side, deviation=""))
+
+
 def _silenced(baseline: Mapping[int, Ran], deviated: Mapping[int, Ran]) -> tuple[str, ...]:
-    """A network that lives for every seed, and with the deviation for none: level 4 has nothing left to
+    """A network that lives for every seed, and with the deviation for none: level 5 has nothing left to
     compare, and needs nothing.
     """
     both = [s for s in deviated if s in baseline]

@@ -1,4 +1,4 @@
-"""Level 4: statistics of activity, paired over seeds where the input is the same, as ensembles where each
+"""Level 5: statistics of activity, paired over seeds where the input is the same, as ensembles where each
 side draws its own.
 """
 

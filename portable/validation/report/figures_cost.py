@@ -1,4 +1,4 @@
-"""Level 5: seconds, memory and real-time factor as bars."""
+"""Level 6: seconds, memory and real-time factor as bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Level 4: distributions, spectra, and differences paired over seeds with the band of equivalence."""
+"""Level 5: distributions, spectra, and differences paired over seeds with the band of equivalence."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def _growth_caption(v: Validation, e: Evidence, i: int) -> str:
 
 
 def paired(v: Validation) -> dict[str, Picture]:
-    """Level 4: backend -> a figure with a panel for each statistic."""
+    """Level 5: backend -> a figure with a panel for each statistic."""
     found = {}
     for i, backend in enumerate(v.backends[1:], 1):
         own = [c for c in v.paired if c.backend == backend]
@@ -186,7 +186,7 @@ def paired(v: Validation) -> dict[str, Picture]:
 
 
 def distributions(v: Validation, e: Evidence) -> list[Picture]:
-    """Level 4: a figure for each statistic, a panel for each population."""
+    """Level 5: a figure for each statistic, a panel for each population."""
     found = []
     for n, statistic in enumerate(dict.fromkeys(s for s, _, _ in e.distributions)):
         panels, seen = [], set()
@@ -217,7 +217,7 @@ def distributions(v: Validation, e: Evidence) -> list[Picture]:
 
 
 def spectra(v: Validation, e: Evidence) -> list[Picture]:
-    """Level 4: power spectra, a panel for each population."""
+    """Level 5: power spectra, a panel for each population."""
     panels, seen = [], set()
     for k, population in enumerate(dict.fromkeys(p for p, _ in e.spectra)):
         curves = {
@@ -230,7 +230,7 @@ def spectra(v: Validation, e: Evidence) -> list[Picture]:
 
 
 def costs(v: Validation) -> list[Picture]:
-    """Level 5: bars of what was measured."""
+    """Level 6: bars of what was measured."""
     known = [c for c in v.costs if c.backend in v.backends]
     index = {c.backend: v.backends.index(c.backend) for c in known}
     kinds = [

@@ -6,7 +6,7 @@ import math
 
 from portable.validation.report.view import NOTHING, counted, listed, number
 from portable.validation.report.words import with_unit
-from portable.validation.verdicts import SPIKES, Power, Validation
+from portable.validation.verdicts import WEIGHTS, Power, Validation
 
 
 def power_sentence(v: Validation) -> str:
@@ -49,7 +49,8 @@ def caught_sentence(v: Validation) -> str:
     missed = [d.name for d in smallest.values() if d.caught is None]
     text = (
         f"Of {counted(len(smallest), 'known deviation')} put into a copy of the engine, {len(levels)} "
-        f"were caught, {sum(x <= SPIKES for x in levels)} of them by exact comparison (levels 0 to {SPIKES})"
+        f"were caught, {sum(x <= WEIGHTS for x in levels)} of them by exact comparison (levels 0 to "
+        f"{WEIGHTS})"
     )
     return f"{text}; not caught: {listed(missed)}." if missed else f"{text}."
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portable.validation.evidence import Evidence
-from portable.validation.report import gallery, names, power, tables, words
+from portable.validation.report import gallery, names, power, tables, weights, words
 from portable.validation.report.view import (
     Block,
     Cell,
@@ -31,6 +31,7 @@ from portable.validation.verdicts import (
     SPIKES,
     STATISTICS,
     UNDECIDED,
+    WEIGHTS,
     Validation,
 )
 
@@ -41,6 +42,8 @@ QUESTIONS = {
     NETWORK: "Does each simulator hold the same connections, weights and delays?",
     CELLS: "Does each cell type alone, with the same frozen input, do the same?",
     SPIKES: "Does the whole network, with the same frozen input, give the same spikes in the same steps?",
+    WEIGHTS: "Have connections that learn learnt the same? Weights are a function of spikes and rule: with "
+    "the same spikes, and up to the first that differs, they are equal but for rounding.",
     STATISTICS: "If single spikes differ: are rates, irregularity and correlations the same, within stated "
     "margins?",
     COST: "What does each take? Speed and memory are shown for information; being slower is no failure of "
@@ -55,6 +58,7 @@ def sections(v: Validation, e: Evidence) -> tuple[Section, ...]:
         NETWORK: _network,
         CELLS: _cells,
         SPIKES: _spikes,
+        WEIGHTS: _weights,
         STATISTICS: _statistics,
         COST: _cost,
     }
@@ -113,6 +117,7 @@ def _network(v: Validation, _: Evidence) -> list[Block]:
     return [
         Table("Networks, over all runs", tables.NETWORK_COLUMNS, tuple(rows)),
         Fold(f"All {counted(len(v.networks), 'run')}", (tables.networks(v.networks),)),
+        *([weights.rules(v)] if v.rules else []),
     ]
 
 
@@ -142,6 +147,25 @@ def _spikes(v: Validation, e: Evidence) -> list[Block]:
 def _foldable(table: Table, what: str, most: int = 12) -> list[Block]:
     """A table as it is, or shown on demand if it is long."""
     return [table] if len(table.rows) <= most else [Fold(f"All {len(table.rows)} {what}", (table,))]
+
+
+def _weights(v: Validation, e: Evidence) -> list[Block]:
+    """Where spikes are not the same, the statistics of weights at the end too."""
+    told: list[Block] = [Text(f"{b}: {said}") for b in v.backends[1:] if (said := weights.sentence(v, b))]
+    table = _foldable(weights.table(v.weights, v.reference), "comparisons of weights") if v.weights else []
+    at_end: list[Block] = []
+    for b in v.backends[1:]:
+        own = [c for c in v.weights if c.backend == b]
+        tests = [c for c in v.paired_weights if c.backend == b]
+        if tests and not all(c.identical for c in own):
+            at_end.append(Fold(f"{b}: weights at the end, paired over seeds", (tables.paired(tests, b),)))
+    if v.ensemble_weights and not all(c.identical for c in v.weights):
+        distances = tables.ensembles(v.ensemble_weights)
+        at_end.append(Fold(f"{counted(len(distances.rows), 'distance')} of weights at the end", (distances,)))
+    pictures = weights.pictures(v, e)
+    rest = tuple(pictures[SHOWN:])
+    more = [Fold(f"{counted(len(rest), 'more figure')} of weights", rest)] if rest else []
+    return [*told, *pictures[:SHOWN], *more, *table, *at_end]
 
 
 def _statistics(v: Validation, e: Evidence) -> list[Block]:

@@ -248,7 +248,7 @@ def spikes(checks: Iterable[SpikeCheck], reference: str) -> Table:
 
 
 def paired(checks: Iterable[PairedCheck], backend: str) -> Table:
-    """Level 4, paired over seeds."""
+    """Level 5, paired over seeds."""
     checks = list(checks)
     sources = list(dict.fromkeys(c.margin_from for c in checks))
     extra, told = (
@@ -295,7 +295,7 @@ def paired(checks: Iterable[PairedCheck], backend: str) -> Table:
 
 
 def ensembles(checks: Iterable[EnsembleCheck]) -> Table:
-    """Level 4, distributions against the reference's own seeds."""
+    """Level 5, distributions against the reference's own seeds."""
     columns = (
         "population",
         "backend",
@@ -375,7 +375,7 @@ def power(v: Validation) -> Table:
 
 
 def costs(v: Validation) -> Table:
-    """Level 5: medians over seeds."""
+    """Level 6: medians over seeds."""
     phases = list(dict.fromkeys(k for c in v.costs for k in c.seconds))
     rows = tuple(
         (

@@ -19,6 +19,7 @@ from portable.validation.report.view import (
     short,
     signed,
 )
+from portable.validation.report.weights import sentence
 from portable.validation.verdicts import (
     DIFFERENT,
     EQUIVALENT,
@@ -33,6 +34,7 @@ from portable.validation.verdicts import (
     SPIKES,
     STATISTICS,
     UNDECIDED,
+    WEIGHTS,
     EnsembleCheck,
     LevelVerdict,
     PairedCheck,
@@ -131,8 +133,9 @@ def _identical(v: Validation, backend: str) -> tuple[str, str, str]:
         if checks
         else _summary(v, SPIKES, backend)
     )
+    learnt = sentence(v, backend)
     return (
-        found,
+        f"{found} {learnt}".strip(),
         f"For this model, what was computed on one holds on the other, spike for spike: {backend} and "
         f"{v.reference} can be exchanged.",
         "",
@@ -151,9 +154,8 @@ def _equivalent(v: Validation, backend: str) -> tuple[str, str, str]:
 
 def _different(v: Validation, backend: str) -> tuple[str, str, str]:
     failed = [v_ for v_ in v.levels if v_.backend == backend and v_.verdict == FAIL]
-    found = f"{parting(v, backend)} {_agreeing(_statistics(v, backend))}".strip() or " ".join(
-        _sentence(x.summary) for x in failed
-    )
+    said = (parting(v, backend), sentence(v, backend), _agreeing(_statistics(v, backend)))
+    found = " ".join(x for x in said if x) or " ".join(_sentence(x.summary) for x in failed)
     levels = listed(f"{LEVELS[x.level]} (level {x.level})" for x in failed)
     means = f"Results of {backend} must not stand in for those of {v.reference} in this model." + (
         f" Not passed: {levels}." if levels else ""
@@ -219,7 +221,7 @@ def matters(v: Validation, backend: str) -> str:
     n = _statistics(v, backend)
     if level is None or level.verdict in (NOT_RUN, NOT_COMPARABLE) or not n.total:
         return (
-            "Whether it matters for rates and other statistics was not tested: there is no result at level 4."
+            "Whether it matters for rates and other statistics was not tested: there is no result at level 5."
         )
     if n.failed:
         worst = max(n.paired, key=lambda c: abs(c.effect) if math.isfinite(c.effect) else 0.0, default=None)
@@ -237,15 +239,17 @@ def matters(v: Validation, backend: str) -> str:
             f"Nothing is shown to be outside its margin, but {counted(n.open, 'statistic')} of {n.total} "
             "could not be decided."
         )
+    learnt = v.level(WEIGHTS, backend)
+    what = "weights or single spikes" if learnt and learnt.verdict == FAIL else "single spikes or their order"
     return (
         f"It does not show in the statistics: all {n.total} are within their margins. It matters where "
-        "single spikes or their order do."
+        f"{what} do."
     )
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Checks of level 4 of one backend by verdict; `paired` and `ensembles` are those that failed."""
+    """Checks of level 5 of one backend by verdict; `paired` and `ensembles` are those that failed."""
 
     total: int
     passed: int
