@@ -28,6 +28,7 @@ DIALECT = PYTHON.but(
         "H": "pt_heaviside({0})",
         "exprel": "pt_exprel({0})",
         "factorial": "pt_factorial({0})",
+        "binomial": "pt_binomial({0}, {1}, {2})",
         "min": "pt_min({0}, {1})",
         "max": "pt_max({0}, {1})",
         "ceil": "pt_ceil({0})",

@@ -61,6 +61,17 @@ def _random_number(low, high, cell, stamp, number):  # type: ignore[no-untyped-d
     return draw(key, uint64(cell), uint64(stamp), uint64(0), uint64(number))
 
 
+# dynamics.evaluate's, in C: a the drawn number, b trials, c their probability.
+BINOMIAL = """{
+    if (c >= 1.0) return b;
+    if (c <= 0.0) return 0.0;
+    double term = pow(1.0 - c, b), total = term, k = 0.0;
+    const double odds = c / (1.0 - c);
+    while (a >= total && k < b) {
+        term = term * ((b - k) / (k + 1.0)) * odds; total += term; k += 1.0;
+    }
+    return k;
+}"""
 # What a step in machine code calls; there are no arrivals before a number that it draws.
 _EXTERN = {**NUMBERS, "random_number": _random_number}
 # name: (argument types, C expression of a, b, c, ... or a whole body; numpy function)
@@ -86,6 +97,13 @@ _TABLE: dict[str, tuple[tuple[str, ...], str, Any]] = {
     ),
     "pt_power": (("float", "float"), "pow(a, b)", np.float_power),
     "pt_random": (("float",) * 5, BODY, _random),
+    "pt_binomial": (
+        ("float",) * 3,
+        BINOMIAL,
+        lambda *given: evaluate(
+            Call("binomial", (Name("u"), Name("n"), Name("p"))), dict(zip("unp", given, strict=True))
+        ),
+    ),
     "pt_draw": (("float",) * 6, SYNAPSE, _random_synapses),
 }
 _C_TYPE = {"boolean": "int", "float": "double"}
