@@ -50,6 +50,18 @@ TRACE = record(
     values={"type": "array"},
     before=MAYBE,
 )
+SYNAPSES = record(
+    projection=TEXT,
+    variable=TEXT,
+    unit=TEXT,
+    largest=MAYBE,
+    time=NUMBER,
+    source=WHOLE,
+    target=WHOLE,
+    values=TWO,
+    before=MAYBE,
+    scale=NUMBER,
+)
 DIVERGENCE = {
     "oneOf": [{"type": "null"}, record(time=NUMBER, step=WHOLE, population=TEXT, neuron=WHOLE, spikes=TWO)]
 }
@@ -60,6 +72,7 @@ PAIR = record(
     populations=many(POPULATION),
     traces=many(TRACE),
     divergence=DIVERGENCE,
+    synapses=many(SYNAPSES, 0),
     identical=TRUTH,
     spikes=TWO,
     equal=NUMBER,

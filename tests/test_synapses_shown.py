@@ -252,19 +252,8 @@ def plastic() -> pt.Network:
     return pt.Network("n", [cells], [p], (), [pt.Record(p)])
 
 
-def test_neuroml_refuses_it_and_writes_nothing(tmp_path: Path) -> None:
-    for simulation in (True, False):
-        with pytest.raises(pt.ModelError, match=r"'learns': its connections learn \(STDP\).*pt\.save"):
-            pt.write_neuroml(plastic(), tmp_path / "out", simulation=simulation)
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(("name", "feature"), [("jneuroml", "synapses.plastic"), ("jlems", "origin")])
-def test_backends_of_neuroml_refuse_it(name: str, feature: str) -> None:
-    """The table says it, and the writer of files nothing more; jlems runs what was read from a file only."""
-    told = {s.feature for s in pt.check(plastic(), name)}
-    assert feature in told
-    assert "neuroml.export" not in told
+def test_jlems_runs_what_was_read_from_a_file_only() -> None:
+    assert "origin" in {s.feature for s in pt.check(plastic(), "jlems")}
 
 
 @pytest.mark.slow
