@@ -47,7 +47,7 @@ def shortfalls(program: Program, config: RunConfig) -> list[Shortfall]:
         elif (method := choose(group.flat, config.integrator)).name in STEPS:  # else the table says so
             texts.append((where, generated.model(group.flat, method)[0]))
     for c in program.connections:
-        if c.learning is None or not c.count:
+        if c.learning is None or not c.count or c.learning.rule.draws():  # draws are refused by the table
             continue
         where = f"projection '{c.projection}'"
         if reason := synapses.problem(c.learning.rule):

@@ -75,7 +75,7 @@ def problem(rule: Rule) -> str:
     exprs = [a.expr for h in HANDLERS for a in rule.handler(h)] + [rule.sends]
     exprs += [e for d in rule.decay.values() for e in (d.rate, d.rest) if e is not None]
     called = {x.fn for e in exprs for x in walk(e) if isinstance(x, Call)}
-    if unknown := sorted(called - FUNCTIONS.keys() - {"binomial"}):  # draws are refused by the table
+    if unknown := sorted(called - FUNCTIONS.keys()):
         return f"its rule '{rule.name}' calls {unknown[0]}(), which NESTML does not have"
     return ""
 
