@@ -70,7 +70,9 @@ class Form:
     @property
     def before(self) -> tuple[str, ...]:
         """Traces of the target whose value before its spikes is read: by what its spikes do."""
-        read = self.rule.reads("on_post", "after_post")
+        read = self.rule.reads("on_post")  # its own jumps are done when an entry is made
+        for a in self.rule.after_post:
+            read |= names(a.expr) if a.variable in self.own else frozenset()
         return tuple(s for s in self.post if s in read)
 
     @property
