@@ -351,3 +351,13 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys, given, said):
     path.write_text(MODEL)
     assert main(["show", str(path), *given]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_prediction_says_what_it_does_not_count():
+    cells = pt.Population("cells", 4, pt.IF_curr_exp())
+    learns = pt.Projection(cells, cells, pt.OneToOne(), pt.STDP(0.1, w_max=1), name="learns")
+    network = pt.Network("n", [cells], [learns], recordings=[pt.Record(learns)])
+    said = str(pt.predict(network, "native", "100 ms"))
+    assert "not counted: connections that learn count as static ones" in said
+    assert "not counted: recorded weights are not counted" in said

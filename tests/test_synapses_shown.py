@@ -254,10 +254,3 @@ def plastic() -> pt.Network:
 
 def test_jlems_runs_what_was_read_from_a_file_only() -> None:
     assert "origin" in {s.feature for s in pt.check(plastic(), "jlems")}
-
-
-@pytest.mark.slow
-def test_a_prediction_says_what_it_does_not_count() -> None:
-    said = str(pt.predict(plastic(), "native", "100 ms"))
-    assert "not counted: connections that learn count as static ones" in said
-    assert "not counted: recorded weights are not counted" in said
