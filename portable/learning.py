@@ -12,12 +12,13 @@ import numpy as np
 
 from portable.dynamics.evaluate import evaluate
 from portable.dynamics.expressions import names
-from portable.dynamics.synapse import WEIGHT, Rule, check_trace
+from portable.dynamics.synapse import WEIGHT, check_trace
 from portable.errors import ModelError, suggestion
 from portable.model.network import Network, Projection, Side
 from portable.model.synapses import PlasticSynapse
 from portable.model.values import Array, Value, value
 from portable.resolve.grid import one_on_grid
+from portable.resolve.learning import outside
 from portable.resolve.program import Connections, Ints, Program
 from portable.results.synapses import SynapseTable
 from portable.units import Floats, Quantity, shift, unit
@@ -135,26 +136,33 @@ def given(o: Ordered, p: Projection, variable: str, new: Any) -> dict[str, float
         )
     for c in o.of if variable == WEIGHT else ():
         assert c.learning is not None
-        x = np.broadcast_to(np.asarray(parts[c.name], dtype=np.float64), c.count)
-        kept = evaluate(rule.clipped_name(), {**c.learning.parameters, WEIGHT: x})
-        apart = np.flatnonzero(np.abs(kept - x) > 1e-9 * np.abs(x))
-        if apart.size:
+        if apart := outside(rule, c.learning.parameters, parts[c.name]):
             raise ModelError(
                 where,
-                f"{_shown(float(x[apart[0]]), rule)} is outside the bounds of '{rule.name}'",
+                f"{apart[0]:g} {rule.weight_unit} is outside the bounds of '{rule.name}'",
                 "give weights within them",
             )
     return parts
 
 
-def _shown(weight: float, rule: Rule) -> str:
-    return f"{shift(weight, -unit(rule.weight_unit).coherent_power):g} {rule.weight_unit}"
+class Orders:
+    """The projections' connections as a user sees them, each put in order once."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.found: dict[str, Ordered] = {}
+
+    def of(self, p: Projection) -> Ordered:
+        """Those of a projection."""
+        if p.name not in self.found:
+            self.found[p.name] = ordered(self.program, p)
+        return self.found[p.name]
 
 
 class Recorder:
     """Samples what the network's recordings ask of connections that learn."""
 
-    def __init__(self, network: Network, program: Program) -> None:
+    def __init__(self, network: Network, program: Program, orders: Orders) -> None:
         self.dt = program.dt
         self.wanted: dict[tuple[str, str], tuple[Ordered, Projection, int, Ints]] = {}
         self.samples: dict[tuple[str, str], SynapseTable] = {}
@@ -167,7 +175,7 @@ class Recorder:
                 if r.interval is None
                 else one_on_grid(r.interval.coherent(), program.dt, f"recordings[{i}].interval", least=1)
             )
-            o = ordered(program, p)
+            o = orders.of(p)
             keep = _within(o.sources, p.pre, r.synapses.pre) & _within(o.targets, p.post, r.synapses.post)
             for variable in r.variables:
                 self.wanted[p.name, variable] = o, p, every, np.flatnonzero(keep)

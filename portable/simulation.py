@@ -29,7 +29,7 @@ from portable.backends.contract import (
 from portable.backends.features import FEATURES
 from portable.dynamics.synapse import check_trace
 from portable.errors import BackendFailed, BackendUnavailable, ModelError, PortableError, UnsupportedError
-from portable.learning import Recorder, Regular
+from portable.learning import Orders, Recorder, Regular
 from portable.memory import peak
 from portable.model.network import Network, Population, Projection, View, side
 from portable.model.synapses import PlasticSynapse
@@ -210,8 +210,9 @@ class Simulation:
         self.interrupted, self._closed = False, False
         self.began = datetime.now(UTC).isoformat(timespec="seconds")
         self._now: dict[str, dict[str, Any]] = {g.name: dict(g.parameters) for g in program.cells}
-        self._orders: dict[str, learning.Ordered] = {}
-        self._recorder, self._regular = Recorder(network, program), Regular(network, program)
+        self._orders = Orders(program)
+        self._recorder = Recorder(network, program, self._orders)
+        self._regular = Regular(network, program)
         if self._recorder.wanted and not session.now:
             self._recorder.sample(0, self._read)
         self._changes: dict[
@@ -288,12 +289,6 @@ class Simulation:
                 report(steps - left, steps)
                 piece = max(1, min(int(now * PIECE_SECONDS / max(spent, 1e-6)), 16 * piece))
 
-    def _ordered(self, p: Projection) -> learning.Ordered:
-        """Found once: who reads weights often does not sort them each time."""
-        if p.name not in self._orders:
-            self._orders[p.name] = learning.ordered(self.program, p)
-        return self._orders[p.name]
-
     def _read(self, name: str, variable: str) -> Floats:
         return cast(Learns, self.session).synapses(name, variable)
 
@@ -306,7 +301,7 @@ class Simulation:
         assert isinstance(p.synapse, PlasticSynapse)
         check_trace(p.synapse.rule, variable, f"projection '{p.name}'")
         self._require("session.synapses", f"projection '{p.name}'")
-        o = self._ordered(p)
+        o = self._orders.of(p)
         found: SynapseTable = _guarded(
             self.backend.name,
             lambda: learning.table(o, p, variable, self.steps, self.program.dt, self._read),
@@ -322,7 +317,7 @@ class Simulation:
         self._usable()
         p = learning.projection(self.network, projection, "plastic")
         self._require("session.plastic", f"projection '{p.name}'")
-        for c in self._ordered(p).of:
+        for c in self._orders.of(p).of:
             _guarded(self.backend.name, partial(cast(Learns, self.session).plastic, c.name, bool(on)))
         (self._regular.off.discard if on else self._regular.off.add)(p.name)
 
@@ -342,13 +337,13 @@ class Simulation:
                 "signal.spikes", f"must be a whole number > 0, got {spikes!r}", "leave it out for one"
             )
         self._require("session.signal", f"projection '{p.name}'")
-        for c in self._ordered(p).of:
+        for c in self._orders.of(p).of:
             _guarded(self.backend.name, partial(cast(Learns, self.session).signal, c.name, int(spikes)))
 
     def _set_synapses(self, which: Projection, values: Mapping[str, Any]) -> None:
         p = learning.projection(self.network, which, "set")
         self._require("session.synapses.set", f"projection '{p.name}'")
-        o = self._ordered(p)
+        o = self._orders.of(p)
         by_name: dict[str, dict[str, Any]] = {}
         for variable, new in values.items():
             for name, x in learning.given(o, p, variable, new).items():

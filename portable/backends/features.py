@@ -98,7 +98,7 @@ def _synapse_needs(c: Connections) -> Iterator[str]:
         yield "synapses.static"
         return
     yield "synapses.plastic"
-    if bool(np.any(np.asarray(c.learning.dendritic) != np.asarray(c.delays))):
+    if np.any(c.axonal()):
         yield "synapses.axonal"
     if c.learning.rule.draws():
         yield "synapses.random"

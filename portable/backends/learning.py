@@ -36,17 +36,10 @@ class Learning:
         self.rule: Rule = c.learning.rule
         n = c.count
         self.back: Ints = np.broadcast_to(np.asarray(c.learning.dendritic, dtype=np.int64), n)
-        self.ahead: Ints = np.broadcast_to(np.asarray(c.delays, dtype=np.int64), n) - self.back
+        self.ahead: Ints = np.broadcast_to(c.axonal(), n)
         self.values = dict(c.learning.parameters)
+        start: Mapping[str, Any] = {**c.learning.start(), WEIGHT: c.weights}
         with np.errstate(all="ignore"):
-            start: Mapping[str, Any] = {
-                **{
-                    s.name: evaluate(s.initial, self.values)
-                    for s in (*self.rule.signal, *self.rule.pre, *self.rule.post)
-                },
-                **c.learning.initial,
-                WEIGHT: c.weights,
-            }
             self.rates = {s: evaluate(d.rate, self.values) for s, d in self.rule.decay.items()}
             self.rests = {
                 s: evaluate(d.rest, self.values) for s, d in self.rule.decay.items() if d.rest is not None
@@ -173,9 +166,13 @@ class Learning:
                 continue
             self.states[a.variable][index] = self._evaluate(a.expr, index)
 
-    def _evaluate(self, expr: Any, index: Ints) -> Floats:
+    def _known(self, index: Ints) -> dict[str, Any]:
+        """Parameters and states of some connections."""
         known: dict[str, Any] = {n: v if isinstance(v, float) else v[index] for n, v in self.values.items()}
-        known |= {s: x[index] for s, x in self.states.items()}
+        return known | {s: x[index] for s, x in self.states.items()}
+
+    def _evaluate(self, expr: Any, index: Ints) -> Floats:
+        known = self._known(index)
         for number, name in draws([expr]) if self.drawing else ():
             which = 256 * self.nth[index] + self.again
             key = np.uint64(self.key)
@@ -210,8 +207,7 @@ class Learning:
 
     def _drifted(self, index: Ints, elapsed: Any) -> Floats:
         """The weights after a time without events."""
-        known: dict[str, Any] = {n: v if isinstance(v, float) else v[index] for n, v in self.values.items()}
-        known |= {s: x[index] for s, x in self.states.items()}
+        known = self._known(index)
         if self.on:
             known[ELAPSED.id] = elapsed
             with np.errstate(all="ignore"):

@@ -19,12 +19,9 @@ from portable.dynamics.synapse_text import rule
 from portable.errors import ModelError, suggestion
 from portable.frozen import Frozen
 from portable.model.values import Value, extremes, value
+from portable.units import shift, unit
 
 CHECKED = "nA"  # the unit with which a type is read before it meets a receptor
-_TEXTS = (
-    "pre_traces", "post_traces", "equations", "signal_traces", "on_signal", "on_pre", "on_post",
-    "after_pre", "after_post", "sends",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,16 +177,16 @@ class PlasticSynapse:
         """The rule, for the weights of its projection."""
         return self.type.rule(self.weight_unit)
 
-    def typed(self, weight: Value, delay: Value, unit: str, path: str) -> PlasticSynapse:
-        """The same with every value read; weights are in `unit`. ModelError names the value under `path`."""
+    def typed(self, weight: Value, delay: Value, own: str, path: str) -> PlasticSynapse:
+        """The same with every value read; weights are in `own`. ModelError names the value under `path`."""
         fixed = self.type.definition.get("weight_unit", "")
-        if fixed and fixed != unit:
+        if fixed and fixed != own:
             raise ModelError(
                 f"{path}.synapse",
-                f"'{self.type.name}' is for weights in {fixed}, and the receptor's are in {unit}",
+                f"'{self.type.name}' is for weights in {fixed}, and the receptor's are in {own}",
                 "connect to a receptor of that unit",
             )
-        read = self.type.rule(unit)
+        read = self.type.rule(own)
         parameters: dict[str, Value] = {}
         for p in read.parameters:
             where = f"{path}.{p.name}"
@@ -198,7 +195,7 @@ class PlasticSynapse:
         units = {s.name: s.unit for s in read.own}
         initial = {n: value(v, units[n], f"{path}.initial['{n}']") for n, v in self.initial.items()}
         return PlasticSynapse(
-            self.type, weight, delay, parameters, initial, self.dendritic_delay_fraction, unit
+            self.type, weight, delay, parameters, initial, self.dendritic_delay_fraction, own
         )
 
     def __hash__(self) -> int:
@@ -216,8 +213,9 @@ def _signed(p: Parameter, given: Value, path: str) -> None:
     if low == -float("inf"):  # a distribution without bound: resolve looks at what is drawn
         return
     if (p.positive and low <= 0) or (p.nonnegative and low < 0):
+        own = shift(low, -unit(p.unit).coherent_power)
         raise ModelError(
-            path, f"must be {'>' if p.positive else '>='} 0 {p.unit}, got {low:g}", "give a positive value"
+            path, f"must be {'>' if p.positive else '>='} 0 {p.unit}, got {own:g}", "give a positive value"
         )
 
 
@@ -278,24 +276,11 @@ def synapse_type(
     Raises ModelError that quotes the line. Nothing is executed.
     """
     path = f"synapse_type '{name}'"
-    texts = dict(
-        zip(
-            _TEXTS,
-            (
-                pre_traces,
-                post_traces,
-                equations,
-                signal_traces,
-                on_signal,
-                on_pre,
-                on_post,
-                after_pre,
-                after_post,
-                sends,
-            ),
-            strict=True,
-        )
-    )
+    texts = {
+        "pre_traces": pre_traces, "post_traces": post_traces, "equations": equations,
+        "signal_traces": signal_traces, "on_signal": on_signal, "on_pre": on_pre, "on_post": on_post,
+        "after_pre": after_pre, "after_post": after_post, "sends": sends,
+    }  # fmt: skip
     for place, text in texts.items():
         if not isinstance(text, str):
             raise ModelError(f"{path}.{place}", f"must be text, got {text!r}", "write statements")

@@ -71,20 +71,27 @@ def _per_connection(x: Any) -> PerCell:
 
 def _bounded(rule: Rule, parameters: Mapping[str, PerCell], weights: Any, path: str) -> None:
     """ModelError if a weight starts outside its bounds: the rule would move it there at the first spike."""
-    given = np.atleast_1d(np.asarray(weights, dtype=np.float64))
-    if not given.size:
-        return
-    kept = np.atleast_1d(evaluate(rule.clipped_name(), {**parameters, WEIGHT: given}))
-    apart = np.abs(kept - given) > 1e-9 * np.maximum(np.abs(kept), np.abs(given))
-    if np.any(apart):
-        i = int(np.flatnonzero(apart)[0])
-        power = unit(rule.weight_unit).coherent_power
-        first, bound = (float(shift(x[min(i, x.size - 1)], -power)) for x in (given, kept))
+    if apart := outside(rule, parameters, weights):
         raise ModelError(
             f"{path}.weight",
-            f"{first:g} {rule.weight_unit} is outside the bounds of '{rule.name}' (the nearest is {bound:g})",
+            f"{apart[0]:g} {rule.weight_unit} is outside the bounds of '{rule.name}' (the nearest is "
+            f"{apart[1]:g})",
             "change the weight, or the rule's bounds",
         )
+
+
+def outside(rule: Rule, parameters: Mapping[str, PerCell], weights: Any) -> tuple[float, float] | None:
+    """The first weight that its rule's bounds move, and where to, in the rule's unit; None: there is none."""
+    given = np.atleast_1d(np.asarray(weights, dtype=np.float64))
+    if not given.size:
+        return None
+    kept = np.atleast_1d(evaluate(rule.clipped_name(), {**parameters, WEIGHT: given}))
+    apart = np.flatnonzero(np.abs(kept - given) > 1e-9 * np.abs(given))
+    if not apart.size:
+        return None
+    i, power = int(apart[0]), unit(rule.weight_unit).coherent_power
+    first, bound = (float(shift(x[min(i, x.size - 1)], -power)) for x in (given, kept))
+    return first, bound
 
 
 def signalled(made: Plasticity, p: Projection, key: int, path: str, dt: float) -> Plasticity:

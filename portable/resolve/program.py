@@ -106,6 +106,11 @@ class Plasticity:
     signal_delay: int = 1
     key: int = 0
 
+    def start(self) -> dict[str, PerCell]:
+        """Every state but the weight before the first spike: traces are 0."""
+        rule = self.rule
+        return {s.name: 0.0 for s in (*rule.signal, *rule.pre, *rule.post)} | dict(self.initial)
+
     def varying(self) -> frozenset[str]:
         """Parameters that are not the same for all connections."""
         return frozenset(n for n, v in self.parameters.items() if not isinstance(v, float))
@@ -142,6 +147,12 @@ class Connections:
     def sources(self) -> npt.NDArray[np.uint32]:
         """The source of every connection (length `count`)."""
         return np.repeat(np.arange(self.indptr.size - 1, dtype=np.uint32), np.diff(self.indptr))
+
+    def axonal(self) -> Ints:
+        """Axonal steps of each connection that learns, or of all (1,)."""
+        assert self.learning is not None
+        whole, back = (np.asarray(x, dtype=np.int64) for x in (self.delays, self.learning.dendritic))
+        return np.atleast_1d(whole - back)
 
     def nth(self) -> Ints:
         """Of each connection, how many of its pair stand before it."""

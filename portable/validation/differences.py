@@ -221,6 +221,15 @@ def _comparable(a: Results, b: Results) -> None:
             )
 
 
+def _worst(
+    a: TraceTable | SynapseTable, b: TraceTable | SynapseTable, divergence: Divergence | None
+) -> tuple[Largest, float]:
+    """The largest difference of two tables, and that of the samples before the first spike that differs."""
+    worst = largest(a.values, b.values)
+    early = worst.rows if divergence is None else worst.rows[a.steps < divergence.step]
+    return worst, float(early.max()) if early.size else 0.0
+
+
 def _trace(
     key: tuple[str, str], a: TraceTable, b: TraceTable, divergence: Divergence | None
 ) -> TraceDifference:
@@ -230,9 +239,8 @@ def _trace(
             "has different cells or sample times on the two sides",
             "use the same recordings",
         )
-    worst = largest(a.values, b.values)
+    worst, before = _worst(a, b, divergence)
     row, column = worst.place
-    early = worst.rows if divergence is None else worst.rows[a.steps < divergence.step]
     return TraceDifference(
         key[0],
         key[1],
@@ -241,7 +249,7 @@ def _trace(
         float(a.times[row]),
         int(a.ids[column]),
         (float(a.values[row, column]), float(b.values[row, column])),
-        float(early.max()) if early.size else 0.0,
+        before,
     )
 
 
@@ -255,9 +263,8 @@ def _synapses(
             "has different connections or sample times on the two sides",
             "use the same recordings",
         )
-    worst = largest(a.values, b.values)
+    worst, before = _worst(a, b, divergence)
     row, column = worst.place
-    early = worst.rows if divergence is None else worst.rows[a.steps < divergence.step]
     return SynapseDifference(
         key[0],
         key[1],
@@ -267,6 +274,6 @@ def _synapses(
         int(a.sources[column]),
         int(a.targets[column]),
         (float(a.values[row, column]), float(b.values[row, column])),
-        float(early.max()) if early.size else 0.0,
+        before,
         float(np.abs(a.values).max()),
     )

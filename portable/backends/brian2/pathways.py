@@ -164,5 +164,4 @@ def _numbers(rule: Rule, c: Plasticity) -> tuple[dict[str, PerCell], dict[str, P
             values[mangled("rate", s)] = evaluate(d.rate, c.parameters)
             if d.rest is not None:
                 values[mangled("rest", s)] = evaluate(d.rest, c.parameters)
-        start = {s.name: evaluate(s.initial, c.parameters) for s in (*rule.signal, *rule.pre, *rule.post)}
-    return values, {mangled("s", n): v for n, v in {**start, **c.initial}.items()}
+    return values, {mangled("s", n): v for n, v in c.start().items()}

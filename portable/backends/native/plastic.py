@@ -73,16 +73,9 @@ def blocks(plan: NativePlan, short: bool) -> list[Block]:
         assert c.learning is not None
         rule = simplified(c.learning.rule.own_all(c.learning.varying()), c.learning.parameters)
         varying = tuple(p.name for p in rule.parameters if p.name in c.learning.varying())
-        found = np.unique(axonal(c))
+        found = np.unique(c.axonal())
         out += [Block(i, int(a), Form(rule, varying, short), found.size == 1) for a in found]
     return out
-
-
-def axonal(c: Connections) -> Ints:
-    """Axonal steps of each connection, or of all (1,)."""
-    assert c.learning is not None
-    whole, back = (np.asarray(x, dtype=np.int64) for x in (c.delays, c.learning.dendritic))
-    return np.atleast_1d(whole - back)
 
 
 class Store:
@@ -157,7 +150,7 @@ def _block(
     parts, places = where.places[c.post]
     mine: Any = None if parts.max(initial=0) == 0 else parts[c.targets] == p
     if not block.whole:
-        here = axonal(c) == block.axonal
+        here = c.axonal() == block.axonal
         mine = here if mine is None else mine & here
     index: Ints | slice = slice(None) if mine is None else np.flatnonzero(mine)
     n = c.count if isinstance(index, slice) else index.size
@@ -194,10 +187,9 @@ def _block(
     row["tables"] = floats.add(np.concatenate([np.zeros(0), *(_table(r, dt) for r in decays)]))
     row["weights"] = floats.add(each(c.weights))
     row["own"] = floats.used
-    for s in form.rule.own:
-        with np.errstate(all="ignore"):
-            x = learning.initial[s.name] if s.name in learning.initial else evaluate(s.initial, values)
-        floats.add(each(x))
+    start = learning.start()
+    for s in form.own:
+        floats.add(each(start[s]))
     for name in form.varying:
         floats.add(each(values[name]))
     row["pre"] = floats.add(np.zeros(size * len(form.pre)))

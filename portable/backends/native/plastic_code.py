@@ -240,22 +240,21 @@ class PlasticCode:
                 code.add("k = k + 1")
             code.depth -= 1
         if late:
-            also = f" and instant != {clock}" if joined else ""
-            code.add(f"while pending > 0{also}:")
-            code.depth += 1
-            self.assign(code, late, "instant", "pending - 1")
-            code.add("pending = pending - 1")
-            code.depth -= 1
+            self.finish(code, late, "instant", f" and instant != {clock}" if joined else "")
+
+    def finish(self, code: Code, late: tuple[Assign, ...], clock: str, also: str = "") -> None:
+        """What is left of the handlers of an instant, for each of its spikes of the target."""
+        code.add(f"while pending > 0{also}:")
+        code.depth += 1
+        self.assign(code, late, clock, "pending - 1")
+        code.add("pending = pending - 1")
+        code.depth -= 1
 
     def spike_of_signal(self, code: Code, late: tuple[Assign, ...]) -> None:
         """Entry m of the third factor's history."""
         f = self.form
         if late:
-            code.add("while pending > 0 and instant != heard_at:")
-            code.depth += 1
-            self.assign(code, late, "instant", "pending - 1")
-            code.add("pending = pending - 1")
-            code.depth -= 1
+            self.finish(code, late, "instant", " and instant != heard_at")
         self.age(code, "heard_at")
         code.add(f"place = {self.said('m')}")
         code.add(*(f"{local(s)} = heard[place + {2 + i}]" for i, s in enumerate(f.signal)))
@@ -272,11 +271,7 @@ class PlasticCode:
         f = self.form
         code.add(f"place = {self.entry('k')}", "clock = int(history[place]) + back")
         if late:
-            code.add("while pending > 0 and instant != clock:")
-            code.depth += 1
-            self.assign(code, late, "instant", "pending - 1")
-            code.add("pending = pending - 1")
-            code.depth -= 1
+            self.finish(code, late, "instant", " and instant != clock")
         self.age(code, "clock")
         read = self.rule.reads("on_post") | frozenset(n for a in late for n in names(a.expr))
         if read & set(f.pre):
@@ -346,11 +341,7 @@ class PlasticCode:
         code.add(f"buffer[{place}] = buffer[{place}] + {text(self.rule.sends)}")
         code.depth = 3
         if self.late:
-            code.add("while pending > 0:")
-            code.depth = 4
-            self.assign(code, self.of_own("after_post"), "now", "pending - 1")
-            code.add("pending = pending - 1")
-            code.depth = 3
+            self.finish(code, self.of_own("after_post"), "now")
         if late:
             code.add("for again in range(many):")
             code.depth = 4

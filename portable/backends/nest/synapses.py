@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,53 +18,30 @@ from portable.dynamics.synapse import HANDLERS, SENT, Rule
 from portable.resolve.program import Connections, Plasticity
 
 
-@dataclass(frozen=True, eq=False)
-class _Key:
-    """A rule, compared by meaning: it holds mappings."""
-
-    rule: Rule
-    text: str
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.text == other.text
-
-
 @functools.lru_cache(maxsize=256)
-def _model(key: _Key) -> tuple[Nestml, Mapping[str, float]]:
-    body, numbers = synapse_text.write(key.rule, "NAME")
-    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
-    name = f"portable_{digest}_synapse"
-    return Nestml(name, digest, body.replace("model NAME:", f"model {name}:")), dict(numbers)
-
-
 def model(rule: Rule) -> tuple[Nestml, Mapping[str, float]]:
     """The generated model of a rule and the numbers that its parameters n_ hold. Its text depends neither on
     dt nor on any value, nor on which parameters differ between connections.
     """
-    return _model(_Key(rule, rule.text() + "".join(f"\n{p.name}" for p in rule.parameters)))
+    body, numbers = synapse_text.write(rule, "NAME")
+    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+    name = f"portable_{digest}_synapse"
+    return Nestml(name, digest, body.replace("model NAME:", f"model {name}:")), dict(numbers)
 
 
 def learned(c: Connections, how: Plasticity, factor: float, dt: float, exchange: int) -> Learned:
     """What NEST is told of connections that learn. factor: what a weight of 1 is at their receptor."""
     rule = how.rule
     text, numbers = model(rule)
-    with np.errstate(all="ignore"):
-        start: dict[str, Any] = {
-            **{s.name: evaluate(s.initial, dict(how.parameters)) for s in (*rule.pre, *rule.post)},
-            **how.initial,
-        }
     values = {
         **{f"p_{n}": v for n, v in how.parameters.items()},
-        **{f"x_{n}": v for n, v in start.items()},
+        **{f"x_{n}": v for n, v in how.start().items()},
         **numbers,
         "step_h": dt,
         "factor": factor,
     }
     scalars, arrays = split({n: np.asarray(v, dtype=np.float64) for n, v in values.items()}, c.count)
-    axonal = np.asarray(c.delays, dtype=np.int64) - np.asarray(how.dendritic, dtype=np.int64)
+    axonal = c.axonal()
     return Learned(text, scalars, arrays, axonal if np.any(axonal) else None, exchange)
 
 

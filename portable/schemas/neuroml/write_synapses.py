@@ -118,7 +118,7 @@ def write_rule(c: Connections, shown: Shown, port: str, count: str, units: Units
 def _numbers(c: Connections, text: _Text, o: RuleOptions) -> dict[str, tuple[Dimension, PerCell]]:
     """Of connections in their order: parameters, what states start with, rates and rests of their decays."""
     assert c.learning is not None
-    rule, known = c.learning.rule, c.learning.parameters
+    rule, known, starts = c.learning.rule, c.learning.parameters, c.learning.start()
     out = {text.called(p.name): (p.dimension, known[p.name]) for p in rule.parameters if p.name in text.read}
     late = np.asarray(c.learning.dendritic, dtype=np.float64)
     if text.post:
@@ -127,7 +127,7 @@ def _numbers(c: Connections, text: _Text, o: RuleOptions) -> dict[str, tuple[Dim
     for s in rule.states:
         d = rule.decay.get(s.name)
         with np.errstate(all="ignore"):
-            start: PerCell = c.learning.initial.get(s.name, evaluate(s.initial, known))
+            start: PerCell = starts[s.name]
             if d is not None:
                 rate = np.asarray(evaluate(d.rate, known), dtype=np.float64)
                 rest = np.asarray(0.0 if d.rest is None else evaluate(d.rest, known), dtype=np.float64)

@@ -185,6 +185,21 @@ def _themed(found: re.Match[str]) -> str:
     return f"var(--c{own.index(code)})" if code in own else code
 
 
+def stairs(axis: Axes, heights: Any, edges: Any, i: int) -> None:
+    """A histogram of backend i: the reference (0) filled, others as a line."""
+    axis.stairs(
+        heights,
+        edges,
+        fill=i == 0,
+        color=tint(i),
+        alpha=0.3 if i == 0 else 1.0,
+        lw=1.3,
+        ls="-" if i == 0 else dash(i),
+    )
+    if i == 0:
+        axis.stairs(heights, edges, color=tint(0), lw=1.0)
+
+
 def log_axis(axis: Axes, which: str) -> None:
     """A logarithmic x or y axis with labels such as 10⁻³ in plain text. No small ticks: matplotlib takes
     longer for them than for all the rest.

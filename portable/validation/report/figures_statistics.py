@@ -19,6 +19,7 @@ from portable.validation.report.canvas import (
     labelled,
     log_axis,
     panel,
+    stairs,
     tint,
 )
 from portable.validation.report.names import label
@@ -60,17 +61,7 @@ def distribution(
             log_axis(axis, "x")
         for i, v in sorted(kept.items()):
             heights = np.histogram(v, edges)[0] / v.size
-            axis.stairs(
-                heights,
-                edges,
-                fill=i == 0,
-                color=tint(i),
-                alpha=0.3 if i == 0 else 1.0,
-                lw=1.3,
-                ls="-" if i == 0 else dash(i),
-            )
-            if i == 0:
-                axis.stairs(heights, edges, color=tint(0), lw=1.0)
+            stairs(axis, heights, edges, i)
         if not wide:
             axis.locator_params(axis="x", nbins=4)
         axis.set_ylim(bottom=0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from portable.units import Floats
 from portable.validation.evidence import Learnt
-from portable.validation.report.canvas import MUTED, dash, labelled, log_axis, panel, tint
+from portable.validation.report.canvas import MUTED, labelled, log_axis, panel, stairs, tint
 from portable.validation.report.view import Panel, number, short
 
 if TYPE_CHECKING:
@@ -58,17 +58,7 @@ def _histogram(axis: Axes, sides: tuple[Floats, Floats], edges: Floats, index: i
     for i, v in zip((0, index), sides, strict=True):
         known = v[np.isfinite(v)]
         heights = np.histogram(known, edges)[0] / max(1, known.size)
-        axis.stairs(
-            heights,
-            edges,
-            fill=i == 0,
-            color=tint(i),
-            alpha=0.3 if i == 0 else 1.0,
-            lw=1.3,
-            ls="-" if i == 0 else dash(i),
-        )
-        if i == 0:
-            axis.stairs(heights, edges, color=tint(0), lw=1.0)
+        stairs(axis, heights, edges, i)
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     axis.set_ylim(bottom=0)
